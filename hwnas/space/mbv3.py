@@ -1,0 +1,29 @@
+"""The MobileNetV3-like space of NSGANetV2 and once-for-all (widths 1.0 and 1.2)."""
+
+from __future__ import annotations
+
+from hwnas.space.base import SearchSpace, Stage
+from hwnas.space.layer import round_channels
+
+
+def make(name: str, width: float) -> SearchSpace:
+    """Widths are multiplied and rounded to 8 (OFAMobileNetV3)."""
+
+    def channels(value: int) -> int:
+        return round_channels(value * width)
+
+    stages = (
+        Stage(channels(24), 2, "relu", False),
+        Stage(channels(40), 2, "relu", True),
+        Stage(channels(80), 2, "hswish", False),
+        Stage(channels(112), 1, "hswish", True),
+        Stage(channels(160), 2, "hswish", True),
+    )
+    return SearchSpace(
+        name=name, width=width, stages=stages, resolutions=tuple(range(192, 257, 4)), resolution_bounds=(64, 512),
+        stem=channels(16), final=channels(960), mix=channels(1280),
+    )  # fmt: skip
+
+
+MBV3 = make("mbv3", 1.0)
+MBV3_W12 = make("mbv3-w1.2", 1.2)

@@ -1,0 +1,1 @@
+"""Latency tables: layer key to milliseconds, with uncertainty, fingerprint and provenance."""

@@ -1,0 +1,1 @@
+"""Timing of ONNX models: a model and a device in, samples out."""

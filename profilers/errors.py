@@ -1,0 +1,54 @@
+"""Every error that this product raises on purpose.
+
+HwnasError                  one clear line for a person; the command line prints it and exits with 2
+ ├── BadInput               a value, file or configuration that does not fit
+ │    ├── TableError        a latency table that cannot be read, or lacks layers
+ │    └── FingerprintMismatch   a table or engine of another device, runtime or setting
+ ├── EngineUnavailable      a runtime that is not installed or cannot run here
+ ├── MeasurementFailed      a model that could not be timed
+ └── FileProblem            the operating system refused to read or write
+"""
+
+from __future__ import annotations
+
+
+class HwnasError(Exception):
+    """One line: what was got, what is allowed, what mends it.
+
+    Args:
+        got: what was found, as a sentence without its final stop.
+        allowed: what would have been right.
+        remedy: the command or change that mends it.
+    """
+
+    def __init__(self, got: str, allowed: str = "", remedy: str = "") -> None:
+        self.got, self.allowed, self.remedy = got, allowed, remedy
+        parts = [got, f"allowed: {allowed}" if allowed else "", f"try: {remedy}" if remedy else ""]
+        super().__init__("; ".join(" ".join(p.split()) for p in parts if p))
+
+    def __reduce__(self) -> tuple[type[HwnasError], tuple[str, str, str]]:
+        return type(self), (self.got, self.allowed, self.remedy)
+
+
+class BadInput(HwnasError):
+    """A value, file or configuration that does not fit."""
+
+
+class TableError(BadInput):
+    """A latency table that cannot be read, or lacks layers."""
+
+
+class FingerprintMismatch(BadInput):
+    """A table or engine that belongs to another device, runtime or setting."""
+
+
+class EngineUnavailable(HwnasError):
+    """A runtime that is not installed or cannot run on this machine."""
+
+
+class MeasurementFailed(HwnasError):
+    """A model that could not be timed."""
+
+
+class FileProblem(HwnasError):
+    """The operating system refused to read or write."""

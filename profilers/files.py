@@ -1,0 +1,97 @@
+"""Reading and writing files so that a crash, a full disk or a bad name never damages anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from profilers.errors import BadInput, FileProblem
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to a temporary name beside `path`, flush it to disk, then rename.
+
+    Raises:
+        FileProblem: the operating system refused (full disk, no permission); `path` is as it was.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise FileProblem(
+            f"cannot write {path}: {error.strerror or error}", remedy="free some space or choose another folder"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of UTF-8 text."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """`write_bytes` of strict JSON (NaN and infinity are refused)."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file.
+
+    Raises:
+        FileProblem: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileProblem(f"cannot read {path}: {error.strerror or error}", remedy="check the path") from error
+
+
+def read_text(path: Path) -> str:
+    """The whole file as UTF-8; BadInput if it is not text."""
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from error
+
+
+def parse_json(text: str, what: str) -> Any:
+    """Strict JSON: no NaN, no infinity, no duplicate keys; `what` names the source in the error."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{what} is not valid JSON: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """`parse_json` of a file."""
+    return parse_json(read_text(path), str(path))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`, refused if it leads out of the folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise BadInput(f"the file name {name!r} leads out of {folder}", "a name inside the folder")
+    return path
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("an object repeats a key")
+    return result
