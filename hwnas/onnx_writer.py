@@ -1,0 +1,178 @@
+"""Layer specs to ONNX: one file, nodes and their output tensors named by layer index, BatchNorm folded.
+
+Names start with `L07_` for the layer at index 7 and go on with the part (`Convolution.part`, then its activation), so
+that a profiler's per-node times can be attributed to layers. Input "input" (N, C, H, W), output "logits" (N, classes),
+or "output" where the list of layers does not end in the classifier. Operators are of opset 18; h-swish is
+HardSigmoid and Mul, which every runtime knows or fuses.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from hwnas import __version__
+from hwnas.space.layer import Convolution, LayerSpec
+from profilers.errors import BadInput
+
+OPSET = 18
+IR_VERSION = 9  # readable by ONNX Runtime 1.16 and later, whatever the installed onnx would write
+Weights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+def write_onnx(
+    layers: Sequence[LayerSpec],
+    weights: Weights | None = None,
+    *,
+    batch: int | None = 1,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
+    """Serialise a network.
+
+    Args:
+        layers: the whole network, or any run of consecutive layers.
+        weights: `L07_expand` -> (weight (out, in / groups, k, k), bias (out,)), BatchNorm folded; None draws random
+            ones of He's variance, the same for the same name and shape.
+        batch: images a run, or None for a dynamic batch.
+        metadata: written into the model's metadata.
+
+    Raises:
+        BadInput: no layers, a missing weight, or one of another shape.
+    """
+    if not layers:
+        raise BadInput("a network of no layers", "one layer or more")
+    writer = _Writer(weights)
+    for index, spec in enumerate(layers):
+        writer.layer(index, spec)
+    return writer.model(layers[0], layers[-1], batch, dict(metadata or {})).SerializeToString()
+
+
+class _Writer:
+    def __init__(self, weights: Weights | None) -> None:
+        self.weights = weights
+        self.nodes: list[onnx.NodeProto] = []
+        self.tensors: list[onnx.TensorProto] = []
+        self.last = "input"
+
+    def layer(self, index: int, spec: LayerSpec) -> None:
+        prefix = f"L{index:02d}_"
+        if spec.kind == "pool":
+            self.node("GlobalAveragePool", f"{prefix}pool")
+        elif spec.kind == "linear":
+            self.node("Flatten", f"{prefix}flatten", axis=1)
+            self.convolution(prefix, spec.convolutions[0])
+        elif spec.kind == "conv":
+            self.convolution(prefix, spec.convolutions[0])
+            self.activation(prefix, "act", spec.act)
+        else:
+            self.bottleneck(prefix, spec)
+
+    def bottleneck(self, prefix: str, spec: LayerSpec) -> None:
+        entry = self.last
+        for convolution in spec.convolutions:
+            if convolution.part == "se_reduce":
+                features = self.last
+                self.node("GlobalAveragePool", f"{prefix}se_pool")
+            self.convolution(prefix, convolution)
+            if convolution.part in ("expand", "depth"):
+                self.activation(prefix, f"{convolution.part}_act", spec.act)
+            elif convolution.part == "se_reduce":
+                self.node("Relu", f"{prefix}se_relu")
+            elif convolution.part == "se_expand":
+                self.node("HardSigmoid", f"{prefix}se_gate", alpha=1 / 6, beta=0.5)
+                self.node("Mul", f"{prefix}se_scale", features)
+        if spec.skip:
+            self.node("Add", f"{prefix}skip", entry)
+
+    def convolution(self, prefix: str, spec: Convolution) -> None:
+        name = prefix + spec.part
+        weight, bias = self.parameters(name, spec)
+        self.tensors += [_tensor(f"{name}_weight", weight), _tensor(f"{name}_bias", bias)]
+        if spec.part == "linear":
+            self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
+        else:
+            pads = [spec.kernel // 2] * 4
+            shape = {"kernel_shape": [spec.kernel] * 2, "strides": [spec.stride] * 2, "pads": pads, "group": spec.groups}
+            self.node("Conv", name, f"{name}_weight", f"{name}_bias", **shape)
+
+    def parameters(self, name: str, spec: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        shape = spec.weight_shape[:2] if spec.part == "linear" else spec.weight_shape
+        if self.weights is None:
+            return _random(name, shape), _random(f"{name}_bias", shape[:1])
+        if name not in self.weights:
+            raise BadInput(f"no weights for {name}", "weights of the same architecture")
+        weight, bias = self.weights[name]
+        if weight.shape != shape or bias.shape != shape[:1]:
+            raise BadInput(f"weights of {name} have shape {weight.shape}", f"{shape} for this architecture")
+        return weight, bias
+
+    def activation(self, prefix: str, part: str, act: str) -> None:
+        entry = self.last
+        if act == "relu":
+            self.node("Relu", prefix + part)
+        elif act == "relu6":
+            self.tensors += [_tensor(f"{prefix}{part}_{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))]
+            self.node("Clip", prefix + part, f"{prefix}{part}_min", f"{prefix}{part}_max")
+        elif act == "hswish":
+            self.node("HardSigmoid", f"{prefix}{part}_gate", alpha=1 / 6, beta=0.5)
+            self.node("Mul", prefix + part, entry)
+
+    def node(self, operator: str, name: str, *more: str, **attributes: object) -> None:
+        self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
+        self.last = name
+
+    def model(
+        self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]
+    ) -> onnx.ModelProto:
+        output = "logits" if last.kind == "linear" else "output"
+        self.nodes[-1].output[0] = output
+        n = "batch" if batch is None else batch
+        entry = [n, first.in_channels] if first.kind == "linear" else [n, first.in_channels, first.size, first.size]
+        exit_ = [n, last.out_channels] if last.kind == "linear" else [n, last.out_channels, last.out, last.out]
+        graph = helper.make_graph(
+            self.nodes, "hwnas",
+            [helper.make_tensor_value_info("input", TensorProto.FLOAT, entry)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, exit_)],
+            self.tensors,
+        )  # fmt: skip
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
+            producer_name="hwnas", producer_version=__version__,
+        )  # fmt: skip
+        helper.set_model_props(model, metadata)
+        return model
+
+
+def _tensor(name: str, values: NDArray[np.float32]) -> onnx.TensorProto:
+    data = np.ascontiguousarray(values, np.float32).tobytes()
+    return TensorProto(name=name, data_type=TensorProto.FLOAT, dims=values.shape, raw_data=data)
+
+
+@cache
+def _pool() -> NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
+
+
+def _random(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A piece of one shared pool: drawing 8 million normals for each of 153 networks would take longer than timing."""
+    size = int(np.prod(shape))
+    start = zlib.crc32(f"{name}{shape}".encode()) % (len(_pool()) - size)
+    scale = 0.1 if len(shape) == 1 else np.sqrt(2 / np.prod(shape[1:]))
+    return (_pool()[start : start + size] * np.float32(scale)).reshape(shape)
+
+
+def layer_of(name: str) -> int | None:
+    """The layer index in a node's or tensor's name, or None: `L07_expand` is 7."""
+    return int(name[1:3]) if len(name) > 3 and name[0] == "L" and name[1:3].isdigit() and name[3] == "_" else None
+
+
+def part_names(layers: Sequence[LayerSpec]) -> Iterator[tuple[str, Convolution]]:
+    """The names under which `write_onnx` looks up weights, with what each is."""
+    for index, spec in enumerate(layers):
+        yield from ((f"L{index:02d}_{c.part}", c) for c in spec.convolutions)
