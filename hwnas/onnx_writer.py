@@ -98,7 +98,12 @@ class _Writer:
             self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
         else:
             pads = [spec.kernel // 2] * 4
-            shape = {"kernel_shape": [spec.kernel] * 2, "strides": [spec.stride] * 2, "pads": pads, "group": spec.groups}
+            shape = {
+                "kernel_shape": [spec.kernel] * 2,
+                "strides": [spec.stride] * 2,
+                "pads": pads,
+                "group": spec.groups,
+            }
             self.node("Conv", name, f"{name}_weight", f"{name}_bias", **shape)
 
     def parameters(self, name: str, spec: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -117,7 +122,9 @@ class _Writer:
         if act == "relu":
             self.node("Relu", prefix + part)
         elif act == "relu6":
-            self.tensors += [_tensor(f"{prefix}{part}_{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))]
+            self.tensors += [
+                _tensor(f"{prefix}{part}_{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))
+            ]
             self.node("Clip", prefix + part, f"{prefix}{part}_min", f"{prefix}{part}_max")
         elif act == "hswish":
             self.node("HardSigmoid", f"{prefix}{part}_gate", alpha=1 / 6, beta=0.5)
@@ -127,9 +134,7 @@ class _Writer:
         self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
         self.last = name
 
-    def model(
-        self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]
-    ) -> onnx.ModelProto:
+    def model(self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]) -> onnx.ModelProto:
         output = "logits" if last.kind == "linear" else "output"
         self.nodes[-1].output[0] = output
         n = "batch" if batch is None else batch

@@ -42,7 +42,9 @@ def parse(value: Any, *, slots_per_stage: int, width: float | None = None) -> Ar
         got = sorted(value) if isinstance(value, Mapping) else type(value).__name__
         raise BadInput(f"an architecture with {got}", 'an object {"ks": [..], "e": [..], "d": [..], "r": 224}')
     if width is not None and value.get("w", width) != width:
-        raise BadInput(f"an architecture of width {value['w']}", f"width {width:g} in this space", "--space of that width")
+        raise BadInput(
+            f"an architecture of width {value['w']}", f"width {width:g} in this space", "--space of that width"
+        )
     d = _integers(value["d"], "d")
     resolution = value["r"][0] if isinstance(value["r"], list) and len(value["r"]) == 1 else value["r"]
     (r,) = _integers([resolution], "r")

@@ -99,8 +99,10 @@ class SearchSpace:
 
     def choices(self, genes: Genes) -> Genes:
         """(n, S): 0 for an absent slot, else 1 + kernel index * E + expand index. The fast path of all look-ups."""
-        k, e = genes[:, 1 : 1 + self.slots], genes[:, 1 + self.slots :]
-        choice = np.where((k > 0) & (e > 0), (k - 1) * len(self.expands) + e, 0).astype(np.uint8)
+        small = genes.astype(np.uint8)
+        k, e = small[:, 1 : 1 + self.slots], small[:, 1 + self.slots :]
+        # (k - 1) * E + e, and 0 where either is 0; every choice fits a byte
+        choice = (k * np.uint8(len(self.expands)) + e - np.uint8(len(self.expands))) * ((k > 0) & (e > 0))
         for slot in np.flatnonzero(self.optional):
             if self.optional[slot - 1]:
                 choice[:, slot] *= choice[:, slot - 1] > 0
@@ -116,7 +118,9 @@ class SearchSpace:
         """The genes as an (n, n_genes) int64 array; BadInput if a value is outside `lower`..`upper`."""
         genes = np.atleast_2d(np.asarray(genes))
         if genes.ndim != 2 or genes.shape[1] != self.n_genes or not np.issubdtype(genes.dtype, np.integer):
-            raise BadInput(f"genes of shape {genes.shape}, {genes.dtype}", f"integers (n, {self.n_genes}) for {self.name}")
+            raise BadInput(
+                f"genes of shape {genes.shape}, {genes.dtype}", f"integers (n, {self.n_genes}) for {self.name}"
+            )
         if (genes < self.lower).any() or (genes > self.upper).any():
             raise BadInput("genes outside their bounds", f"lower to upper of space {self.name}")
         return genes.astype(np.int64)

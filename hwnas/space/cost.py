@@ -1,7 +1,7 @@
 """Sums over layers as one array look-up per slot, so that a whole population is evaluated at once.
 
-    base (R,)              the fixed layers at each resolution
-    cost (S, R, K, E)      the layer in each slot for each choice
+base (R,)              the fixed layers at each resolution
+cost (S, R, K, E)      the layer in each slot for each choice
 """
 
 from __future__ import annotations

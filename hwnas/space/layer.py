@@ -1,7 +1,7 @@
 """One layer of a network, described once; counts, torch, ONNX and table keys all derive from it.
 
-    size    input height = width, pixels         kernel, stride   of the (depthwise) convolution
-    out     output height = width, pixels        mid              channels between expand and project
+size    input height = width, pixels         kernel, stride   of the (depthwise) convolution
+out     output height = width, pixels        mid              channels between expand and project
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""The command line. Each part of it is one module with `register(app)`; errors become one line and exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import typer
+
+from hwnas import __version__
+from profilers.errors import HwnasError
+
+PARTS = ("basics", "lut", "train", "search", "export", "report")
+
+app = typer.Typer(
+    name="hwnas", help="Profile a device, search networks for its latency budget, ship measured engines.",
+    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True, rich_markup_mode=None,
+)  # fmt: skip
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def build() -> typer.Typer:
+    """The application with every part's commands."""
+    for part in PARTS:
+        importlib.import_module(f"hwnas.cli.{part}").register(app)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `hwnas`; never returns."""
+    try:
+        build()(args=arguments, standalone_mode=True)
+    except HwnasError as error:
+        _fail(f"hwnas: {error}", 2)
+    except KeyboardInterrupt:
+        _fail("hwnas: interrupted; what was finished is kept, run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except MemoryError:
+        _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
+    except OSError as error:
+        _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+
+
+def _fail(line: str, code: int) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(code)
