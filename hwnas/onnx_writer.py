@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
@@ -50,7 +51,8 @@ def write_onnx(
     writer = _Writer(weights)
     for index, spec in enumerate(layers):
         writer.layer(index, spec)
-    return writer.model(layers[0], layers[-1], batch, dict(metadata or {})).SerializeToString()
+    data: bytes = writer.model(layers[0], layers[-1], batch, dict(metadata or {})).SerializeToString()
+    return data
 
 
 class _Writer:
@@ -130,7 +132,7 @@ class _Writer:
             self.node("HardSigmoid", f"{prefix}{part}_gate", alpha=1 / 6, beta=0.5)
             self.node("Mul", prefix + part, entry)
 
-    def node(self, operator: str, name: str, *more: str, **attributes: object) -> None:
+    def node(self, operator: str, name: str, *more: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
         self.last = name
 

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class SearchSpace:
         small = genes.astype(np.uint8)
         k, e = small[:, 1 : 1 + self.slots], small[:, 1 + self.slots :]
         # (k - 1) * E + e, and 0 where either is 0; every choice fits a byte
-        choice = (k * np.uint8(len(self.expands)) + e - np.uint8(len(self.expands))) * ((k > 0) & (e > 0))
+        choice: Genes = (k * np.uint8(len(self.expands)) + e - np.uint8(len(self.expands))) * ((k > 0) & (e > 0))
         for slot in np.flatnonzero(self.optional):
             if self.optional[slot - 1]:
                 choice[:, slot] *= choice[:, slot - 1] > 0
@@ -215,13 +216,13 @@ class SearchSpace:
             before = self.stages[index - 1].channels if index else self.stem
             size = self._stage_sizes(resolution)[index]
             if position == 0:
-                shape = {"size": size, "in_channels": before, "stride": stage.stride}
+                source, channels, stride = size, before, stage.stride
             else:
-                shape = {"size": -(-size // stage.stride), "in_channels": stage.channels, "stride": 1}
-            mid = round_channels(shape["in_channels"] * expand)
-            skip = shape["stride"] == 1 and shape["in_channels"] == stage.channels
+                source, channels, stride = -(-size // stage.stride), stage.channels, 1
+            mid = round_channels(channels * expand)
+            skip = stride == 1 and channels == stage.channels
             self._specs[key] = LayerSpec(
-                "mbconv", **shape, out_channels=stage.channels, kernel=kernel, expand=expand, mid=mid,
+                "mbconv", source, channels, stride=stride, out_channels=stage.channels, kernel=kernel, expand=expand, mid=mid,
                 act=stage.act, se=stage.se, skip=skip,
             )  # fmt: skip
         return self._specs[key]
@@ -275,7 +276,7 @@ class SearchSpace:
 
 def _ranges(values: Sequence[int]) -> str:
     values = list(values)
-    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(values)}
     if len(values) > 4 and len(steps) == 1:
         return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
     return ", ".join(map(str, values))

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from hwnas.space import SearchSpace, SPACES, Architecture, get_space
+from hwnas.space import SPACES, Architecture, SearchSpace, get_space
 
 
 def read(folder: Path) -> tuple[SearchSpace, Architecture] | None:

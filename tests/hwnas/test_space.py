@@ -120,8 +120,16 @@ def test_a_malformed_architecture_is_one_clear_line(change, said):
     assert "\n" not in str(caught.value)
 
 
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
+_KEYS = st.sampled_from(["ks", "e", "d", "r", "w", "x"])
+
+
+def _containers(inner):
+    return st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner)
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), lambda x: st.lists(x, max_size=4) | st.dictionaries(st.sampled_from(["ks", "e", "d", "r", "w", "x"]), x), max_leaves=12))  # fmt: skip
+@given(st.recursive(_LEAVES, _containers, max_leaves=12))
 def test_any_json_is_an_architecture_or_a_clear_error(value):
     try:
         assert isinstance(SPACES["mbv3"].parse(value), Architecture)
@@ -137,7 +145,7 @@ def test_genes_outside_the_bounds_are_refused(space):
 
 
 def test_names_and_resolutions():
-    with pytest.raises(BadInput, match="unknown space 'mbv4'.*mbv3"):
+    with pytest.raises(BadInput, match=r"unknown space 'mbv4'.*mbv3"):
         get_space("mbv4")
     with pytest.raises(BadInput, match="resolutions"):
         get_space("mbv3", [8])
