@@ -113,7 +113,8 @@ class SearchSpace:
         """(n, n_genes) with zeros wherever a layer is not expressed."""
         genes = self.check_genes(genes)
         present = self.choices(genes) > 0
-        return genes * np.concatenate([np.ones((len(genes), 1), bool), present, present], axis=1)
+        kept: Genes = genes * np.concatenate([np.ones((len(genes), 1), bool), present, present], axis=1)
+        return kept
 
     def check_genes(self, genes: Genes) -> Genes:
         """The genes as an (n, n_genes) int64 array; BadInput if a value is outside `lower`..`upper`."""
@@ -222,7 +223,7 @@ class SearchSpace:
             mid = round_channels(channels * expand)
             skip = stride == 1 and channels == stage.channels
             self._specs[key] = LayerSpec(
-                "mbconv", source, channels, stride=stride, out_channels=stage.channels, kernel=kernel, expand=expand, mid=mid,
+                "mbconv", source, channels, stage.channels, kernel, stride, expand, mid,
                 act=stage.act, se=stage.se, skip=skip,
             )  # fmt: skip
         return self._specs[key]
