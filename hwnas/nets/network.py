@@ -1,0 +1,158 @@
+"""A network as a torch module: the layers of its specs, one behind the other.
+
+    N  images in a batch        spec.size, spec.out   input and output height = width of a layer, pixels
+    x  (N, in_channels, size, size) before a layer, (N, out_channels, out, out) behind it; logits (N, classes)
+
+Parameters lie under the layer's index and the part's name: `layers.7.expand.conv.weight`, `layers.7.expand.norm.bias`
+Source: MobileNetV3 (Howard et al. 2019), sections 3 and 5; once-for-all's MBInvertedConvLayer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hwnas.space import Architecture, Convolution, LayerSpec
+
+Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hswish": F.hardswish,  # x * relu6(x + 3) / 6
+}
+
+
+def run_layer(spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor]) -> Tensor:
+    """How data flows through one layer, for the static network and for the supernet alike.
+
+    Args:
+        spec: the layer.
+        x: (N, in_channels, size, size).
+        apply: runs the convolution of that part's name and its BatchNorm.
+
+    Returns:
+        (N, out_channels, out, out); (N, out_channels) of a linear layer.
+    """
+    if spec.kind == "pool":
+        return x.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
+    if spec.kind == "linear":
+        return apply("linear", x).flatten(1)  # (N, classes)
+    act = _ACTIVATIONS[spec.act]
+    if spec.kind == "conv":
+        return act(apply("conv", x))
+    y = act(apply("expand", x)) if spec.has_expand else x  # (N, mid, size, size)
+    y = act(apply("depth", y))  # (N, mid, out, out)
+    if spec.se:
+        gate = F.relu(apply("se_reduce", y.mean((2, 3), keepdim=True)))  # (N, se_mid, 1, 1)
+        y = y * F.hardsigmoid(apply("se_expand", gate))  # relu6(x + 3) / 6
+    y = apply("project", y)  # (N, out_channels, out, out)
+    return x + y if spec.skip else y
+
+
+class ConvNorm(nn.Module):
+    """One `Convolution` and its BatchNorm; a linear map is a 1x1 convolution of a 1x1 image."""
+
+    def __init__(self, c: Convolution) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            c.in_channels, c.out_channels, c.kernel, c.stride, c.kernel // 2, groups=c.groups, bias=c.bias
+        )
+        self.norm = nn.BatchNorm2d(c.out_channels) if c.bn else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, size, size) -> (N, out, out, out)."""
+        y: Tensor = self.conv(x)
+        return y if self.norm is None else self.norm(y)
+
+
+class Layer(nn.Module):
+    """One `LayerSpec`; its children are named by their parts."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        for c in spec.convolutions:
+            self.add_module(c.part, ConvNorm(c))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, size, size) -> (N, out, out, out)."""
+        return run_layer(self.spec, x, lambda part, value: self.get_submodule(part)(value))
+
+
+class Network(nn.Module):
+    """A static network of the given layers, with random weights.
+
+    Args:
+        specs: the layers, as `SearchSpace.layers` gives them.
+        arch: the architecture that they are of, for the record.
+        dropout: probability before the classifier, in training only.
+        seed: of the random weights.
+    """
+
+    def __init__(
+        self, specs: Sequence[LayerSpec], arch: Architecture | None = None, *, dropout: float = 0.0, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.specs, self.arch, self.dropout = tuple(specs), arch, dropout
+        self.layers = nn.ModuleList(Layer(spec) for spec in self.specs)
+        init_weights(self, seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, r, r) -> logits (N, classes)."""
+        for spec, layer in zip(self.specs, self.layers, strict=True):
+            if spec.kind == "linear":
+                x = F.dropout(x, self.dropout, self.training)
+            x = layer(x)
+        return x
+
+
+def init_weights(model: nn.Module, seed: int) -> None:
+    """He's normal initialisation by fan-out for convolutions, uniform for the classifier, as once-for-all's."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Conv2d):
+            continue
+        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
+        with torch.no_grad():
+            if name.endswith("linear.conv"):
+                bound = 1 / math.sqrt(module.in_channels)
+                module.weight.uniform_(-bound, bound, generator=generator)
+            else:
+                module.weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+            if module.bias is not None:
+                module.bias.zero_()
+
+
+def fold(network: Network) -> Folded:
+    """Weights and biases with BatchNorm folded in, named as the ONNX writer wants them: "L07_expand".
+
+    Returns:
+        For each convolution W (out, in / groups, k, k) and b (out,), float32, computed in float64:
+        W gamma / sqrt(var + eps) and beta - mean gamma / sqrt(var + eps).
+    """
+    result: Folded = {}
+    for index, layer in enumerate(network.layers):
+        for part, module in layer.named_children():
+            assert isinstance(module, ConvNorm)
+            result[f"L{index:02d}_{part}"] = _fold_one(module)
+    return result
+
+
+def _fold_one(unit: ConvNorm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    weight, norm = unit.conv.weight.detach().double(), unit.norm
+    zeros = torch.zeros(len(weight), dtype=torch.float64)
+    bias = zeros if unit.conv.bias is None else unit.conv.bias.detach().double()
+    if norm is not None:
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
+        weight = weight * scale[:, None, None, None]
+        bias = norm.bias.detach().double() + (bias - norm.running_mean.double()) * scale
+    return weight.float().numpy(), bias.float().numpy()

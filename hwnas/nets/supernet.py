@@ -1,0 +1,156 @@
+"""The supernet of a space: one elastic module that holds the weights of all its networks.
+
+    slot s        an elastic layer with the largest kernel and expand; a network uses those that it expresses
+    kernel        the centre of the larger kernel, flattened, times a learnt matrix: 7 -> 5 -> 3 (W' = W_centre M^T)
+    width         the first channels of each tensor, and of BatchNorm's running statistics
+
+`ElasticConv.tensors` is the one slicing function: `forward` computes with what it gives, `extract` copies it.
+Parameters are named `slots.4.depth.conv.weight`, `slots.4.depth.5to3_matrix`, `stem.conv.norm.bias`, …
+Source: once-for-all (Cai et al. 2020), sections 3.2-3.3; OFA's code with KERNEL_TRANSFORM_MODE 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwnas.nets.network import ConvNorm, Network, init_weights, run_layer
+from hwnas.space import Architecture, Convolution, LayerSpec, SearchSpace
+
+
+class Slice(NamedTuple):
+    """The tensors of one convolution inside the supernet; `weight` (out, in / groups, k, k), all others (out,)."""
+
+    weight: Tensor
+    bias: Tensor | None
+    gamma: Tensor | None
+    beta: Tensor | None
+    mean: Tensor | None
+    var: Tensor | None
+
+
+class ElasticConv(ConvNorm):
+    """The largest convolution of a part, of which smaller ones are slices.
+
+    Args:
+        c: the largest one.
+        kernels: every kernel size that it can take; one matrix leads from each to the next smaller one.
+    """
+
+    def __init__(self, c: Convolution, kernels: tuple[int, ...]) -> None:
+        super().__init__(c)
+        self.steps = [(a, b) for a, b in zip(kernels[:0:-1], kernels[-2::-1], strict=True) if a <= c.kernel]
+        for large, small in self.steps:
+            self.register_parameter(f"{large}to{small}_matrix", nn.Parameter(torch.eye(small**2)))
+
+    def tensors(self, c: Convolution) -> Slice:
+        """The slice that is the convolution `c`; running statistics are views, so that training updates them."""
+        n, bias = c.out_channels, self.conv.bias
+        weight = self._kernel(self.conv.weight[:n, : c.in_channels // c.groups], c.kernel)
+        norm = self.norm
+        if norm is None:
+            return Slice(weight, None if bias is None else bias[:n], None, None, None, None)
+        assert norm.running_mean is not None and norm.running_var is not None
+        stats = norm.running_mean[:n], norm.running_var[:n]
+        return Slice(weight, None if bias is None else bias[:n], norm.weight[:n], norm.bias[:n], *stats)
+
+    def _kernel(self, weight: Tensor, kernel: int) -> Tensor:
+        for large, small in self.steps:
+            if large <= kernel:
+                break
+            edge = (large - small) // 2
+            centre = weight[:, :, edge : edge + small, edge : edge + small].flatten(2)  # (out, in, small * small)
+            matrix = self.get_parameter(f"{large}to{small}_matrix")
+            weight = F.linear(centre, matrix).view(*weight.shape[:2], small, small)
+        return weight
+
+    def active(self, x: Tensor, c: Convolution) -> Tensor:
+        """(N, in, size, size) -> (N, out, out, out) by the slice `c`."""
+        t = self.tensors(c)
+        y = F.conv2d(x, t.weight, t.bias, c.stride, c.kernel // 2, groups=c.groups)
+        if self.norm is None:
+            return y
+        momentum = self.norm.momentum or 0.0
+        return F.batch_norm(y, t.mean, t.var, t.gamma, t.beta, self.training, momentum, self.norm.eps)
+
+
+class ElasticLayer(nn.Module):
+    """The largest layer of a slot (or a fixed layer); its children are named by their parts."""
+
+    def __init__(self, largest: LayerSpec, kernels: tuple[int, ...]) -> None:
+        super().__init__()
+        for c in largest.convolutions:
+            self.add_module(c.part, ElasticConv(c, kernels if c.part == "depth" else (c.kernel,)))
+
+    def active(self, x: Tensor, spec: LayerSpec) -> Tensor:
+        """(N, in, size, size) -> (N, out, out, out) by the layer `spec`."""
+        parts = {c.part: c for c in spec.convolutions}
+        return run_layer(spec, x, lambda part, value: self.part(part).active(value, parts[part]))
+
+    def part(self, name: str) -> ElasticConv:
+        """The convolution of that part's name."""
+        module = self.get_submodule(name)
+        assert isinstance(module, ElasticConv)
+        return module
+
+
+class Supernet(nn.Module):
+    """All networks of `space` in one module.
+
+    Args:
+        space: any search space; its resolutions say at which sizes networks are described.
+        dropout: probability before the classifier, in training only.
+        seed: of the random weights.
+    """
+
+    def __init__(self, space: SearchSpace, *, dropout: float = 0.0, seed: int = 0) -> None:
+        super().__init__()
+        self.space, self.dropout = space, dropout
+        r, largest = space.resolutions[0], (max(space.kernels), max(space.expands))
+        (stem, first), (final, _, mix, classifier) = space.fixed(r)
+        self.stem, self.first = ElasticLayer(stem, (stem.kernel,)), ElasticLayer(first, (first.kernel,))
+        slots = (space.slot_layer(s, r, *largest) for s in range(space.slots))
+        self.slots = nn.ModuleList(ElasticLayer(spec, tuple(sorted(space.kernels))) for spec in slots)
+        self.final, self.mix = ElasticLayer(final, (1,)), ElasticLayer(mix, (1,))
+        self.classifier = ElasticLayer(classifier, (1,))
+        init_weights(self, seed)
+
+    def forward(self, x: Tensor, arch: Architecture) -> Tensor:
+        """Logits (N, classes) of `arch` for images (N, C, r, r); BadInput if `arch` is not in the space."""
+        for layer, spec in self.active(arch):
+            if spec.kind == "linear":
+                x = F.dropout(x, self.dropout, self.training)
+            x = x.mean((2, 3), keepdim=True) if layer is None else layer.active(x, spec)
+        return x
+
+    def active(self, arch: Architecture) -> Iterator[tuple[ElasticLayer | None, LayerSpec]]:
+        """The layers of `arch` with the elastic module of each; None has no weights (pooling)."""
+        specs, per = self.space.layers(arch), self.space.slots_per_stage
+        slots = [self.slots[i * per + j] for i, n in enumerate(arch.d) for j in range(n)]
+        modules = [self.stem, self.first, *slots, self.final, None, self.mix, self.classifier]
+        return zip(modules, specs, strict=True)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def extract(self, arch: Architecture) -> Network:
+        """A static network of its own with the inherited weights and statistics; gives the same logits."""
+        network = Network(self.space.layers(arch), arch, dropout=self.dropout)
+        for layer, (elastic, spec) in zip(network.layers, self.active(arch), strict=True):
+            for c in spec.convolutions:
+                assert elastic is not None
+                unit = layer.get_submodule(c.part)
+                assert isinstance(unit, ConvNorm)
+                _copy(elastic.part(c.part).tensors(c), unit)
+        return network.train(self.training)
+
+
+def _copy(source: Slice, unit: ConvNorm) -> None:
+    norm = unit.norm
+    targets = [unit.conv.weight, unit.conv.bias]
+    targets += [None] * 4 if norm is None else [norm.weight, norm.bias, norm.running_mean, norm.running_var]
+    for target, value in zip(targets, source, strict=True):
+        if target is not None and value is not None:
+            target.copy_(value)
