@@ -1,1 +1,10 @@
 """Latency tables: layer key to milliseconds, with uncertainty, fingerprint and provenance."""
+
+from lut.correction import Calibration, Interval, fit_calibration, fit_interval
+from lut.store import load, save
+from lut.table import BoundTable, Entry, Estimate, LatencyTable, SpaceId
+
+__all__ = [
+    "BoundTable", "Calibration", "Entry", "Estimate", "Interval", "LatencyTable", "SpaceId", "fit_calibration", "fit_interval",
+    "load", "save",
+]  # fmt: skip
