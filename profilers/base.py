@@ -6,15 +6,16 @@ Public methods check their arguments; the subclass's `_status` and `_load` do th
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import BadInput, EngineUnavailable, FileProblem
 
 Array = NDArray[np.float32]
 
@@ -48,11 +49,39 @@ class Status:
     remedy: str = ""
 
 
+class Clock(Protocol):
+    """What the timing loop reads around a run."""
+
+    def wall(self) -> float:
+        """Seconds that pass for everybody."""
+
+    def cpu(self) -> float:
+        """Seconds of computing by all threads of this process."""
+
+
+class SystemClock:
+    """The machine's monotonic clock and the process's CPU time."""
+
+    def wall(self) -> float:
+        """Seconds."""
+        return time.perf_counter()
+
+    def cpu(self) -> float:
+        """Seconds."""
+        return time.process_time()
+
+
 class Session(ABC):
-    """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region."""
+    """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region.
+
+    `threads` is how many CPU threads a run keeps busy, 0 where the work is done on another device (the timing loop's
+    rule about wall and CPU time then has nothing to say). `clock` times the runs; a simulated device brings its own.
+    """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    threads: int = 1
+    clock: Clock = SystemClock()
 
     @abstractmethod
     def run(self) -> None:
@@ -63,14 +92,14 @@ class Session(ABC):
         """Outputs (a copy) for `images` of `input_shape`; not timed."""
 
     def node_times(self) -> list[dict[str, float]]:
-        """One dict a run made since the last call: milliseconds by node or tensor name. Only for traced sessions.
+        """One dict a run since the last call, in order: milliseconds by node or tensor name. Only for traced sessions.
 
         Names are those of the ONNX graph (`L07_expand`, …) wherever the runtime keeps them; time that the runtime
         spends in nodes of its own (layout reorders) is charged to the next named node.
         """
         raise EngineUnavailable(f"{type(self).__name__} has no per-node times")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have nothing to free
         """Free what the session holds."""
 
     def __enter__(self) -> Session:
@@ -101,6 +130,7 @@ class Profiler(ABC):
         Raises:
             EngineUnavailable: the runtime does not work here, or has no per-node times.
             BadInput: a precision that the runtime does not have, or a model that it refuses.
+            FileProblem: no such file.
         """
         options = options or Options()
         status = self.status()
@@ -108,9 +138,21 @@ class Profiler(ABC):
             raise EngineUnavailable(status.reason, remedy=status.remedy)
         if options.precision not in self.precisions:
             raise BadInput(f"precision {options.precision!r} on {self.name}", ", ".join(self.precisions))
+        if options.precision not in (here := self.supported_precisions()):
+            raise BadInput(f"precision {options.precision!r}, which {self.name} lacks on this device", ", ".join(here))
         if traced and not self.traces:
             raise EngineUnavailable(f"{self.name} has no per-node times", remedy="--method isolated")
+        if isinstance(model, Path) and not model.is_file():
+            raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
         return self._load(model, options, traced)
+
+    def supported_precisions(self) -> tuple[str, ...]:
+        """Those of `precisions` that this device computes in."""
+        return self.precisions
+
+    def device_name(self) -> str:
+        """The device's model where it is not this machine's CPU, "" where it is."""
+        return ""
 
     @abstractmethod
     def _status(self) -> Status: ...
@@ -119,12 +161,20 @@ class Profiler(ABC):
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session: ...
 
 
+MIN_BLOCKS = 3  # fewer accepted blocks say nothing about their spread
+
+
 @dataclass(frozen=True)
 class TimingPlan:
     """How timing is done (MEASUREMENT: protocol for a noisy, shared machine). All rules are fixed beforehand.
 
     One round runs every model once in random order, each as a block of `runs_per_block` timed runs after one untimed
     run; the block's time is its mean. A fixed sentinel model, if given, runs at the start of each round.
+
+    Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
+    at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
+    `max_wall_over_cpu` times its CPU time a thread (the process was descheduled), and a round whose sentinel is off by
+    more than `sentinel_tolerance` from its running median.
     """
 
     min_rounds: int = 10
@@ -139,6 +189,14 @@ class TimingPlan:
     seconds: float | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        least = {"min_rounds": MIN_BLOCKS, "max_rounds": self.min_rounds, "runs_per_block": 1, "warmup_runs": 1}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise BadInput(f"{name} = {getattr(self, name)} in a timing plan", f"{low} or more")
+        if not 0 <= self.quantile <= 1:
+            raise BadInput(f"quantile = {self.quantile} in a timing plan", "0 to 1")
+
     def to_json(self) -> dict[str, Any]:
         """All fields, for provenance."""
         return asdict(self)
@@ -148,7 +206,11 @@ class TimingPlan:
 class Samples:
     """Raw block times of one model and their summary; one estimator (`ms`, a low quantile) serves everything.
 
-    blocks (rounds,)  milliseconds of one run, NaN where rejected      drift (rounds,)  sentinel's relative drift, 1 = none
+    blocks (rounds,)  milliseconds of one run, NaN where rejected
+    drift  (rounds,)  the sentinel's relative drift, 1 = none
+
+    `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`.
+    `sentinel_ms` is the sentinel's time at drift 1 (NaN without a sentinel): the next call takes it to keep the level.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -160,6 +222,7 @@ class Samples:
     p90: float
     rejected: int
     converged: bool
+    sentinel_ms: float = float("nan")
 
     @property
     def rounds(self) -> int:

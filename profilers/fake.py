@@ -1,0 +1,194 @@
+"""A simulated device: deterministic times from a documented formula, on a clock that it advances instead of waiting.
+
+A node takes, in milliseconds,
+
+    max(MACs / (GMACS * 1e6 * speed), bytes / (GB_S * 1e6 * speed)) + NODE_MS
+
+where bytes are those of its inputs, weights and outputs (float32; int8 takes a quarter of them and a quarter of the
+time for MACs), and a run takes the sum of its nodes plus EDGE_MS (what a network pays once, whatever its depth), times
+the device's slow drift, times 1 + |noise|: like a real machine's, the noise only adds time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.errors import BadInput, MeasurementFailed
+from profilers.files import read_bytes
+
+GMACS = 20.0
+GB_S = 10.0
+NODE_MS = 0.002
+EDGE_MS = 0.05
+VERSION = "1"
+
+
+@dataclass
+class FakeClock:
+    """Time that passes only when told."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def wall(self) -> float:
+        """Seconds."""
+        return self.seconds
+
+    def cpu(self) -> float:
+        """Seconds."""
+        return self.cpu_seconds
+
+    def advance(self, wall: float, cpu: float) -> None:
+        """Let a run pass."""
+        self.seconds += wall
+        self.cpu_seconds += cpu
+
+
+@dataclass
+class Behaviour:
+    """How the simulated device misbehaves; tests set it.
+
+    noise: standard deviation of the relative noise.  drift: amplitude of a sine of `drift_seconds` period.
+    stolen: share of runs during which the process is descheduled for twice their time (CPU time stays the same).
+    fail_after: runs until a session raises.  hang: a run never returns.  traced_slowdown: a traced run's factor.
+    """
+
+    noise: float = 0.01
+    drift: float = 0.0
+    drift_seconds: float = 10.0
+    stolen: float = 0.0
+    fail_after: int | None = None
+    hang: bool = False
+    traced_slowdown: float = 1.2
+    seed: int = 0
+
+
+@dataclass
+class Fake(Profiler):
+    """The simulated device; all its sessions share one clock."""
+
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    name: ClassVar[str] = "fake"
+    device: ClassVar[str] = "simulated"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
+
+    def device_name(self) -> str:
+        """Never mistaken for a real one."""
+        return "simulated device"
+
+    def _status(self) -> Status:
+        return Status(True, VERSION, reason="simulated, not a device")
+
+    def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
+        return FakeSession(model, options, traced, self.behaviour, self.clock)
+
+
+class FakeSession(Session):
+    """A model whose runs advance the clock."""
+
+    clock: FakeClock
+
+    def __init__(
+        self, model: bytes | Path, options: Options, traced: bool, behaviour: Behaviour, clock: FakeClock
+    ) -> None:
+        data = model if isinstance(model, bytes) else read_bytes(model)
+        self.model = _parse(data, options.batch)
+        self.options, self.traced, self.behaviour, self.clock = options, traced, behaviour, clock
+        self.threads = options.threads
+        shapes = _shapes(self.model)
+        graph = self.model.graph
+        self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
+        self.nodes = {n.name or n.output[0]: _node_ms(n, shapes, options) for n in graph.node}
+        self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
+        self.rng = np.random.default_rng([behaviour.seed, zlib.crc32(data), traced])
+        self.runs = 0
+        self.traces: list[dict[str, float]] = []
+
+    def run(self) -> None:
+        """Advance the clock by what a run takes now."""
+        how = self.behaviour
+        if how.hang:
+            time.sleep(1e6)
+        if how.fail_after is not None and self.runs >= how.fail_after:
+            raise MeasurementFailed(f"the simulated device fails after {how.fail_after} runs")
+        self.runs += 1
+        factor = 1 + how.drift * math.sin(2 * math.pi * self.clock.wall() / how.drift_seconds)
+        factor *= 1 + how.noise * abs(self.rng.standard_normal())
+        factor *= how.traced_slowdown if self.traced else 1.0
+        seconds = self.ideal_ms * factor / 1e3
+        stolen = 2 * seconds if self.rng.random() < how.stolen else 0.0
+        self.clock.advance(seconds + stolen, seconds * self.threads)
+        if self.traced:
+            self.traces.append({name: ms * factor for name, ms in self.nodes.items()})
+
+    def infer(self, images: Array) -> Array:
+        """Outputs of ONNX's reference implementation: exact and slow, for small models."""
+        from onnx.reference import ReferenceEvaluator
+
+        if images.shape != self.input_shape:
+            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+        outputs: Any = ReferenceEvaluator(self.model).run(None, {self.model.graph.input[0].name: images})
+        return np.asarray(outputs[0], np.float32)
+
+    def node_times(self) -> list[dict[str, float]]:
+        """The formula's, with the run's factor."""
+        if not self.traced:
+            return super().node_times()
+        traces, self.traces = self.traces, []
+        return traces
+
+
+def _parse(data: bytes, batch: int) -> Any:
+    """The checked model with its batch set and all shapes inferred."""
+    import onnx
+
+    try:
+        model = onnx.load_from_string(data)
+        first = model.graph.input[0].type.tensor_type.shape.dim[0]
+        if first.dim_value not in (0, batch):
+            raise BadInput(f"batch {batch} for a model of static batch {first.dim_value}", str(first.dim_value))
+        first.dim_value = batch
+        for output in model.graph.output:
+            output.type.tensor_type.shape.dim[0].dim_value = batch
+        onnx.checker.check_model(model)
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except BadInput:
+        raise
+    except Exception as error:  # protobuf's, onnx.checker's and IndexError for an empty graph
+        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    graph = model.graph
+    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def _node_ms(node: Any, shapes: dict[str, tuple[int, ...]], options: Options) -> float:
+    elements = sum(math.prod(shapes.get(name, ())) for name in (*node.input, *node.output) if name)
+    width = 1 if options.precision == "int8" else 4
+    speed = options.threads * 4 / width
+    compute = _macs(node, shapes) / (GMACS * 1e6 * speed)
+    return max(compute, elements * width / (GB_S * 1e6)) + NODE_MS
+
+
+def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> float:
+    """Multiply-adds: outputs times weights an output of convolutions and matrix products, else one an output."""
+    outputs = math.prod(shapes.get(node.output[0], ()))
+    if node.op_type not in ("Conv", "Gemm", "MatMul"):
+        return outputs
+    weight = shapes.get(node.input[1], ())
+    units = weight[1] if node.op_type == "MatMul" else weight[0]
+    return outputs * math.prod(weight) / units

@@ -1,0 +1,98 @@
+"""One progress bar for all long work: on stderr, with elapsed time and an estimate of the rest."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+REDRAW_SECONDS = 0.2
+LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
+
+
+class Progress(Protocol):
+    """What long work reports to."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Another `amount` of the total is done."""
+
+    def note(self, text: str) -> None:
+        """Show `text` beside the bar (what is being done, how well it goes)."""
+
+
+@contextmanager
+def track(total: float, label: str, *, stream: TextIO | None = None, done: float = 0) -> Iterator[Progress]:
+    """Show a bar while the block runs, as in `with track(153, "timing") as bar: ... bar.advance()`.
+
+    On a terminal a rich bar; elsewhere (a log, a pipe) a plain line every 15 seconds. `done` of `total` was done by an
+    earlier, interrupted run: it is shown, and left out of the estimate.
+    """
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield _Lines(total, label, stream, done)
+        return
+    with _rich(stream) as progress:
+        yield _Bar(progress, total, label, done)
+        progress.refresh()
+
+
+def _rich(stream: TextIO) -> RichProgress:
+    """Redrawn by hand: rich's own refreshing thread would compute beside what is being timed."""
+    return RichProgress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        console=Console(file=stream), auto_refresh=False,
+    )  # fmt: skip
+
+
+class _Bar:
+    def __init__(self, progress: RichProgress, total: float, label: str, done: float) -> None:
+        self.progress = progress
+        self.task = progress.add_task(label, total=total, completed=round(done), note="")
+        self.drawn = 0.0
+        self.fraction = done - round(done)
+
+    def advance(self, amount: float = 1) -> None:
+        self.fraction += amount
+        whole = int(self.fraction + 1e-9)  # rich shows counts as they are: whole ones only
+        self.fraction -= whole
+        self.progress.advance(self.task, whole)
+        self.redraw()
+
+    def note(self, text: str) -> None:
+        self.progress.update(self.task, note=text)
+        self.redraw()
+
+    def redraw(self) -> None:
+        if time.monotonic() - self.drawn >= REDRAW_SECONDS:
+            self.progress.refresh()
+            self.drawn = time.monotonic()
+
+
+class _Lines:
+    def __init__(self, total: float, label: str, stream: TextIO, done: float) -> None:
+        self.total, self.label, self.stream = total, label, stream
+        self.before = self.done = done
+        self.text = ""
+        self.started = self.printed = time.monotonic()
+
+    def advance(self, amount: float = 1) -> None:
+        self.done += amount
+        now = time.monotonic()
+        if now - self.printed < LINE_SECONDS:
+            return
+        self.printed = now
+        elapsed = now - self.started
+        left = elapsed * (self.total - self.done) / max(self.done - self.before, 1e-9)
+        note = f", {self.text}" if self.text else ""
+        line = f"{self.label}: {self.done:.0f}/{self.total:.0f}, {elapsed:.0f} s, about {max(left, 0):.0f} s left{note}"
+        print(line, file=self.stream, flush=True)
+
+    def note(self, text: str) -> None:
+        self.text = text

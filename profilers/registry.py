@@ -1,0 +1,22 @@
+"""The runtimes by name: a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from profilers.base import Profiler
+from profilers.errors import BadInput
+from profilers.fake import Fake
+from profilers.ort import OnnxRuntime, OnnxRuntimeCuda
+from profilers.ov import OpenVino
+
+PROFILERS: dict[str, type[Profiler]] = {p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake)}
+
+
+def get_profiler(name: str) -> Profiler:
+    """A new profiler of that name, available here or not (ask its `status`).
+
+    Raises:
+        BadInput: an unknown name.
+    """
+    if name not in PROFILERS:
+        raise BadInput(f"unknown engine {name!r}", ", ".join(PROFILERS))
+    return PROFILERS[name]()

@@ -1,0 +1,260 @@
+"""The one timing loop: every latency of this product comes from here (MEASUREMENT: protocol for a noisy machine).
+
+    S  sessions, in the mapping's order          R  rounds
+    wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
+    beat       (R,)    the sentinel's milliseconds at the start of the round
+    drift      (R,)    running median of `beat` over its reference, 1 = none
+
+The timed region is `Session.run` and nothing else. Contention only adds time, so the estimator is a low quantile of the
+accepted, drift-corrected blocks; rejection follows the plan's rules alone, which are fixed beforehand.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profilers.base import MIN_BLOCKS, Failure, Samples, Session, TimingPlan
+from profilers.errors import MeasurementFailed
+from profilers.progress import Progress
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+DRIFT_WINDOW = 5  # rounds: long enough to ignore one disturbed sentinel, short enough to follow a warming CPU
+CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs of microseconds only
+STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
+CHECK_EVERY = 5  # rounds between two looks at the intervals: bootstrapping all sessions is not free
+RESAMPLES = 1000
+
+
+def time_sessions(
+    sessions: Mapping[str, Session],
+    plan: TimingPlan,
+    *,
+    sentinel: Session | None = None,
+    sentinel_ms: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Samples | Failure]:
+    """Time all sessions against each other in randomised, interleaved rounds.
+
+    Args:
+        sessions: loaded models by name; they stay open.
+        plan: rounds, warm-up, rejection and stopping rules, seed.
+        sentinel: a fixed model run at the start of every round; its drift is divided out.
+        sentinel_ms: the sentinel's time that counts as no drift (`Samples.sentinel_ms` of an earlier call); by default
+            its median in this call.
+        progress: advanced by one a session over the whole call.
+
+    Returns:
+        Samples or the reason why there are none, in the order of `sessions`. A session that raises does not disturb
+        the others. A model of which fewer than three blocks were accepted is a Failure.
+
+    Raises:
+        MeasurementFailed: the sentinel itself cannot run.
+    """
+    if not sessions:
+        return {}
+    loop = _Loop(sessions, plan, sentinel, sentinel_ms, progress)
+    with _without_gc():
+        loop.warm_up()
+        while loop.more():
+            loop.round()
+    return loop.results()
+
+
+def summarise(blocks: Floats, drift: Floats, plan: TimingPlan, sentinel_ms: float = float("nan")) -> Samples:
+    """Raw blocks to an estimate with its interval; pure, so that parts of the rounds can be summarised afresh.
+
+    Args:
+        blocks: (rounds,) milliseconds of one run, NaN where rejected.
+        drift: (rounds,) what to divide them by.
+        plan: quantile, wanted interval and seed.
+        sentinel_ms: handed through.
+
+    Raises:
+        MeasurementFailed: fewer than three blocks were accepted.
+    """
+    good = (blocks / drift)[np.isfinite(blocks)]
+    if len(good) < MIN_BLOCKS:
+        raise MeasurementFailed(
+            f"only {len(good)} of {len(blocks)} blocks were accepted, the others were disturbed",
+            f"{MIN_BLOCKS} or more", "measure again on a quieter machine or with more rounds",
+        )  # fmt: skip
+    ms, median, p90 = np.quantile(good, [plan.quantile, 0.5, 0.9])
+    low, high = bootstrap_interval(good, plan.quantile, plan.seed)
+    converged = (high - low) / 2 <= plan.relative_interval * ms
+    return Samples(
+        blocks=blocks, drift=drift, ms=float(ms), low=min(low, float(ms)), high=max(high, float(ms)),
+        median=float(median), p90=float(p90), rejected=len(blocks) - len(good), converged=bool(converged),
+        sentinel_ms=sentinel_ms,
+    )  # fmt: skip
+
+
+def bootstrap_interval(values: Floats, quantile: float, seed: int) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a quantile of `values` (n,), all resamples at once."""
+    draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
+    estimates = np.quantile(values[draws], quantile, axis=1)
+    low, high = np.quantile(estimates, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def drift_of(beat: Floats, reference: float | None, tolerance: float) -> tuple[Floats, Bools]:
+    """The sentinel's slow drift (R,), and whether each round's sentinel agrees with its running median (R,)."""
+    half = DRIFT_WINDOW // 2
+    padded = np.pad(beat, half, constant_values=np.nan)
+    running = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, DRIFT_WINDOW), axis=1)
+    return running / (reference or np.median(beat)), np.abs(beat / running - 1) <= tolerance
+
+
+def undisturbed(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> Bools:
+    """Which blocks (R,) ran without being descheduled: wall time no more than CPU time a thread, and a little.
+
+    One thread computes all the time, so its CPU time is the yardstick. Several threads wait for each other, the more
+    the smaller the layers, so there it is the session's own usual share of CPU time. Without threads, all pass.
+    """
+    if threads == 0:
+        return np.isfinite(wall)
+    usual = 1.0 if threads == 1 else max(float(np.nanmedian(wall / cpu)), 1 / threads)
+    return np.isfinite(wall) & (wall <= plan.max_wall_over_cpu * usual * cpu + CLOCK_SLACK_MS)
+
+
+class _Loop:
+    """State of one call of `time_sessions`."""
+
+    def __init__(
+        self,
+        sessions: Mapping[str, Session],
+        plan: TimingPlan,
+        sentinel: Session | None,
+        sentinel_ms: float | None,
+        progress: Progress | None,
+    ) -> None:
+        self.sessions, self.plan, self.progress = sessions, plan, progress
+        self.sentinel, self.reference = sentinel, sentinel_ms
+        self.names = list(sessions)
+        self.failures: dict[str, Failure] = {}
+        self.wall: list[Floats] = []
+        self.cpu: list[Floats] = []
+        self.beat: list[float] = []
+        self.rng = np.random.default_rng(plan.seed)
+        self.clock = sessions[self.names[0]].clock
+        self.started = self.clock.wall()
+        self.step = len(sessions) / (plan.max_rounds + 1)  # warm-up counts as a round
+        self.advanced = 0.0
+
+    def warm_up(self) -> None:
+        if self.sentinel is not None:
+            self.attempt(None, _warm_up, self.sentinel, self.plan)
+        for name, session in self.sessions.items():
+            self.attempt(name, _warm_up, session, self.plan)
+        self.advance(self.step)
+
+    def more(self) -> bool:
+        rounds, plan = len(self.wall), self.plan
+        if len(self.failures) == len(self.names) or rounds >= plan.max_rounds:
+            return False
+        if rounds >= MIN_BLOCKS and plan.seconds is not None and self.clock.wall() - self.started >= plan.seconds:
+            return False
+        due = rounds >= plan.min_rounds and (rounds - plan.min_rounds) % CHECK_EVERY == 0
+        return not (due and all(isinstance(s, Samples) and s.converged for s in self.living()))
+
+    def living(self) -> Iterator[Samples | Failure]:
+        return (s for name, s in zip(self.names, self.each(), strict=True) if name not in self.failures)
+
+    def round(self) -> None:
+        if self.sentinel is not None:
+            self.beat.append(self.attempt(None, _block, self.sentinel, self.plan.runs_per_block)[0])
+        times = np.full((len(self.names), 2), np.nan)
+        for i in self.rng.permutation(len(self.names)):
+            name = self.names[i]
+            if name not in self.failures:
+                times[i] = self.attempt(name, _block, self.sessions[name], self.plan.runs_per_block)
+        self.wall.append(times[:, 0])
+        self.cpu.append(times[:, 1])
+        self.advance(self.step)
+
+    def attempt(
+        self, name: str | None, act: Callable[[Session, Any], tuple[float, float]], session: Session, argument: Any
+    ) -> tuple[float, float]:
+        try:
+            return act(session, argument)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            if name is None:
+                raise MeasurementFailed(f"the sentinel cannot run: {reason}") from error
+            self.failures[name] = Failure(reason)
+            return math.nan, math.nan
+
+    def each(self) -> Iterator[Samples | Failure]:
+        wall, cpu = np.array(self.wall), np.array(self.cpu)
+        drift, steady = np.ones(len(wall)), np.ones(len(wall), bool)
+        sentinel_ms = math.nan
+        if self.sentinel is not None and len(wall):
+            beat = np.array(self.beat)
+            sentinel_ms = self.reference or float(np.median(beat))
+            drift, steady = drift_of(beat, sentinel_ms, self.plan.sentinel_tolerance)
+        for i, name in enumerate(self.names):
+            if name in self.failures:
+                yield self.failures[name]
+                continue
+            keep = steady & undisturbed(wall[:, i], cpu[:, i], self.sessions[name].threads, self.plan)
+            try:
+                yield summarise(np.where(keep, wall[:, i], np.nan), drift, self.plan, sentinel_ms)
+            except MeasurementFailed as error:
+                yield Failure(str(error))
+
+    def results(self) -> dict[str, Samples | Failure]:
+        self.advance(len(self.names) - self.advanced)
+        return dict(zip(self.names, self.each(), strict=True))
+
+    def advance(self, amount: float) -> None:
+        self.advanced += amount
+        if self.progress is not None:
+            self.progress.advance(amount)
+
+
+def _block(session: Session, runs: int) -> tuple[float, float]:
+    """Mean wall and CPU milliseconds of `runs` runs, after an untimed one that brings back the session's own caches."""
+    session.run()
+    run, clock = session.run, session.clock
+    cpu, wall = clock.cpu(), clock.wall()
+    for _ in range(runs):
+        run()
+    wall, cpu = clock.wall() - wall, clock.cpu() - cpu
+    return 1e3 * wall / runs, 1e3 * cpu / runs
+
+
+def _warm_up(session: Session, plan: TimingPlan) -> tuple[float, float]:
+    """Run until the last `warmup_runs` runs no longer get faster; the last two runs' milliseconds."""
+    times: list[float] = []
+    while len(times) < plan.warmup_max_runs:
+        start = session.clock.wall()
+        session.run()
+        times.append(1e3 * (session.clock.wall() - start))
+        if len(times) >= plan.warmup_runs and _stationary(times[-plan.warmup_runs :]):
+            break
+    return times[-2:][0], times[-1]
+
+
+def _stationary(times: Sequence[float]) -> bool:
+    half = len(times) // 2
+    return half == 0 or float(np.median(times[half:])) >= STILL_WARMING * float(np.median(times[:half]))
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Python's garbage collector stays out of the timed region."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
