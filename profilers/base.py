@@ -174,7 +174,8 @@ class TimingPlan:
     Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
     at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
     `max_wall_over_cpu` times its CPU time a thread (the process was descheduled), and a round whose sentinel is off by
-    more than `sentinel_tolerance` from its running median.
+    more than `sentinel_tolerance` from its running median. `cpu_time_when_busy`: where the first rule would reject most
+    blocks of single-threaded models, time these by CPU time (see `profilers.timing`) instead of not at all.
     """
 
     min_rounds: int = 10
@@ -186,6 +187,7 @@ class TimingPlan:
     sentinel_tolerance: float = 0.05
     max_wall_over_cpu: float = 1.05
     quantile: float = 0.25
+    cpu_time_when_busy: bool = True
     seconds: float | None = None
     seed: int = 0
 
@@ -211,6 +213,7 @@ class Samples:
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`.
     `sentinel_ms` is the sentinel's time at drift 1 (NaN without a sentinel): the next call takes it to keep the level.
+    `clock` is "cpu" where the machine was too busy for wall time.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -223,6 +226,7 @@ class Samples:
     rejected: int
     converged: bool
     sentinel_ms: float = float("nan")
+    clock: str = "wall"
 
     @property
     def rounds(self) -> int:

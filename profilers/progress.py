@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 @contextmanager
 def track(total: float, label: str, *, stream: TextIO | None = None, done: float = 0) -> Iterator[Progress]:
-    """Show a bar while the block runs, as in `with track(153, "timing") as bar: ... bar.advance()`.
+    """Show a bar while the block runs; the block advances it.
 
     On a terminal a rich bar; elsewhere (a log, a pipe) a plain line every 15 seconds. `done` of `total` was done by an
     earlier, interrupted run: it is shown, and left out of the estimate.
