@@ -95,6 +95,7 @@ class _Writer:
     def convolution(self, prefix: str, spec: Convolution) -> None:
         name = prefix + spec.part
         weight, bias = self.parameters(name, spec)
+        weight = weight.reshape(spec.weight_shape[:2]) if spec.part == "linear" else weight
         self.tensors += [_tensor(f"{name}_weight", weight), _tensor(f"{name}_bias", bias)]
         if spec.part == "linear":
             self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
@@ -109,7 +110,7 @@ class _Writer:
             self.node("Conv", name, f"{name}_weight", f"{name}_bias", **shape)
 
     def parameters(self, name: str, spec: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        shape = spec.weight_shape[:2] if spec.part == "linear" else spec.weight_shape
+        shape = spec.weight_shape
         if self.weights is None:
             return _random(name, shape), _random(f"{name}_bias", shape[:1])
         if name not in self.weights:
