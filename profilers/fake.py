@@ -23,6 +23,7 @@ import numpy as np
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes
+from profilers.shapes import check_count, check_float, static_shape
 
 GMACS = 20.0
 GB_S = 10.0
@@ -90,6 +91,8 @@ class Fake(Profiler):
         return Status(True, VERSION, reason="simulated, not a device")
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
+        if options.optimization:
+            raise BadInput(f"optimization {options.optimization!r} on {self.name}", "none: it has no levels")
         return FakeSession(model, options, traced, self.behaviour, self.clock)
 
 
@@ -132,13 +135,13 @@ class FakeSession(Session):
             self.traces.append({name: ms * factor for name, ms in self.nodes.items()})
 
     def infer(self, images: Array) -> Array:
-        """Outputs of ONNX's reference implementation: exact and slow, for small models."""
-        from onnx.reference import ReferenceEvaluator
+        """ONNX Runtime's outputs: only the times are simulated."""
+        import onnxruntime
 
         if images.shape != self.input_shape:
             raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
-        outputs: Any = ReferenceEvaluator(self.model).run(None, {self.model.graph.input[0].name: images})
-        return np.asarray(outputs[0], np.float32)
+        session = onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(None, {self.model.graph.input[0].name: images})[0], np.float32)
 
     def node_times(self) -> list[dict[str, float]]:
         """The formula's, with the run's factor."""
@@ -154,17 +157,18 @@ def _parse(data: bytes, batch: int) -> Any:
 
     try:
         model = onnx.load_from_string(data)
-        first = model.graph.input[0].type.tensor_type.shape.dim[0]
-        if first.dim_value not in (0, batch):
-            raise BadInput(f"batch {batch} for a model of static batch {first.dim_value}", str(first.dim_value))
-        first.dim_value = batch
-        for output in model.graph.output:
-            output.type.tensor_type.shape.dim[0].dim_value = batch
         onnx.checker.check_model(model)
+        graph = model.graph
+        check_count(len(graph.input), len(graph.output))
+        for tensor in (graph.input[0], graph.output[0]):
+            kind = tensor.type.tensor_type
+            check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
+            static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch)
+            kind.shape.dim[0].dim_value = batch
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)
     except BadInput:
         raise
-    except Exception as error:  # protobuf's, onnx.checker's and IndexError for an empty graph
+    except Exception as error:  # protobuf's and onnx's have no common base
         raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
 
 

@@ -45,16 +45,18 @@ def run_limited(fn: Callable[..., T], *args: Any, seconds: float) -> T:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise BadInput(f"{fn} cannot be sent to another process: {error}", "a function of a module") from error
     read, write = os.pipe()
-    with tempfile.TemporaryFile() as log, os.fdopen(read, "rb") as answers:
+    with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as log, os.fdopen(read, "rb") as answers:
+        task.write(work)  # a file, because a pipe would block on a child that does not read
+        task.seek(0)
         command = [sys.executable, "-m", "profilers.isolate", str(write)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[write], start_new_session=True,
+            command, stdin=task, stdout=log, stderr=log, pass_fds=[write], start_new_session=True,
             env=environment,
         )  # fmt: skip
         os.close(write)
         try:
-            answer = _talk(child, work, answers, time.monotonic() + seconds)
+            answer = _answer(answers, time.monotonic() + seconds)
         finally:
             _kill(child)
         if answer is None:
@@ -63,12 +65,8 @@ def run_limited(fn: Callable[..., T], *args: Any, seconds: float) -> T:
         return result
 
 
-def _talk(child: subprocess.Popen[bytes], work: bytes, answers: IO[bytes], deadline: float) -> bytes | None:
-    """Send the work; the child's whole answer (empty if it died), or None at the deadline."""
-    assert child.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it died at once; its empty answer says so
-        child.stdin.write(work)
-        child.stdin.close()
+def _answer(answers: IO[bytes], deadline: float) -> bytes | None:
+    """The child's whole answer (empty if it died), or None at the deadline."""
     parts: list[bytes] = []
     while (left := deadline - time.monotonic()) > 0:
         if select.select([answers], [], [], left)[0]:

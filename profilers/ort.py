@@ -18,6 +18,7 @@ import numpy as np
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput
 from profilers.files import read_text
+from profilers.shapes import check_count, check_float, static_shape
 
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",
@@ -88,14 +89,15 @@ class _OrtSession(Session):
             self.session = ort.InferenceSession(source, self.session_options(), providers=[self.provider])
         except Exception as error:  # ORT's exceptions have no common base
             raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
-        self.input, self.output = _only(self.session.get_inputs()), _only(self.session.get_outputs())
-        self.input_shape, self.output_shape = (_static(t, self.options.batch) for t in (self.input, self.output))
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        check_count(len(inputs), len(outputs))
+        self.input_shape, self.output_shape = (_shape(t[0], self.options.batch) for t in (inputs, outputs))
         images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
         self.images = ort.OrtValue.ortvalue_from_numpy(images, self.device)
         self.results = ort.OrtValue.ortvalue_from_shape_and_type(self.output_shape, np.float32, self.device)
         self.binding = self.session.io_binding()
-        self.binding.bind_ortvalue_input(self.input.name, self.images)
-        self.binding.bind_ortvalue_output(self.output.name, self.results)
+        self.binding.bind_ortvalue_input(inputs[0].name, self.images)
+        self.binding.bind_ortvalue_output(outputs[0].name, self.results)
 
     def session_options(self) -> Any:
         import onnxruntime as ort
@@ -166,20 +168,6 @@ def parse_trace(events: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
     return runs
 
 
-def _only(tensors: list[Any]) -> Any:
-    if len(tensors) != 1:
-        names = ", ".join(t.name for t in tensors)
-        raise BadInput(f"a model with {len(tensors)} inputs or outputs ({names})", "one of each")
-    if tensors[0].type != "tensor(float)":
-        raise BadInput(f"{tensors[0].name} of type {tensors[0].type}", "tensor(float)")
-    return tensors[0]
-
-
-def _static(tensor: Any, batch: int) -> tuple[int, ...]:
-    """The tensor's shape with its first dimension set to `batch`."""
-    first, *rest = tensor.shape
-    if isinstance(first, int) and first != batch:
-        raise BadInput(f"batch {batch} for a model of static batch {first}", str(first))
-    if not all(isinstance(d, int) for d in rest):
-        raise BadInput(f"{tensor.name} of shape {tensor.shape}", "no dynamic dimension but the batch")
-    return batch, *rest
+def _shape(tensor: Any, batch: int) -> tuple[int, ...]:
+    check_float(tensor.name, tensor.type, "tensor(float)")
+    return static_shape(tensor.name, [d if isinstance(d, int) else None for d in tensor.shape], batch)

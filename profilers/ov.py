@@ -16,6 +16,7 @@ import numpy as np
 
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput
+from profilers.shapes import check_count, check_float, static_shape
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -145,15 +146,12 @@ def _producers(model: bytes | Path) -> dict[str, str]:
 
 
 def _set_batch(graph: Any, batch: int) -> tuple[int, ...]:
-    """Give the graph its static shape; returns the input's."""
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise BadInput(f"a model with {len(graph.inputs)} inputs and {len(graph.outputs)} outputs", "one of each")
-    first, *rest = graph.input(0).get_partial_shape()
-    if first.is_static and first.get_length() != batch:
-        raise BadInput(f"batch {batch} for a model of static batch {first.get_length()}", str(first.get_length()))
-    if any(d.is_dynamic for d in rest):
-        raise BadInput("a model with dynamic dimensions", "no dynamic dimension but the batch")
-    shape = (batch, *(d.get_length() for d in rest))
+    """Check the graph and give it its static shape; returns the input's."""
+    check_count(len(graph.inputs), len(graph.outputs))
+    for port in (graph.input(0), graph.output(0)):
+        check_float(port.get_any_name(), port.get_element_type().get_type_name(), "f32")
+    dims = [None if d.is_dynamic else d.get_length() for d in graph.input(0).get_partial_shape()]
+    shape = static_shape(graph.input(0).get_any_name(), dims, batch)
     graph.reshape(shape)
     return shape
 

@@ -8,8 +8,8 @@
 The timed region is `Session.run` and nothing else. Contention only adds time, so the estimator is a low quantile of the
 accepted, drift-corrected blocks; rejection follows the plan's rules alone, which are fixed beforehand.
 
-On a machine so busy that most blocks of single-threaded models are disturbed, those models are timed by the process's
-CPU time instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
+On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
+instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
 processes on the same core: wall time p25 13-48 ms and no block undisturbed, CPU time p25 within 2 % of the quiet one.
 """
 
@@ -37,7 +37,7 @@ CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs
 STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
 CHECK_EVERY = 5  # rounds between two looks at the intervals: bootstrapping all sessions is not free
 RESAMPLES = 1000
-QUIET_SHARE = 0.5  # of the single-threaded blocks; below it the machine is busy
+QUIET_SHARE = 0.5  # of a single-threaded model's blocks; below it the machine is busy
 
 
 def time_sessions(
@@ -111,12 +111,27 @@ def bootstrap_interval(values: Floats, quantile: float, seed: int) -> tuple[floa
     return float(low), float(high)
 
 
-def drift_of(beat: Floats, reference: float | None, tolerance: float) -> tuple[Floats, Bools]:
-    """The sentinel's slow drift (R,), and whether each round's sentinel agrees with its running median (R,)."""
+def drift_of(beat: Floats, sentinel_ms: float, tolerance: float) -> tuple[Floats, Bools]:
+    """The sentinel's slow drift (R,), 1 where unknown, and whether each round (R,) may be used.
+
+    A round may not where its sentinel is off its running median, or where all sentinels around it were descheduled
+    (NaN). A single descheduled one says nothing about the rest of its round.
+    """
     half = DRIFT_WINDOW // 2
-    padded = np.pad(beat, half, constant_values=np.nan)
-    running = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, DRIFT_WINDOW), axis=1)
-    return running / (reference or np.median(beat)), np.abs(beat / running - 1) <= tolerance
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(beat, half, constant_values=np.nan), DRIFT_WINDOW)
+    running = np.full(len(beat), np.nan)
+    known = np.isfinite(windows).any(axis=1)
+    running[known] = np.nanmedian(windows[known], axis=1)
+    usable = known & ~(np.abs(beat / running - 1) > tolerance)
+    return np.where(known, running / sentinel_ms, 1.0), usable
+
+
+def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> tuple[Floats, str]:
+    """One session's blocks (R,), NaN where it was descheduled, and the clock that timed them."""
+    quiet = undisturbed(wall, cpu, threads, plan)
+    if plan.cpu_time_when_busy and threads == 1 and quiet.mean() < QUIET_SHARE:
+        return cpu, "cpu"
+    return np.where(quiet, wall, np.nan), "wall"
 
 
 def undisturbed(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> Bools:
@@ -200,28 +215,24 @@ class _Loop:
 
     def each(self) -> Iterator[Samples | Failure]:
         wall, cpu = np.array(self.wall), np.array(self.cpu)
-        threads = [session.threads for session in self.sessions.values()]
-        quiet = np.stack([undisturbed(wall[:, i], cpu[:, i], n, self.plan) for i, n in enumerate(threads)], axis=1)
-        by_cpu = self.plan.cpu_time_when_busy and _busy(quiet[:, np.array(threads) == 1])
-        drift, steady, sentinel_ms = self.drift(by_cpu)
-        for i, name in enumerate(self.names):
-            timed_by_cpu = by_cpu and threads[i] == 1
-            blocks = (
-                np.where(steady, cpu[:, i], np.nan)
-                if timed_by_cpu
-                else np.where(steady & quiet[:, i], wall[:, i], np.nan)
-            )
+        drift, steady, sentinel_ms = self.drift()
+        for i, (name, session) in enumerate(self.sessions.items()):
+            if name in self.failures:
+                yield self.failures[name]
+                continue
+            blocks, clock = accepted(wall[:, i], cpu[:, i], session.threads, self.plan)
             try:
-                samples = summarise(blocks, drift, self.plan, sentinel_ms)
-                yield self.failures.get(name) or replace(samples, clock="cpu" if timed_by_cpu else "wall")
+                samples = summarise(np.where(steady, blocks, np.nan), drift, self.plan, sentinel_ms)
+                yield replace(samples, clock=clock)
             except MeasurementFailed as error:
-                yield self.failures.get(name) or Failure(str(error))
+                yield Failure(str(error))
 
-    def drift(self, by_cpu: bool) -> tuple[Floats, Bools, float]:
+    def drift(self) -> tuple[Floats, Bools, float]:
         if self.sentinel is None:
             return np.ones(len(self.wall)), np.ones(len(self.wall), bool), math.nan
-        beat = np.array(self.beat)[:, int(by_cpu and self.sentinel.threads == 1)]
-        sentinel_ms = self.reference or float(np.median(beat))
+        wall, cpu = np.array(self.beat).T
+        beat, _ = accepted(wall, cpu, self.sentinel.threads, self.plan)
+        sentinel_ms = self.reference or (float(np.nanmedian(beat)) if np.isfinite(beat).any() else math.nan)
         return *drift_of(beat, sentinel_ms, self.plan.sentinel_tolerance), sentinel_ms
 
     def results(self) -> dict[str, Samples | Failure]:
@@ -234,11 +245,6 @@ class _Loop:
         self.advanced += amount
         if self.progress is not None:
             self.progress.advance(amount)
-
-
-def _busy(quiet: Bools) -> bool:
-    """Whether most of the single-threaded blocks (R, S1) were disturbed."""
-    return bool(quiet.size) and float(quiet.mean()) < QUIET_SHARE
 
 
 def _block(session: Session, runs: int) -> tuple[float, float]:

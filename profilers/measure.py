@@ -1,0 +1,36 @@
+"""One model, timed: load, pin, time. Everything travels by value, so `run_limited` can run it in another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profilers.base import Failure, Options, Samples, TimingPlan
+from profilers.errors import MeasurementFailed
+from profilers.isolate import run_limited
+from profilers.pin import pin
+from profilers.registry import get_profiler
+from profilers.timing import time_sessions
+
+
+def measure(
+    engine: str, model: bytes | Path, options: Options | None = None, plan: TimingPlan | None = None
+) -> Samples:
+    """Time one model on this machine.
+
+    Raises:
+        BadInput: an unknown engine, options that it does not have, or a model that it refuses.
+        EngineUnavailable: it does not work here.
+        MeasurementFailed: the model cannot run, or too few of its blocks were undisturbed.
+    """
+    options = options or Options()
+    profiler = get_profiler(engine)
+    with pin(options.threads), profiler.load(model, options) as session:
+        result = time_sessions({"model": session}, plan or TimingPlan())["model"]
+    if isinstance(result, Failure):
+        raise MeasurementFailed(f"the model cannot be timed on {engine}: {result.reason}")
+    return result
+
+
+def measure_limited(engine: str, model: bytes | Path, options: Options, plan: TimingPlan, *, seconds: float) -> Samples:
+    """`measure` in a process that is killed after `seconds`: for models and runtimes that may hang or crash."""
+    return run_limited(measure, engine, model, options, plan, seconds=seconds)
