@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two threads that wait for each other crawl on a busy machine
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: two threads that wait for each other crawl on a busy machine
 
 import pytest  # noqa: E402
 

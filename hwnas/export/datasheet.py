@@ -1,0 +1,144 @@
+"""The datasheet of an exported engine: one versioned JSON schema, and its Markdown for people.
+
+Every figure is {"value", "unit", "how", "low", "high"}: `how` starts with measured, predicted, estimated, exact,
+evaluated or imported, and `low`..`high` is its interval where it has one. The file carries the SHA-256 of its own
+content and of every file of the folder; a changed one is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from profilers.errors import BadInput
+from profilers.files import inside, read_bytes, read_json, write_json, write_text
+
+SCHEMA, FILE, KIND = 1, "datasheet.json", "hwnas-datasheet"
+HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+_SECTIONS = {
+    "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
+    "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
+    "fingerprint": dict, "snippet": str, "commands": list,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its unit, how it was obtained, and its interval."""
+
+    value: float | None
+    unit: str
+    how: str
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.how.startswith(HOW):
+            raise BadInput(f"a figure obtained by {self.how!r}", f"a word of {', '.join(HOW)} first")
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields that are known."""
+        return {k: v for k, v in vars(self).items() if v is not None or k == "value"}
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.how
+        number = f"{self.value:,.0f}" if self.unit == "" else f"{self.value:.4g} {self.unit}"
+        interval = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
+        return f"{number}{interval}, {self.how}"
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_facts(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of files in the folder."""
+    found = {name: read_bytes(inside(folder, name)) for name in names}
+    return {name: {"bytes": len(data), "sha256": digest(data)} for name, data in found.items()}
+
+
+def write(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write datasheet.json (with its checksum) and datasheet.md."""
+    sheet = {"kind": KIND, "schema": SCHEMA, **content}
+    write_json(folder / FILE, {**sheet, "checksum": _checksum(sheet)})
+    write_text(folder / "datasheet.md", markdown(sheet))
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The datasheet of a folder, with its files' hashes checked.
+
+    Raises:
+        BadInput: no datasheet, another schema, an edited datasheet, or a file that differs from its hash.
+    """
+    if not (folder / FILE).is_file():
+        raise BadInput(f"{folder} has no {FILE}", "a folder made by `hwnas export`")
+    sheet = read_json(folder / FILE)
+    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") != SCHEMA:
+        raise BadInput(f"{folder / FILE} is not a datasheet of schema {SCHEMA}", remedy="export it again")
+    if sheet.pop("checksum", None) != _checksum(sheet):
+        raise BadInput(f"{folder / FILE} was changed after it was written", remedy="export it again")
+    wrong = [k for k, kind in _SECTIONS.items() if not isinstance(sheet.get(k), kind)]
+    if wrong:
+        raise BadInput(f"{folder / FILE} lacks {', '.join(wrong)}", remedy="export it again")
+    for name, facts in sheet["files"].items():
+        if digest(read_bytes(inside(folder, name))) != facts.get("sha256"):
+            raise BadInput(
+                f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy="export it again"
+            )
+    return sheet
+
+
+def _checksum(sheet: Mapping[str, Any]) -> str:
+    return digest(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
+
+
+def markdown(sheet: Mapping[str, Any]) -> str:
+    """The same for people."""
+    latency, engine, accuracy = sheet["latency"], sheet["engine"], sheet["accuracy"]
+    rows = [f"| {name} | {_figure(value)} |" for name, value in sheet["objectives"].items()]
+    shape = sheet["preprocessing"]
+    lines = [
+        f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}",
+        "",
+        f"Space {sheet['space']['name']}, {json.dumps(sheet['architecture'])}. Weights: {sheet['weights']}.",
+        "",
+        "## Objectives of the search", "", "| objective | value |", "|---|---|", *rows, "",
+        "## This engine", "", "| what | value |", "|---|---|",
+        f"| latency, predicted | {_figure(latency['predicted'])} |",
+        f"| latency, measured | {_figure(latency['measured'])} |",
+        f"| measured within the predicted interval | {_yes(latency['within_interval'])} |",
+        f"| accuracy of the engine | {_figure(accuracy['top1'])} |",
+        *_parity_rows(sheet["parity"]), "",
+        "## Input", "",
+        f"{shape['layout']}, {shape['size']} x {shape['size']} px, {shape['channels']} channels, "
+        f"mean {shape['mean']}, std {shape['std']}; {shape['note']}", "",
+        "## Load and run it", "", "```python", sheet["snippet"], "```", "",
+        "## Check it again", "", "```", *sheet["commands"], "```", "",
+        "## Files", "", "| file | bytes | SHA-256 |", "|---|---|---|",
+        *(f"| {n} | {f['bytes']:,} | {f['sha256']} |" for n, f in sheet["files"].items()), "",
+        "## Measured on", "", *(f"- {k}: {v}" for k, v in sheet["fingerprint"].items()), "",
+        f"hwnas {sheet['version']}, {sheet['created']}.", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _parity_rows(parities: Mapping[str, Any]) -> list[str]:
+    return [
+        f"| parity with torch, {name} ({p['images']} images) | largest difference {p['max_abs']:.2g} absolute, "
+        f"{p['max_rel']:.2g} relative; top-1 agreement {100 * p['top1_agreement']:.2f} % |"
+        for name, p in parities.items()
+    ]
+
+
+def _figure(value: Mapping[str, Any]) -> str:
+    return str(Figure(**value))
+
+
+def _yes(value: bool | None) -> str:
+    return "no prediction for this engine" if value is None else "yes" if value else "no"

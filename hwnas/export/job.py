@@ -1,0 +1,57 @@
+"""What is to be exported: an architecture, its weights, what is already known of it, and the tables that predict it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hwnas.export.datasheet import Figure
+from hwnas.space import Architecture, SearchSpace
+from lut import LatencyTable
+from profilers.base import Options
+
+if TYPE_CHECKING:
+    from hwnas.data import Dataset
+    from hwnas.nets import Network
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to export.
+
+    `objectives` are the figures of the search (or those that can be counted), `tables` whatever latency tables are at
+    hand; the one that fits the engine predicts its latency. `dataset` is None for random weights.
+    """
+
+    space: SearchSpace
+    arch: Architecture
+    network: Network
+    weights: str
+    objectives: Mapping[str, Figure]
+    tables: Sequence[LatencyTable] = ()
+    dataset: Dataset | None = field(default=None)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, r, r)."""
+        return self.space.in_channels, self.arch.r, self.arch.r
+
+
+def counted(space: SearchSpace, arch: Architecture) -> dict[str, Figure]:
+    """Params and MAdds, which need nothing but the layers."""
+    layers = space.layers(arch)
+    return {
+        "params": Figure(sum(x.params for x in layers), "", "exact: counted from the layers"),
+        "madds": Figure(sum(x.madds for x in layers), "", "exact: counted from the layers"),
+    }
+
+
+def predicted(job: Job, profiler: str, options: Options) -> Figure:
+    """Latency by the first table made for this engine, batch, threads and precision; else a figure of no value."""
+    for table in job.tables:
+        made_for = table.fingerprint.runtime if table.fingerprint else None
+        if made_for == profiler and table.options == options:
+            ms, low, high = (float(x[0]) for x in table.bind(job.space).predict(job.space.encode([job.arch])))
+            return Figure(ms, "ms", f"predicted by the {table.method} table of {table.device}", low, high)
+    return Figure(None, "ms", f"not measured: no table of {profiler}, {options.precision}, batch {options.batch} given")

@@ -1,0 +1,89 @@
+"""The way data flows: imports go in one direction, have no cycle, and searching needs no torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ("profilers", "lut", "hwnas")
+FILES = {p: sorted((ROOT / p).rglob("*.py")) for p in LAYERS}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(f): f for files in FILES.values() for f in files}
+
+
+def imports(path: Path, *, deferred: bool) -> set[str]:
+    """Modules of this project that a file imports; `deferred` includes those inside functions and TYPE_CHECKING."""
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree)) if deferred else tree.body
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names
+            }
+    return {name for name in found if name.split(".")[0] in LAYERS}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_packages_import_only_those_below(package):
+    allowed = LAYERS[: LAYERS.index(package) + 1]
+    for path in FILES[package]:
+        for name in imports(path, deferred=True):
+            assert name.split(".")[0] in allowed, f"{path} imports {name}"
+
+
+def test_no_import_cycle():
+    graph = {name: imports(path, deferred=False) & set(MODULES) - {name} for name, path in MODULES.items()}
+    for name in graph:  # a package's __init__ runs before its modules, but what it re-exports is not a cycle
+        graph[name] = {n for n in graph[name] if not (MODULES[n].name == "__init__.py" and name.startswith(f"{n}."))}
+    order = list(TopologicalSorter(graph).static_order())
+    assert len(order) == len(MODULES)
+
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ImportError("torch is blocked")
+sys.meta_path.insert(0, Blocker())
+import importlib, pkgutil
+for package in sys.argv[1:]:
+    module = importlib.import_module(package)
+    for found in pkgutil.walk_packages(getattr(module, "__path__", []), package + "."):
+        importlib.import_module(found.name)
+assert "torch" not in sys.modules
+"""
+
+
+def test_searching_and_tables_need_no_torch():
+    packages = ["profilers", "lut", "hwnas.space", "hwnas.surrogates", "hwnas.search", "hwnas.onnx_writer"]
+    done = subprocess.run([sys.executable, "-c", BLOCKED, *packages], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_loading_is_safe():
+    """No pickle, no unsafe YAML, no shell, and torch.load only with weights_only."""
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                text = ast.unparse(node.func)
+                keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                assert keywords.get("shell") != "True", path
+                assert keywords.get("allow_pickle") != "True", path
+                if text == "torch.load":
+                    assert keywords.get("weights_only") == "True", path
+                assert text not in ("yaml.load", "yaml.unsafe_load", "eval", "exec"), path
