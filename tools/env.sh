@@ -1,0 +1,35 @@
+# Shared by tools/demo and tools/test: one virtual environment, installed once and again only when pyproject.toml changes.
+# Usage: . tools/env.sh EXTRAS     afterwards $bin holds the environment's programs.
+set -eu
+
+venv=${HWNAS_VENV:-.venv}
+bin=$venv/bin
+
+python_of() {
+    for candidate in "${HWNAS_PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 &&
+            "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "hwnas needs Python 3.11 or newer with venv; got none of python3.11, python3.12, python3.13, python3" >&2
+    exit 2
+}
+
+[ -x "$bin/python" ] || "$(python_of)" -m venv "$venv"
+
+# POSIX cksum of what decides the environment's content
+wanted="$1 $(cksum <pyproject.toml)"
+for extra in $1; do
+    stamp=$venv/.hwnas-$extra
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        echo "+ pip install -e .[$extra]" >&2
+        # pip's warnings about package folders of this machine that do not exist say nothing about hwnas
+        "$bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extra]" 2>"$venv/pip.log" || {
+            cat "$venv/pip.log" >&2
+            exit 1
+        }
+        echo "$wanted" >"$stamp"
+    fi
+done
