@@ -1,5 +1,5 @@
 # Shared by tools/demo and tools/test: one virtual environment, installed once and again only when pyproject.toml changes.
-# Usage: . tools/env.sh EXTRAS     afterwards $bin holds the environment's programs.
+# Usage: extras=test,openvino; . tools/env.sh     afterwards $bin holds the environment's programs.
 set -eu
 
 venv=${HWNAS_VENV:-.venv}
@@ -19,17 +19,16 @@ python_of() {
 
 [ -x "$bin/python" ] || "$(python_of)" -m venv "$venv"
 
-# POSIX cksum of what decides the environment's content
-wanted="$1 $(cksum <pyproject.toml)"
-for extra in $1; do
-    stamp=$venv/.hwnas-$extra
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-        echo "+ pip install -e .[$extra]" >&2
-        # pip's warnings about package folders of this machine that do not exist say nothing about hwnas
-        "$bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extra]" 2>"$venv/pip.log" || {
-            cat "$venv/pip.log" >&2
-            exit 1
-        }
-        echo "$wanted" >"$stamp"
-    fi
-done
+# One stamp for each list of extras that was asked for; POSIX cksum of what decides the environment's content
+stamp=$venv/.hwnas-${extras:-base}
+wanted=$(cksum <pyproject.toml)
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    what=.${extras:+"[$extras]"}
+    echo "+ pip install -e $what" >&2
+    # pip's warnings, of package folders that this machine does not have, are shown only if it fails
+    "$bin/python" -m pip install --quiet --disable-pip-version-check -e "$what" 2>"$venv/pip.log" || {
+        cat "$venv/pip.log" >&2
+        exit 1
+    }
+    echo "$wanted" >"$stamp"
+fi
