@@ -189,7 +189,8 @@ def _memory_gb() -> float:
 
 
 def _text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else "none" if value in (None, "") else str(value)
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else str("" if value is None else value)
+    return text or "none"
 
 
 def _checked(name: str, value: Any, kind: Any) -> Any:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from profilers import files
+from profilers.errors import BadInput, FileProblem
+
+
+def test_written_bytes_are_read_again(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.json"
+    files.write_json(path, {"a": [1, 2.5, None]})
+    assert files.read_json(path) == {"a": [1, 2.5, None]}
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failing_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, step):
+    path = tmp_path / "a"
+    files.write_text(path, "old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os if step == "fsync" else Path, step, full)
+    with pytest.raises(FileProblem, match="No space left"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1, "a": 2}', "[1,", "[" * 100_000], ids=lambda t: t[:12])
+def test_json_that_is_not_strict_is_one_line(text):
+    with pytest.raises(BadInput, match="table.json is not valid JSON") as caught:
+        files.parse_json(text, "table.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_is_not_written(tmp_path):
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", float("nan"))
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_missing_and_binary_files_are_one_line(tmp_path):
+    with pytest.raises(FileProblem, match="cannot read"):
+        files.read_text(tmp_path / "absent")
+    (tmp_path / "binary").write_bytes(b"ok\xff")
+    with pytest.raises(BadInput, match="byte 2"):
+        files.read_text(tmp_path / "binary")
+
+
+def test_names_that_lead_out_of_a_folder_are_refused(tmp_path):
+    assert files.inside(tmp_path, "a/b") == tmp_path.resolve() / "a/b"
+    for name in ("../x", "/etc/passwd", "a/../../x"):
+        with pytest.raises(BadInput, match="leads out"):
+            files.inside(tmp_path, name)

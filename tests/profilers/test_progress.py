@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+import re
+import threading
+
+from profilers import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_terminal_means_plain_lines(monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    stream = io.StringIO()
+    with progress.track(4, "timing", stream=stream) as bar:
+        bar.advance()
+        bar.note("L07")
+        bar.advance(3)
+    first, last = stream.getvalue().splitlines()
+    assert re.fullmatch(r"timing: 1/4, \d+ s, about \d+ s left", first)
+    assert re.fullmatch(r"timing: 4/4, \d+ s, about 0 s left, L07", last)
+
+
+def test_plain_lines_come_now_and_then_only():
+    stream = io.StringIO()
+    with progress.track(1000, "timing", stream=stream) as bar:
+        for _ in range(1000):
+            bar.advance()
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_a_bar_without_a_thread_of_its_own(monkeypatch):
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
+    stream, threads = Terminal(), threading.active_count()
+    with progress.track(3, "timing", stream=stream, done=1) as bar:
+        for _ in range(4):
+            bar.advance(0.5)
+        assert threading.active_count() == threads
+    assert "timing" in stream.getvalue() and "1/3" in stream.getvalue() and "3/3" in stream.getvalue()
+
+
+def test_work_done_earlier_is_left_out_of_the_estimate(monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    now = iter(range(100, 200, 10))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    stream = io.StringIO()
+    with progress.track(10, "timing", stream=stream, done=8) as bar:
+        bar.advance()  # 10 s for one: another 10 s for the last
+    assert "9/10, 10 s, about 10 s left" in stream.getvalue()
