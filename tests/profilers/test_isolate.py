@@ -56,7 +56,7 @@ def test_exceptions_come_back_as_they_are():
 
 
 def test_exceptions_and_results_that_cannot_travel_are_named():
-    with pytest.raises(MeasurementFailed, match="Local: cannot travel"):
+    with pytest.raises(MeasurementFailed, match="LocalError: cannot travel"):
         run_limited(work.raise_unpicklable, seconds=60)
     with pytest.raises(MeasurementFailed, match="cannot be sent back"):
         run_limited(work.unpicklable, seconds=60)

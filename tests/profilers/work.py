@@ -30,10 +30,10 @@ def refuse() -> None:
 
 
 def raise_unpicklable() -> None:
-    class Local(Exception):
+    class LocalError(Exception):
         pass
 
-    raise Local("cannot travel")
+    raise LocalError("cannot travel")
 
 
 def unpicklable() -> object:
