@@ -51,21 +51,25 @@ def test_ort_leaves_no_trace_files_behind(tmp_path, monkeypatch):
         assert list(tmp_path.iterdir()) == []
 
 
-def info(name: str, kind: str, microseconds: float, status: str = "EXECUTED") -> SimpleNamespace:
+def info(name: str, kind: str, microseconds: float, implementation: str = "jit_avx2_f32") -> SimpleNamespace:
     time = SimpleNamespace(total_seconds=lambda: microseconds / 1e6)
-    return SimpleNamespace(node_name=name, node_type=kind, real_time=time, status=SimpleNamespace(name=status))
+    return SimpleNamespace(node_name=name, node_type=kind, real_time=time, exec_type=implementation)
 
 
 def test_openvino_reorders_and_the_output_find_their_layers():
     infos = [
-        info("input", "Parameter", 5, "NOT_RUN"),
+        info("input", "Parameter", 5, "unknown_f32"),
         info("input_abcd_acdb_L00_conv", "Reorder", 10),
         info("L00_conv/WithoutBiases", "Convolution", 100),
+        info("L00_act", "Relu", 0, "undef"),
+        info("L01_pool", "ReduceMean", 0),
+        info("L01_pool_acdb_abcd_L01_flatten", "Reorder", 0, "reorder_f32"),
         info("logits", "FullyConnected", 20),
         info("logits_acdb_abcd", "Reorder", 3),
     ]
     found = ov.parse_counters(infos, {"logits": "L01_linear"})
-    assert found == pytest.approx({"L00_conv": 0.110, "L01_linear": 0.023})
+    half = 0.0005
+    assert found == pytest.approx({"L00_conv": 0.110 + 2 * half, "L01_pool": half, "L01_linear": 0.023 + 2 * half})
 
 
 def test_openvino_running_averages_are_subtracted_to_a_windows_mean():

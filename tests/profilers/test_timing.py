@@ -54,10 +54,11 @@ def test_noise_that_only_adds_time_is_mostly_left_out():
 
 
 def test_slow_drift_is_divided_out():
-    drifting = Behaviour(noise=0.002, drift=0.15, drift_seconds=0.1)
     with_sentinel, without = {}, {}
     for target, use in ((with_sentinel, True), (without, False)):
-        sessions, sentinel = pair(drifting)
+        sessions, sentinel = pair(drifting := Behaviour(noise=0.002, drift=0.15))
+        a_round = 2 * (sentinel.ideal_ms + sum(s.ideal_ms for s in sessions.values()))
+        drifting.drift_seconds = 20 * a_round / 1e3
         found = time_sessions(sessions, FIXED, sentinel=sentinel if use else None)
         target.update({name: np.nanstd(s.blocks / s.drift) / s.ms for name, s in found.items()})
     assert all(without[name] > 0.05 for name in without)
