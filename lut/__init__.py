@@ -5,6 +5,6 @@ from lut.store import load, save
 from lut.table import BoundTable, Entry, Estimate, LatencyTable, SpaceId
 
 __all__ = [
-    "BoundTable", "Calibration", "Entry", "Estimate", "Interval", "LatencyTable", "SpaceId", "fit_calibration", "fit_interval",
-    "load", "save",
+    "BoundTable", "Calibration", "Entry", "Estimate", "Interval", "LatencyTable", "SpaceId", "fit_calibration",
+    "fit_interval", "load", "save",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ _LEAST = 0.05  # a correction never brings a prediction below this share of the 
 
 @dataclass(frozen=True)
 class Calibration:
-    """prediction = sum + weights . (sum, layers, 1, resolution); errors are relative, root mean square, leave-one-out."""
+    """prediction = sum + weights . (sum, layers, 1, resolution); errors are relative, r.m.s., leave-one-out."""
 
     weights: tuple[float, float, float, float]
     networks: int
@@ -34,9 +34,8 @@ class Calibration:
 
     def apply(self, sums: Floats, layers: ArrayLike, resolution: ArrayLike) -> Floats:
         """(n,) corrected milliseconds."""
-        corrected = sums + _terms(sums, layers, resolution) @ np.array(self.weights)
-        floor: Floats = _LEAST * sums
-        return np.maximum(corrected, floor)
+        corrected: Floats = sums + _terms(sums, layers, resolution) @ np.array(self.weights)
+        return np.where(corrected > _LEAST * sums, corrected, _LEAST * sums)
 
 
 @dataclass(frozen=True)

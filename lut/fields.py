@@ -19,7 +19,13 @@ class Fields:
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
             raise refuse(where, value, "an object")
-        self._value, self._where = value, where
+        self._value: dict[str, Any] = value
+        self._where = where
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The object itself."""
+        return self._value
 
     def number(self, name: str, low: float, high: float) -> float:
         """A finite number within low..high."""

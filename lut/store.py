@@ -29,10 +29,7 @@ _PIXELS = 10_000
 
 def save(table: LatencyTable, path: Path) -> None:
     """Write the table; an interruption or a full disk leaves the file as it was (FileProblem)."""
-    content = to_json(table)
-    head = f'"format": "{FORMAT}",\n"schema": {SCHEMA},\n"checksum": "{checksum(content)}"'
-    sections = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in content.items())
-    write_text(path, f'{{{head},\n"content": {{\n{sections}\n}}}}\n')
+    write_document(path, FORMAT, to_json(table))
 
 
 def load(path: Path) -> LatencyTable:
@@ -42,14 +39,30 @@ def load(path: Path) -> LatencyTable:
         FileProblem: the file is missing or cannot be read.
         TableError: it is anything but a whole, valid table of this schema.
     """
+    return from_json(read_document(path, FORMAT).raw, str(path))
+
+
+def write_document(path: Path, format_name: str, content: dict[str, Any]) -> None:
+    """Content under its format, schema and checksum, a line for each section; atomic."""
+    head = f'"format": "{format_name}",\n"schema": {SCHEMA},\n"checksum": "{checksum(content)}"'
+    sections = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in content.items())
+    write_text(path, f'{{{head},\n"content": {{\n{sections}\n}}}}\n')
+
+
+def read_document(path: Path, format_name: str) -> Fields:
+    """The content of a document whose format, schema and checksum are right; TableError otherwise."""
     try:
         document = Fields(read_json(path), str(path))
-        _check_document(document, path)
-        return from_json(document.mapping("content"), str(path))
     except TableError:
         raise
     except BadInput as error:
-        raise TableError(f"{path} is not a latency table: {error.got}", remedy="build the table again") from error
+        raise TableError(f"{path} cannot be read: {error.got}", remedy="build the table again") from error
+    document.exactly({"format", "schema", "checksum", "content"})
+    document.text("format", (format_name,))
+    document.integer("schema", SCHEMA, SCHEMA)
+    if document.text("checksum") != checksum(document.mapping("content")):
+        raise TableError(f"{path} was changed or damaged: its checksum differs", remedy="build or copy the table again")
+    return Fields(document.mapping("content"), str(path))
 
 
 def checksum(content: dict[str, Any]) -> str:
@@ -97,14 +110,6 @@ def from_json(content: Any, where: str) -> LatencyTable:
         provenance=f.free("provenance"),
         observations=f.free("observations"),
     )
-
-
-def _check_document(document: Fields, path: Path) -> None:
-    document.exactly({"format", "schema", "checksum", "content"})
-    document.text("format", (FORMAT,))
-    document.integer("schema", SCHEMA, SCHEMA)
-    if document.text("checksum") != checksum(document.mapping("content")):
-        raise TableError(f"{path} was changed or damaged: its checksum differs", remedy="build or copy the table again")
 
 
 def _space(value: Any, where: str) -> SpaceId:

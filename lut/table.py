@@ -1,6 +1,6 @@
 """The latency table: layer key to milliseconds, bound to a space to predict whole populations.
 
-n  architectures      ms, low, high (n,) milliseconds      genes (n, n_genes), see `lut.protocols`
+    n  architectures      ms, low, high (n,) milliseconds      genes (n, n_genes), see `lut.protocols`
 
 A network costs the sum of its layers, corrected where a calibration was found to help.
 """

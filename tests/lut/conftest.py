@@ -17,9 +17,8 @@ def known_ms(layer) -> float:
 def make_table(space: SearchSpace, **changes) -> LatencyTable:
     keys = {layer.key: layer for layer in space.all_layers()}
     entries = {key: Entry(known_ms(layer), 0.01 * known_ms(layer), 3) for key, layer in keys.items()}
-    fields = {"space": SpaceId.of(space), "entries": entries, "status": "measured", "method": "in-context", "device": "nothing",
-                  "options": Options()}  # fmt: skip
-    return LatencyTable(**{**fields, **changes})
+    known = {"space": SpaceId.of(space), "entries": entries, "status": "measured", "method": "in-context"}
+    return LatencyTable(**{**known, "device": "nothing", "options": Options(), **changes})
 
 
 @pytest.fixture

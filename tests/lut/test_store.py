@@ -91,7 +91,7 @@ def leaves(value, prefix=()):
 @QUIET
 @given(data=st.data(), odd=st.sampled_from(ODD))
 def test_forged_values_are_refused_or_harmless(full, tmp_path, space, data, odd):
-    """With a valid checksum, as a malicious or careless writer would: a wrong type never gets through to a prediction."""
+    """With a valid checksum, as a careless writer would: a wrong type never gets through to a prediction."""
     content = copy.deepcopy(store.to_json(full))
     *parents, last = data.draw(st.sampled_from(leaves(content)))
     target = content

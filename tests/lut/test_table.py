@@ -31,7 +31,7 @@ def test_two_genotypes_of_one_network_cost_the_same(space, table, rng):
 
 
 def test_another_space_is_refused(table):
-    with pytest.raises(TableError, match="space 'tiny'.*'mbv3'"):
+    with pytest.raises(TableError, match=r"space 'tiny'.*'mbv3'"):
         table.bind(get_space("mbv3"))
 
 

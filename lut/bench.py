@@ -1,0 +1,119 @@
+"""Where measuring happens: a runtime, a space, a way to write models, and a sentinel that all timing shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lut.observe import NetworkTime
+from lut.protocols import Genes, Layer, Space, Writer
+from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
+from profilers.errors import MeasurementFailed
+from profilers.pin import pin
+from profilers.progress import Progress
+from profilers.timing import time_sessions
+
+SENTINEL = "sentinel"
+SENTINELS = 4
+TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Samples by name, the sentinels' milliseconds (0 if one failed), and what became of the blocks."""
+
+    samples: dict[str, Samples]
+    failed: dict[str, str]
+    sentinels: list[float]
+    blocks: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Makes one call of the timing loop one step of the whole work."""
+
+    whole: Progress
+    sessions: int
+
+    def advance(self, amount: float = 1) -> None:
+        self.whole.advance(amount / self.sessions)
+
+    def note(self, text: str) -> None:
+        self.whole.note(text)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Opened by `open_bench`; loads layers and times sessions with one estimator."""
+
+    space: Space
+    to_onnx: Writer
+    profiler: Profiler
+    options: Options
+    sentinels: tuple[bytes, ...]
+    progress: Progress | None = None
+
+    def model(self, layers: Sequence[Layer]) -> bytes:
+        """The ONNX model of some layers, at the options' batch."""
+        return self.to_onnx(layers, batch=self.options.batch)
+
+    def load(self, model: bytes, *, traced: bool = False) -> Session:
+        """A session; close it."""
+        return self.profiler.load(model, self.options, traced=traced)
+
+    def time(self, sessions: Mapping[str, Session], plan: TimingPlan, seed: int) -> Timed:
+        """Time sessions in interleaved rounds, the sentinels among them and the first at the start of each round."""
+        with ExitStack() as stack:
+            fixed = {f"{SENTINEL}-{i}": stack.enter_context(self.load(m)) for i, m in enumerate(self.sentinels)}
+            everyone = {**sessions, **fixed}
+            share = None if self.progress is None else _Share(self.progress, len(everyone))
+            beat = fixed[f"{SENTINEL}-0"]
+            results = time_sessions(everyone, replace(plan, seed=seed), sentinel=beat, progress=share)
+        samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
+        failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
+        sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
+        blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
+        return Timed(samples, failed, sentinels, blocks, rejected)
+
+    def networks(self, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
+        """Measure whole networks against each other; samples are named by row of `genes`."""
+        archs = self.space.decode(genes)
+        models = [self.model(self.space.layers(arch)) for arch in archs]
+        with ExitStack() as stack:
+            sessions = {str(i): stack.enter_context(self.load(model)) for i, model in enumerate(models)}
+            return self.time(sessions, plan, seed)
+
+
+@contextmanager
+def open_bench(
+    space: Space, to_onnx: Writer, profiler: Profiler, options: Options, progress: Progress | None = None
+) -> Iterator[Bench]:
+    """Pin the threads and choose the sentinels: fixed networks by which everything timed here is comparable.
+
+    Raises:
+        EngineUnavailable: the runtime does not work here.
+        BadInput: options that it does not have.
+    """
+    smallest = space.extremes(min(space.resolutions))[1]
+    archs = [smallest, *space.decode(space.sample(SENTINELS - 1, np.random.default_rng(0)))]
+    models = tuple(to_onnx(space.layers(arch), batch=options.batch) for arch in archs)
+    with pin(options.threads):
+        yield Bench(space, to_onnx, profiler, options, models, progress)
+
+
+def network_time(arch: Any, samples: Samples) -> NetworkTime:
+    """Samples of one network as they are stored, raw blocks included."""
+    blocks = [None if np.isnan(b) else round(float(b), 6) for b in samples.blocks / samples.drift]
+    return NetworkTime(arch.to_json(), samples.ms, blocks)
+
+
+def require(timed: Timed, what: str) -> None:
+    """Raises MeasurementFailed unless at least half of the sessions could be timed; names the first reason."""
+    if timed.failed and len(timed.samples) <= len(timed.failed):
+        name, reason = next(iter(timed.failed.items()))
+        raise MeasurementFailed(f"{what}: {len(timed.failed)} models could not be timed ({name}: {reason})")

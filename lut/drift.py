@@ -1,0 +1,54 @@
+"""The machine's drift between units of work, from sentinels: fixed networks that are timed in every unit.
+
+    u  units      a  sentinels      x (u, a)  log of a sentinel's time over its usual one
+    d (u,)  mean of x over the sentinels      v  variance of d that is only noise
+
+One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (about 1 %),
+so several are loaded afresh for every unit, and the drift that they show is shrunk by the share that noise explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lut.protocols import Floats
+
+Times = Sequence[Sequence[float]]  # by unit and sentinel, ms; 0 where one could not be timed
+
+
+def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats:
+    """(u,) how much slower the machine was in each unit than usual, or than `reference`; 1 where unknown."""
+    times = np.array(sentinels, float)
+    usual = usual_times(sentinels) if reference is None else np.array(reference, float)
+    known = (times > 0) & (usual > 0)
+    x = np.log(np.where(known, times, 1.0) / np.where(known, np.broadcast_to(usual, times.shape), 1.0))
+    d = x.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    noise = _noise(x, known, d)
+    common = 0.0 if reference is None else float(d.mean())
+    shrunk = _shrink(d - d.mean(), noise, len(d) - 1)
+    factors: Floats = np.exp(shrunk + _shrink(np.array([common]), noise / len(d), 1))
+    return factors
+
+
+def usual_times(sentinels: Times) -> Floats:
+    """(a,) the median of each over the units, 0 where one was never timed."""
+    columns = np.array(sentinels, float).T
+    return np.array([float(np.median(c[c > 0])) if (c > 0).any() else 0.0 for c in columns])
+
+
+def _noise(x: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], d: Floats) -> float:
+    """v: from how much the sentinels of one unit disagree."""
+    degrees = int(known.sum()) - len(d)
+    if degrees <= 0:
+        return 0.0
+    scatter = float((np.where(known, x - d[:, None], 0.0) ** 2).sum()) / degrees
+    return scatter * len(d) / int(known.sum())
+
+
+def _shrink(values: Floats, noise: float, degrees: int) -> Floats:
+    """`values` times the share of their variance that noise does not explain (positive-part James-Stein)."""
+    signal = float((values**2).sum()) / max(degrees, 1)
+    shrunk: Floats = values * max(0.0, 1.0 - noise / signal) if signal > 0 else values
+    return shrunk

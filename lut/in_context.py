@@ -1,0 +1,153 @@
+"""Layers measured where they live: per-node times inside covering networks (MEASUREMENT, "Why in context").
+
+    m  traced runs of one network      L  its layers
+    nodes (m, N)   milliseconds of each node in each traced run
+    t (L,)         a layer's milliseconds; they add up to the network's untraced time
+
+Traced and untraced runs of the same network are interleaved, so that both see the same machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+
+from lut.bench import Bench, Timed, network_time, require
+from lut.observe import NetworkTime, Unit
+from lut.protocols import Floats, Layer
+from profilers.base import Session, TimingPlan
+from profilers.errors import MeasurementFailed
+
+PLAN = TimingPlan(min_rounds=6, max_rounds=30, relative_interval=0.05, warmup_runs=3)
+_LAYER = re.compile(r"L(\d+)_")
+_LEAST_SHARE = 0.1  # taking the cost of tracing from a node leaves it at least this share of its time
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Layer times of one network and what could not be attributed."""
+
+    ms: Floats
+    fused: list[int]
+    foreign: float
+    slowdown: float
+
+
+class InContext:
+    """Traced and untraced sessions of covering networks, timed in the same rounds."""
+
+    name = "in-context"
+    traced = True
+
+    def measure(self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN) -> Unit:
+        """One cover of one resolution."""
+        started = monotonic()
+        archs = bench.space.cover(resolution, np.random.default_rng(seed))
+        layers = [bench.space.layers(arch) for arch in archs]
+        with ExitStack() as stack:
+            sessions: dict[str, Session] = {}
+            for i, network in enumerate(layers):
+                model = bench.model(network)
+                sessions[f"plain-{i}"] = stack.enter_context(bench.load(model))
+                sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
+            timed = bench.time(sessions, plan, seed)
+            require(timed, f"covering networks at {resolution} px")
+            found = _attribute_all(layers, sessions, timed)
+        networks = [network_time(archs[i], timed.samples[f"plain-{i}"]) for i in found]
+        return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
+
+
+def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float) -> Attribution:
+    """Per-node times of traced runs to layer times that add up to the untraced `plain_ms`.
+
+    A node's time is the mean of the lower half of its runs: contention only adds time, and a mean evens out a clock of
+    whole microseconds. Tracing costs about the same at every node, so what the traced sum has more than the untraced
+    time is taken from the nodes evenly; what it has less is added in proportion. A layer without a node was fused into
+    its neighbour, and shares that one's time by multiply-adds.
+
+    Raises:
+        MeasurementFailed: no node carries a layer's name.
+    """
+    names = [n for n in dict.fromkeys(name for run in runs for name in run) if all(n in run for run in runs)]
+    times = np.array([[run[name] for name in names] for run in runs])
+    nodes = np.sort(times, axis=0)[: (len(times) + 1) // 2].mean(axis=0) if names else np.zeros(0)
+    owner = np.array([_owner(name, len(layers)) for name in names], int)
+    if not (owner >= 0).any():
+        raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
+    traced = float(nodes.sum())
+    named, foreign = nodes[owner >= 0], float(nodes[owner < 0].sum())
+    ms = np.bincount(owner[owner >= 0], _fit_to(named, plain_ms), minlength=len(layers)).astype(float)
+    fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
+    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced, max(traced / plain_ms - 1, 0.0))
+
+
+def _fit_to(nodes: Floats, total: float) -> Floats:
+    """`nodes` brought to the sum `total`: an even amount less each, or all of them stretched."""
+    low, high = 0.0, float(nodes.max())
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _less(nodes, middle).sum() > total else (low, middle)
+    fitted = _less(nodes, high)
+    scale = total / float(fitted.sum())
+    return fitted * scale
+
+
+def _less(nodes: Floats, amount: float) -> Floats:
+    return np.maximum(nodes - amount, _LEAST_SHARE * nodes)
+
+
+def _share_fused(ms: Floats, layers: Sequence[Layer], fused: Sequence[int]) -> Floats:
+    """Give layers that have no node their share of the layer before them (of the one behind, at the start)."""
+    ms, lost = ms.copy(), set(fused)
+    hosts = [i for i in range(len(layers)) if i not in lost]
+    groups: dict[int, list[int]] = {}
+    for i in fused:
+        groups.setdefault(max((h for h in hosts if h < i), default=hosts[0]), []).append(i)
+    for host, members in groups.items():
+        together = [host, *members]
+        weight = np.array([1.0 + layers[i].madds for i in together])
+        ms[together] = ms[host] * weight / weight.sum()
+    return ms
+
+
+def _owner(name: str, layers: int) -> int:
+    match = _LAYER.match(name)
+    index = int(match.group(1)) if match else -1
+    return index if index < layers else -1
+
+
+def _attribute_all(
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed
+) -> dict[int, Attribution]:
+    """By network, for those of which both sessions could be timed."""
+    found = {}
+    for i, network in enumerate(layers):
+        if {f"plain-{i}", f"traced-{i}"} <= set(timed.samples):
+            runs = sessions[f"traced-{i}"].node_times()
+            found[i] = attribute(network, runs, timed.samples[f"plain-{i}"].ms)
+    return found
+
+
+def _unit(
+    name: str,
+    layers: Sequence[Sequence[Layer]],
+    found: Mapping[int, Attribution],
+    networks: list[NetworkTime],
+    timed: Timed,
+    seconds: float,
+) -> Unit:
+    observed: dict[str, list[float]] = {}
+    for i, attribution in found.items():
+        for layer, ms in zip(layers[i], attribution.ms.tolist(), strict=True):
+            observed.setdefault(layer.key, []).append(ms)
+    fused = sorted({layers[i][j].key for i, a in found.items() for j in a.fused})
+    foreign, slowdown = (float(np.mean([getattr(a, k) for a in found.values()])) for k in ("foreign", "slowdown"))
+    return Unit(
+        name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
+        failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""Observations of layers and networks, and how they are pooled into a table's entries.
+
+    u  units (one cover of one resolution)      o  observations of one layer, ms
+    f  (u,) drift: a unit's sentinels over the median unit's; its observations are divided by it
+
+Observations of one layer are pooled over networks and resolutions; few of them borrow the others' scatter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lut.drift import drifts
+from lut.fields import Fields, number
+from lut.protocols import Floats
+from lut.table import Entry
+
+_MS = 1e7
+_PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were known from so many observations
+_USUAL_SCATTER = 0.03  # relative; only where no layer of a table was observed twice
+_LEAST_MS = 1e-6
+_LEAST_SCATTER = 1e-4
+
+
+@dataclass(frozen=True)
+class NetworkTime:
+    """One network measured end to end: its architecture's JSON, the estimate and the raw blocks (None = rejected)."""
+
+    arch: dict[str, Any]
+    ms: float
+    blocks: list[float | None] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one piece of the work gave, in milliseconds; a build is resumed after the last whole unit.
+
+    `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `foreign` the share of
+    time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `load` other
+    work, in cores.
+    """
+
+    name: str
+    layers: dict[str, list[float]]
+    networks: list[NetworkTime]
+    sentinels: list[float]
+    seconds: float
+    blocks: int
+    rejected: int
+    failed: list[str] = field(default_factory=list)
+    fused: list[str] = field(default_factory=list)
+    foreign: float = 0.0
+    slowdown: float = 0.0
+    load: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> Unit:
+        """Strict; TableError names the field that is not what it must be."""
+        f = Fields(value, where)
+        f.exactly(set(cls.__dataclass_fields__))
+        layers = {k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()}
+        networks = [_network(v, where) for v in f.list("networks", 100_000)]
+        sentinels = [number(x, 0, _MS, where) for x in f.list("sentinels", 100)]
+        failed, fused = ([str(x) for x in f.list(k, 100_000)] for k in ("failed", "fused"))
+        return cls(
+            f.text("name"), layers, networks, sentinels, f.number("seconds", 0, _MS),
+            f.integer("blocks", 0, 10**9), f.integer("rejected", 0, 10**9), failed, fused,
+            f.number("foreign", 0, 1), f.number("slowdown", 0, _MS), f.number("load", 0, _MS),
+        )  # fmt: skip
+
+
+def pool(units: Sequence[Unit]) -> dict[str, Entry]:
+    """Entries by layer key from all observations, whatever network or resolution they come from."""
+    observed: dict[str, list[float]] = {}
+    for unit, drift in zip(units, drifts([u.sentinels for u in units]), strict=True):
+        for key, values in unit.layers.items():
+            observed.setdefault(key, []).extend(v / drift for v in values)
+    scatter = _common_scatter(observed.values())
+    return {key: _entry(np.array(values), scatter) for key, values in observed.items()}
+
+
+def relative_errors(entries: Mapping[str, Entry]) -> Floats:
+    """(layers,) relative standard errors, for the stopping rule."""
+    return np.array([e.se / e.ms for e in entries.values()])
+
+
+def _entry(values: Floats, scatter: float) -> Entry:
+    n, ms = len(values), max(float(np.mean(_without_outliers(values))), _LEAST_MS)
+    own = float(np.sum((values / ms - 1) ** 2))
+    relative = math.sqrt((_PRIOR * scatter**2 + own) / (_PRIOR + n - 1))
+    return Entry(ms, ms * relative / math.sqrt(n), n)
+
+
+def _without_outliers(values: Floats) -> Floats:
+    """From five on: without what lies further than 3 robust standard deviations from the median."""
+    if len(values) < 5:
+        return values
+    distance = np.abs(values - np.median(values))
+    return values[distance <= max(3 * 1.4826 * float(np.median(distance)), 1e-9)]
+
+
+def _common_scatter(observed: Iterable[Sequence[float]]) -> float:
+    """The layers' usual relative scatter around their mean: the median over layers seen more than once."""
+    repeated = [np.array(v) for v in observed if len(v) > 1]
+    if not repeated:
+        return _USUAL_SCATTER
+    return max(float(np.median([v.std(ddof=1) / max(v.mean(), _LEAST_MS) for v in repeated])), _LEAST_SCATTER)
+
+
+def _network(value: Any, where: str) -> NetworkTime:
+    f = Fields(value, f"{where}: network")
+    f.exactly({"arch", "ms", "blocks"})
+    blocks = [None if b is None else number(b, 0, _MS, where) for b in f.list("blocks", 100_000)]
+    return NetworkTime(f.free("arch"), f.number("ms", 1e-9, _MS), blocks)
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    return Fields({"observations": value}, where).list("observations", 1_000_000)

@@ -1,0 +1,155 @@
+"""Checking a table against fresh random networks, measured end to end with the estimator that made it.
+
+    y  (n,) measured, ms      p  (n,) predicted, ms      a, b  (n,) from the even and the odd rounds alone
+
+The noise floor is what measuring twice gives: the same figures for a against b. What the sentinels show of the machine's
+speed since the table was built is divided out of y; `speed_change` says how much it was, `…_as_run` the figures without.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lut.bench import SENTINELS, TOGETHER, Bench, Timed, open_bench, require
+from lut.drift import drifts
+from lut.fields import number
+from lut.protocols import Floats, Genes, Space, Writer
+from lut.table import Estimate, LatencyTable
+from profilers.base import Profiler, Samples, TimingPlan
+from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed, TableError
+from profilers.fingerprint import fingerprint
+from profilers.progress import track
+from profilers.timing import summarise
+
+PLAN = TimingPlan(min_rounds=15, max_rounds=40, relative_interval=0.02, warmup_runs=3)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Networks measured end to end, `drift` divided out; each (n,) but `genes` (n, n_genes)."""
+
+    genes: Genes
+    ms: Floats
+    even: Floats
+    odd: Floats
+    drift: Floats
+    rejected: float
+
+
+def verify(
+    table: LatencyTable, space: Space, to_onnx: Writer, profiler: Profiler, *, archs: int = 100, seed: int = 0,
+    force: bool = False, plan: TimingPlan = PLAN,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure `archs` random networks and compare; shares and errors are fractions, `bias` is positive for too slow.
+
+    Raises:
+        FingerprintMismatch: the table is of another device, runtime or setting (fields named), and not `force`.
+        TableError: the table was not measured, or lacks layers of `space`.
+        BadInput: fewer than 2 networks.
+    """
+    if archs < 2:
+        raise BadInput(f"{archs} networks", "2 or more")
+    check_fingerprint(table, profiler, force=force)
+    bound = table.bind(space)
+    measured = measure(table, space, to_onnx, profiler, archs, seed, plan)
+    figures = compare(bound.predict(measured.genes), measured)
+    return {**figures, "seed": seed, "method": table.method}
+
+
+def check_fingerprint(table: LatencyTable, profiler: Profiler, *, force: bool = False) -> None:
+    """Raises FingerprintMismatch where times of this machine and of the table do not compare, unless `force`."""
+    if table.fingerprint is None:
+        raise TableError(f"a table that was {table.status} ({table.method}), not measured", "a table made by lut build")
+    differ = fingerprint(profiler, table.options).differences(table.fingerprint)
+    if differ and not force:
+        raise FingerprintMismatch(
+            f"the table is of another device or setting ({'; '.join(differ)})", "the same device, runtime and settings",
+            "build a table here, or --force",
+        )  # fmt: skip
+
+
+def measure(
+    table: LatencyTable, space: Space, to_onnx: Writer, profiler: Profiler, archs: int, seed: int, plan: TimingPlan
+) -> Measured:
+    """Random networks, timed in interleaved groups; those that fail are left out (MeasurementFailed if most do)."""
+    genes = space.sample(archs, np.random.default_rng(zlib.crc32(f"verify {seed}".encode())))
+    groups = [slice(i, i + TOGETHER) for i in range(0, archs, TOGETHER)]
+    with (
+        track(len(groups), "verifying") as bar,
+        open_bench(space, to_onnx, profiler, table.options, bar) as bench,
+    ):
+        timed = list(_timed(bench, genes, groups, plan, seed))
+    drift = drifts([t.sentinels for t in timed], _reference(table, space))
+    rows = [
+        (g.start + int(k), *(x / f for x in (s.ms, *halves(s, plan))), f)
+        for g, t, f in zip(groups, timed, drift, strict=True)
+        for k, s in t.samples.items()
+    ]
+    index, ms, even, odd, factor = (np.array(column) for column in zip(*rows, strict=True))
+    rejected = sum(t.rejected for t in timed) / sum(t.blocks for t in timed)
+    return Measured(genes[index], ms, even, odd, factor, rejected)
+
+
+def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
+    """The estimate from the even and from the odd rounds alone; NaN where a half has too few blocks."""
+    found = []
+    for start in (0, 1):
+        try:
+            found.append(summarise(samples.blocks[start::2], samples.drift[start::2], plan).ms)
+        except MeasurementFailed:
+            found.append(float("nan"))
+    return found[0], found[1]
+
+
+def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
+    """The figures of `verify` from predictions and measurements."""
+    error, as_run = predicted.ms / measured.ms - 1, predicted.ms / (measured.ms * measured.drift) - 1
+    inside = (predicted.low <= measured.ms) & (measured.ms <= predicted.high)
+    both = np.isfinite(measured.even) & np.isfinite(measured.odd)
+    noise = measured.even[both] / measured.odd[both] - 1
+    return {
+        "mape": _mean(np.abs(error)),
+        "within_5": _mean(np.abs(error) <= 0.05),
+        "within_10": _mean(np.abs(error) <= 0.10),
+        "kendall_tau": _tau(predicted.ms, measured.ms),
+        "bias": _mean(error),
+        "noise_floor_mape": _mean(np.abs(noise)),
+        "noise_floor_within_5": _mean(np.abs(noise) <= 0.05),
+        "noise_floor_kendall_tau": _tau(measured.even[both], measured.odd[both]),
+        "coverage": _mean(inside),
+        "speed_change": float(np.median(measured.drift)) - 1,
+        "mape_as_run": _mean(np.abs(as_run)),
+        "within_5_as_run": _mean(np.abs(as_run) <= 0.05),
+        "networks": len(error),
+        "rejected_blocks": measured.rejected,
+    }
+
+
+def _reference(table: LatencyTable, space: Space) -> list[float] | None:
+    """The sentinels' usual times while the table was built; None where those were other networks."""
+    times = table.provenance.get("sentinels_ms")
+    same = table.space.resolutions == tuple(space.resolutions) and isinstance(times, list) and len(times) == SENTINELS
+    return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and times else None
+
+
+def _timed(bench: Bench, genes: Genes, groups: list[slice], plan: TimingPlan, seed: int) -> Iterator[Timed]:
+    for i, rows in enumerate(groups):
+        timed = bench.networks(genes[rows], plan, seed + i)
+        require(timed, "whole networks")
+        yield timed
+
+
+def _tau(a: Floats, b: Floats) -> float | None:
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau(a, b).statistic)
+    return tau if np.isfinite(tau) else None
+
+
+def _mean(values: np.ndarray[Any, Any]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
