@@ -7,8 +7,11 @@ from profilers.errors import BadInput
 from profilers.fake import Fake
 from profilers.ort import OnnxRuntime, OnnxRuntimeCuda
 from profilers.ov import OpenVino
+from profilers.trt import TensorRt, TensorRtRtx
 
-PROFILERS: dict[str, type[Profiler]] = {p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake)}
+PROFILERS: dict[str, type[Profiler]] = {
+    p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake, TensorRt, TensorRtRtx)
+}
 
 
 def get_profiler(name: str) -> Profiler:

@@ -1,0 +1,69 @@
+"""Which ONNX nodes an engine's layers stand for, and how a fused layer's time is shared among them.
+
+The rule. A layer's time belongs to the ONNX nodes that its metadata names. If these are several, each gets a share in
+proportion to its multiply-adds (one an output element where it is no convolution or matrix product). A layer that names
+none of the model's nodes (a reformat, the cast to half precision) is charged to the next one that does, at the end to
+the last. The times of a run add up to the times that TensorRT reported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from profilers.files import read_bytes
+
+# TensorRT's ONNX parser writes [ONNX Layer: name | function …] a node, joined by the ASCII unit separator (0x1f)
+_NODE = re.compile(r"\[ONNX Layer: ([^|\]]*?)(?: \|[^\]]*)?\]")
+
+
+def onnx_nodes(information: str) -> dict[str, tuple[str, ...]]:
+    """Engine layer -> ONNX nodes, from the inspector's JSON of an engine that was built with detailed verbosity."""
+    layers: list[Any] = json.loads(information).get("Layers", [])
+    detailed = [layer for layer in layers if isinstance(layer, dict)]
+    return {layer["Name"]: tuple(_NODE.findall(layer.get("Metadata", ""))) for layer in detailed}
+
+
+def node_weights(model: bytes | Path) -> dict[str, float]:
+    """ONNX node -> multiply-adds, or output elements where it multiplies no weights."""
+    import onnx
+
+    proto = onnx.load_model_from_string(read_bytes(model) if isinstance(model, Path) else model)
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        shapes[value.name] = tuple(d.dim_value or 1 for d in value.type.tensor_type.shape.dim)
+    return {node.name or node.output[0]: _multiply_adds(node, shapes) for node in graph.node}
+
+
+def _multiply_adds(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> float:
+    outputs = math.prod(shapes.get(node.output[0], (1,)))
+    if node.op_type not in ("Conv", "Gemm", "MatMul"):
+        return outputs
+    weight = shapes.get(node.input[1], (1,))
+    columns = weight[-1] if node.op_type == "MatMul" else weight[0]
+    return outputs * math.prod(weight) / columns
+
+
+def charge(
+    layers: Iterable[tuple[str, float]], nodes: Mapping[str, tuple[str, ...]], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """One run's times by engine layer, in order of execution, to milliseconds by ONNX node (see the rule above)."""
+    times: dict[str, float] = {}
+    pending, last = 0.0, ""
+    for layer, ms in layers:
+        named = [node for node in nodes.get(layer, ()) if node in weights]
+        pending += ms
+        if not named:
+            continue
+        total = sum(weights[node] for node in named)
+        for node in named:
+            times[node] = times.get(node, 0.0) + pending * weights[node] / total
+        pending, last = 0.0, named[-1]
+    if last:
+        times[last] += pending
+    return times

@@ -1,0 +1,122 @@
+"""Built engines and their manifests: what an engine is, what it was made from, and where it may run.
+
+An engine is code. It is deserialised only after `check_manifest` found its SHA-256, its runtime's version and its GPU
+to be those of its manifest. Manifest and engine lie side by side, `model.sm86.engine` and `model.sm86.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from profilers.errors import BadInput, FingerprintMismatch
+from profilers.files import read_bytes, read_json, write_bytes, write_json
+
+KIND, SCHEMA = "hwnas-engine", 1
+SUFFIX = ".engine"
+REBUILD = "rebuild it from its ONNX here (--rebuild)"
+_FIELDS = {
+    "kind": str, "schema": int, "runtime": str, "version": str, "targets": list, "gpu": str, "precision": str,
+    "tf32": bool, "batch": int, "optimization": str, "inputs": list, "outputs": list, "flags": list, "bytes": int,
+    "engine_sha256": str, "onnx_sha256": str, "build_seconds": float,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """A serialised engine and its manifest (see `make_manifest`)."""
+
+    data: bytes = field(repr=False)
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Here:
+    """What an engine would run on: runtime and version, the GPU's name and capability ("" without a GPU)."""
+
+    runtime: str
+    version: str
+    gpu: str = ""
+    capability: str = ""
+
+
+def sha256(data: bytes) -> str:
+    """As hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def make_manifest(data: bytes, onnx: bytes, here: Here, targets: tuple[str, ...], **facts: Any) -> dict[str, Any]:
+    """JSON's types only.
+
+    runtime, version          what built it, and alone may run it
+    targets                   compute capabilities it runs on, such as sm86
+    gpu                       the GPU it was tuned on, "" for one built ahead of time for its targets
+    precision, tf32, batch    what it computes in (tf32: whether float32 products may be rounded to TF32)
+    inputs, outputs           [{"name", "shape", "dtype"}]
+    flags, optimization       the builder's
+    bytes, engine_sha256      of the engine;  onnx_sha256  of the ONNX as it was given
+    build_seconds             the builder's time
+    """
+    sums = {"bytes": len(data), "engine_sha256": sha256(data), "onnx_sha256": sha256(onnx)}
+    built = {"runtime": here.runtime, "version": here.version, "targets": list(targets), "gpu": here.gpu}
+    return {"kind": KIND, "schema": SCHEMA, **built, **sums, **facts}
+
+
+def check_manifest(manifest: dict[str, Any], data: bytes, here: Here) -> None:
+    """Before deserialising: the engine is the manifest's, and this is where it runs.
+
+    Raises:
+        BadInput: no manifest of this schema, or an engine whose SHA-256 is another.
+        FingerprintMismatch: another runtime, version or GPU; the field is named.
+    """
+    check_form(manifest)
+    if sha256(data) != manifest["engine_sha256"]:
+        raise BadInput("the engine is not the one of its manifest (SHA-256 differs)", remedy=REBUILD)
+    differ = [
+        f"{name}: {mine or 'none'} here, {theirs or 'none'} there"
+        for name, mine, theirs in (
+            ("runtime", here.runtime, manifest["runtime"]),
+            ("version", here.version, manifest["version"]),
+            ("gpu", here.gpu, manifest["gpu"] or here.gpu),  # one built for targets was tuned on no GPU
+        )
+        if mine != theirs
+    ]
+    if here.capability not in manifest["targets"]:
+        differ.append(f"capability: {here.capability or 'none'} here, {' '.join(manifest['targets'])} there")
+    if differ:
+        raise FingerprintMismatch(f"the engine belongs elsewhere ({'; '.join(differ)})", remedy=REBUILD)
+
+
+def check_form(manifest: Any) -> None:
+    """BadInput unless it is a manifest of this schema, with all its fields and nothing of another type."""
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA:
+        raise BadInput(f"not an engine's manifest of schema {SCHEMA}", remedy="export it again")
+    wrong = [k for k, kind in _FIELDS.items() if type(manifest.get(k)) is not kind]
+    wrong += [k for k in ("targets", "flags") if k not in wrong and not all(type(v) is str for v in manifest[k])]
+    if wrong:
+        raise BadInput(f"an engine's manifest with wrong or missing {', '.join(wrong)}", remedy="export it again")
+
+
+def write_engine(folder: Path, built: BuiltEngine, stem: str = "model") -> list[str]:
+    """Write engine and manifest; their file names."""
+    name = f"{stem}.{'-'.join(built.manifest['targets'])}"
+    write_bytes(folder / f"{name}{SUFFIX}", built.data)
+    write_json(folder / f"{name}.json", built.manifest)
+    return [f"{name}{SUFFIX}", f"{name}.json"]
+
+
+def read_engine(path: Path) -> BuiltEngine:
+    """An engine file and the manifest beside it; where it may run is not yet checked.
+
+    Raises:
+        BadInput: the manifest is none, or the engine is not the one it describes.
+        FileProblem: one of the two cannot be read.
+    """
+    manifest = read_json(path.with_suffix(".json"))
+    check_form(manifest)
+    built = BuiltEngine(read_bytes(path), manifest)
+    if sha256(built.data) != manifest["engine_sha256"]:
+        raise BadInput(f"{path} is not the engine of its manifest (SHA-256 differs)", remedy=REBUILD)
+    return built
