@@ -1,0 +1,75 @@
+"""Where a network's accuracy comes from: `KIND:REST`, one file a kind.
+
+    supernet:CKPT            inherit weights, recalibrate BatchNorm, validate
+    ofa-predictor:PATH       once-for-all's published accuracy predictor (a number from a regression, not a validation)
+    table:F.csv              known accuracies by architecture
+    python:module:function   your own module beside the configuration (or FOLDER/module): a dict {"ks", "e", "d", "r"}
+                             in, top-1 in percent out
+
+A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from hwnas.space import Architecture, SearchSpace
+from profilers.errors import BadInput
+
+_SOURCES = {
+    "supernet": "supernet:SupernetAccuracy", "ofa-predictor": "ofa_predictor:OfaPredictor",
+    "table": "table:AccuracyTable", "python": "function:PythonFunction",
+}  # fmt: skip
+KINDS = tuple(_SOURCES)
+
+
+class Accuracy(Protocol):
+    """A source of accuracies."""
+
+    def evaluate(self, arch: Architecture) -> float:
+        """Top-1 of `arch` in percent; raises whatever went wrong for this network."""
+
+
+def split(spec: str) -> tuple[str, str]:
+    """`KIND:REST` as (kind, rest); BadInput for anything else."""
+    kind, _, rest = spec.partition(":")
+    if kind not in KINDS or not rest:
+        near = get_close_matches(kind, KINDS, 1)
+        raise BadInput(f"accuracy source {spec!r}", ", ".join(f"{k}:…" for k in KINDS), f"{near[0]}:…" if near else "")
+    return kind, rest
+
+
+def resolve(spec: str, folder: Path) -> str:
+    """The same source with its file, or its module's folder, as an absolute path; relative ones are in `folder`."""
+    kind, rest = split(spec)
+    return f"{kind}:{(folder / rest).absolute()}"
+
+
+def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | None = None) -> Accuracy:
+    """Open a source for `space`; `options` go to the source.
+
+    Raises:
+        BadInput, FileProblem: an unknown kind or option, or a source that does not fit the space.
+    """
+    kind, rest = split(spec)
+    make = _maker(kind)
+    _check_options(kind, make, options or {})
+    return make(Path(rest), space, **(options or {}))
+
+
+def _maker(kind: str) -> Callable[..., Accuracy]:
+    module, _, name = _SOURCES[kind].partition(":")
+    found: Callable[..., Accuracy] = getattr(importlib.import_module(f"hwnas.accuracy.{module}"), name)
+    return found
+
+
+def _check_options(kind: str, make: Callable[..., Accuracy], options: Mapping[str, Any]) -> None:
+    allowed = [p.name for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in allowed:
+            raise BadInput(f"option {name!r} of accuracy source {kind}", ", ".join(allowed) or "none")

@@ -1,0 +1,57 @@
+"""An archive as JSONL, CSV or Parquet: every evaluation, in order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hwnas.search.archive import Evaluation
+from profilers.errors import BadInput, EngineUnavailable
+
+FORMATS = ("jsonl", "csv", "parquet")
+
+
+def export(rows: Sequence[Evaluation], kind: str) -> bytes:
+    """The rows in one of `FORMATS`.
+
+    In CSV and Parquet the objectives are columns and the architecture is JSON text.
+
+    Raises:
+        BadInput: another format. EngineUnavailable: Parquet without pyarrow.
+    """
+    if kind not in FORMATS:
+        raise BadInput(f"format {kind!r}", ", ".join(FORMATS))
+    if kind == "jsonl":
+        return "".join(json.dumps(row.to_json(), allow_nan=False) + "\n" for row in rows).encode()
+    flat = [_flat(row) for row in rows]
+    return _csv(flat) if kind == "csv" else _parquet(flat)
+
+
+def _flat(row: Evaluation) -> dict[str, Any]:
+    value = row.to_json()
+    return {
+        "id": value["id"], "iteration": value["iteration"], "status": value["status"], **value["objectives"],
+        "arch": json.dumps(value["arch"]), "error": value["error"], "seconds": value["seconds"],
+    }  # fmt: skip
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["id"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parquet(rows: list[dict[str, Any]]) -> bytes:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EngineUnavailable("Parquet needs pyarrow", remedy="pip install pyarrow") from error
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+    return bytes(sink.getvalue())

@@ -1,0 +1,58 @@
+"""The figures of an iteration: the front's hypervolume, and how well the surrogate knew the networks new to it.
+
+Quality is always measured on networks that were predicted before they were evaluated (the seed mixes in the ones that
+its interpolator was fitted to, and prints 0.99 for what is 0.79).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hwnas.search.archive import Evaluation, Proposed
+from hwnas.search.hypervolume import nondominated
+from hwnas.search.problem import History, Problem
+
+
+def figures(
+    problem: Problem, history: History, proposed: Sequence[Proposed], rows: Sequence[Evaluation]
+) -> dict[str, Any]:
+    """Figures after an iteration; `history` includes its `rows`, which were `proposed`.
+
+    optimism: mean of predicted minus evaluated top-1, in points. dominated: share of the new networks that others
+    dominate, once evaluated. Those that need a surrogate are None without one.
+    """
+    pairs = [
+        (p.predicted, e.objectives["top1"])
+        for p, e in zip(proposed, rows, strict=True)
+        if p.predicted is not None and e.objectives["top1"] is not None
+    ]
+    return {
+        "evaluations": len(history), "failed": len(history) - len(history.done),
+        "hypervolume": problem.hypervolume(history), "dominated": _dominated(problem, history, len(rows)),
+        **_quality(np.array(pairs, float).reshape(-1, 2)),
+    }  # fmt: skip
+
+
+def _quality(pairs: Any) -> dict[str, float | None]:
+    from scipy.stats import kendalltau, spearmanr
+
+    predicted, true = pairs.T
+    if not len(predicted):
+        return dict.fromkeys(("rmse", "spearman", "kendall", "optimism"))
+    ranks = len(predicted) > 1 and np.ptp(predicted) > 0 and np.ptp(true) > 0
+    return {
+        "rmse": float(np.sqrt(np.mean((predicted - true) ** 2))),
+        "spearman": float(spearmanr(predicted, true).statistic) if ranks else None,
+        "kendall": float(kendalltau(predicted, true).statistic) if ranks else None,
+        "optimism": float(np.mean(predicted - true)),
+    }
+
+
+def _dominated(problem: Problem, history: History, new: int) -> float:
+    """Of the `new` last rows; failures and networks over budget count as dominated."""
+    done, F = problem.normalised(history)
+    best = {row.tobytes() for row in done.genes[nondominated(F)]}
+    return float(np.mean([row.tobytes() not in best for row in history.genes[-new:]])) if new else 0.0

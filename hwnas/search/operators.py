@@ -1,0 +1,85 @@
+"""Variation of networks: crossover and mutation on canonical genes.
+
+    n networks   S slots   genes (n, n_genes), see `hwnas.space.base`
+
+Kernel and expand of a slot, the depth of a stage and the resolution are what varies. A gene is 0 where its layer is
+absent, so mutating single genes could hardly ever add a layer; here depth is a site of its own, and an added layer
+gets random choices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space import Genes, SearchSpace
+
+_EXPECTED_SITES = (1, 2, 4)  # expected number of mutated sites of a child, one of these at random
+
+
+def vary(space: SearchSpace, parents: Genes, n: int, rng: np.random.Generator) -> Genes:
+    """(n, n_genes) children of randomly paired parents: half by crossover, all mutated."""
+    a, b = (parents[rng.integers(len(parents), size=n)] for _ in range(2))
+    mixed = crossover(space, a, b, rng)
+    return mutate(space, np.where(rng.random((n, 1)) < 0.5, mixed, a), rng)
+
+
+def crossover(space: SearchSpace, a: Genes, b: Genes, rng: np.random.Generator) -> Genes:
+    """(n, n_genes) children that take each stage's depth, each slot's choices and the resolution from either parent."""
+    n, s = len(a), space.slots
+    has_a, has_b = a[:, 1 : 1 + s] > 0, b[:, 1 : 1 + s] > 0
+    from_b = np.where(has_a & has_b, rng.random((n, s)) < 0.5, has_b)
+    depth_from_b = np.repeat(rng.random((n, len(space.stages))) < 0.5, space.slots_per_stage, axis=1)
+    present = np.where(depth_from_b, has_b, has_a)
+    slots = np.where(_twice(from_b), b[:, 1:], a[:, 1:]) * _twice(present)
+    resolution = np.where(rng.random((n, 1)) < 0.5, a[:, :1], b[:, :1])
+    return np.concatenate([resolution, slots], axis=1)
+
+
+def mutate(space: SearchSpace, genes: Genes, rng: np.random.Generator) -> Genes:
+    """(n, n_genes) genes with one to a few sites drawn anew."""
+    n, stages = len(genes), len(space.stages)
+    sites = space.n_genes + stages
+    rate = rng.choice(_EXPECTED_SITES, (n, 1)) / sites
+    drawn = rng.integers(np.maximum(space.lower, 1), space.upper + 1, genes.shape)
+    changed = np.where((rng.random(genes.shape) < rate) | (genes == 0), drawn, genes)
+    depth = (genes[:, 1 : 1 + space.slots] > 0).reshape(n, stages, -1).sum(axis=2)
+    depth = np.where(rng.random((n, stages)) < rate, rng.choice(space.depths, (n, stages)), depth)
+    changed[:, 1:] *= _twice(present_slots(space, depth))
+    return changed
+
+
+def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes:
+    """(n, n_genes) networks from small to large: each has a size u in 0..1, and leans towards its choices' u-quantiles.
+
+    Independent uniform choices all give middle-sized networks (a sum over many slots); a search needs its surrogate to
+    know both ends of the front.
+    """
+    u = rng.random((n, 1))
+    genes = 1 + rng.binomial(np.broadcast_to(space.upper - 1, (n, space.n_genes)), u)
+    depth = np.array(space.depths)[rng.binomial(len(space.depths) - 1, u, (n, len(space.stages)))]
+    genes[:, 1:] *= _twice(present_slots(space, depth))
+    return genes
+
+
+def present_slots(space: SearchSpace, depth: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n, S) which slots exist at depths (n, stages)."""
+    return (np.arange(space.slots_per_stage) < depth[:, :, None]).reshape(len(depth), space.slots)
+
+
+def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:
+    """Indices of rows that occur first, in order, leaving out those whose `key` is in `seen`."""
+    first = np.sort(np.unique(genes, axis=0, return_index=True)[1])
+    if not seen:
+        return first
+    return first[[key(row) not in seen for row in genes[first]]] if len(first) else first
+
+
+def key(row: Genes) -> bytes:
+    """A canonical genotype as a dictionary key."""
+    return row.astype(np.int64).tobytes()
+
+
+def _twice(slots: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n, 2 S): the same flags for kernel and expand genes."""
+    return np.concatenate([slots, slots], axis=1)

@@ -1,0 +1,153 @@
+"""What is searched: the objectives, normalised, under budgets.
+
+    n networks   m costs: the searched objectives beside accuracy   genes (n, n_genes), canonical
+    costs (n, m)   0 = the space's smallest network, 1 = its largest, or the budget where that is less
+    loss (n,)      0 = the best accuracy of the range, 1 = the worst
+
+The range of accuracy is stated in the configuration, or is that of the space's smallest and largest network, which are
+then evaluated first: either way it belongs to the problem, not to how a run happens to start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.hypervolume import hypervolume, nondominated
+from hwnas.search.objectives import TOP1, Objective
+from hwnas.space import Genes, SearchSpace
+from profilers.errors import BadInput
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scalarise:
+    """One objective of two: top1 * (cost / target) ** exponent, maximised (paper, section 5.2; MnasNet)."""
+
+    objective: str
+    target: float
+    exponent: float = -0.07
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What has been evaluated: genes (n, n_genes), top1 (n,) in percent, NaN where the evaluation failed."""
+
+    genes: Genes
+    top1: Floats
+
+    @cached_property
+    def done(self) -> History:
+        """Without the failures."""
+        good = ~np.isnan(self.top1)
+        return History(self.genes[good], self.top1[good])
+
+    def __len__(self) -> int:
+        return len(self.top1)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A space with its objectives. `names` are searched; `objectives` also holds what budgets and [scalarise] need."""
+
+    space: SearchSpace
+    objectives: Mapping[str, Objective]
+    names: tuple[str, ...]
+    budget: Mapping[str, float] = field(default_factory=dict)
+    scalarise: Scalarise | None = None
+    top1_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in self.budget.items():
+            objective = self.objectives[name]
+            if name != TOP1 and limit < objective.low:
+                raise BadInput(
+                    f"budget {name} = {limit:g} is below the space's smallest network",
+                    f"at least {objective.low:.4g} {objective.unit}".rstrip(),
+                )
+
+    @cached_property
+    def cost_names(self) -> tuple[str, ...]:
+        """The searched objectives beside accuracy."""
+        return tuple(name for name in self.names if name != TOP1)
+
+    @cached_property
+    def anchors(self) -> Genes:
+        """(2, n_genes) the smallest and the largest network; none where the range of accuracy is stated."""
+        genes = self.space.encode(self.space.extremes())
+        return genes if self.top1_range is None else genes[:0]
+
+    def values(self, genes: Genes) -> dict[str, Floats]:
+        """Name to (n,) values, in the objectives' own units, of all that is looked up."""
+        return {name: o.evaluate(genes) for name, o in self.objectives.items() if o.evaluate is not None}
+
+    def costs(self, genes: Genes) -> Floats:
+        """(n, m) normalised costs."""
+        columns = [self._normalised(name, genes) for name in self.cost_names]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(genes), 0))
+
+    def excess(self, genes: Genes) -> Floats:
+        """(n,) by how much budgets of costs are exceeded, relative and summed; 0 within all budgets."""
+        total = np.zeros(len(genes))
+        for name, limit in self.budget.items():
+            if (evaluate := self.objectives[name].evaluate) is not None:
+                total += np.maximum(evaluate(genes) / limit - 1.0, 0.0)
+        return total
+
+    def score(self, top1: Floats, genes: Genes) -> Floats:
+        """(n,) what is maximised: accuracy, or the scalarised objective."""
+        return top1 * self.factor(genes)
+
+    def factor(self, genes: Genes) -> Floats:
+        """(n,) what accuracy is multiplied by: 1 unless scalarised."""
+        if self.scalarise is None:
+            return np.ones(len(genes))
+        evaluate = self.objectives[self.scalarise.objective].evaluate
+        assert evaluate is not None  # the configuration allows costs only
+        return np.asarray((evaluate(genes) / self.scalarise.target) ** self.scalarise.exponent)
+
+    def scale(self, history: History) -> tuple[float, float]:
+        """(worst, best) score that become loss 1 and 0."""
+        worst, best = self.top1_range or self._anchored(history.done)
+        return max(worst, self.budget.get(TOP1, worst)), best
+
+    def front(self, history: History) -> tuple[History, Floats]:
+        """The nondominated networks within budget and their (n, 1 + m) normalised loss and costs."""
+        done, F = self.normalised(history)
+        best = nondominated(F)
+        return History(done.genes[best], done.top1[best]), F[best]
+
+    def normalised(self, history: History) -> tuple[History, Floats]:
+        """The evaluated networks within budget and their (n, 1 + m) normalised loss and costs."""
+        done = history.done
+        inside = self.excess(done.genes) <= 0
+        if TOP1 in self.budget:
+            inside &= done.top1 >= self.budget[TOP1]
+        done = History(done.genes[inside], done.top1[inside])
+        worst, best = self.scale(history)
+        loss = (best - self.score(done.top1, done.genes)) / (best - worst)
+        return done, np.column_stack([loss, self.costs(done.genes)])
+
+    def hypervolume(self, history: History) -> float:
+        """Of the networks within budget, against the fixed reference."""
+        return hypervolume(self.normalised(history)[1])
+
+    def _normalised(self, name: str, genes: Genes) -> Floats:
+        objective = self.objectives[name]
+        assert objective.evaluate is not None  # costs are looked up
+        high = min(objective.high, self.budget.get(name, objective.high))
+        return (objective.evaluate(genes) - objective.low) / max(high - objective.low, 1e-12)
+
+    def _anchored(self, done: History) -> tuple[float, float]:
+        """Scores of the smallest and the largest network; what failed or makes no sense is replaced by 0 or 100."""
+        scores = self.score(done.top1, done.genes)
+        found = [scores[(done.genes == anchor).all(axis=1)] for anchor in self.anchors]
+        worst, best = (float(x[0]) if len(x) else limit for x, limit in zip(found, (0.0, 100.0), strict=True))
+        if self.scalarise is not None:
+            worst, best = min(worst, best), 100.0
+        return worst, best if best > worst else max(100.0, worst + 1.0)

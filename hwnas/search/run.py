@@ -1,0 +1,133 @@
+"""A run's folder: `run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies: a run stands alone)."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from hwnas.search import archive as archives
+from hwnas.search.archive import Archive
+from hwnas.search.config import Config, load, to_toml
+from hwnas.search.objectives import TOP1, make_objectives
+from hwnas.search.problem import Problem
+from hwnas.space import SearchSpace
+from profilers.errors import BadInput, FileProblem
+from profilers.files import read_bytes, write_bytes, write_text
+
+CONFIG, ARCHIVE, TABLES, LOCK = "run.toml", "archive.sqlite", "tables", ".lock"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """An open run; close its archive (or use as a context manager)."""
+
+    folder: Path
+    config: Config
+    problem: Problem
+    archive: Archive
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space that was searched."""
+        return self.problem.space
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.archive.close()
+
+
+def make_problem(config: Config) -> Problem:
+    """The problem that a configuration describes; BadInput for a table of another space or an impossible budget."""
+    space = config.make_space()
+    stated = config.hypervolume.get(TOP1)
+    return Problem(
+        space, make_objectives(space, config.needed, config.tables), config.objectives, config.budget,
+        config.scalarise, (stated[0], stated[1]) if stated else None,
+    )  # fmt: skip
+
+
+def create_run(folder: Path, config: Config) -> Run:
+    """A new run in a folder that holds none.
+
+    Raises:
+        BadInput: the folder already holds a run, or the configuration does not fit its tables.
+    """
+    if (folder / ARCHIVE).exists() or (folder / CONFIG).exists():
+        raise BadInput(f"{folder} already holds a run", "a new folder", "--resume, or another --out")
+    problem = make_problem(config)
+    for name, path in config.tables.items():
+        write_bytes(folder / TABLES / f"{name}.json", read_bytes(path))
+    tables = {name: Path(TABLES) / f"{name}.json" for name in config.tables}
+    write_text(folder / CONFIG, to_toml(replace(config, tables=tables)))
+    return Run(folder, config, problem, archives.create(folder / ARCHIVE, _meta(problem)))
+
+
+def open_run(folder: Path) -> Run:
+    """An existing run, as it was configured.
+
+    Raises:
+        FileProblem: there is none. BadInput: it is damaged.
+    """
+    if not (folder / CONFIG).is_file():
+        raise FileProblem(f"{folder} holds no run (no {CONFIG})", remedy="hwnas search CONFIG.toml --out RUN")
+    config = load(folder / CONFIG)
+    return Run(folder, config, make_problem(config), archives.open_archive(folder / ARCHIVE))
+
+
+def resume_run(folder: Path, config: Config) -> Run:
+    """The run in `folder`, to be continued under `config`, which may ask for more iterations and nothing else.
+
+    A folder in which a search was killed before its archive existed is started anew.
+    """
+    if not (folder / ARCHIVE).exists():
+        (folder / CONFIG).unlink(missing_ok=True)
+        return create_run(folder, config)
+    run = open_run(folder)
+    if differences := _differences(run.config, config):
+        run.archive.close()
+        raise BadInput(f"{folder} was searched with another configuration: {'; '.join(differences)}",
+                       "the same, or another search.iterations", "another --out")  # fmt: skip
+    return replace(run, config=replace(run.config, search=config.search))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; BadInput if another process searches here. The lock dies with its process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadInput(f"another process is searching in {folder}", "one at a time", "another --out") from error
+        yield
+
+
+def _differences(old: Config, new: Config) -> list[str]:
+    found = []
+    for name, a, b in _flat(old, new):
+        if name == "tables":
+            if [*a] != [*b] or any(read_bytes(a[k]) != read_bytes(b[k]) for k in a):
+                found.append(f"{name} differ")
+        elif a != b and name != "iterations":
+            found.append(f"{name} was {a}, is {b}")
+    return found
+
+
+def _flat(old: Config, new: Config) -> Iterator[tuple[str, Any, Any]]:
+    yield from ((f.name, getattr(old, f.name), getattr(new, f.name)) for f in fields(old) if f.name != "search")
+    yield from ((f.name, getattr(old.search, f.name), getattr(new.search, f.name)) for f in fields(old.search))
+
+
+def _meta(problem: Problem) -> dict[str, Any]:
+    space = problem.space
+    return {
+        "space": {"name": space.name, "signature": space.signature, "resolutions": list(space.resolutions),
+                  "classes": space.classes},
+        "objectives": [o.to_json() for o in problem.objectives.values()], "searched": list(problem.names),
+    }  # fmt: skip

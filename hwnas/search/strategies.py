@@ -1,0 +1,168 @@
+"""How the next networks are proposed. A strategy is a pure function of what was evaluated and of a random generator.
+
+`msunas`  surrogate, inner search, choice: algorithm 1 of the paper (lines 9 to 11)
+`random`  uniform sampling
+`nsga2`   NSGA-II without a surrogate: the best networks so far are varied
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search import operators
+from hwnas.search.choose import RULES, Predict, Question
+from hwnas.search.config import SearchSettings
+from hwnas.search.hypervolume import front_layers
+from hwnas.search.problem import History, Problem
+from hwnas.space import Genes
+from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, layout, make
+from profilers.errors import BadInput
+
+Floats = NDArray[np.float64]
+_NEAR_LAYERS = 3  # nondominated layers that count as near the front when surrogates are compared
+_GROWTH = 1.2  # surrogates are compared again when the archive has grown by this factor
+_DRAWS = 200  # rounds of sampling before networks within a tight budget are made by mutation
+_PARENTS = 20  # of `nsga2`
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """(n, n_genes) networks to evaluate, with what a surrogate predicted of their top-1 (percent), if one did."""
+
+    genes: Genes
+    predicted: Prediction | None = None
+    surrogate: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """All that a proposal depends on: `last_surrogate` is the one that Adaptive Switching chose last."""
+
+    problem: Problem
+    settings: SearchSettings
+    history: History
+    iteration: int
+    last_surrogate: str | None
+    rng: np.random.Generator
+
+
+def propose(context: Context) -> Proposal:
+    """The networks of an iteration: the initial sample for iteration 0, then what the strategy says."""
+    if context.iteration == 0:
+        return Proposal(_initial(context))
+    return STRATEGIES[context.settings.strategy](context)
+
+
+def _initial(context: Context) -> Genes:
+    problem, settings = context.problem, context.settings
+    uniform = settings.initial_sampling == "uniform" or settings.strategy != "msunas"
+    draw = problem.space.sample if uniform else lambda n, rng: operators.sample_spread(problem.space, n, rng)
+    return _fill(context, problem.anchors, settings.initial, draw)
+
+
+def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random.Generator], Genes]) -> Genes:
+    """`start`, then networks from `draw` that are new and within budget: n in all, fewer if the space has no more."""
+    problem, rng = context.problem, context.rng
+    seen = {operators.key(row) for row in context.history.genes}
+    found = start[:n]
+    for attempt in range(_DRAWS):
+        if len(found) >= n:
+            break
+        tight = attempt >= _DRAWS // 2  # so few networks are within budget that the smallest ones are varied instead
+        small = problem.space.encode(problem.space.extremes()[:1])
+        more = operators.vary(problem.space, np.concatenate([small, found]), 2 * n, rng) if tight else draw(2 * n, rng)
+        more = more[problem.excess(more) <= 0]
+        found = np.concatenate([found, more])
+        found = found[operators.distinct(found, seen)[:n]]
+    return found
+
+
+def _random(context: Context) -> Proposal:
+    empty = context.history.genes[:0]
+    return Proposal(_fill(context, empty, context.settings.per_iteration, context.problem.space.sample))
+
+
+def _nsga2(context: Context) -> Proposal:
+    """NSGA-II keeps the best of all it has seen, so its population is a function of the archive."""
+    done, F = context.problem.normalised(context.history)
+    parents = done.genes[_survivors(F, _PARENTS)] if len(done) else context.problem.space.sample(_PARENTS, context.rng)
+    n = context.settings.per_iteration
+    empty = context.history.genes[:0]
+    draw = lambda n, rng: operators.vary(context.problem.space, parents, n, rng)  # noqa: E731
+    return Proposal(_fill(context, empty, n, draw))
+
+
+def _survivors(F: Floats, count: int) -> NDArray[np.intp]:
+    from pymoo.core.population import Population
+    from pymoo.core.problem import Problem as PymooProblem
+    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
+    population, problem = Population.new("F", F, "index", np.arange(len(F))), PymooProblem(n_obj=F.shape[1])
+    rng = np.random.default_rng(0)
+    kept = RankAndCrowding().do(problem, population, n_survive=min(count, len(F)), random_state=rng)
+    return np.asarray(kept.get("index"), np.intp)
+
+
+def _msunas(context: Context) -> Proposal:
+    from hwnas.search import inner
+
+    problem, settings, history = context.problem, context.settings, context.history
+    if len(history.done) < 2:
+        raise BadInput(
+            f"{len(history.done)} of {len(history)} networks could be evaluated: a surrogate has nothing to learn from",
+            "at least 2", "the errors in the archive (hwnas archive RUN)",
+        )  # fmt: skip
+    model, name = _fit(context)
+    predict = _normalised(problem, history, model)
+    start = problem.front(history)[0].genes
+    pool = inner.search(
+        problem, lambda genes: predict(genes)[0], start, context.rng,
+        algorithm=settings.inner, population=settings.population, generations=settings.generations,
+    )  # fmt: skip
+    question = Question(problem, history, predict, pool)
+    chosen = RULES[settings.choose](question, settings.per_iteration, context.rng)
+    chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
+    return Proposal(chosen, model.predict(encode(problem.space, chosen)), name)
+
+
+STRATEGIES: dict[str, Callable[[Context], Proposal]] = {"msunas": _msunas, "random": _random, "nsga2": _nsga2}
+
+
+def _fit(context: Context) -> tuple[Surrogate, str]:
+    """The surrogate, fitted to all evaluations, and its name (under Adaptive Switching, of the chosen one)."""
+    space, settings, done = context.problem.space, context.settings, context.history.done
+    name = settings.surrogate
+    if name == AdaptiveSwitching.name and not switch_due(settings, context.iteration) and context.last_surrogate:
+        name = context.last_surrogate
+    model = make(name, layout(space))
+    if isinstance(model, AdaptiveSwitching):
+        F = np.column_stack([-context.problem.score(done.top1, done.genes), context.problem.costs(done.genes)])
+        model.near = front_layers(F, _NEAR_LAYERS) < _NEAR_LAYERS
+    model.fit(encode(space, done.genes), done.top1)
+    return model, model.chosen or name if isinstance(model, AdaptiveSwitching) else name
+
+
+def switch_due(settings: SearchSettings, iteration: int) -> bool:
+    """Whether Adaptive Switching compares its candidates now: at the first iteration, and after each growth by 1/5."""
+    compared = 0.0
+    for k in range(1, iteration + 1):
+        rows = settings.initial + (k - 1) * settings.per_iteration
+        if due := rows >= _GROWTH * compared:
+            compared = rows
+    return due
+
+
+def _normalised(problem: Problem, history: History, model: Surrogate) -> Predict:
+    worst, best = problem.scale(history)
+
+    def predict(genes: Genes) -> tuple[Floats, Floats | None]:
+        mean, std = model.predict(encode(problem.space, genes))
+        factor = problem.factor(genes)
+        loss = (best - mean * factor) / (best - worst)
+        return loss, None if std is None else std * factor / (best - worst)
+
+    return predict

@@ -1,0 +1,26 @@
+"""Surrogates of accuracy by name. A new one is one file with one `Surrogate` and one line here."""
+
+from __future__ import annotations
+
+from hwnas.surrogates.auto import AdaptiveSwitching
+from hwnas.surrogates.base import Prediction, Surrogate
+from hwnas.surrogates.cart import Cart
+from hwnas.surrogates.features import Layout, encode, layout
+from hwnas.surrogates.gp import GP
+from hwnas.surrogates.mlp import MLP
+from hwnas.surrogates.rbf import RBF
+from hwnas.surrogates.xgb import XGB
+from profilers.errors import BadInput
+
+MODELS: dict[str, type[Surrogate]] = {model.name: model for model in (GP, RBF, Cart, MLP, XGB)}
+SURROGATES: dict[str, type[Surrogate]] = {**MODELS, AdaptiveSwitching.name: AdaptiveSwitching}
+
+
+def make(name: str, columns: Layout | None = None) -> Surrogate:
+    """The surrogate of that name for features of that layout; BadInput for an unknown name."""
+    if name not in SURROGATES:
+        raise BadInput(f"unknown surrogate {name!r}", ", ".join(SURROGATES))
+    return SURROGATES[name](columns)
+
+
+__all__ = ["MODELS", "SURROGATES", "AdaptiveSwitching", "Layout", "Prediction", "Surrogate", "encode", "layout", "make"]

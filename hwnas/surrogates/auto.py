@@ -1,0 +1,81 @@
+"""Adaptive Switching: the surrogate that ranks held-out networks best (paper, section 3.3).
+
+Ten folds; each surrogate's score is the mean over folds, minus the standard deviation, of Kendall's rank correlation.
+A search asks about networks near the front, so where those are known the correlation counts half over all held-out
+networks and half over the ones near the front. Models are compared on the same folds; a model's hyper-parameters
+(ten numbers of the GP) are learnt once, from all rows, and its fit is made without the held-out ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.surrogates.base import Floats, Prediction, Surrogate, thin
+from hwnas.surrogates.features import Layout
+
+FOLDS = 10
+_CV_ROWS = 400  # more rows than this are thinned for the comparison
+_FEW = 3  # fewer held-out networks near the front than this say nothing
+
+
+class AdaptiveSwitching(Surrogate):
+    """Compares `candidates` (names) at every fit and then is the best of them."""
+
+    name = "auto"
+
+    def __init__(self, layout: Layout | None = None, candidates: tuple[str, ...] = ()) -> None:
+        from hwnas.surrogates import MODELS
+
+        super().__init__(layout)
+        self.candidates = candidates or tuple(MODELS)
+        self.near: NDArray[np.bool_] | None = None  # rows near the front, set before `fit` where known
+        self.scores: dict[str, float] = {}
+        self.chosen = ""
+
+    def _fit(self, X: Floats, y: Floats) -> None:
+        from hwnas.surrogates import make
+
+        near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
+        rows = thin(len(y), _CV_ROWS)
+        self.scores = {name: self._score(name, X[rows], y[rows], near[rows]) for name in self.candidates}
+        self.chosen = max(self.scores, key=lambda name: self.scores[name])
+        self._model = make(self.chosen, self.layout).fit(X, y)
+
+    def _predict(self, X: Floats) -> Prediction:
+        return self._model.predict(X)
+
+    def _score(self, name: str, X: Floats, y: Floats, near: NDArray[np.bool_]) -> float:
+        from hwnas.surrogates import make
+
+        model = make(name, self.layout).fit(X, y)
+        correlations, fold_of = [], folds(len(y), near)
+        for fold in range(min(FOLDS, len(y))):
+            held = fold_of == fold
+            mean = model.refit(X[~held], y[~held]).predict(X[held]).mean
+            correlations.append(_correlation(mean, y[held], near[held]))
+        return float(np.mean(correlations) - np.std(correlations))
+
+
+def folds(n: int, near: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(n,) fold of each row: random, and with the rows near the front spread evenly."""
+    order = np.random.default_rng(0).permutation(n)
+    order = np.concatenate([order[near[order]], order[~near[order]]])
+    fold = np.empty(n, np.intp)
+    fold[order] = np.arange(n) % FOLDS
+    return fold
+
+
+def _correlation(mean: Floats, y: Floats, near: NDArray[np.bool_]) -> float:
+    overall = kendall(mean, y)
+    return (overall + kendall(mean[near], y[near])) / 2 if near.sum() >= _FEW else overall
+
+
+def kendall(a: Floats, b: Floats) -> float:
+    """Kendall's tau-b; 0 where it is undefined (fewer than two rows, or all equal)."""
+    from scipy.stats import kendalltau
+
+    if len(a) < 2:
+        return 0.0
+    value = float(kendalltau(a, b).statistic)
+    return value if np.isfinite(value) else 0.0

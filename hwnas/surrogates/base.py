@@ -1,0 +1,89 @@
+"""The contract of every surrogate: a regression from an architecture's features to its accuracy.
+
+    n  rows (architectures)     f  features
+    X (n, f)   see `hwnas.surrogates.features`          y (n,)   any scale; the search gives top-1 in percent
+
+Public methods check their arguments; a subclass's `_fit` and `_predict` do the work on standardised targets.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.surrogates.features import Layout
+from profilers.errors import BadInput
+
+Floats = NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """mean (n,) in the units of y; std (n,) of the model's own uncertainty, None where it has none."""
+
+    mean: Floats
+    std: Floats | None
+
+
+class Surrogate(ABC):
+    """One regression model; deterministic: the same rows give the same model."""
+
+    name: ClassVar[str]
+    max_rows: ClassVar[int] = 2000  # more rows than this are thinned before fitting
+
+    def __init__(self, layout: Layout | None = None) -> None:
+        self.layout = layout
+        self._center, self._scale, self._columns = 0.0, 0.0, 0
+
+    def fit(self, X: Floats, y: Floats) -> Self:
+        """Fit to (n, f) features and (n,) targets.
+
+        Raises:
+            BadInput: fewer than two rows, shapes that do not fit, or values that are not finite.
+        """
+        X, y = self._checked(X, y)
+        if self._scale > 0:
+            self._fit(X, (y - self._center) / self._scale)
+        return self
+
+    def _checked(self, X: Floats, y: Floats) -> tuple[Floats, Floats]:
+        X, y = np.asarray(X, float), np.asarray(y, float)
+        if X.ndim != 2 or y.shape != (len(X),) or len(X) < 2:
+            raise BadInput(f"features {X.shape} with targets {y.shape}", "(n, f) and (n,), n of 2 or more")
+        if not (np.isfinite(X).all() and np.isfinite(y).all()):
+            raise BadInput("features or targets that are not finite numbers", "finite numbers")
+        kept = thin(len(X), self.max_rows)
+        X, y = X[kept], y[kept]
+        self._center, self._scale, self._columns = float(y.mean()), float(y.std()), X.shape[1]
+        return X, y
+
+    def refit(self, X: Floats, y: Floats) -> Self:
+        """`fit` to other rows, keeping what is costly to learn and hardly depends on the rows (hyper-parameters)."""
+        return self.fit(X, y)
+
+    def predict(self, X: Floats) -> Prediction:
+        """Mean and uncertainty for (n, f) features; BadInput before `fit` or for another number of features."""
+        X = np.asarray(X, float)
+        if X.ndim != 2 or X.shape[1] != self._columns:
+            raise BadInput(f"features of shape {X.shape}", f"(n, {self._columns}), as given to fit")
+        if self._scale == 0:  # all targets were equal: nothing to learn
+            return Prediction(np.full(len(X), self._center), None)
+        mean, std = self._predict(X)
+        return Prediction(mean * self._scale + self._center, None if std is None else std * self._scale)
+
+    @abstractmethod
+    def _fit(self, X: Floats, y: Floats) -> Any: ...
+
+    @abstractmethod
+    def _predict(self, X: Floats) -> Prediction: ...
+
+
+def thin(n: int, limit: int) -> NDArray[np.intp]:
+    """At most `limit` of n rows: half are the newest, which in a search are nearest the front, half evenly spaced."""
+    if n <= limit:
+        return np.arange(n)
+    newest = limit // 2
+    older = np.linspace(0, n - newest - 1, limit - newest).astype(np.intp)
+    return np.concatenate([older, np.arange(n - newest, n)])
