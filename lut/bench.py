@@ -19,6 +19,8 @@ from profilers.timing import time_sessions
 
 SENTINEL = "sentinel"
 SENTINELS = 4
+BLOCK_MS = 1.0
+MOST_RUNS = 20
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
 
 
@@ -56,6 +58,7 @@ class Bench:
     profiler: Profiler
     options: Options
     sentinels: tuple[bytes, ...]
+    runs_per_block: int = 1
     progress: Progress | None = None
 
     def model(self, layers: Sequence[Layer]) -> bytes:
@@ -73,7 +76,8 @@ class Bench:
             everyone = {**sessions, **fixed}
             share = None if self.progress is None else _Share(self.progress, len(everyone))
             beat = fixed[f"{SENTINEL}-0"]
-            results = time_sessions(everyone, replace(plan, seed=seed), sentinel=beat, progress=share)
+            plan = replace(plan, seed=seed, runs_per_block=max(plan.runs_per_block, self.runs_per_block))
+            results = time_sessions(everyone, plan, sentinel=beat, progress=share)
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
@@ -103,7 +107,17 @@ def open_bench(
     archs = [smallest, *space.decode(space.sample(SENTINELS - 1, np.random.default_rng(0)))]
     models = tuple(to_onnx(space.layers(arch), batch=options.batch) for arch in archs)
     with pin(options.threads):
-        yield Bench(space, to_onnx, profiler, options, models, progress)
+        runs = _runs_per_block(profiler, models[0], options)
+        yield Bench(space, to_onnx, profiler, options, models, runs, progress)
+
+
+def _runs_per_block(profiler: Profiler, model: bytes, options: Options) -> int:
+    """So many runs that a block of the sentinel lasts about `BLOCK_MS`: one run of microseconds is mostly clock."""
+    with profiler.load(model, options) as session:
+        (samples,) = time_sessions({SENTINEL: session}, TimingPlan(min_rounds=5, max_rounds=20)).values()
+    if isinstance(samples, Failure):
+        return 1
+    return int(np.clip(np.ceil(BLOCK_MS / samples.ms), 1, MOST_RUNS))
 
 
 def network_time(arch: Any, samples: Samples) -> NetworkTime:

@@ -19,7 +19,7 @@ from lut.protocols import Floats
 TERMS = ("sum", "layers", "constant", "resolution")
 _SUBSETS = ((0,), (0, 2), (0, 1, 2), (0, 1, 2, 3))
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
-_GAIN = 0.95  # a correction must lower the cross-validated error at least to this share, or it is noise
+_GAIN = 0.97  # a correction must lower the cross-validated error at least to this share, or it is noise
 _LEAST = 0.05  # a correction never brings a prediction below this share of the sum
 
 

@@ -2,8 +2,9 @@
 
     y  (n,) measured, ms      p  (n,) predicted, ms      a, b  (n,) from the even and the odd rounds alone
 
-The noise floor is what measuring twice gives: the same figures for a against b. What the sentinels show of the machine's
-speed since the table was built is divided out of y; `speed_change` says how much it was, `…_as_run` the figures without.
+The noise floor is what measuring twice gives: the same figures for a against b. What the sentinels show of the
+machine's speed since the table was built is divided out of y; `speed_change` says how much it was, and `..._as_run`
+are the figures without that.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ def verify(
     bound = table.bind(space)
     measured = measure(table, space, to_onnx, profiler, archs, seed, plan)
     figures = compare(bound.predict(measured.genes), measured)
+    sums = bound.sums(measured.genes) / measured.ms - 1
+    figures |= {"mape_uncalibrated": _mean(np.abs(sums)), "bias_uncalibrated": _mean(sums)}
     return {**figures, "seed": seed, "method": table.method}
 
 

@@ -1,0 +1,107 @@
+"""Layer times reconciled with the times of whole networks, for runtimes and networks whose traces are not exact.
+
+    n  networks      K  layers by key      A (n, K)  how often a network has a layer
+    x0 (K,)  traced times, ms      y (n,)  measured, ms      s = A x0      r = y / s - 1
+
+The traced times are the mean of a Gaussian process: a layer's true time is x0 (1 + independent error of t), plus a
+linear effect of what the layer does (`lut.kernels.features`) of size a; networks are measured with error of e. The
+three sizes are those under which r is most likely, so that where tracing is exact (networks of milliseconds) next to
+nothing changes, and where it is not (networks of microseconds) the whole networks decide.
+Source: Rasmussen and Williams 2006, chapters 2 and 5.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lut.kernels import features
+from lut.protocols import Floats, Layer
+from lut.table import Entry
+
+FEATURE_SIZES = (0.0, 0.01, 0.03, 0.1, 0.3)  # a, relative to the network's time
+LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
+NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
+_LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
+
+
+@dataclass(frozen=True)
+class Refined:
+    """New entries and the sizes a, t, e that were found (all 0: nothing was changed)."""
+
+    entries: dict[str, Entry]
+    feature_size: float
+    layer_size: float
+    noise_size: float
+
+
+def refine(
+    entries: Mapping[str, Entry],
+    layers: Mapping[str, Layer],
+    networks: Sequence[tuple[Sequence[str], float]],
+    batch: int,
+) -> Refined:
+    """Reconcile entries with networks.
+
+    Args:
+        entries: by key; all keys of `networks` are among them.
+        layers: the layer of each key.
+        networks: the keys of each network's layers, with its measured milliseconds.
+        batch: images a run.
+    """
+    keys = list(entries)
+    x0 = np.array([entries[k].ms for k in keys])
+    effects = np.column_stack([x0, [features(layers[k], batch) for k in keys]])
+    problem = _Problem(_counts(keys, [n for n, _ in networks]), x0, effects, np.array([y for _, y in networks]))
+    for sizes in problem.by_likelihood():
+        x = x0 + problem.correction(*sizes)
+        if (x >= _LEAST_SHARE * x0).all():
+            new = {k: _scaled(entries[k], ms) for k, ms in zip(keys, x.tolist(), strict=True)}
+            return Refined(new, *sizes)
+    return Refined(dict(entries), 0.0, 0.0, 0.0)
+
+
+def _scaled(entry: Entry, ms: float) -> Entry:
+    return Entry(ms, entry.se * ms / entry.ms, entry.n)
+
+
+class _Problem:
+    def __init__(self, counts: Floats, x0: Floats, effects: Floats, measured: Floats) -> None:
+        sums = counts @ x0
+        self.x0, self.r = x0, measured / sums - 1
+        self.shares = counts * x0 / sums[:, None]  # (n, K)
+        shifts = counts @ effects / sums[:, None]
+        scale = np.sqrt((shifts**2).mean(axis=0))
+        scale = np.where(scale > 0, scale, 1.0)
+        self.effects, self.shifts = effects / scale, shifts / scale  # (K, F), (n, F)
+        self.by_layer, self.by_feature = self.shares @ self.shares.T, self.shifts @ self.shifts.T
+
+    def by_likelihood(self) -> list[tuple[float, float, float]]:
+        """(a, t, e), the likeliest first."""
+        grid = list(itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES))
+        return sorted(grid, key=lambda sizes: -self.log_likelihood(*sizes))
+
+    def covariance(self, a: float, t: float, e: float) -> Floats:
+        return a**2 * self.by_feature + t**2 * self.by_layer + e**2 * np.eye(len(self.r))
+
+    def log_likelihood(self, a: float, t: float, e: float) -> float:
+        root = np.linalg.cholesky(self.covariance(a, t, e))
+        whitened = np.linalg.solve(root, self.r)
+        return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
+
+    def correction(self, a: float, t: float, e: float) -> Floats:
+        """(K,) posterior mean of what is to be added to x0."""
+        weights = np.linalg.solve(self.covariance(a, t, e), self.r)
+        added: Floats = a**2 * self.effects @ (self.shifts.T @ weights) + t**2 * self.x0 * (self.shares.T @ weights)
+        return added
+
+
+def _counts(keys: Sequence[str], networks: Sequence[Sequence[str]]) -> Floats:
+    index = {k: i for i, k in enumerate(keys)}
+    counts = np.zeros((len(networks), len(keys)))
+    for row, network in zip(counts, networks, strict=True):
+        np.add.at(row, [index[k] for k in network], 1)
+    return counts
