@@ -55,7 +55,7 @@ class Gpu:
         self.capability = "sm{}{}".format(*device.compute_capability())
         self.context = device.retain_primary_context()
         self.context.push()
-        atexit.register(self.context.pop)
+        atexit.register(self.context.detach)
 
     def free_bytes(self) -> int:
         """Device memory that is not taken."""

@@ -184,7 +184,7 @@ class TrtSession(Session):
         buffers: dict[str, cuda.Buffer] = self.__dict__.pop("buffers", {})
         if buffers and self.graph is not None:
             self.graph.close()
-        for name in ("context", "engine", "runtime", "recorder"):
+        for name in ("context", "engine", "runtime", "recorder", "input", "output"):
             self.__dict__.pop(name, None)
         for buffer in buffers.values():
             buffer.close()
