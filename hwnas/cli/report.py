@@ -1,0 +1,31 @@
+"""`hwnas report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli.shared import emit, people
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run's folder without.")] = None,
+    random: Annotated[
+        list[Path] | None, typer.Option("--random", help="Run of random search to compare with; may be given again.")
+    ] = None,
+) -> None:
+    """Write the run as one HTML file that needs no network: chosen networks, fronts, accuracy of the latencies."""
+    from hwnas.report import load_run, write_report
+
+    path = out or run / "report.html"
+    size = write_report(load_run(run, seen_from=path.parent, random=random or []), path)
+    emit({"report": str(path), "bytes": size})
+    people().print(f"Open {path} in a browser.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(report)

@@ -1,0 +1,179 @@
+"""What a report is made of, whatever it was loaded from.
+
+n  evaluated networks (those with every objective)      m  objectives      values (n, m)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.hypervolume import nondominated
+from hwnas.space import Architecture, SearchSpace
+from lut import LatencyTable
+from profilers.errors import BadInput
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ObjectiveInfo:
+    """An objective's name, unit and goal, and `how` its values came about, in words."""
+
+    name: str
+    unit: str
+    minimise: bool
+    how: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A row of the archive; a failure has no (or not all) objectives, and its `error`."""
+
+    id: str
+    iteration: int
+    status: str
+    arch: Mapping[str, Any]
+    objectives: Mapping[str, float | None]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """A search's step: evaluations so far, hypervolume, and the surrogate on networks it had not seen."""
+
+    iteration: int
+    evaluations: int
+    hypervolume: float | None = None
+    rmse: float | None = None
+    spearman: float | None = None
+    kendall: float | None = None
+    surrogate: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Hypervolume of a reference method after some evaluations; several seeds give several points there."""
+
+    evaluations: int
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An exported engine: its datasheet, and the address of its folder as seen from the report."""
+
+    sheet: Mapping[str, Any]
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run. `tables` by the objective that they predict, `random` the curve of random search, if there is one.
+
+    `budgets` are upper limits by objective (for what is maximised, lower ones), `config` is run.toml's text.
+    """
+
+    name: str
+    space: SearchSpace
+    objectives: Sequence[ObjectiveInfo]
+    rows: Sequence[Evaluation]
+    iterations: Sequence[Iteration] = ()
+    chosen: Sequence[Engine] = ()
+    tables: Mapping[str, LatencyTable] = field(default_factory=dict)
+    random: Sequence[CurvePoint] = ()
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    config: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise BadInput(f"run {self.name!r} has no objective", "top1 and any others")
+
+    @cached_property
+    def done(self) -> tuple[Evaluation, ...]:
+        """(n) the rows that have every objective, in order of evaluation."""
+        names = [o.name for o in self.objectives]
+        return tuple(row for row in self.rows if all(_finite(row.objectives.get(name)) for name in names))
+
+    @property
+    def failed(self) -> int:
+        """Number of evaluations that gave no value."""
+        return len(self.rows) - len(self.done)
+
+    @cached_property
+    def values(self) -> Floats:
+        """(n, m) objectives of the rows that are done."""
+        rows = [[row.objectives[o.name] for o in self.objectives] for row in self.done]
+        return np.array(rows, float).reshape(len(self.done), len(self.objectives))
+
+    @cached_property
+    def quality(self) -> int:
+        """Index of the objective that the others are traded against: top1, else the first to be maximised."""
+        names = [o.name for o in self.objectives]
+        if "top1" in names:
+            return names.index("top1")
+        return next((i for i, o in enumerate(self.objectives) if not o.minimise), 0)
+
+    @cached_property
+    def costs(self) -> tuple[int, ...]:
+        """Indices of all the other objectives."""
+        return tuple(i for i in range(len(self.objectives)) if i != self.quality)
+
+    @cached_property
+    def main_cost(self) -> int:
+        """Index of the first latency, else of the first cost (of the quality, if there is no cost)."""
+        latencies = [i for i in self.costs if self.objectives[i].name.endswith("_ms")]
+        return next(iter([*latencies, *self.costs]), self.quality)
+
+    @cached_property
+    def front(self) -> Mask:
+        """(n,) the networks that no other beats in every objective."""
+        return self.front_of(range(len(self.objectives)))
+
+    def front_of(self, columns: Sequence[int]) -> Mask:
+        """(n,) the networks that no other beats in these objectives."""
+        signs = np.array([1.0 if self.objectives[i].minimise else -1.0 for i in columns])
+        return nondominated(self.values[:, list(columns)] * signs)
+
+    @cached_property
+    def archs(self) -> tuple[Architecture, ...]:
+        """(n) architectures of the rows that are done; BadInput if one is not of this space."""
+        return tuple(self.space.parse(row.arch) for row in self.done)
+
+    @cached_property
+    def letters(self) -> dict[str, str]:
+        """A, B, C … by id of the chosen networks, in rising order of the main cost; a network's engines share one."""
+        archs = {arch.id: arch for arch in (self.space.parse(e.sheet["architecture"]) for e in self.chosen)}
+        if not archs:
+            return {}
+        rows = {arch.id: i for i, arch in enumerate(self.archs)}
+        cost = self.values[:, self.main_cost]
+        order = sorted(archs, key=lambda key: (cost[rows[key]] if key in rows else math.inf, key))
+        return {key: letter(i) for i, key in enumerate(order)}
+
+    @cached_property
+    def marked(self) -> dict[int, str]:
+        """Letter by index of the evaluated network, for those chosen."""
+        return {i: self.letters[arch.id] for i, arch in enumerate(self.archs) if arch.id in self.letters}
+
+
+def letter(index: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    text = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        text = chr(ord("A") + rest) + text
+    return text
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,129 @@
+"""Predicted against measured latency: the exported engines, and the networks on which a table was checked.
+
+predicted, low, high (n,) ms by the table      measured, fast, slow (n,) ms, from..to of its interval
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hwnas.report.data import RunData
+from lut import LatencyTable
+from lut.assemble import CALIBRATION_EVERY
+from lut.drift import drifts
+from lut.observe import Unit
+from profilers.base import Options
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One network: its name, the prediction and the measurement with their intervals, in ms."""
+
+    name: str
+    predicted: float
+    low: float
+    high: float
+    measured: float
+    fast: float
+    slow: float
+
+    @property
+    def error(self) -> float:
+        """Relative: positive where the prediction was too slow."""
+        return self.predicted / self.measured - 1
+
+    @property
+    def inside(self) -> bool:
+        """Whether the measurement lies in the predicted interval."""
+        return self.low <= self.measured <= self.high
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What was measured with one runtime and setting: engines, and the networks that set its table's interval."""
+
+    title: str
+    engines: tuple[Pair, ...]
+    networks: tuple[Pair, ...]
+    verify: Mapping[str, Any] | None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The range that shows every point and interval."""
+        pairs = (*self.engines, *self.networks)
+        lows, highs = zip(*((min(p.low, p.fast), max(p.high, p.slow)) for p in pairs), strict=True)
+        return 0.97 * min(lows), 1.03 * max(highs)
+
+
+def agreements(run: RunData) -> list[Agreement]:
+    """One for each runtime and setting of which anything can be compared."""
+    engines, tables = _engines(run), {_setting(t): t for t in run.tables.values() if t.fingerprint is not None}
+    found = []
+    for setting in sorted({*engines, *tables}):
+        table = tables.get(setting)
+        networks = () if table is None else tuple(_held_out(table, run))
+        verify = None if table is None else table.verify
+        if setting in engines or networks or verify:
+            found.append(Agreement(_title(*setting), tuple(engines.get(setting, ())), networks, verify))
+    return found
+
+
+Setting = tuple[str, int, str, int]
+
+
+def _title(profiler: str, threads: int, precision: str, batch: int) -> str:
+    return f"{profiler}, {precision}, batch {batch}, {threads} thread{'' if threads == 1 else 's'}"
+
+
+def _setting(table: LatencyTable) -> Setting:
+    runtime = table.fingerprint.runtime if table.fingerprint else ""
+    return _key(runtime, vars(table.options))
+
+
+def _key(profiler: str, options: Mapping[str, Any]) -> Setting:
+    return profiler, int(options["threads"]), str(options["precision"]), int(options["batch"])
+
+
+def _engines(run: RunData) -> dict[Setting, list[Pair]]:
+    found: dict[Setting, list[Pair]] = {}
+    for engine in run.chosen:
+        sheet = engine.sheet
+        predicted, measured = sheet["latency"]["predicted"], sheet["latency"]["measured"]
+        if predicted["value"] is not None and measured["value"] is not None:
+            setting = _key(str(sheet["engine"]["profiler"]), {**vars(Options()), **sheet["engine"]})
+            pair = Pair(str(sheet["name"]), *_three(predicted), *_three(measured))
+            found.setdefault(setting, []).append(pair)
+    return found
+
+
+def _three(figure: Mapping[str, Any]) -> tuple[float, float, float]:
+    value = float(figure["value"])
+    low, high = (value if figure.get(k) is None else float(figure[k]) for k in ("low", "high"))
+    return value, low, high
+
+
+def _held_out(table: LatencyTable, run: RunData) -> list[Pair]:
+    """The whole networks that set the table's interval and served nothing else (see `lut.assemble`)."""
+    units = [Unit.from_json(u, "the table's observations") for u in table.observations.get("units", [])]
+    factors = drifts([u.sentinels for u in units]).tolist() if units else []
+    networks = [(n, n.ms / f) for u, f in zip(units, factors, strict=True) if not u.layers for n in u.networks]
+    known = [
+        (run.space.parse(network.arch), ms)
+        for i, (network, ms) in enumerate(networks)
+        if i % CALIBRATION_EVERY and network.arch.get("r") in run.space.resolutions
+    ]
+    if not known:
+        return []
+    predicted = table.bind(run.space).predict(run.space.encode([arch for arch, _ in known]))
+    columns = zip(known, *(x.tolist() for x in predicted), strict=True)
+    return [Pair(arch.id, ms, low, high, t, t, t) for (arch, t), ms, low, high in columns]
+
+
+def mean_error(pairs: Iterable[Pair]) -> float | None:
+    """Mean absolute relative error, or None without pairs."""
+    errors = [abs(p.error) for p in pairs]
+    return float(np.mean(errors)) if errors else None

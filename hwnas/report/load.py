@@ -1,0 +1,129 @@
+"""A run's folder as the report's data. What is read is checked, so that a damaged file is one clear line.
+
+RUN/run.toml, archive.sqlite, tables/   the search        RUN/engines/**/datasheet.json   what was exported
+RUN/random/NAME/                        runs of random search on the same problem, to compare with
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import lut
+from hwnas import accuracy
+from hwnas.export import datasheet
+from hwnas.report.data import CurvePoint, Engine, Evaluation, Iteration, ObjectiveInfo, RunData
+from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
+from lut import LatencyTable
+from profilers.errors import BadInput
+from profilers.files import read_text
+
+ENGINES, RANDOM = "engines", "random"
+_TOP1 = {
+    "supernet": "evaluated: the supernet's weights on validation images",
+    "ofa-predictor": "predicted: once-for-all's published accuracy predictor",
+    "table": "imported: a table of known accuracies",
+    "python": "evaluated: the function given",
+}
+
+
+def load_run(folder: Path, *, seen_from: Path | None = None, random: Sequence[Path] = ()) -> RunData:
+    """Everything known of a run.
+
+    Args:
+        folder: the run's.
+        seen_from: the folder in which the report will lie, for its links; the run's by default.
+        random: further runs of random search, beside those in the folder.
+
+    Raises:
+        FileProblem, BadInput: no run, a damaged file, an altered engine, or a random run of another problem.
+    """
+    with open_run(folder) as run:
+        config = run.config
+        shown = [*run.problem.names, *([config.scalarise.objective] if config.scalarise else [])]
+        tables = {name: lut.load(path) for name, path in config.tables.items() if name in shown}
+        return RunData(
+            folder.resolve().name, run.space, [_objective(run, name, tables.get(name)) for name in shown],
+            [_evaluation(row.to_json()) for row in run.archive.evaluations()], _iterations(run),
+            list(_engines(folder, seen_from or folder)), tables, _random(run, folder, random), config.budget,
+            read_text(folder / CONFIG),
+        )  # fmt: skip
+
+
+def check_engine(sheet: Mapping[str, Any], where: Path) -> Mapping[str, Any]:
+    """The datasheet itself if all figures that a report shows are there and are numbers; else BadInput."""
+    try:
+        latency = sheet["latency"]
+        found = [sheet["accuracy"]["top1"], latency["predicted"], latency["measured"], *sheet["objectives"].values()]
+        good = all(_is_figure(figure) for figure in found)
+        good &= isinstance(sheet["name"], str) and latency["within_interval"] in (True, False, None)
+        good &= all(isinstance(sheet["engine"][k], str) for k in ("name", "profiler", "precision"))
+        good &= all(type(sheet["engine"][k]) is int for k in ("threads", "batch"))
+    except (KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise BadInput(f"{where / datasheet.FILE} lacks figures that a report shows", remedy="export it again")
+    return sheet
+
+
+def _is_figure(value: Mapping[str, Any]) -> bool:
+    numbers = [value["value"], value.get("low"), value.get("high")]
+    return isinstance(value["how"], str) and all(x is None or _finite(x) for x in numbers)
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
+    for path in sorted((folder / ENGINES).rglob(datasheet.FILE)):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):  # one that is being written
+            link = os.path.relpath(path.parent.resolve(), seen_from.resolve())
+            yield Engine(check_engine(datasheet.read(path.parent), path.parent), Path(link).as_posix())
+
+
+def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:
+    objective = run.problem.objectives[name]
+    if table is not None:
+        how = _how(table)
+    elif name == "top1":
+        kind, rest = accuracy.split(run.config.accuracy)
+        how = f"{_TOP1[kind]}, {Path(rest).name}"
+    else:
+        how = "exact: counted from the layers"
+    return ObjectiveInfo(name, objective.unit, objective.minimise, how)
+
+
+def _how(table: LatencyTable) -> str:
+    word = "predicted" if table.status == "measured" else table.status
+    made = f"{table.method} table of {table.device}, batch {table.options.batch}, {table.options.precision}"
+    return f"{word}: {made}; interval: {table.interval_source}"
+
+
+def _evaluation(row: Mapping[str, Any]) -> Evaluation:
+    return Evaluation(**{f.name: row[f.name] for f in fields(Evaluation)})
+
+
+def _iterations(run: Run) -> list[Iteration]:
+    names = {f.name for f in fields(Iteration)} - {"seconds"}
+    found = []
+    for row in run.archive.iterations():
+        seconds = row.get("seconds_search", 0.0) + row.get("seconds_evaluate", 0.0)
+        found.append(Iteration(**{k: v for k, v in row.items() if k in names}, seconds=seconds))
+    return found
+
+
+def _random(run: Run, folder: Path, more: Sequence[Path]) -> list[CurvePoint]:
+    points = []
+    for path in [*sorted(p.parent for p in (folder / RANDOM).glob(f"*/{ARCHIVE}")), *more]:
+        with open_run(path) as other:
+            if other.archive.meta != run.archive.meta or other.config.budget != run.config.budget:
+                raise BadInput(f"{path} is a search of another problem", "the same space, objectives and budgets")
+            points += [
+                CurvePoint(s.evaluations, s.hypervolume) for s in _iterations(other) if s.hypervolume is not None
+            ]
+    return points

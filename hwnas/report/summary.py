@@ -1,0 +1,160 @@
+"""The report in a paragraph and a few numbers, for somebody who has never seen the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from hwnas.report import figures
+from hwnas.report.data import RunData
+from hwnas.report.html import Html, tag
+from hwnas.report.latency import agreements, mean_error
+from hwnas.report.words import label, listing, lower, plural, scales, share, significant
+from hwnas.space import SearchSpace
+
+_POWERS = ((1e12, ""), (1e9, " billion"), (1e6, " million"))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number with what it is and what stands behind it."""
+
+    name: str
+    value: str
+    note: str
+
+
+def paragraph(run: RunData) -> str:
+    """What was searched, for which device and budget, and what came out."""
+    parts = [_searched(run), _found(run), *_devices(run), _budget(run), _exported(run)]
+    return " ".join(part for part in parts if part)
+
+
+def tiles(run: RunData) -> list[Tile]:
+    """The key numbers that this run has."""
+    steps = plural(max((r.iteration for r in run.rows), default=-1) + 1, "iteration")
+    note = f"of {size(run.space)} in the space {run.space.name}, in {steps}"
+    found = [Tile("Networks evaluated", f"{len(run.done):,}", note + (f"; {run.failed} failed" if run.failed else ""))]
+    return [*found, *_best(run), *_fastest(run), *_agreement(run), *_random(run)]
+
+
+def draw_tiles(found: list[Tile]) -> Html:
+    """As a list of terms."""
+    boxes = [
+        tag("div", tag("dt", t.name), tag("dd", t.value, class_="big"), tag("dd", t.note, class_="small"))
+        for t in found
+    ]
+    return tag("dl", *boxes, class_="tiles")
+
+
+def size(space: SearchSpace) -> str:
+    """How many networks a space has, in words."""
+    choices = len(space.kernels) * len(space.expands)
+    count = len(space.resolutions) * prod(sum(choices**d for d in space.depths) for _ in space.stages)
+    if count >= 1e15:
+        return f"about 10{str(len(str(count)) - 1).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    divisor, word = next(((d, w) for d, w in _POWERS if count >= d), (1.0, ""))
+    return f"{significant(count / divisor, 2)}{word}"
+
+
+def device(run: RunData) -> str | None:
+    """What the engines were measured on, else what the first measured table (or any) is of."""
+    engines = [str(e.sheet["fingerprint"].get("device") or "") for e in run.chosen]
+    measured = [t.device for t in run.tables.values() if t.status == "measured"]
+    return next((d for d in [*engines, *measured, *(t.device for t in run.tables.values())] if d), None)
+
+
+def _searched(run: RunData) -> str:
+    names = [lower(label(run.objectives[i].name)) for i in run.costs]
+    against = f", weighing {lower(label(run.objectives[run.quality].name))} against {listing(names)}" if names else ""
+    return (
+        f"From the {size(run.space)} networks of the space {run.space.name}, {len(run.done):,} were evaluated{against}."
+    )
+
+
+def _found(run: RunData) -> str:
+    if not run.done:
+        return "None of them gave a result." if run.rows else "Nothing has been evaluated yet."
+    count, every = int(run.front.sum()), plural(len(run.objectives), "objective")
+    failed = f" {plural(run.failed, 'more evaluation')} failed." if run.failed else ""
+    return f"{count:,} of them are beaten by no other in all {every}.{failed}"
+
+
+def _devices(run: RunData) -> list[str]:
+    found = []
+    for name, table in run.tables.items():
+        how = "is looked up in a table measured on" if table.status == "measured" else f"is {table.status}, for"
+        options = table.options
+        found.append(f"{label(name)} {how} {table.device} (batch {options.batch}, {options.precision}).")
+    return found
+
+
+def _budget(run: RunData) -> str:
+    units = {o.name: scale for o, scale in zip(run.objectives, scales(run), strict=True)}
+    limits = [
+        f"{lower(label(name))} of at {'least' if name == 'top1' else 'most'} "
+        + (units[name].text(limit) if name in units else significant(limit))
+        for name, limit in run.budgets.items()
+    ]
+    return f"The budget was a {listing(limits)}." if limits else ""
+
+
+def _exported(run: RunData) -> str:
+    if not run.chosen:
+        return "No engine has been exported yet."
+    kept = [e.sheet["latency"]["within_interval"] for e in run.chosen]
+    judged = [k for k in kept if k is not None]
+    text = f"{plural(len(run.chosen), 'engine')} {'was' if len(run.chosen) == 1 else 'were'} built and measured"
+    if not judged:
+        return f"{text}."
+    return f"{text}; the measured latency of {share(sum(judged), len(judged))} lies in the predicted interval."
+
+
+def _best(run: RunData) -> list[Tile]:
+    measured = [(e.sheet["accuracy"]["top1"], e.sheet) for e in run.chosen]
+    known = [(f["value"], f["how"], s) for f, s in measured if f.get("value") is not None]
+    if known:
+        value, how, sheet = max(known, key=lambda k: k[0])
+        return [Tile("Best accuracy on the test set", f"{value:.2f} %", f"{_letter(run, sheet)}{how}")]
+    if not run.done:
+        return []
+    objective, column = run.objectives[run.quality], run.values[:, run.quality]
+    best = column.min() if objective.minimise else column.max()
+    return [Tile(f"Best {label(objective.name).lower()}", scales(run)[run.quality].text(best), objective.how)]
+
+
+def _fastest(run: RunData) -> list[Tile]:
+    timed = [(e.sheet["latency"]["measured"], e.sheet) for e in run.chosen]
+    known = [(f["value"], f["how"], s) for f, s in timed if f.get("value") is not None]
+    if not known:
+        return []
+    value, how, sheet = min(known, key=lambda k: k[0])
+    return [Tile("Fastest exported engine", f"{significant(value)} ms", f"{_letter(run, sheet)}{how}")]
+
+
+def _agreement(run: RunData) -> list[Tile]:
+    pairs = [p for a in agreements(run) for p in a.engines]
+    error = mean_error(pairs)
+    if error is None:
+        return []
+    inside = share(sum(p.inside for p in pairs), len(pairs))
+    return [
+        Tile("Predicted latency is off by", f"{100 * error:.1f} %", f"mean of the engines; {inside} in the interval")
+    ]
+
+
+def _random(run: RunData) -> list[Tile]:
+    data = figures.progress(run)
+    if data is None or data.random is None or data.random.y[-1] <= 0:
+        return []
+    last, random = data.search.y[-1], data.random.y[-1]
+    note = f"hypervolume {significant(last)} after {data.search.x[-1]:.0f} networks, "
+    note += f"random {significant(random)} after {data.random.x[-1]:.0f}"
+    return [Tile("Against random search", f"{100 * (last / random - 1):+.1f} %", note)]
+
+
+def _letter(run: RunData, sheet: Mapping[str, Any]) -> str:
+    name = run.letters.get(run.space.parse(sheet["architecture"]).id)
+    return f"{name}, " if name else ""
