@@ -14,8 +14,7 @@ import numpy as np
 
 from lut.builders import get_builder
 from lut.correction import fit_calibration, fit_interval
-from lut.drift import drifts, usual_times
-from lut.observe import NetworkTime, Unit, pool
+from lut.observe import NetworkTime, Unit, pool, unit_drifts, usual_speed
 from lut.partial import Partial
 from lut.protocols import Genes, Space
 from lut.refine import Refined, refine
@@ -34,7 +33,7 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     Raises:
         MeasurementFailed: a layer of the space was never observed.
     """
-    entries = pool([u for u in partial.units if u.layers])
+    entries = pool(partial.units)
     missing = [k for k in dict.fromkeys(layer.key for layer in space.all_layers()) if k not in entries]
     if missing:
         raise MeasurementFailed(f"{len(missing)} layers could not be timed, first {missing[0]}", remedy="build again")
@@ -77,7 +76,7 @@ def genes_of(space: Space, networks: Sequence[NetworkTime]) -> Genes:
 
 def _networks(units: Sequence[Unit], *, covers: bool = False) -> list[NetworkTime]:
     """The fresh whole networks (or the covering ones), with the machine's drift divided out."""
-    factors = drifts([u.sentinels for u in units])
+    factors = unit_drifts(units)
     pairs = [
         (n, f) for u, f in zip(units, factors.tolist(), strict=True) if bool(u.layers) == covers for n in u.networks
     ]
@@ -93,7 +92,7 @@ def _provenance(plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined
         "seconds": round(sum(u.seconds for u in units), 1),
         "plan": dict(plan),
         "covers": len(covers),
-        "sentinels_ms": usual_times([u.sentinels for u in units]).tolist(),
+        "sentinels_ms": usual_speed(units),
         "blocks": blocks,
         "rejected_blocks": rejected,
         "tracing_slowdown": float(np.mean([u.slowdown for u in covers])),
@@ -107,7 +106,7 @@ def _provenance(plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined
 
 
 def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
-    drift, load = drifts([u.sentinels for u in units]), float(np.median([u.load for u in units]))
+    drift, load = unit_drifts(units), float(np.median([u.load for u in units]))
     found = []
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine during the build")

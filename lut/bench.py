@@ -19,7 +19,7 @@ from profilers.timing import time_sessions
 
 SENTINEL = "sentinel"
 SENTINELS = 4
-BLOCK_MS = 1.0
+BLOCK_MS = 0.5
 MOST_RUNS = 20
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
 

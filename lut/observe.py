@@ -1,7 +1,7 @@
 """Observations of layers and networks, and how they are pooled into a table's entries.
 
     u  units (one cover of one resolution)      o  observations of one layer, ms
-    f  (u,) drift: a unit's sentinels over the median unit's; its observations are divided by it
+    f  (u,) drift: a unit's sentinels over their usual time; its observations are divided by it
 
 Observations of one layer are pooled over networks and resolutions; few of them borrow the others' scatter.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.drift import drifts
+from lut.drift import drifts, usual_times
 from lut.fields import Fields, number
 from lut.protocols import Floats
 from lut.table import Entry
@@ -78,10 +78,30 @@ class Unit:
         )  # fmt: skip
 
 
+def unit_drifts(units: Sequence[Unit]) -> Floats:
+    """(u,) against the usual speed in the units of whole networks, which are timed as `verify` times them.
+
+    Traced sessions disturb what is timed beside them; the sentinels in those units show by how much.
+    """
+    whole = np.array([not u.layers for u in units], bool)
+    times = [u.sentinels for u in units]
+    factors = np.ones(len(units))
+    for group, reference in ((whole, None), (~whole, usual_speed(units) if whole.any() else None)):
+        if group.any():
+            factors[group] = drifts([t for t, mine in zip(times, group, strict=True) if mine], reference)
+    return factors
+
+
+def usual_speed(units: Sequence[Unit]) -> list[float]:
+    """The sentinels' usual milliseconds beside whole networks (beside covers, where nothing else was timed)."""
+    plain = [u.sentinels for u in units if not u.layers]
+    return [float(t) for t in usual_times(plain or [u.sentinels for u in units])]
+
+
 def pool(units: Sequence[Unit]) -> dict[str, Entry]:
     """Entries by layer key from all observations, whatever network or resolution they come from."""
     observed: dict[str, list[float]] = {}
-    for unit, drift in zip(units, drifts([u.sentinels for u in units]), strict=True):
+    for unit, drift in zip(units, unit_drifts(units).tolist(), strict=True):
         for key, values in unit.layers.items():
             observed.setdefault(key, []).extend(v / drift for v in values)
     scatter = _common_scatter(observed.values())
