@@ -23,7 +23,7 @@ from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
 from profilers.base import Profiler, Samples, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed, TableError
-from profilers.fingerprint import fingerprint
+from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.progress import track
 from profilers.timing import summarise
 
@@ -66,14 +66,20 @@ def verify(
 
 def check_fingerprint(table: LatencyTable, profiler: Profiler, *, force: bool = False) -> None:
     """Raises FingerprintMismatch where times of this machine and of the table do not compare, unless `force`."""
-    if table.fingerprint is None:
-        raise TableError(f"a table that was {table.status} ({table.method}), not measured", "a table made by lut build")
-    differ = fingerprint(profiler, table.options).differences(table.fingerprint)
+    differ = fingerprint(profiler, table.options).differences(require_fingerprint(table))
     if differ and not force:
         raise FingerprintMismatch(
             f"the table is of another device or setting ({'; '.join(differ)})", "the same device, runtime and settings",
             "build a table here, or --force",
         )  # fmt: skip
+
+
+def require_fingerprint(table: LatencyTable) -> Fingerprint:
+    """The fingerprint of a measured table; TableError for one that was estimated, fitted or imported."""
+    if table.fingerprint is None:
+        got = f"a table that was {table.status} ({table.method}), not measured on a device at hand"
+        raise TableError(got, "a table made by hwnas lut build")
+    return table.fingerprint
 
 
 def measure(

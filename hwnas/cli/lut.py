@@ -1,0 +1,123 @@
+"""`hwnas lut …`: build, verify, predict, show and estimate latency tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli.shared import Resolutions, SpaceName, emit, people, read_archs, space_of
+from hwnas.space import SearchSpace, get_space
+from lut import LatencyTable, load, save
+from profilers.base import Options
+from profilers.errors import BadInput
+from profilers.registry import get_profiler
+
+Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="The table's file.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Go on although the device or the settings differ.")]
+
+group = typer.Typer(help="Latency tables: layer to milliseconds, with their uncertainty.", no_args_is_help=True)
+
+
+def build(
+    space: SpaceName, engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")], out: Out,
+    precision: str = "fp32", batch: int = 1, threads: int = 1, optimization: str = "", method: str = "in-context",
+    resolutions: Resolutions = None, budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
+    seed: int = 0, force: Force = False,
+) -> None:  # fmt: skip
+    """Measure a table on this machine; killed at any moment, the same command goes on."""
+    from hwnas.onnx_writer import write_onnx
+    from lut.build import BuildPlan
+    from lut.build import build as build_table
+
+    if budget_seconds is not None and budget_seconds <= 0:
+        raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
+    plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
+    options = Options(threads, precision, batch, optimization)
+    table = build_table(
+        space_of(space, resolutions), write_onnx, get_profiler(engine), options,
+        out=out, method=method, plan=plan, force=force,
+    )  # fmt: skip
+    _tell(out, table.provenance.get("warnings"))
+
+
+def verify(
+    table: Table, archs: int = 100, seed: int = 0, force: Force = False,
+    store: Annotated[bool, typer.Option(help="Write the figures into the table.")] = True,
+) -> None:  # fmt: skip
+    """Measure fresh random networks end to end and compare; prints the figures as JSON."""
+    from hwnas.onnx_writer import write_onnx
+    from lut.verify import require_fingerprint
+    from lut.verify import verify as verify_table
+
+    loaded = load(table)
+    profiler = get_profiler(require_fingerprint(loaded).runtime)
+    figures = verify_table(loaded, table_space(loaded), write_onnx, profiler, archs=archs, seed=seed, force=force)
+    if store:
+        save(replace(loaded, verify=figures), table)
+    emit(figures)
+
+
+def predict(table: Table, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")]) -> None:
+    """Predicted milliseconds of each architecture with their interval, as JSONL."""
+    loaded = load(table)
+    space = table_space(loaded)
+    estimate = loaded.bind(space).predict(space.encode(read_archs(space, archs)))
+    for ms, low, high in zip(*(x.tolist() for x in estimate), strict=True):
+        emit({"ms": ms, "low": low, "high": high})
+
+
+def show(
+    table: Table, resolution: Annotated[int | None, typer.Option(help="Of the heat map.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The facts as JSON.")] = False,
+) -> None:  # fmt: skip
+    """Fingerprint, method, figures of the last verify, and a heat map."""
+    from lut.show import draw, facts, heat, suspicious
+
+    loaded = load(table)
+    space = table_space(loaded)
+    loaded.bind(space)
+    pixels = space.resolutions[-1] if resolution is None else resolution
+    if pixels not in space.resolutions:
+        raise BadInput(f"resolution {pixels}", ", ".join(map(str, space.resolutions)))
+    lines = list(facts(loaded))
+    lines += [("suspicious", f"{big} is faster than {small}") for small, big in suspicious(loaded, space)]
+    if as_json:
+        emit([{"name": name, "value": value} for name, value in lines])
+        return
+    for name, value in lines:
+        typer.echo(f"{name:12} {value}")
+    typer.echo("\n" + "\n".join(draw(heat(loaded, space, pixels))))
+
+
+def estimate(
+    space: SpaceName, out: Out, gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
+    batch: int = 64, resolutions: Resolutions = None,
+) -> None:  # fmt: skip
+    """A table from a GPU's data sheet: ranks networks, its milliseconds are not to be trusted."""
+    from lut.roofline import estimate as estimate_table
+
+    table = estimate_table(space_of(space, resolutions), gpu, batch)
+    save(table, out)
+    _tell(out, [f"estimated from the data sheet of {table.device}, not measured: good for ranking only"])
+
+
+def table_space(table: LatencyTable) -> SearchSpace:
+    """The space that a table was made for; TableError if this version does not have it."""
+    return get_space(table.space.name, table.space.resolutions, table.space.classes)
+
+
+def _tell(out: Path, warnings: list[str] | None) -> None:
+    for line in warnings or []:
+        people().print(f"warning: {line}", markup=False, soft_wrap=True)
+    people().print(f"wrote {out}", markup=False, soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (build, verify, predict, show, estimate):
+        group.command()(command)
+    app.add_typer(group, name="lut")
