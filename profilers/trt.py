@@ -115,7 +115,8 @@ class TrtSession(Session):
 
         `weights` (see `trt_layers.node_weights`) makes it a traced session, which is not captured.
         """
-        self.runtime, self.engine = runtime, engine
+        self.runtime = runtime
+        self.engine: T.ICudaEngine = engine
         self.context: T.IExecutionContext = engine.create_execution_context()
         self.lane = cuda.Lane()
         self.clock = self.lane.clock
@@ -132,7 +133,8 @@ class TrtSession(Session):
 
     def buffer(self, name: str) -> cuda.Buffer:
         """Memory for a tensor, bound to it."""
-        made = cuda.Buffer(tuple(self.engine.get_tensor_shape(name)))
+        shape = self.engine.get_tensor_shape(name)
+        made = cuda.Buffer(tuple(shape[i] for i in range(len(shape))))
         self.context.set_tensor_address(name, made.address)
         return made
 

@@ -210,7 +210,7 @@ def _serialise(
         raise refusal(flavour, log.errors) from error
     network = _parse(flavour, trt, log, builder, model)
     config: T.IBuilderConfig = builder.create_builder_config()
-    cache = _configure(flavour, trt, config, settings, targets)
+    cache: T.ITimingCache | None = _configure(flavour, trt, config, settings, targets)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise refusal(flavour, log.errors)
@@ -224,7 +224,7 @@ def _parse(flavour: Flavour, trt: Any, log: Any, builder: T.Builder, model: Prep
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser: T.OnnxParser = trt.OnnxParser(network, log)
     if not parser.parse(model.data):
-        first = parser.get_error(0)
+        first: T.ParserError = parser.get_error(0)
         where = f"{first.node_operator()} {first.node_name()}: ".lstrip() if first.node_name() else ""
         raise refusal(flavour, [" ".join(f"{where}{first.desc()}".split())])
     return network
