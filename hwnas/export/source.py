@@ -1,0 +1,107 @@
+"""Where a job comes from: a run's archive, or one architecture's file with a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lut
+from hwnas.export.datasheet import Figure, digest
+from hwnas.export.job import Job, counted
+from hwnas.space import Architecture, SearchSpace
+from lut import LatencyTable
+from profilers.errors import BadInput
+from profilers.files import read_bytes, read_json
+
+if TYPE_CHECKING:
+    from hwnas.search.archive import Evaluation
+    from hwnas.search.run import Run
+
+CHOSEN = 4  # networks of a run that are exported where none is named
+
+_HOW = {
+    "exact": "exact: counted from the layers",
+    "measured-table": "predicted by a table measured on {device}",
+    "fitted-table": "predicted by a table fitted to networks measured on {device}",
+    "imported-table": "predicted by an imported table of {device}",
+    "estimated": "estimated from the data sheet of {device}; a ranking, not milliseconds to rely on",
+}
+
+
+def job_of_arch(path: Path, space: SearchSpace, supernet: Path | None, tables: Sequence[Path]) -> Job:
+    """One architecture's JSON file, with weights inherited from `supernet`, or random ones.
+
+    Raises:
+        BadInput: a malformed architecture or one outside the space, a supernet or table of another space.
+    """
+    value = read_json(path)
+    arch = space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value)
+    loaded = [lut.load(table) for table in tables]
+    return _job(space, arch, supernet, loaded, counted(space, arch))
+
+
+def jobs_of_run(folder: Path, ids: Sequence[str] | None) -> dict[str, Job]:
+    """Networks of a run by id; those that `hwnas select` offers first where none is named.
+
+    Raises:
+        BadInput: an id that the run has not, or whose evaluation failed.
+    """
+    from hwnas import accuracy
+    from hwnas.search.run import open_run
+
+    with open_run(folder) as run:
+        kind, rest = accuracy.split(run.config.accuracy)
+        supernet = Path(rest) if kind == "supernet" else None
+        tables = {name: lut.load(path) for name, path in run.config.tables.items()}
+        chosen = _chosen(run, ids)
+        return {
+            e.arch.id: _job(run.space, e.arch, supernet, list(tables.values()), _objectives(run, e, tables))
+            for e in chosen
+        }
+
+
+def _chosen(run: Run, ids: Sequence[str] | None) -> list[Evaluation]:
+    from hwnas.search.select import select
+
+    rows = {e.arch.id: e for e in run.archive.evaluations() if e.error is None}
+    wanted = ids or [c.evaluation.arch.id for c in select(run.problem, list(rows.values()), n=CHOSEN)]
+    if missing := [i for i in wanted if i not in rows]:
+        raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
+    return [rows[i] for i in wanted]
+
+
+def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> dict[str, Figure]:
+    genes = run.space.encode([row.arch])
+    found = {}
+    for name, objective in run.problem.objectives.items():
+        value = row.objectives[name]
+        if name == "top1":
+            found[name] = Figure(value, "%", f"evaluated by {run.config.accuracy.partition(':')[0]}, validation split")
+        elif objective.status == "exact":
+            found[name] = Figure(value, objective.unit, _HOW["exact"])
+        else:
+            estimate = tables[name].bind(run.space).predict(genes)
+            how = _HOW[objective.status].format(device=tables[name].device)
+            low, high = (None, None) if objective.status == "estimated" else (estimate.low[0], estimate.high[0])
+            found[name] = Figure(value, objective.unit, how, low and float(low), high and float(high))
+    return found
+
+
+def _job(
+    space: SearchSpace,
+    arch: Architecture,
+    supernet: Path | None,
+    tables: Sequence[LatencyTable],
+    objectives: dict[str, Figure],
+) -> Job:
+    from hwnas.nets import Network
+
+    if supernet is None:
+        return Job(space, arch, Network(space.layers(arch), arch), "random", objectives, tables)
+    from hwnas.accuracy.supernet import inherit
+
+    network, dataset = inherit(supernet, space, arch)
+    calibrated = f", BatchNorm recalibrated on {dataset.name}" if dataset else ""
+    weights = f"inherited from {supernet.name} (SHA-256 {digest(read_bytes(supernet))[:16]}){calibrated}"
+    return Job(space, arch, network, weights, objectives, tables, dataset)
