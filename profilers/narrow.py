@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from profilers.base import Array
 from profilers.errors import BadInput
 from profilers.files import read_bytes
 from profilers.shapes import check_count, check_float, static_shape
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 # Operators whose float tensors may all be narrowed. Others have inputs that must stay float32 (Resize's scales) or
 # compute what half precision spoils (Softmax over long rows, Exp, …), so they are refused rather than guessed at.
 NARROWABLE = {
-    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Flatten", "Gemm", "GlobalAveragePool",
-    "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape",
-    "Sigmoid", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "Flatten", "Gemm",
+    "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad",
+    "ReduceMean", "Relu", "Reshape", "Sigmoid", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 }  # fmt: skip
-OPSET_OF_BF16 = 22  # from here on Conv, pooling and HardSigmoid take bfloat16
+OPSET_OF_BF16 = 22  # from here on Conv, pooling and HardSigmoid take bfloat16 …
+SAME_AS_22 = 18  # … and since here the operators above have not changed otherwise
 LARGEST_HALF = 65504.0
 
 
@@ -99,15 +102,23 @@ def _narrow(proto: onnx.ModelProto, precision: str) -> None:
     if wrong:
         raise BadInput(f"{precision} of a model with {', '.join(wrong)}", "convolutional networks", "--precision fp32")
     to = onnx.TensorProto.FLOAT16 if precision == "fp16" else onnx.TensorProto.BFLOAT16
-    for tensor in graph.initializer:
+    constants = [a.t for n in graph.node if n.op_type == "Constant" for a in n.attribute if a.name == "value"]
+    for tensor in (*graph.initializer, *constants):
         if tensor.data_type == onnx.TensorProto.FLOAT:
             tensor.CopyFrom(_cast_tensor(tensor, to))
     _cast_ends(graph, to)
     if precision == "bf16":
         _split_hard_swish(graph)
-        for entry in proto.opset_import:
-            if entry.domain in ("", "ai.onnx"):
-                entry.version = max(entry.version, OPSET_OF_BF16)
+        _raise_opset(proto)
+
+
+def _raise_opset(proto: onnx.ModelProto) -> None:
+    for entry in proto.opset_import:
+        if entry.domain not in ("", "ai.onnx"):
+            continue
+        if entry.version < SAME_AS_22:
+            raise BadInput(f"bf16 of a model of opset {entry.version}", f"{SAME_AS_22} or later", "--precision fp16")
+        entry.version = max(entry.version, OPSET_OF_BF16)
 
 
 def _cast_tensor(tensor: onnx.TensorProto, to: int) -> onnx.TensorProto:
@@ -117,8 +128,14 @@ def _cast_tensor(tensor: onnx.TensorProto, to: int) -> onnx.TensorProto:
     values = numpy_helper.to_array(tensor)
     if to == onnx.TensorProto.FLOAT16 and values.size and np.abs(values).max() > LARGEST_HALF:
         raise BadInput(f"weight {tensor.name} of {np.abs(values).max():.3g}", f"{LARGEST_HALF:g} in fp16", "bf16")
-    narrowed = values.astype(onnx.helper.tensor_dtype_to_np_dtype(to))
+    narrowed = values.astype(np.float16) if to == onnx.TensorProto.FLOAT16 else _bfloat16(values)
     return onnx.TensorProto(name=tensor.name, data_type=to, dims=tensor.dims, raw_data=narrowed.tobytes())
+
+
+def _bfloat16(values: Array) -> NDArray[np.uint16]:
+    """The upper halves of float32 values, rounded to nearest, ties to even; older onnx has no type for them."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
 def _cast_ends(graph: onnx.GraphProto, to: int) -> None:

@@ -21,7 +21,7 @@ from profilers.cuda import gpu, gpu_status
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import read_bytes, write_bytes
 from profilers.narrow import Prepared, prepare
-from profilers.trt_manifest import BuiltEngine, Here, make_manifest
+from profilers.trt_manifest import BuiltEngine, Here, check_form, make_manifest, sha256
 
 if TYPE_CHECKING:
     import tensorrt as T
@@ -151,6 +151,23 @@ def build_several(flavour: Flavour, model: bytes | Path, settings: Settings, cou
         raise BadInput(f"{count} builds", "1 or more")
     fresh = Settings(**{**vars(settings), "timing_cache": None})
     return [build(flavour, model, fresh) for _ in range(count)]
+
+
+def rebuild(
+    flavour: Flavour, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
+) -> BuiltEngine:
+    """An engine once more, as its manifest says, with the runtime of this machine and for the GPU at hand or `targets`.
+
+    Raises:
+        BadInput: no manifest, or an ONNX that is not the one the engine was made from.
+        EngineUnavailable: see `build`.
+    """
+    check_form(manifest)
+    original = read_bytes(model) if isinstance(model, Path) else model
+    if sha256(original) != manifest["onnx_sha256"]:
+        raise BadInput("the ONNX is not the one that the engine was made from (SHA-256 differs)", remedy="export again")
+    settings = Settings(manifest["precision"], manifest["batch"], targets, manifest["optimization"])
+    return build(flavour, original, settings)
 
 
 def logger(trt: Any) -> Any:

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from profilers.errors import BadInput
-from profilers.narrow import prepare
+from profilers.narrow import _bfloat16, prepare
 from tests.profilers import models
 
 TYPES = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
@@ -99,12 +99,20 @@ def test_other_models_are_refused_in_one_line(model, precision, words):
     assert "\n" not in str(caught.value)
 
 
-def small(operator: str, weight: float = 1.0) -> bytes:
+def test_bfloat16_is_rounded_like_the_reference():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.standard_normal(1000) * 10.0 ** rng.integers(-30, 30, 1000), [0.0, -0.0, 1.00390625]])
+    values = values.astype(np.float32)
+    assert np.array_equal(_bfloat16(values), values.astype(ml_dtypes.bfloat16).view(np.uint16))
+
+
+def small(operator: str, weight: float = 1.0, opset: int = 18) -> bytes:
     info = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4]) for n in ("a", "b")]
     nodes = [helper.make_node("Add", ["a", "w"], ["s"]), helper.make_node(operator, ["s"], ["b"])]
     weights = [numpy_helper.from_array(np.full(4, weight, np.float32), "w")]
     graph = helper.make_graph(nodes, "g", info[:1], info[1:], weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9).SerializeToString()
 
 
 def test_operators_that_half_precision_could_spoil_are_refused_by_name():
@@ -117,3 +125,17 @@ def test_a_weight_that_half_precision_cannot_hold_is_refused():
     with pytest.raises(BadInput, match="1e\\+05"):
         prepare(small("Relu", 1e5), "fp16", 1)
     assert prepare(small("Relu", 1e5), "bf16", 1).output_name == "b"
+
+
+def test_constants_inside_the_graph_are_narrowed_too():
+    model = parsed(small("Relu"))
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=model.graph.initializer.pop()))
+    narrowed = parsed(prepare(model.SerializeToString(), "fp16", 1).data)
+    onnx.checker.check_model(narrowed, full_check=True)
+    assert run(narrowed.SerializeToString(), np.ones((1, 4), np.float32)).tolist() == [[2.0] * 4]
+
+
+def test_bfloat16_wants_operators_that_are_the_same_in_the_opset_that_has_it():
+    with pytest.raises(BadInput, match="opset 13"):
+        prepare(small("Relu", opset=13), "bf16", 1)
+    assert prepare(small("Relu", opset=13), "fp16", 1).input_name == "a"

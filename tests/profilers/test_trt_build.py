@@ -104,6 +104,15 @@ def test_several_builds_are_the_same_where_nothing_is_timed(rtx):
         trt_build.build_several(TENSORRT_RTX, models.chain(), settings(), 0)
 
 
+def test_an_engine_is_rebuilt_as_its_manifest_says(rtx):
+    old = build(TENSORRT_RTX, models.chain(), settings(precision="fp16"))
+    new = trt_build.rebuild(TENSORRT_RTX, old.manifest, models.chain(), ("sm89",))
+    changed = {k for k in old.manifest if old.manifest[k] != new.manifest[k]}
+    assert changed <= {"targets", "engine_sha256", "bytes", "build_seconds"} and new.manifest["targets"] == ["sm89"]
+    with pytest.raises(BadInput, match="ONNX is not the one"):
+        trt_build.rebuild(TENSORRT_RTX, old.manifest, models.chain(kernel=5), ("sm89",))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
