@@ -76,8 +76,7 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=theme)
         self.resize(size, scale)
         self.call("Page.navigate", url=path.resolve().as_uri())
-        while self.value("document.documentElement.dataset.drawn ?? ''") == "":
-            time.sleep(0.2)
+        self.until("'drawn' in document.documentElement.dataset")
         # two frames later WebGL's canvases hold their picture
         frames = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 300)))"
         self.value(f"new Promise(done => {frames})")
@@ -93,6 +92,14 @@ class Page:
         """What a JavaScript expression (or its promise) gives."""
         found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         return found["result"].get("value")
+
+    def until(self, condition: str) -> bool:
+        """Wait until a JavaScript expression is true; TimeoutError when the browser's time is over."""
+        while not self.value(condition):
+            if time.monotonic() > self._deadline:
+                raise TimeoutError(f"{condition} has not become true")
+            time.sleep(0.1)
+        return True
 
     def picture(self, selector: str | None = None) -> bytes:
         """PNG of the window, or of the first element that the selector finds."""

@@ -13,15 +13,15 @@ from hwnas.cli.shared import emit, people
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run's folder without.")] = None,
-    random: Annotated[
-        list[Path] | None, typer.Option("--random", help="Run of random search to compare with; may be given again.")
+    compare: Annotated[
+        list[Path] | None, typer.Option(help="Run of random search, or with another seed; may be given again.")
     ] = None,
 ) -> None:
     """Write the run as one HTML file that needs no network: chosen networks, fronts, accuracy of the latencies."""
     from hwnas.report import load_run, write_report
 
     path = out or run / "report.html"
-    size = write_report(load_run(run, seen_from=path.parent, random=random or []), path)
+    size = write_report(load_run(run, seen_from=path.parent, compare=compare or []), path)
     emit({"report": str(path), "bytes": size})
     people().print(f"Open {path} in a browser.")
 

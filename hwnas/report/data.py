@@ -61,7 +61,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Hypervolume of a reference method after some evaluations; several seeds give several points there."""
+    """Hypervolume of another run after some evaluations; several seeds give several points there."""
 
     evaluations: int
     hypervolume: float
@@ -77,9 +77,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run. `tables` by the objective that they predict, `random` the curve of random search, if there is one.
+    """A run, and what else is known of its problem.
 
-    `budgets` are upper limits by objective (for what is maximised, lower ones), `config` is run.toml's text.
+    `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same search
+    with other seeds; `budgets` are limits by objective, upper ones but for top1; `config` is run.toml's text.
     """
 
     name: str
@@ -90,6 +91,7 @@ class RunData:
     chosen: Sequence[Engine] = ()
     tables: Mapping[str, LatencyTable] = field(default_factory=dict)
     random: Sequence[CurvePoint] = ()
+    repeats: Sequence[CurvePoint] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     config: str = ""
 

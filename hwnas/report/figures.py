@@ -56,17 +56,18 @@ class Projection:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line with the range over seeds; `low` and `high` equal `y` for one seed."""
+    """The mean over `seeds` runs, and their range."""
 
     x: Numbers
     y: Numbers
     low: Numbers
     high: Numbers
+    seeds: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Hypervolume by evaluations, random search beside it; and the evaluations after which the search surpassed it."""
+    """Hypervolume by evaluations, random search beside it, and the evaluations after which the search surpassed it."""
 
     search: Curve
     random: Curve | None
@@ -130,7 +131,7 @@ def progress(run: RunData) -> Progress | None:
     points = [(s.evaluations, s.hypervolume) for s in run.iterations if s.hypervolume is not None]
     if not points:
         return None
-    search = curve(points)
+    search = curve([*points, *((p.evaluations, p.hypervolume) for p in run.repeats)])
     if not run.random:
         return Progress(search, None, None)
     random = curve([(p.evaluations, p.hypervolume) for p in run.random])
@@ -143,7 +144,7 @@ def curve(points: Sequence[tuple[float, float]]) -> Curve:
     groups = [(x, [y for _, y in g]) for x, g in groupby(sorted(points), key=lambda p: p[0])]
     x = tuple(float(x) for x, _ in groups)
     y, low, high = (tuple(float(f(v)) for _, v in groups) for f in (np.mean, min, max))
-    return Curve(x, y, low, high)
+    return Curve(x, y, low, high, max(len(v) for _, v in groups))
 
 
 def quality(run: RunData) -> Quality | None:

@@ -1,7 +1,8 @@
 """A run's folder as the report's data. What is read is checked, so that a damaged file is one clear line.
 
-RUN/run.toml, archive.sqlite, tables/   the search        RUN/engines/**/datasheet.json   what was exported
-RUN/random/NAME/                        runs of random search on the same problem, to compare with
+RUN/run.toml, archive.sqlite, tables/   the search
+RUN/engines/**/datasheet.json           what was exported
+RUN/compare/NAME/                       runs of the same problem: random search, or this one with other seeds
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lut import LatencyTable
 from profilers.errors import BadInput
 from profilers.files import read_text
 
-ENGINES, RANDOM = "engines", "random"
+ENGINES, COMPARE = "engines", "compare"
 _TOP1 = {
     "supernet": "evaluated: the supernet's weights on validation images",
     "ofa-predictor": "predicted: once-for-all's published accuracy predictor",
@@ -31,25 +32,26 @@ _TOP1 = {
 }
 
 
-def load_run(folder: Path, *, seen_from: Path | None = None, random: Sequence[Path] = ()) -> RunData:
+def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[Path] = ()) -> RunData:
     """Everything known of a run.
 
     Args:
         folder: the run's.
         seen_from: the folder in which the report will lie, for its links; the run's by default.
-        random: further runs of random search, beside those in the folder.
+        compare: further runs to compare with, beside those in the folder.
 
     Raises:
-        FileProblem, BadInput: no run, a damaged file, an altered engine, or a random run of another problem.
+        FileProblem, BadInput: no run, a damaged file, an altered engine, or a run to compare with of another problem.
     """
     with open_run(folder) as run:
         config = run.config
         shown = [*run.problem.names, *([config.scalarise.objective] if config.scalarise else [])]
+        random, repeats = _compared(run, folder, compare)
         tables = {name: lut.load(path) for name, path in config.tables.items() if name in shown}
         return RunData(
             folder.resolve().name, run.space, [_objective(run, name, tables.get(name)) for name in shown],
             [_evaluation(row.to_json()) for row in run.archive.evaluations()], _iterations(run),
-            list(_engines(folder, seen_from or folder)), tables, _random(run, folder, random), config.budget,
+            list(_engines(folder, seen_from or folder)), tables, random, repeats, config.budget,
             read_text(folder / CONFIG),
         )  # fmt: skip
 
@@ -117,13 +119,15 @@ def _iterations(run: Run) -> list[Iteration]:
     return found
 
 
-def _random(run: Run, folder: Path, more: Sequence[Path]) -> list[CurvePoint]:
-    points = []
-    for path in [*sorted(p.parent for p in (folder / RANDOM).glob(f"*/{ARCHIVE}")), *more]:
+def _compared(run: Run, folder: Path, more: Sequence[Path]) -> tuple[list[CurvePoint], list[CurvePoint]]:
+    """Curves of random search, and of the same search with other seeds; other strategies are not drawn."""
+    found: dict[str, list[CurvePoint]] = {}
+    for path in [*sorted(p.parent for p in (folder / COMPARE).glob(f"*/{ARCHIVE}")), *more]:
         with open_run(path) as other:
             if other.archive.meta != run.archive.meta or other.config.budget != run.config.budget:
                 raise BadInput(f"{path} is a search of another problem", "the same space, objectives and budgets")
-            points += [
-                CurvePoint(s.evaluations, s.hypervolume) for s in _iterations(other) if s.hypervolume is not None
-            ]
-    return points
+            steps = [(s.evaluations, s.hypervolume) for s in _iterations(other)]
+            points = [CurvePoint(n, volume) for n, volume in steps if volume is not None]
+            found.setdefault(other.config.search.strategy, []).extend(points)
+    repeats = found.get(run.config.search.strategy, [])
+    return ([] if run.config.search.strategy == "random" else found.get("random", [])), repeats

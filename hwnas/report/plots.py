@@ -28,8 +28,7 @@ def front(data: Front) -> Spec:
         values = [data.colour.values[i] for i in data.front]
         marker |= {
             "color": values, "colorscale": COLOURS, "showscale": True,
-            "colorbar": {"title": {"text": text(data.colour.title), "side": "top"}, "orientation": "h", "thickness": 10, "len": 0.55,
-                         "x": 0.5, "y": 1, "yanchor": "top"},
+            "colorbar": _colour_bar(data.colour),
         }  # fmt: skip
     else:
         marker |= {"color": "--front"}
@@ -59,10 +58,10 @@ def projection(data: Projection) -> Spec:
 
 
 def progress(data: Progress) -> Spec:
-    """Hypervolume by number of evaluations, with the range of random search's seeds."""
-    traces = [] if data.random is None else _band(data.random, "Random search", "--rest-line")
-    traces += [_line(data.search.x, data.search.y, "This search", "--front", "circle")]
-    layout = {"xaxis": _axis("Evaluated networks"), "yaxis": _axis("Hypervolume"), **_legend(data.random is not None)}
+    """Hypervolume by number of evaluations, means with the range over seeds."""
+    traces = [] if data.random is None else _band(data.random, "Random search", "--rest-line", "square")
+    traces += _band(data.search, "This search", "--front", "circle")
+    layout = {"xaxis": _axis("Evaluated networks"), "yaxis": _axis("Hypervolume"), **_legend(True)}
     return {"data": traces, "layout": layout}
 
 
@@ -125,6 +124,11 @@ def _pairs(pairs: Sequence[Pair], name: str, marker: Spec, width: float) -> Spec
     }  # fmt: skip
 
 
+def _colour_bar(axis: Axis) -> Spec:
+    title = {"text": text(axis.title), "side": "top"}
+    return {"title": title, "orientation": "h", "thickness": 10, "len": 0.55, "x": 0.5, "y": 1, "yanchor": "top"}
+
+
 def _points(data: Projection, indices: Sequence[int], marker: Spec) -> Spec:
     return {
         "type": "scatter", "mode": "markers", "marker": marker, "customdata": list(indices),
@@ -167,14 +171,13 @@ def _sizes(data: Front) -> float | list[float]:
     return [SMALLEST + (LARGEST - SMALLEST) * ((v - low) / span if span else 0.3) for v in values]
 
 
-def _band(curve: Curve, name: str, colour: str) -> list[Spec]:
-    edges = [
-        _line(curve.x, y, name, colour, "circle") | {"mode": "lines", "line": {"width": 0}, "showlegend": False,
-                                                      "hoverinfo": "skip"}
-        for y in (curve.low, curve.high)
-    ]  # fmt: skip
-    edges[1] |= {"fill": "tonexty", "fillcolor": "--band"}
-    return [*edges, _line(curve.x, curve.y, name, colour, "square")]
+def _band(curve: Curve, name: str, colour: str, symbol: str) -> list[Spec]:
+    if curve.seeds == 1:
+        return [_line(curve.x, curve.y, name, colour, symbol)]
+    unseen: Spec = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
+    low, high = (_line(curve.x, y, name, colour, symbol) | unseen for y in (curve.low, curve.high))
+    mean = _line(curve.x, curve.y, f"{name}, mean of {curve.seeds}", colour, symbol)
+    return [low, high | {"fill": "tonexty", "fillcolor": "--band"}, mean]
 
 
 def _line(x: Sequence[float], y: Sequence[float | None], name: str, colour: str, symbol: str) -> Spec:

@@ -88,7 +88,7 @@ def habits(run: RunData, specs: Specs) -> Html | None:
         tag("div", tag("h3", f"{f.title}: {plural(f.networks, 'network')}"), svg.heat_maps(run.space, f)) for f in found
     ]
     best = lower(label(run.objectives[run.quality].name))
-    about = f"How often each choice occurs in the networks with the best {best} for each cost; a stronger colour is more often."
+    about = f"How often each choice occurs in networks of the best {best} for a cost; a stronger colour is more often."
     drawn = tag("div", *parts, class_="habits")
     return _section("What the best networks have in common", about, drawn) if parts else None
 

@@ -69,9 +69,8 @@ def device(run: RunData) -> str | None:
 def _searched(run: RunData) -> str:
     names = [lower(label(run.objectives[i].name)) for i in run.costs]
     against = f", weighing {lower(label(run.objectives[run.quality].name))} against {listing(names)}" if names else ""
-    return (
-        f"From the {size(run.space)} networks of the space {run.space.name}, {len(run.done):,} were evaluated{against}."
-    )
+    evaluated = f"{len(run.done):,} {'was' if len(run.done) == 1 else 'were'} evaluated"
+    return f"From the {size(run.space)} networks of the space {run.space.name}, {evaluated}{against}."
 
 
 def _found(run: RunData) -> str:
@@ -79,7 +78,7 @@ def _found(run: RunData) -> str:
         return "None of them gave a result." if run.rows else "Nothing has been evaluated yet."
     count, every = int(run.front.sum()), plural(len(run.objectives), "objective")
     failed = f" {plural(run.failed, 'more evaluation')} failed." if run.failed else ""
-    return f"{count:,} of them are beaten by no other in all {every}.{failed}"
+    return f"{count:,} of them {'is' if count == 1 else 'are'} beaten by no other in all {every}.{failed}"
 
 
 def _devices(run: RunData) -> list[str]:

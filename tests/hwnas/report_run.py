@@ -116,7 +116,9 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
         "accuracy": {"dataset": "digits", "top1": {
             "value": float(row.objectives["top1"]) - 0.4, "unit": "%",
             "how": "measured: this engine on the 360 images of digits's test split"}},
-        "preprocessing": {}, "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
+        "preprocessing": {"layout": "NCHW, float32", "size": row.arch["r"], "channels": 1, "mean": None, "std": None,
+                          "note": "", "labels": None},
+        "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
     }  # fmt: skip
 
 
@@ -125,7 +127,7 @@ def full_run() -> RunData:
     broken = Evaluation("broken", 3, "failed", evaluations(1)[0].arch, {"top1": None}, "no memory")
     run = RunData(
         "demo", SPACE, OBJECTIVES, [*evaluations(), broken],
-        iterations(), (), {"cpu_ms": table(), "gpu_ms": gpu_table()}, random_curve(),
+        iterations(), (), {"cpu_ms": table(), "gpu_ms": gpu_table()}, random_curve(), (),
         {"cpu_ms": 0.075}, 'space = "tiny"\nseed = 1\n\n[budget]\ncpu_ms = 0.075\n',
     )  # fmt: skip
     pair = np.flatnonzero(run.front_of([0, 3]))
