@@ -51,7 +51,7 @@ def _iterate(run: Run, accuracy: Accuracy, k: int, settings: SearchSettings, pro
 
 
 def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     start = time.perf_counter()
     rng = np.random.default_rng([run.config.seed, k])

@@ -1,8 +1,8 @@
 """Adaptive Switching: the surrogate that ranks held-out networks best (paper, section 3.3).
 
 Ten folds; each surrogate's score is the mean over folds, minus the standard deviation, of Kendall's rank correlation.
-A search asks about networks near the front, so where those are known the correlation counts half over all held-out
-networks and half over the ones near the front. Models are compared on the same folds; a model's hyper-parameters
+A search asks about networks near the front, so where those are known their correlation, over all folds together, counts
+as much. Models are compared on the same folds; a model's hyper-parameters
 (ten numbers of the GP) are learnt once, from all rows, and its fit is made without the held-out ones.
 """
 
@@ -16,13 +16,14 @@ from hwnas.surrogates.features import Layout
 
 FOLDS = 10
 _CV_ROWS = 400  # more rows than this are thinned for the comparison
-_FEW = 3  # fewer held-out networks near the front than this say nothing
+_FEW = 10  # fewer networks near the front than this say nothing
 
 
 class AdaptiveSwitching(Surrogate):
     """Compares `candidates` (names) at every fit and then is the best of them."""
 
     name = "auto"
+    max_rows = 10**9  # `near` belongs to the rows as given; the models thin for themselves
 
     def __init__(self, layout: Layout | None = None, candidates: tuple[str, ...] = ()) -> None:
         from hwnas.surrogates import MODELS
@@ -49,12 +50,18 @@ class AdaptiveSwitching(Surrogate):
         from hwnas.surrogates import make
 
         model = make(name, self.layout).fit(X, y)
-        correlations, fold_of = [], folds(len(y), near)
+        held_out, fold_of = np.empty(len(y)), folds(len(y), near)
         for fold in range(min(FOLDS, len(y))):
             held = fold_of == fold
-            mean = model.refit(X[~held], y[~held]).predict(X[held]).mean
-            correlations.append(_correlation(mean, y[held], near[held]))
-        return float(np.mean(correlations) - np.std(correlations))
+            held_out[held] = model.refit(X[~held], y[~held]).predict(X[held]).mean
+        return score(held_out, y, fold_of, near)
+
+
+def score(held_out: Floats, y: Floats, fold_of: NDArray[np.intp], near: NDArray[np.bool_]) -> float:
+    """How well held-out predictions rank: by fold, mean minus standard deviation; half of it near the front."""
+    by_fold = [kendall(held_out[fold_of == k], y[fold_of == k]) for k in range(fold_of.max() + 1)]
+    overall = float(np.mean(by_fold) - np.std(by_fold))
+    return (overall + kendall(held_out[near], y[near])) / 2 if near.sum() >= _FEW else overall
 
 
 def folds(n: int, near: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -64,11 +71,6 @@ def folds(n: int, near: NDArray[np.bool_]) -> NDArray[np.intp]:
     fold = np.empty(n, np.intp)
     fold[order] = np.arange(n) % FOLDS
     return fold
-
-
-def _correlation(mean: Floats, y: Floats, near: NDArray[np.bool_]) -> float:
-    overall = kendall(mean, y)
-    return (overall + kendall(mean[near], y[near])) / 2 if near.sum() >= _FEW else overall
 
 
 def kendall(a: Floats, b: Floats) -> float:

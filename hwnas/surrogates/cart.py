@@ -11,7 +11,7 @@ class Cart(Surrogate):
     """Extremely randomised trees, each on a bootstrap sample."""
 
     name = "cart"
-    trees = 60
+    trees = 40
 
     def _fit(self, X: Floats, y: Floats) -> None:
         from sklearn.ensemble import ExtraTreesRegressor

@@ -1,0 +1,146 @@
+"""The archive: rows survive anything, foreign files are refused in one line, exports hold every evaluation."""
+
+import csv
+import io
+import json
+import sqlite3
+
+import numpy as np
+import pytest
+
+from hwnas.search import archive as archives
+from hwnas.search.archive import Evaluation
+from hwnas.search.export import export
+from profilers.errors import BadInput, FileProblem, HwnasError
+from tests.hwnas.searching import SPACE, Formula, genes, run_search
+
+
+def row(number=0, top1=90.0, iteration=0, seed=0):
+    g = genes(1, seed)
+    (arch,) = SPACE.decode(g)
+    status, error = ("ok", None) if top1 is not None else ("failed", "OSError: gone")
+    return Evaluation(number, iteration, status, arch, tuple(g[0].tolist()), {"top1": top1, "params": 5.0}, error, 0.5)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    with archives.create(tmp_path / "archive.sqlite", {"space": {"name": "tiny"}}) as opened:
+        yield opened
+
+
+class TestRows:
+    def test_come_back_as_they_were(self, archive):
+        rows = [row(0), row(1, None, 1, seed=1)]
+        for e in reversed(rows):
+            archive.add_evaluation(e)
+        with archives.open_archive(archive.path) as other:
+            assert other.evaluations() == rows and other.evaluations(before=1) == rows[:1]
+            assert other.meta == {"space": {"name": "tiny"}}
+
+    def test_a_failure_is_no_score(self, archive):
+        archive.add_evaluation(row(0, None))
+        history = archive.history(SPACE.n_genes)
+        assert np.isnan(history.top1).all() and len(history.done) == 0
+
+    def test_one_network_has_one_row(self, archive):
+        archive.add_evaluation(row(0))
+        with pytest.raises(BadInput, match="UNIQUE"):
+            archive.add_evaluation(row(1))
+
+    def test_not_a_number_is_never_written(self, archive):
+        with pytest.raises(ValueError, match="JSON"):
+            archive.add_evaluation(row(0, float("nan")))
+        assert archive.evaluations() == []
+
+    def test_proposals_are_numbered_over_the_run(self, archive):
+        archive.add_proposal(0, genes(3), None, None, None, 0.1)
+        archive.add_proposal(1, genes(2, 1), np.array([1.0, 2.0]), np.array([0.1, 0.2]), "gp", 0.2)
+        second = archive.proposal(1)
+        assert [p.number for p in second] == [3, 4] and [p.predicted for p in second] == [1.0, 2.0]
+        assert [p.genes for p in second] == [tuple(g) for g in genes(2, 1).tolist()]
+        assert archive.proposal_info(1) == ("gp", 0.2) and archive.proposal(2) == []
+        assert [p.predicted for p in archive.proposal(0)] == [None] * 3
+
+
+class TestFiles:
+    def test_an_archive_is_not_overwritten(self, archive):
+        with pytest.raises(BadInput, match="--resume"):
+            archives.create(archive.path, {})
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(FileProblem, match="hwnas search"):
+            archives.open_archive(tmp_path / "none.sqlite")
+
+    def test_foreign_files(self, tmp_path):
+        text, other, newer = (tmp_path / n for n in ("text", "other", "newer"))
+        text.write_text("not a database, but long enough to look like a file " * 50)
+        sqlite3.connect(other).execute("CREATE TABLE x (y)").connection.close()
+        archives.create(newer, {}).close()
+        with sqlite3.connect(newer) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        for path, message in ((text, "damaged or not"), (other, "not an archive of hwnas"), (newer, "schema 99")):
+            with pytest.raises(BadInput, match=message):
+                archives.open_archive(path)
+
+    def test_damage_is_one_clear_error(self, tmp_path):
+        """Truncated anywhere or overwritten anywhere: opened whole, or refused; never a half-read archive."""
+        path = tmp_path / "a.sqlite"
+        with archives.create(path, {}) as archive:
+            for i in range(100):
+                archive.add_evaluation(row(i, seed=i))
+        data, rng = path.read_bytes(), np.random.default_rng(0)
+        refused = 0
+        for i in range(20):
+            bad = bytearray(data)
+            at = int(rng.integers(100, len(data) - 200))
+            bad = bad[:at] if i % 2 else bad[:at] + bytes(rng.integers(0, 256, 200, np.uint8)) + bad[at + 200 :]
+            path.write_bytes(bad)
+            try:
+                with archives.open_archive(path) as opened:
+                    opened.evaluations()
+            except HwnasError as error:
+                refused += 1
+                assert "\n" not in str(error)
+        assert refused >= 10
+
+    def test_a_full_disk_is_one_clear_error_and_loses_nothing(self, archive):
+        archive.add_evaluation(row(0))
+        pages = archive._connection.execute("PRAGMA page_count").fetchone()[0]
+        archive._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(FileProblem, match="free some space"):
+            for i in range(1, 200):
+                archive.add_evaluation(row(i, seed=i))
+        assert archive.evaluations()[0] == row(0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    broken = frozenset({SPACE.extremes()[0].id})
+    with run_search(tmp_path_factory.mktemp("run") / "r", Formula(broken), strategy="random") as run:
+        yield run
+
+
+class TestExport:
+    def test_jsonl(self, run):
+        rows = [json.loads(line) for line in export(run.archive.evaluations(), "jsonl").splitlines()]
+        assert len(rows) == run.config.search.evaluations and rows[0]["status"] == "failed"
+        assert rows[0]["objectives"]["top1"] is None and "out of memory" in rows[0]["error"]
+        assert set(rows[1]) >= {"id", "iteration", "status", "arch", "objectives"}
+        for row in rows:
+            arch = SPACE.parse(row["arch"])
+            assert row["id"] == arch.id
+            assert row["objectives"]["params"] == sum(layer.params for layer in SPACE.layers(arch))
+        assert [row["iteration"] for row in rows] == sorted(row["iteration"] for row in rows)
+
+    def test_csv_and_parquet_hold_the_same(self, run):
+        rows = run.archive.evaluations()
+        flat = list(csv.DictReader(io.StringIO(export(rows, "csv").decode())))
+        parquet = pytest.importorskip("pyarrow.parquet")
+        table = parquet.read_table(io.BytesIO(export(rows, "parquet"))).to_pylist()
+        assert [r["id"] for r in flat] == [r["id"] for r in table] == [e.arch.id for e in rows]
+        assert [float(r["top1"] or "nan") for r in flat[1:]] == [r["top1"] for r in table[1:]]
+        assert table[0]["top1"] is None and json.loads(table[3]["arch"]) == rows[3].arch.to_json()
+
+    def test_other_formats(self, run):
+        with pytest.raises(BadInput, match="jsonl, csv, parquet"):
+            export([], "xml")

@@ -1,0 +1,93 @@
+"""`hwnas search`, `archive` and `select` as a user meets them: JSON on stdout, one line and exit code 2 for errors."""
+
+import json
+
+import pytest
+import typer
+
+from hwnas.cli import main
+from hwnas.cli import search as part
+from tests.hwnas.searching import SPACE
+
+CONFIG = """
+space = "tiny"
+accuracy = "python:my_accuracy:top1"
+objectives = ["top1", "params", "madds"]
+[search]
+initial = 12
+iterations = 1
+per_iteration = 2
+surrogate = "gp"
+population = 12
+generations = 2
+"""
+
+
+@pytest.fixture
+def hwnas(monkeypatch, capfd):
+    """Run a command line; gives (exit code, stdout, stderr)."""
+    app = typer.Typer()
+    part.register(app)
+    monkeypatch.setattr("hwnas.cli.build", lambda: app)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "c.toml").write_text(CONFIG)
+    (tmp_path / "my_accuracy.py").write_text(
+        "def top1(arch):\n    return 99 - 900 / (sum(arch['ks']) * 4 + arch['r'])\n"
+    )
+    return tmp_path
+
+
+def test_search_then_archive_then_select(hwnas, folder):
+    code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "run", "--seed", 3)
+    figures = json.loads(out)
+    assert code == 0 and figures["evaluations"] == 14 and figures["failed"] == 0 and figures["front"] >= 2
+    assert "seed = 3" in (folder / "run/run.toml").read_text()
+
+    code, out, err = hwnas("archive", folder / "run")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(rows) == 14 and set(rows[0]["objectives"]) == {"top1", "params", "madds"}
+    code, out, err = hwnas("archive", folder / "run", "--format", "csv")
+    assert len(out.splitlines()) == 15
+
+    limit = sorted(row["objectives"]["madds"] for row in rows)[7]
+    code, out, err = hwnas("select", folder / "run", "--budget", f"madds<={limit:.0f}", "-n", 2)
+    chosen = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and 1 <= len(chosen) <= 2 and "exact" in err
+    assert all(row["objectives"]["madds"] <= limit and SPACE.parse(row["arch"]) for row in chosen)
+
+    code, again, err = hwnas("search", folder / "c.toml", "--out", folder / "run", "--seed", 3, "--resume")
+    assert code == 0 and json.loads(again)["hypervolume"] == figures["hypervolume"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "none.toml"], "cannot read"),
+        (["search", "c.toml", "--set", "search.surogate=gp"], "try: surrogate"),
+        (["search", "c.toml", "--set", 'accuracy="table:none.csv"'], "cannot read"),
+        (["search", "c.toml", "--set", 'objectives=["top1", "cpu_ms"]'], "tables"),
+        (
+            ["search", "c.toml", "--set", 'objectives=["top1", "cpu_ms"]', "--set", 'tables.cpu_ms="x.json"'],
+            "cannot read",
+        ),
+        (["search", "c.toml", "--set", "budget.params=1"], "smallest network"),
+        (["archive", "nowhere"], "holds no run"),
+        (["select", "nowhere"], "holds no run"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_2(hwnas, folder, monkeypatch, arguments, message):
+    monkeypatch.chdir(folder)
+    code, out, err = hwnas(*arguments)
+    assert code == 2 and out == "" and message in err and len(err.strip().splitlines()) == 1
+    assert not (folder / "runs").exists()
