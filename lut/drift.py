@@ -26,9 +26,9 @@ def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats
     x = np.log(np.where(known, times, 1.0) / np.where(known, np.broadcast_to(usual, times.shape), 1.0))
     d = x.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     noise = _noise(x, known, d)
-    common = 0.0 if reference is None else float(d.mean())
-    shrunk = _shrink(d - d.mean(), noise, len(d) - 1)
-    factors: Floats = np.exp(shrunk + _shrink(np.array([common]), noise / len(d), 1))
+    common = d.mean(keepdims=True)
+    shrunk = _shrink(d - common, noise, len(d) - 1)
+    factors: Floats = np.exp(shrunk + (common if reference is None else _shrink(common, noise / len(d), 1)))
     return factors
 
 

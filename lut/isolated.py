@@ -5,12 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from time import monotonic
 
-import numpy as np
-
 from lut.bench import Bench, require
 from lut.drift import usual_times
 from lut.observe import Unit
-from lut.protocols import Layer
+from lut.protocols import layers_at
 from profilers.base import TimingPlan
 
 PLAN = TimingPlan(min_rounds=10, max_rounds=40, runs_per_block=5, relative_interval=0.03)
@@ -26,7 +24,7 @@ class Isolated:
     def measure(self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN) -> Unit:
         """Every layer of one resolution once."""
         started = monotonic()
-        layers = list(_layers_of(bench, resolution).values())
+        layers = layers_at(bench.space, resolution)
         observed: dict[str, list[float]] = {}
         failed: list[str] = []
         blocks, rejected, beats = 0, 0, []
@@ -42,9 +40,3 @@ class Isolated:
             beats.append(timed.sentinels)
         seconds = monotonic() - started
         return Unit(f"{resolution} px", observed, [], usual_times(beats).tolist(), seconds, blocks, rejected, failed)
-
-
-def _layers_of(bench: Bench, resolution: int) -> dict[str, Layer]:
-    """The layers of one resolution by key: those of a cover, which holds them all."""
-    archs = bench.space.cover(resolution, np.random.default_rng(0))
-    return {layer.key: layer for arch in archs for layer in bench.space.layers(arch)}

@@ -71,6 +71,8 @@ class Layer(Protocol):
     @property
     def skip(self) -> bool: ...
     @property
+    def bn(self) -> bool: ...
+    @property
     def madds(self) -> int: ...
     @property
     def convolutions(self) -> Sequence[Convolution]: ...
@@ -123,3 +125,9 @@ class Writer(Protocol):
     """Writes the ONNX model of some layers; node names start with `L07_`, the layer's index."""
 
     def __call__(self, layers: Sequence[Any], /, *, batch: int) -> bytes: ...
+
+
+def layers_at(space: Space, resolution: int) -> list[Layer]:
+    """Every layer of one resolution once: those of a cover, which holds them all."""
+    archs = space.cover(resolution, np.random.default_rng(0))
+    return list({layer.key: layer for arch in archs for layer in space.layers(arch)}.values())

@@ -1,4 +1,4 @@
-"""`hwnas lut …`: build, verify, predict, show and estimate latency tables."""
+"""`hwnas lut …`: build, verify, predict, show, estimate, fit, import and export latency tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import Options
 from profilers.errors import BadInput
+from profilers.files import parse_json, read_text
 from profilers.registry import get_profiler
 
 Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
@@ -105,6 +106,58 @@ def estimate(
     _tell(out, [f"estimated from the data sheet of {table.device}, not measured: good for ranking only"])
 
 
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Published files.")], space: SpaceName, out: Out,
+    format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
+    resolutions: Resolutions = None, device: Annotated[str, typer.Option(help="Its name.")] = "",
+) -> None:  # fmt: skip
+    """Read a table of a published format."""
+    from lut.formats import import_table
+
+    save(import_table(format_name, space_of(space, resolutions), files, device), out)
+    _tell(out, [])
+
+
+def export(
+    table: Table, format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
+    out: Annotated[Path, typer.Option(help="A file; for ofa a folder of a file per resolution.")],
+) -> None:  # fmt: skip
+    """Write a table in a published format."""
+    from lut.formats import export_table
+
+    loaded = load(table)
+    for path in export_table(loaded, format_name, table_space(loaded), out):
+        _tell(path, [])
+
+
+def fit(
+    space: SpaceName, out: Out, networks: Annotated[Path, typer.Option(help='Lines {"arch": …, "latency_ms": …}.')],
+    device: Annotated[str, typer.Option(help="Its name.")], batch: int = 64, resolutions: Resolutions = None,
+) -> None:  # fmt: skip
+    """A table from 10 to 50 networks measured end to end on a device that gives no per-layer times."""
+    from lut.fewshot import fit as fit_table
+
+    chosen = space_of(space, resolutions)
+    archs, times = read_archs(chosen, networks), _latencies(networks)
+    table = fit_table(chosen, archs, times, batch, device)
+    save(table, out)
+    emit(table.provenance["cross_validated"])
+    _tell(out, [])
+
+
+def _latencies(path: Path) -> list[float]:
+    """The "latency_ms" of each line; BadInput names the line without one."""
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if line.strip():
+            value = parse_json(line, f"{path}, line {number}")
+            ms = value.get("latency_ms") if isinstance(value, dict) else None
+            if isinstance(ms, bool) or not isinstance(ms, int | float):
+                raise BadInput(f"{path}, line {number}: latency_ms is {ms!r}", "milliseconds")
+            found.append(float(ms))
+    return found
+
+
 def table_space(table: LatencyTable) -> SearchSpace:
     """The space that a table was made for; TableError if this version does not have it."""
     return get_space(table.space.name, table.space.resolutions, table.space.classes)
@@ -118,6 +171,7 @@ def _tell(out: Path, warnings: list[str] | None) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (build, verify, predict, show, estimate):
+    for command in (build, verify, predict, show, estimate, fit, export):
         group.command()(command)
+    group.command("import")(import_)
     app.add_typer(group, name="lut")

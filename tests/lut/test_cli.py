@@ -1,0 +1,110 @@
+"""`hwnas lut …` on the simulated device: machine output on stdout, one clear line and exit code 2 for what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import typer
+
+from hwnas.cli import lut as commands
+from hwnas.space import get_space
+from lut import load
+from profilers.errors import HwnasError
+
+
+def run(*arguments):
+    app = typer.Typer(pretty_exceptions_enable=False)
+    commands.group.registered_commands.clear()
+    commands.register(app)
+    app.callback()(lambda: None)
+    app(["lut", *map(str, arguments)], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lut") / "t.json"
+    run("build", "--space", "tiny", "--engine", "fake", "--resolutions", "12,20", "--out", path, "--budget-seconds", 1)
+    return path
+
+
+@pytest.fixture
+def archs(tmp_path):
+    space = get_space("tiny", [12, 20])
+    found = space.decode(space.sample(5, np.random.default_rng(0)))
+    path = tmp_path / "archs.jsonl"
+    path.write_text("".join(json.dumps(a.to_json()) + "\n" for a in found))
+    return path
+
+
+def lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_verify_prints_the_contracts_figures_and_stores_them(built, capsys):
+    capsys.readouterr()
+    run("verify", built, "--archs", 10)
+    (figures,) = lines(capsys)
+    wanted = {"mape", "within_5", "within_10", "kendall_tau", "bias", "noise_floor_mape", "coverage"}
+    assert wanted <= set(figures) and load(built).verify == figures
+
+
+def test_predict(built, archs, capsys):
+    run("predict", built, "--archs", archs)
+    rows = lines(capsys)
+    assert len(rows) == 5 and all(set(r) == {"ms", "low", "high"} and 0 < r["low"] < r["ms"] < r["high"] for r in rows)
+
+
+def test_show(built, capsys):
+    run("show", built)
+    text = capsys.readouterr().out
+    assert "simulated device" in text and "in-context" in text and "milliseconds at 20 px" in text
+
+
+def test_estimate_says_that_it_is_one(tmp_path, capsys):
+    run("estimate", "--space", "mbv3", "--resolutions", "192,224", "--gpu", "1080ti", "--out", tmp_path / "g.json")
+    assert load(tmp_path / "g.json").status == "estimated" and "not measured" in capsys.readouterr().err
+
+
+def test_export_import_and_fit(built, archs, tmp_path, capsys):
+    run("export", built, "--format", "ofa", "--out", tmp_path / "yaml")
+    files = sorted((tmp_path / "yaml").iterdir())
+    run("import", *files, "--format", "ofa", "--space", "tiny", "--resolutions", "12,20", "--out", tmp_path / "i.json")
+    measured = tmp_path / "m.jsonl"
+    rows = [json.loads(line) for line in archs.read_text().splitlines()]
+    measured.write_text("".join(json.dumps({"arch": a, "latency_ms": 1.0 + i}) + "\n" for i, a in enumerate(rows)))
+    capsys.readouterr()
+    run(
+        "fit",
+        "--space",
+        "tiny",
+        "--resolutions",
+        "12,20",
+        "--networks",
+        measured,
+        "--device",
+        "d",
+        "--out",
+        tmp_path / "f.json",
+    )
+    assert set(lines(capsys)[0]) == {"mape", "within_5"}
+    assert [load(tmp_path / n).status for n in ("i.json", "f.json")] == ["imported", "fitted"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("build", "--space", "nowhere", "--engine", "fake", "--out", "t"),
+        ("build", "--space", "tiny", "--engine", "nothing", "--out", "t"),
+        ("build", "--space", "tiny", "--engine", "fake", "--method", "guess", "--out", "t"),
+        ("build", "--space", "tiny", "--engine", "fake", "--budget-seconds", "-1", "--out", "t"),
+        ("verify", "absent.json"),
+        ("estimate", "--space", "tiny", "--gpu", "abacus", "--out", "t"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HwnasError) as error:
+        run(*arguments)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())

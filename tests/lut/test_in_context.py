@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwnas.space import get_space
+from lut.drift import drifts, usual_times
+from lut.in_context import attribute
+from lut.observe import Unit, pool
+from lut.refine import refine
+from lut.table import Entry
+from profilers.errors import MeasurementFailed, TableError
+
+
+@pytest.fixture
+def layers():
+    space = get_space("tiny")
+    return space.layers(space.extremes(20)[0])
+
+
+def trace(layers, per_layer, nodes=2):
+    return {f"L{i:02d}_{j}": per_layer[i] / nodes for i in range(len(layers)) for j in range(nodes)}
+
+
+def test_layers_add_up_to_the_untraced_time(layers):
+    true = np.linspace(1, 2, len(layers))
+    found = attribute(layers, [trace(layers, 1.3 * true)] * 6, true.sum())
+    assert found.ms.sum() == pytest.approx(true.sum()) and found.fused == [] and found.foreign == 0
+    assert found.slowdown == pytest.approx(0.3)
+
+
+def test_a_cost_of_tracing_that_is_the_same_for_every_node_is_taken_out_exactly(layers):
+    true = np.linspace(1, 2, len(layers))
+    runs = [{k: v + 0.1 for k, v in trace(layers, true).items()}] * 6
+    np.testing.assert_allclose(attribute(layers, runs, true.sum()).ms, true, rtol=1e-9)
+
+
+def test_preempted_runs_do_not_count(layers):
+    true = np.linspace(1, 2, len(layers))
+    runs = [trace(layers, true) for _ in range(10)]
+    for i, run in enumerate(runs[:4]):
+        run[f"L{i:02d}_0"] += 4.0
+    np.testing.assert_allclose(attribute(layers, runs, true.sum()).ms, true, rtol=1e-9)
+
+
+def test_foreign_nodes_are_reported_and_spread(layers):
+    runs = [{**trace(layers, np.ones(len(layers))), "reorder": 0.5 * len(layers)}] * 4
+    found = attribute(layers, runs, 1.5 * len(layers))
+    assert found.foreign == pytest.approx(1 / 3) and found.ms.sum() == pytest.approx(1.5 * len(layers))
+
+
+@pytest.mark.parametrize("gone", [0, 2, 5])
+def test_fused_layers_share_their_neighbours_time(layers, gone):
+    runs = [{k: v for k, v in trace(layers, np.ones(len(layers))).items() if not k.startswith(f"L{gone:02d}_")}] * 4
+    found = attribute(layers, runs, float(len(layers) - 1))
+    assert found.fused == [gone] and (found.ms > 0).all() and found.ms.sum() == pytest.approx(len(layers) - 1)
+
+
+def test_a_trace_without_our_names_is_an_error(layers):
+    with pytest.raises(MeasurementFailed, match="isolated"):
+        attribute(layers, [{"fused_kernel": 1.0, "L99_x": 1.0}] * 3, 1.0)
+    with pytest.raises(MeasurementFailed):
+        attribute(layers, [], 1.0)
+
+
+def unit(name, layers, sentinels):
+    return Unit(name, layers, [], sentinels, 1.0, 10, 0)
+
+
+def test_true_drift_is_divided_out():
+    speed = np.array([1.0, 1.1, 0.9, 1.0, 1.05])
+    units = [unit(str(i), {"a": [2.0 * f]}, [f, 2 * f, 3 * f]) for i, f in enumerate(speed)]
+    entries = pool(units)
+    assert entries["a"].ms == pytest.approx(2.0, rel=1e-6) and entries["a"].n == 5 and entries["a"].se < 1e-3
+
+
+def test_noise_of_the_sentinels_is_not_taken_for_drift():
+    rng = np.random.default_rng(0)
+    noisy = np.exp(0.01 * rng.standard_normal((40, 4)))
+    assert np.abs(np.log(drifts(noisy.tolist()))).mean() < 0.5 * np.abs(np.log(noisy).mean(axis=1)).mean()
+
+
+def test_a_changed_speed_is_seen_against_the_reference():
+    rng = np.random.default_rng(0)
+    now = 1.2 * np.exp(0.005 * rng.standard_normal((3, 4)))
+    np.testing.assert_allclose(drifts(now.tolist(), [1.0] * 4), 1.2, rtol=0.02)
+    np.testing.assert_allclose(drifts(now.tolist()), 1.0, rtol=0.02)
+
+
+def test_sentinels_that_failed_are_left_out():
+    assert drifts([[0.0, 0.0], [0.0, 0.0]]).tolist() == [1.0, 1.0]
+    assert drifts([[1.0, 0.0], [2.0, 0.0]], [1.0, 0.0])[1] > 1.3
+    assert usual_times([[1.0, 0.0], [3.0, 0.0]]).tolist() == [2.0, 0.0]
+
+
+def test_pooling_ignores_one_wild_observation_and_honours_scatter():
+    units = [unit("u", {"a": [1.0, 1.01, 0.99, 1.0, 9.0, 1.0], "b": [1.0], "c": [1.0, 1.2]}, [0.0])]
+    entries = pool(units)
+    assert entries["a"].ms == pytest.approx(1.0, abs=0.01)
+    assert entries["b"].se > 0 and entries["c"].ms == pytest.approx(1.1)
+
+
+def test_units_from_a_file_are_checked():
+    good = unit("u", {"a": [1.0]}, [1.0]).to_json()
+    assert Unit.from_json(good, "x") == unit("u", {"a": [1.0]}, [1.0])
+    for change in ({"layers": {"a": ["1"]}}, {"seconds": -1}, {"networks": [1]}, {"blocks": 0.5}, {"extra": 1}):
+        with pytest.raises(TableError):
+            Unit.from_json({**good, **change}, "x")
+
+
+def networks_of(space, n, seed, truth):
+    archs = space.decode(space.sample(n, np.random.default_rng(seed)))
+    walked = [[layer.key for layer in space.layers(a)] for a in archs]
+    return [(keys, sum(truth[k] for k in keys)) for keys in walked]
+
+
+def test_wrong_traces_are_mended_by_whole_networks():
+    """Traces that charge every layer 3 us too much and lose a third of depthwise time, as tiny networks show."""
+    space = get_space("tiny")
+    layers = {layer.key: layer for layer in space.all_layers()}
+    truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
+    traced = {k: Entry(truth[k] * 0.7 + 3e-3, 1e-5, 3) for k in layers}
+    refined = refine(traced, layers, networks_of(space, 150, 0, truth), 1)
+    fresh = networks_of(space, 50, 1, truth)
+    before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y in fresh]
+    after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y in fresh]
+    assert np.mean(before) > 0.3 and np.mean(after) < 0.01 and all(e.ms > 0 for e in refined.entries.values())
+
+
+def test_right_traces_are_left_alone():
+    space = get_space("tiny")
+    layers = {layer.key: layer for layer in space.all_layers()}
+    truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
+    rng = np.random.default_rng(0)
+    noisy = [(keys, y * (1 + 0.01 * rng.standard_normal())) for keys, y in networks_of(space, 100, 0, truth)]
+    refined = refine({k: Entry(ms, 1e-5, 3) for k, ms in truth.items()}, layers, noisy, 1)
+    changes = [abs(refined.entries[k].ms / truth[k] - 1) for k in truth]
+    assert np.mean(changes) < 0.01
