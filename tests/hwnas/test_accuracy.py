@@ -37,8 +37,11 @@ class TestTable:
             source.evaluate(b)
         assert self.write(tmp_path, f"id,top1\n{b.id},3\n").evaluate(b) == 3.0
 
-    @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "top1,id\n", "top1,id\nx,1\n", "top1,id\n101,1\n",
-                                      "top1,id\nnan,1\n", "top1,arch\n5,{\n", 'top1,arch\n5,"{}"\n', "top1,arch\n5\n"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "text",
+        ["", "a,b\n1,2\n", "top1,id\n", "top1,id\nx,1\n", "top1,id\n101,1\n", "top1,id\nnan,1\n",
+         "top1,arch\n5,{\n", 'top1,arch\n5,"{}"\n', "top1,arch\n5\n"],
+    )  # fmt: skip
     def test_malformed(self, tmp_path, text):
         with pytest.raises(BadInput):
             self.write(tmp_path, text)

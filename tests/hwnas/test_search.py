@@ -62,8 +62,11 @@ class TestRun:
                 volumes[strategy] = run.archive.iterations()[-1]["hypervolume"]
         assert volumes["msunas"] > max(volumes["random"], volumes["nsga2"])
 
-    @pytest.mark.parametrize("changes", [{"choose": "paper"}, {"inner": "nsga3"}, {"surrogate": "rbf"},
-                                         {"surrogate": "auto", "iterations": 1}, {"initial_sampling": "uniform"}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "changes",
+        [{"choose": "paper"}, {"inner": "nsga3"}, {"surrogate": "rbf"}, {"initial_sampling": "uniform"},
+         {"surrogate": "auto", "iterations": 1}],
+    )  # fmt: skip
     def test_every_setting_runs(self, tmp_path, changes):
         with run_search(tmp_path / "r", **changes) as run:
             assert len(run.archive.evaluations()) == run.config.search.evaluations

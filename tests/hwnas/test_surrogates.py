@@ -146,8 +146,7 @@ class TestGP:
         assert error < 1e-4
 
     def test_agrees_with_scikit_learn(self):
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process import kernels
+        from sklearn.gaussian_process import GaussianProcessRegressor, kernels
 
         rng = np.random.default_rng(0)
         X, T = rng.random((30, 4)), rng.random((9, 4))
