@@ -1,4 +1,4 @@
-"""From the units of a build to a table: entries, reconciliation, calibration, interval, provenance; pure.
+"""From the units of a build to a table: entries, reconciliation, calibration, interval, provenance. Nothing is measured here.
 
 The whole networks are split: every second serves the reconciliation and the calibration, the others only the interval.
 """
@@ -28,7 +28,7 @@ REJECTED = 0.1  # share of rejected blocks from which on the build speaks of it
 
 
 def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: Partial, method: str) -> LatencyTable:
-    """Pool the units into a table; pure.
+    """Pool the units into a table.
 
     Raises:
         MeasurementFailed: a layer of the space was never observed.

@@ -18,9 +18,9 @@ from profilers.progress import Progress
 from profilers.timing import time_sessions
 
 SENTINEL = "sentinel"
-SENTINELS = 4
-BLOCK_MS = 0.5
-MOST_RUNS = 20
+SENTINELS = 4  # one alone is as noisy as what it corrects
+BLOCK_MS = 0.5  # what a block of the sentinel lasts at least, in milliseconds
+MOST_RUNS = 20  # a block, however small the networks
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
 
 
