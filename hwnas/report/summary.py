@@ -34,9 +34,7 @@ def paragraph(run: RunData) -> str:
 
 def tiles(run: RunData) -> list[Tile]:
     """The key numbers that this run has."""
-    steps = plural(max((r.iteration for r in run.rows), default=-1) + 1, "iteration")
-    note = f"of {size(run.space)} in the space {run.space.name}, in {steps}"
-    found = [Tile("Networks evaluated", f"{len(run.done):,}", note + (f"; {run.failed} failed" if run.failed else ""))]
+    found = [Tile("Networks evaluated", f"{len(run.done):,}", _effort(run))]
     return [*found, *_best(run), *_fastest(run), *_agreement(run), *_random(run)]
 
 
@@ -64,6 +62,14 @@ def device(run: RunData) -> str | None:
     engines = [str(e.sheet["fingerprint"].get("device") or "") for e in run.chosen]
     measured = [t.device for t in run.tables.values() if t.status == "measured"]
     return next((d for d in [*engines, *measured, *(t.device for t in run.tables.values())] if d), None)
+
+
+def _effort(run: RunData) -> str:
+    first = sum(row.iteration == 0 for row in run.rows)
+    steps = max((row.iteration for row in run.rows), default=0)
+    parts = [f"of {size(run.space)} in the space {run.space.name}", f"{first} to begin with"]
+    parts += [f"then {plural(steps, 'iteration')}"] * (steps > 0) + [f"{run.failed} failed"] * (run.failed > 0)
+    return ", ".join(parts)
 
 
 def _searched(run: RunData) -> str:

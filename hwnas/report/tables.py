@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -44,20 +45,40 @@ Column = tuple[str, Callable[[Mapping[str, Any]], Html]]
 
 def _columns(run: RunData) -> list[Column]:
     """Accuracies, the costs, and the engine's own latency, behind the objective that predicts it if there is one."""
-    shown, quality = scales(run), run.objectives[run.quality].name
+    shown = scales(run)
     found: list[Column] = [
         ("Test accuracy (%)", lambda sheet: _cell(sheet["accuracy"]["top1"])),
-        ("In the search (%)", lambda sheet: _cell(sheet["objectives"].get(quality))),
+        _objective(run, run.quality, replace(shown[run.quality], label="In the search")),
+        *(_objective(run, i, shown[i]) for i in run.costs),
     ]
-    found += [_objective(run.objectives[i].name, shown[i]) for i in run.costs]
     predicted: Column = ("Engine, predicted (ms)", lambda sheet: _cell(sheet["latency"]["predicted"]))
-    measured: Column = ("Engine, measured (ms)", lambda sheet: _cell(sheet["latency"]["measured"]))
+    measured: Column = (
+        "Engine, measured (ms)",
+        lambda sheet: join([_cell(sheet["latency"]["measured"]), _verdict(sheet)]),
+    )
     at = next((k for k, i in enumerate(run.costs, 3) if _predicts(run, run.objectives[i].name)), None)
     return [*found, predicted, measured] if at is None else [*found[:at], measured, *found[at:]]
 
 
-def _objective(name: str, scale: Scale) -> Column:
-    return scale.title, lambda sheet: _cell(sheet["objectives"].get(name), scale.divisor)
+def _objective(run: RunData, column: int, scale: Scale) -> Column:
+    """An objective by the datasheet, or by the search where the engine was exported without it."""
+    objective, rows = run.objectives[column], {arch.id: i for i, arch in enumerate(run.archs)}
+
+    def cell(sheet: Mapping[str, Any]) -> Html:
+        row = rows.get(run.space.parse(sheet["architecture"]).id)
+        searched = None if row is None else {"value": float(run.values[row, column]), "how": objective.how}
+        return _cell(sheet["objectives"].get(objective.name, searched), scale.divisor)
+
+    return scale.title, cell
+
+
+def _measured(sheet: Mapping[str, Any]) -> Html:
+    """The engine's measured latency, and whether it is as predicted."""
+    cell, inside = _cell(sheet["latency"]["measured"]), sheet["latency"]["within_interval"]
+    if inside is None:
+        return cell
+    text = "✓ in the predicted range" if inside else "✗ outside the predicted range"
+    return join([cell, tag("span", text, class_="verdict kept" if inside else "verdict missed")])
 
 
 def _predicts(run: RunData, name: str) -> bool:

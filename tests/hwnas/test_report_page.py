@@ -218,6 +218,16 @@ def test_an_engine_that_the_search_has_not_seen_is_listed(run):
     assert run.done[0].id in found.text and stranger.marked == {}
 
 
+def test_an_engine_exported_without_the_run_takes_its_objectives_from_the_search(run):
+    bare = sheet(run.done[0])
+    bare["objectives"] = {}
+    bare["latency"]["within_interval"] = False
+    found = Outline(page(replace(run, chosen=[Engine(bare)]), "today"))
+    assert f"{run.values[0, 1] / 1000:.1f}" in found.text
+    assert "✗ outside the predicted range" in found.text
+    assert sum("not-measured" in str(a.get("class")) for a in found.all("span")) == 0
+
+
 def test_an_engine_of_no_table_shows_its_own_prediction(run):
     bare = sheet(run.done[0])
     bare["latency"]["predicted"] = {"value": None, "unit": "ms", "how": "not measured: no table of openvino"}
