@@ -76,7 +76,7 @@ def _searched(run: RunData) -> str:
     names = [lower(label(run.objectives[i].name)) for i in run.costs]
     against = f", weighing {lower(label(run.objectives[run.quality].name))} against {listing(names)}" if names else ""
     evaluated = f"{len(run.done):,} {'was' if len(run.done) == 1 else 'were'} evaluated"
-    return f"From the {size(run.space)} networks of the space {run.space.name}, {evaluated}{against}."
+    return f"Of {size(run.space)} networks in the space {run.space.name}, {evaluated}{against}."
 
 
 def _found(run: RunData) -> str:
