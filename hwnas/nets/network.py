@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hwnas.nets.convolve import convolve
 from hwnas.space import Architecture, Convolution, LayerSpec
 
 Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -62,6 +63,7 @@ class ConvNorm(nn.Module):
 
     def __init__(self, c: Convolution) -> None:
         super().__init__()
+        self.c = c
         self.conv = nn.Conv2d(
             c.in_channels, c.out_channels, c.kernel, c.stride, c.kernel // 2, groups=c.groups, bias=c.bias
         )
@@ -69,7 +71,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out)."""
-        y: Tensor = self.conv(x)
+        y = convolve(x, self.conv.weight, self.conv.bias, self.c)
         return y if self.norm is None else self.norm(y)
 
 

@@ -69,6 +69,11 @@ def read_ofa_checkpoint(path: Path, space: SearchSpace) -> Supernet:
     return supernet.eval()
 
 
+def is_torch_file(path: Path) -> bool:
+    """Whether a file was written by torch.save (a zip archive, or a pickle in old ones)."""
+    return read_bytes(path)[:2] in (b"PK", b"\x80\x02")
+
+
 def rename(name: str) -> str:
     """Our name of one of their tensors; a name that is not theirs comes back as it is."""
     name = name.removeprefix("module.")

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwnas.nets.convolve import convolve
 from hwnas.nets.network import ConvNorm, Network, init_weights, run_layer
 from hwnas.space import Architecture, Convolution, LayerSpec, SearchSpace
 
@@ -71,7 +72,7 @@ class ElasticConv(ConvNorm):
     def active(self, x: Tensor, c: Convolution) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out) by the slice `c`."""
         t = self.tensors(c)
-        y = F.conv2d(x, t.weight, t.bias, c.stride, c.kernel // 2, groups=c.groups)
+        y = convolve(x, t.weight, t.bias, c)
         if self.norm is None:
             return y
         momentum = self.norm.momentum or 0.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hwnas.space.base import SearchSpace, Stage
 
 TINY = SearchSpace(
-    name="tiny", in_channels=1, classes=10, depths=(1, 2, 3),
-    resolutions=(16, 20, 24, 28, 32), resolution_bounds=(8, 64),
-    stem=8, final=96, mix=128,
-    stages=(Stage(16, 1, "relu", False), Stage(24, 2, "hswish", True), Stage(40, 2, "hswish", True)),
+    name="tiny", in_channels=1, classes=10, depths=(1, 2, 3), resolutions=(12, 14, 16, 18, 20), resolution_bounds=(8, 64),
+    stem=8, final=64, mix=96,
+    stages=(Stage(8, 2, "relu", False), Stage(16, 2, "hswish", True), Stage(24, 2, "hswish", True)),
 )  # fmt: skip

@@ -1,0 +1,119 @@
+"""Configurations of training; every key can stand in the TOML file of `hwnas train`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hwnas.settings import check_range
+from profilers.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of progressive shrinking: how many of the largest choices are allowed (0 is all of them).
+
+    `networks` are trained on each batch; with `sandwich` the phase's largest and smallest are among them.
+    """
+
+    name: str
+    epochs: int
+    lr: float
+    networks: int = 1
+    kernels: int = 1
+    depths: int = 1
+    expands: int = 1
+    resolutions: int = 1
+    sandwich: bool = False
+
+    def __post_init__(self) -> None:
+        choices = dict.fromkeys(("kernels", "depths", "expands", "resolutions"), 0)
+        check_range(self, {"epochs": 1, "lr": 0, "networks": 1} | choices)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimisation: SGD with Nesterov momentum, cosine learning rate with a linear warm-up (a fraction of the steps).
+
+    `distill` weighs the cross-entropy with the teacher's probabilities beside that with the (smoothed) labels.
+    """
+
+    batch: int = 64
+    momentum: float = 0.9
+    weight_decay: float = 3e-5
+    warmup: float = 0.05
+    label_smoothing: float = 0.1
+    distill: float = 1.0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        ones = {"momentum": 1.0, "warmup": 1.0, "label_smoothing": 1.0, "dropout": 1.0}
+        check_range(self, {"batch": 2, "weight_decay": 0, "distill": 0} | dict.fromkeys(ones, 0.0), ones)
+
+
+# Tuned on `tiny` and digits (a minute of one core); a larger data set wants its own phases, as once-for-all's.
+SHRINKING = (
+    Phase("largest", 20, 0.2, resolutions=0),
+    Phase("kernel", 8, 0.1, 2, resolutions=0, kernels=0),
+    Phase("depth", 8, 0.1, 2, resolutions=0, kernels=0, depths=0),
+    Phase("expand", 32, 0.1, 2, resolutions=0, kernels=0, depths=0, expands=0),
+)
+
+
+@dataclass(frozen=True)
+class SupernetConfig:
+    """`hwnas train supernet`; `threads` 0 leaves torch's default."""
+
+    space: str
+    dataset: str
+    out: Path
+    resolutions: tuple[int, ...] | None = None
+    seed: int = 0
+    threads: int = 0
+    recipe: Recipe = Recipe()
+    phases: tuple[Phase, ...] = SHRINKING
+
+    def __post_init__(self) -> None:
+        check_range(self, {"seed": 0, "threads": 0})
+        if not self.phases:
+            raise BadInput("no phases", "one or more [[phases]]")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the weights depend on: all but where they go and the number of threads."""
+        return {k: v for k, v in asdict(self).items() if k not in ("out", "threads")}
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """`hwnas train finetune`: the networks of `archs` (JSONL) on from the supernet's weights, or from random ones.
+
+    One file ID.safetensors a network goes into the folder `out`. With `teacher` the supernet's largest network is
+    distilled from. The resolution is the architecture's.
+    """
+
+    dataset: str
+    archs: Path
+    out: Path
+    supernet: Path | None = None
+    space: str | None = None
+    resolutions: tuple[int, ...] | None = None
+    teacher: bool = False
+    epochs: int = 20
+    lr: float = 0.05
+    seed: int = 0
+    threads: int = 0
+    recipe: Recipe = Recipe()
+
+    def __post_init__(self) -> None:
+        check_range(self, {"epochs": 1, "lr": 0, "seed": 0, "threads": 0})
+        if (self.supernet is None) == (self.space is None):
+            raise BadInput(
+                "both or neither of supernet and space", "supernet = FILE, or space = NAME for random weights"
+            )
+        if self.teacher and self.supernet is None:
+            raise BadInput("teacher without supernet", "supernet = FILE")
+
+    def to_json(self) -> dict[str, Any]:
+        """All values, paths as texts."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
