@@ -1,6 +1,6 @@
 """Export: build every engine, prove it, time them all together, then write the folders in one step each.
 
-Job ─► torch network ─► folded weights ─► ONNX ─► session ─► parity, accuracy, latency ─► datasheet
+Job ─► torch network ─► folded weights ─► ONNX ─► engine ─► session ─► parity, accuracy, latency ─► datasheet
 """
 
 from __future__ import annotations
@@ -8,47 +8,57 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwnas import __version__
 from hwnas.export import check, datasheet
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import MODEL, Engine, get_engine, open_engine
-from hwnas.export.job import Job, predicted
+from hwnas.export.job import Job
+from hwnas.export.sheet import Proof, make_sheet
 from hwnas.onnx_writer import write_onnx
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
-from profilers.errors import BadInput, MeasurementFailed
+from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from profilers.files import write_bytes
-from profilers.fingerprint import fingerprint
 from profilers.pin import pin
 from profilers.progress import track
-from profilers.registry import get_profiler
 from profilers.timing import time_sessions
 
 PLAN = TimingPlan(min_rounds=30, max_rounds=120)
 REFERENCE = "reference.npz"
 
 
-@dataclass(frozen=True)
-class Proof:
-    """What was found out about one engine before it was timed."""
+@dataclass
+class _Built:
+    """An engine in its temporary folder; `session` is None where it cannot run here, and `missing` says why."""
 
-    parity: dict[str, check.Parity]
-    accuracy: Figure
-    dataset: str | None
+    job: Job
+    folder: Path
+    files: list[str] = field(default_factory=list)
+    session: Session | None = None
+    missing: str = ""
+    proof: Proof | None = None
+    samples: Samples | None = None
 
 
 def export(
-    jobs: Mapping[str, Job], engine: str, options: Options, out: Path, plan: TimingPlan = PLAN
-) -> dict[str, dict[str, Any]]:
+    jobs: Mapping[str, Job], engine: str, options: Options, out: Path, plan: TimingPlan = PLAN,
+    targets: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:  # fmt: skip
     """Export each job to `out / name` (to `out` itself where the name is ""), timed against each other.
+
+    Args:
+        jobs: what to export, by folder name.
+        engine: the format.
+        options: how it runs.
+        out: the folder; what was exported there before is replaced at the end, in one step.
+        plan: of the timing.
+        targets: compute capabilities such as "sm86" that TensorRT-RTX builds for.
 
     Returns:
         The datasheet of each, by name.
@@ -58,52 +68,68 @@ def export(
         BadInput: unknown engine or precision, or a folder that holds something else.
     """
     form = get_engine(engine)
+    if targets and form.compile is None:
+        raise BadInput(f"--target {targets[0]} for engine {engine}", "engines that are compiled for a GPU")
     for name in jobs:
         _check_target(out / name)
     with ExitStack() as stack, pin(options.threads):
-        folders, sessions, proofs = {}, {}, {}
+        built: dict[str, _Built] = {}
         with track(len(jobs), "building and checking engines") as bar:
             for name, job in jobs.items():
-                folders[name] = stack.enter_context(_temporary(out / name))
-                sessions[name] = stack.enter_context(_build(job, form, options, folders[name]))
-                proofs[name] = _prove(job, sessions[name], folders[name])
+                built[name] = _Built(job, stack.enter_context(_temporary(out / name)))
+                _build(built[name], form, options, tuple(targets))
+                if built[name].session is not None:
+                    stack.enter_context(built[name].session)  # type: ignore[arg-type]
+                _prove(built[name])
                 bar.advance()
-        with track(len(jobs), "timing engines") as bar:
-            samples = time_sessions(sessions, plan, progress=bar)
-        sheets = {}
-        for name, job in jobs.items():
-            sheets[name] = _sheet(name or job.arch.id, job, form, options, folders[name], proofs[name], samples[name])
-            datasheet.write(folders[name], sheets[name])
-        for name in jobs:
-            _replace(folders[name], out / name)
+        _time(built, plan)
+        sheets = {name: _write(b, form, options) for name, b in built.items()}
+        for name, b in built.items():
+            _replace(b.folder, out / name)
     return sheets
 
 
-def _build(job: Job, engine: Engine, options: Options, folder: Path) -> Session:
+def _build(b: _Built, engine: Engine, options: Options, targets: tuple[str, ...]) -> None:
     from hwnas.nets import fold
 
+    job = b.job
     facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
     model = write_onnx(job.space.layers(job.arch), fold(job.network), batch=options.batch, metadata=facts)
-    write_bytes(folder / MODEL, model)
-    return open_engine(engine, folder, options)
+    write_bytes(b.folder / MODEL, model)
+    b.files = [MODEL]
+    if engine.compile is None:
+        b.session = open_engine(engine, b.folder, options, b.files)
+        return
+    b.files += engine.compile(model, options, targets, b.folder)
+    try:
+        b.session = open_engine(engine, b.folder, options, b.files)
+    except EngineUnavailable as error:  # built ahead of time for a GPU that is not here
+        b.missing = error.got
 
 
-def _prove(job: Job, session: Session, folder: Path) -> Proof:
-    inputs = check.parity_inputs(job.input_shape)
-    reference = {"parity_logits": _torch_logits(job, inputs)}
-    found = {"seeded noise": check.parity(check.logits_of(session, inputs), reference["parity_logits"])}
-    accuracy, name = Figure(None, "%", "not measured: random weights, or no data set"), None
+def _prove(b: _Built) -> None:
+    job = b.job
+    reference: dict[str, Any] = {}
+    inputs = {"seeded noise": check.parity_inputs(job.input_shape)}
     if job.dataset is not None:
-        name, images = job.dataset.name, job.dataset.images("test", job.arch.r).numpy()
-        got, expected = check.logits_of(session, images), _torch_logits(job, images)
-        found[f"{name} test split"] = check.parity(got, expected)
-        reference["test_top1"] = expected.argmax(1).astype(np.int32)
-        value = check.top1(got, job.dataset.labels("test").numpy())
-        accuracy = Figure(value, "%", f"measured: this engine on the {len(images)} images of {name}'s test split")
+        inputs[f"{job.dataset.name} test split"] = job.dataset.images("test", job.arch.r).numpy()
+    found, accuracy = {}, Figure(None, "%", f"not measured: {b.missing or 'random weights, or no data set'}")
+    for name, images in inputs.items():
+        expected = _torch_logits(job, images)
+        reference |= (
+            {"parity_logits": expected} if not reference else {"test_top1": expected.argmax(1).astype(np.int32)}
+        )
+        if b.session is not None:
+            got = check.logits_of(b.session, images)
+            found[name] = check.parity(got, expected)
+            if job.dataset is not None and name != "seeded noise":
+                value = check.top1(got, job.dataset.labels("test").numpy())
+                accuracy = Figure(value, "%", f"measured: this engine on {len(images)} images, {name}")
     stream = io.BytesIO()
-    np.savez_compressed(stream, **reference)  # type: ignore[arg-type]
-    write_bytes(folder / REFERENCE, stream.getvalue())
-    return Proof(found, accuracy, name)
+    np.savez_compressed(stream, **reference)
+    write_bytes(b.folder / REFERENCE, stream.getvalue())
+    b.files.append(REFERENCE)
+    b.proof = Proof(found, accuracy, job.dataset.name if job.dataset else None, b.missing)
 
 
 def _torch_logits(job: Job, images: check.Floats) -> check.Floats:
@@ -115,61 +141,21 @@ def _torch_logits(job: Job, images: check.Floats) -> check.Floats:
     return logits
 
 
-def _sheet(
-    name: str, job: Job, engine: Engine, options: Options, folder: Path, proof: Proof, samples: Samples | Failure
-) -> dict[str, Any]:
-    if isinstance(samples, Failure):
-        raise MeasurementFailed(f"{name} could not be timed: {samples.reason}")
-    profiler = get_profiler(engine.profiler)
-    guess = predicted(job, engine.profiler, options)
-    shape = (options.batch, *job.input_shape)
-    return {
-        "name": name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "architecture": job.arch.to_json(),
-        "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
-        "engine": {"name": engine.name, "profiler": engine.profiler, "file": MODEL, **vars(options)},
-        "weights": job.weights,
-        "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
-        "latency": latency(guess, samples, engine.profiler, plan_of=options),
-        "parity": {key: value.to_json() for key, value in proof.parity.items()},
-        "accuracy": {"dataset": proof.dataset, "top1": proof.accuracy.to_json()},
-        "preprocessing": _preprocessing(job),
-        "files": datasheet.file_facts(folder, [MODEL, REFERENCE]),
-        "fingerprint": fingerprint(profiler, options).to_json(),
-        "snippet": engine.snippet.format(
-            shape=shape, openvino_precision={"bf16": "bf16"}.get(options.precision, "f32")
-        ),
-        "commands": ["hwnas validate ."],
-    }
+def _time(built: Mapping[str, _Built], plan: TimingPlan) -> None:
+    sessions = {name: b.session for name, b in built.items() if b.session is not None}
+    with track(len(sessions), "timing engines") as bar:
+        for name, samples in time_sessions(sessions, plan, progress=bar).items():
+            if isinstance(samples, Failure):
+                raise MeasurementFailed(f"{built[name].job.arch.id} could not be timed: {samples.reason}")
+            built[name].samples = samples
 
 
-def latency(guess: Figure, samples: Samples, profiler: str, plan_of: Options) -> dict[str, Any]:
-    """The latency section: predicted, measured, and whether they agree."""
-    how = f"measured: {profiler}, batch {plan_of.batch}, {plan_of.threads} thread(s), {plan_of.precision}"
-    measured = Figure(samples.ms, "ms", how, samples.low, samples.high)
-    inside = None
-    if guess.low is not None and guess.high is not None:
-        inside = bool(guess.low <= samples.ms <= guess.high)
-    timing = {
-        "estimator": "25 % quantile of the accepted rounds", "rounds": samples.rounds, "rejected": samples.rejected,
-        "converged": samples.converged, "median_ms": samples.median, "p90_ms": samples.p90, "clock": samples.clock,
-    }  # fmt: skip
-    return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
-
-
-def _preprocessing(job: Job) -> dict[str, Any]:
-    data = job.dataset
-    return {
-        "layout": "NCHW, float32",
-        "size": job.arch.r,
-        "channels": job.space.in_channels,
-        "mean": list(data.mean) if data else None,
-        "std": list(data.std) if data else None,
-        "note": "values 0 to 1, then (value - mean) / std; resized bilinearly with antialiasing",
-        "labels": [str(i) for i in range(job.space.classes)] if data else None,
-    }
+def _write(b: _Built, engine: Engine, options: Options) -> dict[str, Any]:
+    if b.proof is None:
+        raise MeasurementFailed(f"{b.job.arch.id} was not checked")
+    sheet = make_sheet(b.job, engine, options, b.folder, b.files, b.proof, b.samples)
+    datasheet.write(b.folder, sheet)
+    return sheet
 
 
 def _check_target(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from hwnas.export import check, datasheet
 from hwnas.export.engines import get_engine, open_engine
 from hwnas.export.run import PLAN, REFERENCE
+from hwnas.export.sheet import within
 from profilers.base import Failure, Options, Session, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed
 from profilers.files import read_bytes
@@ -41,7 +42,7 @@ def validate(folder: Path, *, force: bool = False, plan: TimingPlan = PLAN) -> d
             f"the datasheet is of another device or setting ({'; '.join(differ)})",
             "the same device, runtime and settings", "--force to measure here all the same",
         )  # fmt: skip
-    with pin(options.threads), open_engine(engine, folder, options, sheet["engine"]["file"]) as session:
+    with pin(options.threads), open_engine(engine, folder, options, list(sheet["files"])) as session:
         found = _compare(sheet, folder, session)
         samples = time_sessions({"engine": session}, plan)["engine"]
     if isinstance(samples, Failure):
@@ -50,7 +51,7 @@ def validate(folder: Path, *, force: bool = False, plan: TimingPlan = PLAN) -> d
     low, high = guess.get("low"), guess.get("high")
     return {
         "predicted_ms": guess["value"], "measured_ms": samples.ms, "low": low, "high": high,
-        "within_interval": None if low is None or high is None else bool(low <= samples.ms <= high),
+        "within_interval": within(low, high, samples.ms),
         **found,
         "measured_low": samples.low, "measured_high": samples.high, "converged": samples.converged,
         "clock": samples.clock, "differences": differ,

@@ -16,7 +16,8 @@ from hwnas.export.validate import validate
 from hwnas.nets import Network
 from hwnas.space import get_space
 from profilers.base import Options, TimingPlan
-from profilers.errors import BadInput, FingerprintMismatch
+from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
+from profilers.registry import get_profiler
 
 QUICK = TimingPlan(min_rounds=5, max_rounds=10, warmup_runs=2, warmup_max_runs=3)
 
@@ -47,7 +48,7 @@ def test_a_folder_holds_one_onnx_and_its_proof(exported):
     sheet = datasheet.read(exported / "one")
     assert sheet["parity"]["digits test split"]["top1_agreement"] == 1
     assert sheet["parity"]["seeded noise"]["max_rel"] < 1e-4
-    assert sheet["accuracy"]["top1"]["how"].startswith("measured: this engine on the")
+    assert sheet["accuracy"]["top1"]["how"].startswith("measured: this engine on")
     assert (
         sheet["latency"]["measured"]["low"]
         <= sheet["latency"]["measured"]["value"]
@@ -136,3 +137,26 @@ def test_figures_say_how_they_were_obtained():
     assert str(Figure(None, "%", "not measured: no data")) == "not measured: no data"
     with pytest.raises(BadInput):
         Figure(1.0, "ms", "guessed")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_path, precision):
+    pytest.importorskip("tensorrt_rtx")
+    if get_profiler("tensorrt-rtx").status().available:
+        pytest.skip("there is a GPU here")
+    options = Options(precision=precision, batch=64)
+    sheet = export({"": job()}, "tensorrt-rtx", options, tmp_path / "x", QUICK, ["sm86", "sm89"])[""]
+    names = sorted(p.name for p in (tmp_path / "x").iterdir())
+    assert [n for n in names if n.endswith(".onnx")] == ["model.onnx"]
+    assert "model.sm86-sm89.engine" in names
+    assert set(sheet["files"]) == set(names) - {"datasheet.json", "datasheet.md"}
+    assert sheet["latency"]["measured"]["value"] is None
+    assert sheet["latency"]["measured"]["how"].startswith("not measured: ")
+    assert sheet["parity"] == {}
+    with pytest.raises(EngineUnavailable):
+        validate(tmp_path / "x", force=True, plan=QUICK)
+
+
+def test_targets_are_for_gpus(tmp_path):
+    with pytest.raises(BadInput, match="--target sm86"):
+        export({"": job()}, "onnxruntime", Options(), tmp_path / "x", QUICK, ["sm86"])

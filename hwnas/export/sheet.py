@@ -1,0 +1,96 @@
+"""What goes into a datasheet: one engine's proof and samples, put into the schema's sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hwnas import __version__
+from hwnas.export import datasheet
+from hwnas.export.check import Parity
+from hwnas.export.datasheet import Figure
+from hwnas.export.engines import MODEL, Engine, snippet
+from hwnas.export.job import Job, predicted
+from profilers.base import Options, Samples
+from profilers.fingerprint import fingerprint
+from profilers.registry import get_profiler
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found out about an engine before it was timed; `missing` says why it could not be run here."""
+
+    parity: Mapping[str, Parity]
+    accuracy: Figure
+    dataset: str | None
+    missing: str = ""
+
+
+def make_sheet(
+    job: Job,
+    engine: Engine,
+    options: Options,
+    folder: Path,
+    files: Sequence[str],
+    proof: Proof,
+    samples: Samples | None,
+) -> dict[str, Any]:
+    """The content of a datasheet; `samples` is None where the engine could not be run here."""
+    profiler = get_profiler(engine.profiler)
+    version = profiler.status().version or "unknown"
+    return {
+        "name": job.arch.id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "architecture": job.arch.to_json(),
+        "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
+        "engine": {"name": engine.name, "profiler": engine.profiler, "file": MODEL, **vars(options)},
+        "weights": job.weights,
+        "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
+        "latency": latency(predicted(job, engine.profiler, options), samples, engine, options, proof.missing),
+        "parity": {key: value.to_json() for key, value in proof.parity.items()},
+        "accuracy": {"dataset": proof.dataset, "top1": proof.accuracy.to_json()},
+        "preprocessing": preprocessing(job),
+        "files": datasheet.file_facts(folder, list(files)),
+        "fingerprint": fingerprint(profiler, options).to_json(),
+        "snippet": snippet(engine, options, (options.batch, *job.input_shape), files, version),
+        "commands": ["hwnas validate ."],
+    }
+
+
+def latency(guess: Figure, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
+    """The latency section: predicted, measured, and whether they agree."""
+    inside = timing = None
+    measured = Figure(None, "ms", f"not measured: {missing}; measure it on the target with hwnas validate")
+    if samples is not None:
+        setting = f"batch {options.batch}, {options.threads} thread(s), {options.precision}"
+        measured = Figure(samples.ms, "ms", f"measured: {engine.profiler}, {setting}", samples.low, samples.high)
+        inside = within(guess.low, guess.high, samples.ms)
+        timing = {
+            "estimator": "25 % quantile of the accepted rounds", "rounds": samples.rounds,
+            "rejected": samples.rejected, "converged": samples.converged, "median_ms": samples.median,
+            "p90_ms": samples.p90, "clock": samples.clock,
+        }  # fmt: skip
+    return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
+
+
+def within(low: float | None, high: float | None, ms: float) -> bool | None:
+    """Whether a measurement lies in a prediction's interval; None without one."""
+    return None if low is None or high is None else bool(low <= ms <= high)
+
+
+def preprocessing(job: Job) -> dict[str, Any]:
+    """What an image must go through, and what the outputs mean."""
+    data = job.dataset
+    return {
+        "layout": "NCHW, float32",
+        "size": job.arch.r,
+        "channels": job.space.in_channels,
+        "mean": list(data.mean) if data else None,
+        "std": list(data.std) if data else None,
+        "note": "values 0 to 1, then (value - mean) / std; resized bilinearly with antialiasing",
+        "labels": [str(i) for i in range(job.space.classes)] if data else None,
+    }
