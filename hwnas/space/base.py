@@ -125,7 +125,7 @@ class SearchSpace:
             )
         if (genes < self.lower).any() or (genes > self.upper).any():
             raise BadInput("genes outside their bounds", f"lower to upper of space {self.name}")
-        return genes.astype(np.int64)
+        return genes.astype(np.int64, copy=False)
 
     def sample(self, n: int, rng: np.random.Generator) -> Genes:
         """(n, n_genes) canonical genes: depth, kernel, expand and resolution drawn uniformly and independently."""
