@@ -1,6 +1,7 @@
-"""From the units of a build to a table: entries, reconciliation, calibration, interval, provenance. Nothing is measured here.
+"""From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
 The whole networks are split: every second serves the reconciliation and the calibration, the others only the interval.
+The interval is fitted to their times as they were run, with the machine's drift in them, because a user meets it too.
 """
 
 from __future__ import annotations
@@ -43,21 +44,28 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
         options, partial.fingerprint, provenance=_provenance(plan, partial.units, refined),
         observations={"units": [u.to_json() for u in partial.units]},
     )  # fmt: skip
-    return correct(table, space, _networks(partial.units))
+    as_run = [n for u in partial.units if not u.layers for n in u.networks]
+    return correct(table, space, _networks(partial.units), as_run)
 
 
-def correct(table: LatencyTable, space: Space, networks: Sequence[NetworkTime]) -> LatencyTable:
-    """Calibrate on every second network where that helps, and fit the interval on the others."""
-    if not networks:
+def correct(
+    table: LatencyTable, space: Space, steady: Sequence[NetworkTime], as_run: Sequence[NetworkTime]
+) -> LatencyTable:
+    """Calibrate on every second network where that helps, and fit the interval on the others.
+
+    `steady` and `as_run` are the same networks, without and with the machine's drift.
+    """
+    if not steady:
         return table
-    genes, measured = genes_of(space, networks), np.array([n.ms for n in networks])
-    first = np.arange(len(networks)) % CALIBRATION_EVERY == 0
+    genes = genes_of(space, steady)
+    measured, drifted = (np.array([n.ms for n in x]) for x in (steady, as_run))
+    first = np.arange(len(steady)) % CALIBRATION_EVERY == 0
     sums, layers = table.bind(space).sums(genes), np.count_nonzero(space.choices(genes), axis=1)
     pixels = np.array(space.resolutions)[genes[:, 0] - 1]
     fitted = fit_calibration(sums[first], layers[first], pixels[first], measured[first])
     table = replace(table, calibration=fitted)
     predicted = table.bind(space).predict(genes[~first]).ms
-    return replace(table, interval=fit_interval(predicted, measured[~first]))
+    return replace(table, interval=fit_interval(predicted, drifted[~first]))
 
 
 def _refined(space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]) -> Refined | None:

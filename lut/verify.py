@@ -118,7 +118,9 @@ def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
 def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
     """The figures of `verify` from predictions and measurements."""
     error, as_run = predicted.ms / measured.ms - 1, predicted.ms / (measured.ms * measured.drift) - 1
-    inside = (predicted.low <= measured.ms) & (measured.ms <= predicted.high)
+    inside, inside_as_run = (
+        (predicted.low <= ms) & (ms <= predicted.high) for ms in (measured.ms, measured.ms * measured.drift)
+    )
     both = np.isfinite(measured.even) & np.isfinite(measured.odd)
     noise = measured.even[both] / measured.odd[both] - 1
     return {
@@ -134,6 +136,7 @@ def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
         "speed_change": float(np.median(measured.drift)) - 1,
         "mape_as_run": _mean(np.abs(as_run)),
         "within_5_as_run": _mean(np.abs(as_run) <= 0.05),
+        "coverage_as_run": _mean(inside_as_run),
         "networks": len(error),
         "rejected_blocks": measured.rejected,
     }

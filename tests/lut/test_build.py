@@ -64,7 +64,7 @@ def test_raw_observations_are_stored(space, tmp_path):
     make(space, tmp_path / "t.json")
     units = load(tmp_path / "t.json").observations["units"]
     assert len(units) == 2 + 3 and all(u["sentinels"] for u in units)
-    assert all(len(n["blocks"]) >= 6 for u in units for n in u["networks"])
+    assert all(len(n["blocks"]) >= 5 for u in units for n in u["networks"])
     assert {k for u in units for k in u["layers"]} == {layer.key for layer in space.all_layers()}
 
 
