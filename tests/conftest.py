@@ -9,7 +9,7 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch: two threads that wait for each other crawl on a busy machine
 
-import pytest  # noqa: E402
+import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,6 +1,6 @@
 """How many architectures a second are evaluated for params, MAdds and latency on one core, by look-up.
 
-    python tools/bench_lookup.py [TABLE.json] [--n 1000000]     without a table: one estimated from a data sheet
+python tools/bench_lookup.py [TABLE.json] [--n 1000000]     without a table: one estimated from a data sheet
 """
 
 from __future__ import annotations
