@@ -8,6 +8,7 @@ truncated) start times would be worse: they contain the 3-4 microseconds that re
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +27,8 @@ LEVELS = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
-LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "MemcpyToHost", "MemcpyFromHost")  # nodes that ORT puts in itself
+LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")  # that ORT puts in itself
+INLINED = re.compile(r"(HardSigmoid|Mul)_\d+")  # what ORT writes for HardSwish where nothing fuses it (int8); nameless
 TRUNCATED_MS = 0.0005
 
 
@@ -161,8 +163,9 @@ def parse_trace(events: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
             nodes, pending, last = {}, 0.0, ""
         elif event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
             pending += event["dur"] / 1e3 + TRUNCATED_MS
-            if event["args"].get("op_name") not in LAYOUT_OPS:
-                last = event["name"].removesuffix("_kernel_time").removesuffix("_nchwc")
+            name = event["name"].removesuffix("_kernel_time").removesuffix("_nchwc")
+            if event["args"].get("op_name") not in LAYOUT_OPS and not INLINED.fullmatch(name):
+                last = name
                 nodes[last] = nodes.get(last, 0.0) + pending
                 pending = 0.0
     return runs
