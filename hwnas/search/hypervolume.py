@@ -36,15 +36,3 @@ def nondominated(F: Floats) -> NDArray[np.bool_]:
             keep[i] = True
             front = np.concatenate([front, point[None]])
     return keep
-
-
-def front_layers(F: Floats, count: int) -> NDArray[np.intp]:
-    """(n,) the number of each point's nondominated layer, 0 for the front; `count` for all behind `count` layers."""
-    layer, rest = np.full(len(F), count), np.arange(len(F))
-    for number in range(count):
-        if not len(rest):
-            break
-        best = nondominated(F[rest])
-        layer[rest[best]] = number
-        rest = rest[~best]
-    return layer

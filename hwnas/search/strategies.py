@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from hwnas.search import operators
 from hwnas.search.choose import RULES, Predict, Question
 from hwnas.search.config import SearchSettings
-from hwnas.search.hypervolume import front_layers
+from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem
 from hwnas.space import Genes
 from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, layout, make
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
-_NEAR_LAYERS = 3  # nondominated layers that count as near the front when surrogates are compared
 _GROWTH = 1.2  # surrogates are compared again when the archive has grown by this factor
 _DRAWS = 200  # rounds of sampling before networks within a tight budget are made by mutation
 _PARENTS = 20  # of `nsga2`
@@ -141,7 +140,7 @@ def _fit(context: Context) -> tuple[Surrogate, str]:
     model = make(name, layout(space))
     if isinstance(model, AdaptiveSwitching):
         F = np.column_stack([-context.problem.score(done.top1, done.genes), context.problem.costs(done.genes)])
-        model.near = front_layers(F, _NEAR_LAYERS) < _NEAR_LAYERS
+        model.near = nondominated(F)
     model.fit(encode(space, done.genes), done.top1)
     return model, model.chosen or name if isinstance(model, AdaptiveSwitching) else name
 

@@ -1,9 +1,10 @@
 """Adaptive Switching: the surrogate that ranks held-out networks best (paper, section 3.3).
 
 Ten folds; each surrogate's score is the mean over folds, minus the standard deviation, of Kendall's rank correlation.
-A search asks about networks near the front, so where those are known their correlation, over all folds together, counts
-as much. Models are compared on the same folds; a model's hyper-parameters
-(ten numbers of the GP) are learnt once, from all rows, and its fit is made without the held-out ones.
+A search asks about networks near the front, so where those are known their correlation, over all folds together,
+counts as much. The first candidate, the GP, has an uncertainty, which a search needs; so others must clearly beat it.
+Models are compared on the same folds; a model's hyper-parameters (ten numbers of the GP) are learnt once, from all
+rows, and its fit is made without the held-out ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hwnas.surrogates.features import Layout
 
 FOLDS = 10
 _CV_ROWS = 400  # more rows than this are thinned for the comparison
+_MARGIN = 0.02  # the first candidate stays unless it is beaten by more than the comparison's noise
 _FEW = 10  # fewer networks near the front than this say nothing
 
 
@@ -40,7 +42,9 @@ class AdaptiveSwitching(Surrogate):
         near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
         rows = thin(len(y), _CV_ROWS)
         self.scores = {name: self._score(name, X[rows], y[rows], near[rows]) for name in self.candidates}
-        self.chosen = max(self.scores, key=lambda name: self.scores[name])
+        best = max(self.scores, key=lambda name: self.scores[name])
+        first = self.candidates[0]
+        self.chosen = best if self.scores[best] > self.scores[first] + _MARGIN else first
         self._model = make(self.chosen, self.layout).fit(X, y)
 
     def _predict(self, X: Floats) -> Prediction:

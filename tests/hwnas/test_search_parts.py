@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from hwnas.search import inner, operators
 from hwnas.search.choose import Question, choose_hypervolume, choose_paper
-from hwnas.search.hypervolume import front_layers, hypervolume, nondominated
+from hwnas.search.hypervolume import hypervolume, nondominated
 from hwnas.search.improvement import Improvement, expected_excess
 from hwnas.search.objectives import make_objectives
 from hwnas.search.problem import History, Problem, Scalarise
@@ -104,10 +104,6 @@ class TestHypervolume:
         F = np.random.default_rng(seed).integers(0, 4, (30, m)).astype(float)
         dominated = [any((g <= f).all() and (g < f).any() for g in F) for f in F]
         np.testing.assert_array_equal(nondominated(F), ~np.array(dominated))
-
-    def test_layers(self):
-        F = np.array([[0, 0], [1, 1], [2, 2], [0, 3.0]])
-        assert front_layers(F, 2).tolist() == [0, 1, 2, 1]
 
 
 class TestImprovement:
