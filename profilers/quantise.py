@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -94,14 +94,18 @@ def calibrate(model: bytes, images: Iterable[Array]) -> Ranges:
     return {name: (low, high) for name, low, high in zip(names, lows, highs, strict=True)}
 
 
-def insert(model: bytes, ranges: Ranges | None = None, scheme: Scheme | None = None) -> bytes:
+def insert(
+    model: bytes, ranges: Ranges | None = None, scheme: Scheme | None = None, keep: Collection[str] = ()
+) -> bytes:
     """Quantise with known ranges; without any, made-up ones: right for measuring latency, wrong for anything else.
+
+    Nodes named in `keep` stay float32.
 
     Raises:
         BadInput: a model that cannot be read, that is quantised already, or a tensor without a range.
     """
     proto = _parse(model)
-    _Quantiser(proto, ranges, scheme or Scheme.here()).run()
+    _Quantiser(proto, ranges, scheme or Scheme.here(), keep).run()
     data: bytes = proto.SerializeToString()
     return data
 
@@ -118,8 +122,10 @@ def needs_reduced_range() -> bool:
 class _Quantiser:
     """One graph being rewritten; `pairs` maps a tensor to what its readers take in its place."""
 
-    def __init__(self, proto: onnx.ModelProto, ranges: Ranges | None, scheme: Scheme) -> None:
-        self.graph, self.ranges, self.scheme = proto.graph, ranges, scheme
+    def __init__(
+        self, proto: onnx.ModelProto, ranges: Ranges | None, scheme: Scheme, keep: Collection[str] = ()
+    ) -> None:
+        self.graph, self.ranges, self.scheme, self.keep = proto.graph, ranges, scheme, frozenset(keep)
         self.weights = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.makers = {name: node for node in proto.graph.node for name in node.output}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
@@ -136,9 +142,10 @@ class _Quantiser:
         if self.graph.input[0].name in wanted:
             self.pair(self.graph.input[0].name)
         for node in list(self.graph.node):
-            if node.op_type in WEIGHTED:
+            if node.op_type in WEIGHTED and node.name not in self.keep:
                 self.parameters(node)
-            node.input[:] = [self.pairs.get(name, name) for name in node.input]
+            if node.name not in self.keep:
+                node.input[:] = [self.pairs.get(name, name) for name in node.input]
             self.nodes.append(node)
             for name in set(node.output) & wanted:
                 self.pair(name)
@@ -153,7 +160,7 @@ class _Quantiser:
         """The activations that are quantised."""
         found: set[str] = set()
         for node in self.graph.node:
-            if node.op_type not in QUANTISED:
+            if node.op_type not in QUANTISED or node.name in self.keep:
                 continue
             found |= {name for name in node.input if name not in self.weights and name}
             output = self.behind(node)

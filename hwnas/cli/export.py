@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,55 +15,157 @@ from hwnas.export.engines import ENGINES, get_engine
 from profilers.base import Options
 from profilers.errors import BadInput
 
+if TYPE_CHECKING:
+    from hwnas.export.batch import Batch
+
+AUTO = "auto"
+
 
 def export(
     source: Annotated[Path, typer.Argument(metavar="RUN|ARCH.json", help="A run's folder, or an architecture's file.")],
     out: Annotated[Path, typer.Option(help="Folder to write; one engine lies in it, several in a folder each.")],
-    engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}.")] = "onnxruntime",
+    engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}, or auto: the fastest.")] = "onnxruntime",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
+    whole: Annotated[bool, typer.Option("--all", help="The whole front; goes on where it was interrupted.")] = False,
     space: Annotated[str | None, typer.Option(help="Search space of ARCH.json.")] = None,
     resolutions: Resolutions = None,
     supernet: Annotated[Path | None, typer.Option(help="Supernet to inherit weights from; random without.")] = None,
     tables: Annotated[list[Path] | None, typer.Option("--table", help="Latency table that predicts it.")] = None,
-    precision: Annotated[str, typer.Option(help="What the engine computes in.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="What the engine computes in; with auto, all are tried.")] = "fp32",
     batch: Annotated[int | None, typer.Option(help="Images a run; by default 1, and 64 on a GPU.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
     target: Annotated[list[str] | None, typer.Option(help="GPU to build for, as in sm86; may be given again.")] = None,
+    max_drop: Annotated[float, typer.Option("--max-accuracy-drop", help="Points of top-1 that auto may lose.")] = 0.5,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Images for int8: a folder, or .npz with (n, C, r, r).")
+    ] = None,
+    compiled: Annotated[bool, typer.Option(help="With auto, time torch.compile too (half a minute a network).")] = True,
+    quick: Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")] = False,
 ) -> None:
     """Build engines, prove and measure them, and write each with its datasheet; JSONL of their figures."""
     from hwnas.export import source as sources
+    from hwnas.export.batch import export_each
+    from hwnas.export.run import Request
     from hwnas.export.run import export as run_export
+    from hwnas.export.running import DEPTH, SHALLOW
 
+    size = batch or (1 if engine == AUTO else get_engine(engine).batch)
+    request = Request(
+        engine, Options(threads, precision, size), tuple(target or ()), max_drop, calibration,
+        ("eager", "compiled") if compiled else ("eager",), depth=SHALLOW if quick else DEPTH, command=_command(),
+    )  # fmt: skip
+    if whole and source.is_dir():
+        with sources.RunSource(source, ids, front=True) as run:
+            _print_batch(export_each(run.ids, run.job, request, out), out)
+        return
     if source.is_dir():
         jobs = sources.jobs_of_run(source, ids)
     elif space is None:
         raise BadInput(f"{source} is one architecture, but of which space", "--space NAME", "--space mbv3")
     else:
         jobs = {"": sources.job_of_arch(source, space_of(space, resolutions), supernet, tables or [])}
-    options = Options(threads, precision, batch or get_engine(engine).batch)
-    sheets = run_export(jobs, engine, options, out, targets=target or ())
-    for name, sheet in sheets.items():
-        emit({"folder": str(out / name), **_figures(sheet)})
-    people().print(_table(sheets))
+    _print(run_export(jobs, request, out), out)
 
 
 def validate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An exported folder.")],
     force: Annotated[bool, typer.Option(help="Measure although this is another device or setting.")] = False,
+    rebuild: Annotated[bool, typer.Option(help="First build a TensorRT engine again, for the GPU here.")] = False,
+    quick: Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")] = False,
 ) -> None:
     """Measure an exported engine again, here, and compare it with its datasheet; JSON."""
+    from hwnas.export.running import DEPTH, SHALLOW
     from hwnas.export.validate import validate as run_validate
 
-    emit(run_validate(folder, force=force))
+    found = run_validate(folder, force=force, anew=rebuild, depth=SHALLOW if quick else DEPTH)
+    emit(found)
+    people().print(_changes(found))
+    for line in found["differences"]:
+        people().print(f"differs: {line}")
+
+
+def _command() -> str:
+    """The command line, as a datasheet repeats it."""
+    return shlex.join(["hwnas", *sys.argv[1:]])
+
+
+def _print(sheets: dict[str, dict[str, Any]], out: Path) -> None:
+    for name, sheet in sheets.items():
+        emit({"folder": str(out / name), **_figures(sheet)})
+        if sheet["contest"]:
+            people().print(contest_table(sheet))
+            for line in _reasons(sheet["contest"]):
+                people().print(line, markup=False)
+    if sheets:
+        people().print(_table(sheets))
+
+
+def _print_batch(batch: Batch, out: Path) -> None:
+    _print(batch.done, out)
+    text = f"{len(batch.done)} exported, {len(batch.kept)} were there already, {len(batch.failed)} failed"
+    people().print(text)
+    for key, error in batch.failed.items():
+        people().print(f"{key}: {error}", markup=False)
+    if batch.failed:
+        raise typer.Exit(1)
 
 
 def _figures(sheet: dict[str, Any]) -> dict[str, Any]:
-    latency, parity = sheet["latency"], sheet["parity"].get("seeded noise", {})
-    return {
-        "id": sheet["name"], "engine": sheet["engine"]["name"], "predicted_ms": latency["predicted"]["value"],
+    latency, parity, contest = sheet["latency"], sheet["parity"].get("seeded noise", {}), sheet["contest"]
+    figures = {
+        "id": sheet["name"], "engine": sheet["engine"]["name"], "precision": sheet["engine"]["precision"],
+        "predicted_ms": latency["predicted"]["value"],
         "measured_ms": latency["measured"]["value"], "within_interval": latency["within_interval"],
         "parity_max_abs": parity.get("max_abs"), "top1": sheet["accuracy"]["top1"]["value"],
     }  # fmt: skip
+    return figures | ({"contest": contest} if contest else {})
+
+
+def contest_table(sheet: dict[str, Any]) -> Table:
+    """All candidates of one network, fastest first, and torch as a reference."""
+    contest = sheet["contest"]
+    table = Table(title=f"{sheet['name']}: every engine here", caption=f"top-1 {contest['accuracy']}")
+    for column in ("engine", "ms", "x", "top-1", "lost", "parity", "MB", "allowed"):
+        table.add_column(column, justify="right", no_wrap=column == "engine")
+    rows = sorted(contest["candidates"], key=lambda c: c["latency"]["value"] if c["latency"] else float("inf"))
+    winner = next(c["latency"]["value"] for c in rows if not c["refused"])
+    for c in rows:
+        parity = "-" if c["parity"] is None else f"{c['parity']['max_rel']:.1g}"
+        table.add_row(
+            f"{c['engine']} {c['precision']}", *_ratio(c["latency"], winner), _number(c["top1"], 2),
+            _number(c["lost"], 2), parity, _number(c["bytes"] / 1e6 or None, 2), "no" if c["refused"] else "yes",
+        )  # fmt: skip
+    for name, figure in contest["references"].items():
+        table.add_row(f"torch {name}", *_ratio(figure, winner))
+    return table
+
+
+def _reasons(contest: dict[str, Any]) -> list[str]:
+    """Why it was chosen, why others were not, and why torch is not there."""
+    refused = [f"{c['engine']} {c['precision']}: {c['refused']}" for c in contest["candidates"] if c["refused"]]
+    absent = [f"torch {name}: {f['how']}" for name, f in contest["references"].items() if f["value"] is None]
+    return [f"chosen: {contest['why']}", *refused, *absent]
+
+
+def _ratio(figure: dict[str, Any] | None, winner: float) -> tuple[str, str]:
+    """A latency, and how many times the winner's it is."""
+    if figure is None or figure["value"] is None:
+        return "-", "-"
+    return interval(figure), f"{figure['value'] / winner:.2f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _changes(found: dict[str, Any]) -> Table:
+    table = Table(title="The datasheet and this machine, now")
+    for column in ("figure", "datasheet", "here", "change"):
+        table.add_column(column, justify="right")
+    for name, row in found["changes"].items():
+        change = "-" if row["change"] is None else f"{100 * row['change']:+.1f} %"
+        table.add_row(name, f"{row['datasheet']:.4g} {row['unit']}", f"{row['here']:.4g} {row['unit']}", change)
+    return table
 
 
 def _table(sheets: dict[str, dict[str, Any]]) -> Table:

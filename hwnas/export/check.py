@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from profilers.base import Session
 from profilers.errors import MeasurementFailed
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Floats = NDArray[np.float32]
 PARITY_IMAGES, PARITY_SEED = 16, 20260
@@ -42,6 +45,16 @@ def logits_of(session: Session, images: Floats) -> Floats:
         filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
         found.append(session.infer(np.ascontiguousarray(filled))[: len(part)])
     return np.concatenate(found)
+
+
+def torch_logits(network: nn.Module, images: Floats) -> Floats:
+    """(n, classes) of the torch network for (n, C, r, r)."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [network.eval()(torch.from_numpy(images[i : i + 64])) for i in range(0, len(images), 64)]
+    logits: Floats = torch.cat(parts).numpy()
+    return logits
 
 
 def parity(got: Floats, reference: Floats) -> Parity:

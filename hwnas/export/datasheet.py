@@ -17,12 +17,12 @@ from typing import Any
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, write_json, write_text
 
-SCHEMA, FILE, KIND = 1, "datasheet.json", "hwnas-datasheet"
+SCHEMA, FILE, KIND = 2, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
 _SECTIONS = {
     "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
     "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
-    "fingerprint": dict, "snippet": str, "commands": list,
+    "fingerprint": dict, "snippet": str, "commands": list, "running": dict, "request": dict, "contest": dict,
 }  # fmt: skip
 
 
@@ -114,7 +114,8 @@ def markdown(sheet: Mapping[str, Any]) -> str:
         f"| latency, measured | {_figure(latency['measured'])} |",
         f"| measured within the predicted interval | {_yes(latency['within_interval'])} |",
         f"| accuracy of the engine | {_figure(accuracy['top1'])} |",
-        *_parity_rows(sheet["parity"]), "",
+        *_parity_rows(sheet["parity"]), *_running_rows(sheet["running"]), "",
+        *_contest(sheet["contest"]),
         "## Input", "",
         f"{shape['layout']}, {shape['size']} x {shape['size']} px, {shape['channels']} channels, "
         f"mean {shape['mean']}, std {shape['std']}; {shape['note']}", "",
@@ -134,6 +135,34 @@ def _parity_rows(parities: Mapping[str, Any]) -> list[str]:
         f"{p['max_rel']:.2g} relative; top-1 agreement {100 * p['top1_agreement']:.2f} % |"
         for name, p in parities.items()
     ]
+
+
+def _running_rows(running: Mapping[str, Any]) -> list[str]:
+    rates = [f"| throughput, batch {n} | {_figure(value)} |" for n, value in running.get("throughput", {}).items()]
+    names = {"cold_start": "cold start", "load": "loading alone", "peak_memory": "peak memory"}
+    return rates + [f"| {name} | {_figure(running[key])} |" for key, name in names.items() if key in running]
+
+
+def _contest(contest: Mapping[str, Any]) -> list[str]:
+    """The table of what else was tried, for an engine that was chosen among several."""
+    if not contest:
+        return []
+    rows = [
+        f"| {c['engine']} {c['precision']} | {_figure(c['latency']) if c['latency'] else '-'} | {_points(c)} "
+        f"| {c['bytes'] / 1e6:.2f} MB | {c['refused'] or 'allowed'} |"
+        for c in contest["candidates"]
+    ]
+    torch = [
+        f"| torch, {name} | {_figure(value)} | | | for comparison |" for name, value in contest["references"].items()
+    ]
+    return [
+        "## Why this engine", "", f"{contest['why']}.", "", f"Accuracy {contest['accuracy']}.", "",
+        "| engine | latency | points lost | size | |", "|---|---|---|---|---|", *rows, *torch, "",
+    ]  # fmt: skip
+
+
+def _points(candidate: Mapping[str, Any]) -> str:
+    return "-" if candidate["lost"] is None else f"{candidate['lost']:.2f}"
 
 
 def _figure(value: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Engine formats: what lies in the folder for each, and which profiler runs it. A new one is one entry.
 
-Every folder holds `model.onnx`, float32 with its weights inside. TensorRT's engines are built from it and lie beside it
-with their manifests; ONNX Runtime and OpenVINO load the ONNX itself.
+Every folder holds `model.onnx`, float32 or quantised, with its weights inside. TensorRT's engines are built from it and
+lie beside it with their manifests; ONNX Runtime and OpenVINO load the ONNX itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import cast
 
 import onnx
 
+from hwnas.export import runner
 from profilers.base import Options, Session
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes
@@ -29,12 +30,15 @@ Compile = Callable[[bytes, Options, tuple[str, ...], Path], list[str]]
 class Engine:
     """A format: `profiler` runs and times it, `snippet` loads and runs it, `compile` builds its files from the ONNX.
 
-    What is compiled may be built on a machine that cannot run it.
+    `loader` is `run.py`'s part for it, `imports` that file's import lines. What is compiled may be built on a machine
+    that cannot run it.
     """
 
     name: str
     profiler: str
     snippet: str
+    loader: str
+    imports: str
     batch: int = 1
     compile: Compile | None = None
 
@@ -62,14 +66,24 @@ import {package} as trt  # version {version}, the one that built it
 engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine(open("{file}", "rb").read())
 context = engine.create_execution_context()  # set_tensor_address of "input" {shape} and "logits", execute_async_v3"""
 
+_CUDA = "import pycuda.autoinit, pycuda.driver as cuda\n"
+
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("onnx", "onnxruntime", _ORT),
-        Engine("onnxruntime", "onnxruntime", _ORT),
-        Engine("openvino", "openvino", _OV),
-        Engine("tensorrt", "tensorrt", _TRT, 64, _compiler(TENSORRT)),
-        Engine("tensorrt-rtx", "tensorrt-rtx", _TRT, 64, _compiler(TENSORRT_RTX)),
+        Engine("onnx", "onnxruntime", _ORT, runner.ORT, "import onnxruntime as ort"),
+        Engine("onnxruntime", "onnxruntime", _ORT, runner.ORT, "import onnxruntime as ort"),
+        Engine("openvino", "openvino", _OV, runner.OV, "import openvino as ov"),
+        Engine("tensorrt", "tensorrt", _TRT, runner.TRT, _CUDA + "import tensorrt as trt", 64, _compiler(TENSORRT)),
+        Engine(
+            "tensorrt-rtx",
+            "tensorrt-rtx",
+            _TRT,
+            runner.TRT,
+            _CUDA + "import tensorrt_rtx as trt",
+            64,
+            _compiler(TENSORRT_RTX),
+        ),
     )
 }
 
@@ -114,9 +128,23 @@ def engine_file(files: Sequence[str]) -> str:
 def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str], version: str) -> str:
     """The lines of code that load and run it."""
     return engine.snippet.format(
-        shape=shape, hint={"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32"), version=version,
-        package=engine.profiler.replace("-", "_"), file=engine_file(files) if engine.compile else MODEL,
+        shape=shape, hint=_hint(options), version=version, package=engine.profiler.replace("-", "_"),
+        file=engine_file(files) if engine.compile else MODEL,
     )  # fmt: skip
+
+
+def script(engine: Engine, options: Options, files: Sequence[str]) -> str:
+    """The text of `run.py`."""
+    needs = engine.profiler.replace("-", "_") + (" and pycuda" if engine.compile else "")
+    return runner.script(
+        engine.loader, engine.imports, needs, options.batch, threads=options.threads, hint=_hint(options),
+        file=engine_file(files) if engine.compile else MODEL,
+    )  # fmt: skip
+
+
+def _hint(options: Options) -> str:
+    """OpenVINO's word for what it computes in; a quantised model says so itself."""
+    return {"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32")
 
 
 def check_onnx(model: bytes, name: str) -> None:

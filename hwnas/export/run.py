@@ -1,29 +1,28 @@
 """Export: build every engine, prove it, time them all together, then write the folders in one step each.
 
-Job ─► torch network ─► folded weights ─► ONNX ─► engine ─► session ─► parity, accuracy, latency ─► datasheet
+Job ─► (the contest of all engines, for "auto") ─► engine ─► parity, accuracy, latency, running costs ─► datasheet
 """
 
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwnas.export import check, datasheet
+from hwnas.export import auto, check, datasheet
+from hwnas.export.build import Built, Models, Target, build, replace, temporary
 from hwnas.export.datasheet import Figure
-from hwnas.export.engines import MODEL, Engine, get_engine, open_engine
+from hwnas.export.engines import get_engine
 from hwnas.export.job import Job
+from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import Proof, make_sheet
-from hwnas.onnx_writer import write_onnx
-from profilers.base import Failure, Options, Samples, Session, TimingPlan
-from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.base import Failure, Options, Samples, TimingPlan
+from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import write_bytes
 from profilers.pin import pin
 from profilers.progress import track
@@ -33,148 +32,153 @@ PLAN = TimingPlan(min_rounds=30, max_rounds=120)
 REFERENCE = "reference.npz"
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    engine       a format, or "auto" for the fastest of all within `max_drop`
+    options      how it runs; for "auto" the precision is not looked at
+    gpus         compute capabilities such as "sm86" that TensorRT-RTX builds for
+    max_drop     points of top-1 that "auto" may lose
+    calibration  images for int8; the data set's by default
+    references   what "auto" times torch with: "eager" and "compiled"
+    plan, depth  of the timing, and of what is measured beside it
+    command      the command line, for the datasheet
+    """
+
+    engine: str = "onnxruntime"
+    options: Options = field(default_factory=Options)
+    gpus: tuple[str, ...] = ()
+    max_drop: float = auto.MAX_DROP
+    calibration: Path | None = None
+    references: tuple[str, ...] = auto.REFERENCES
+    plan: TimingPlan = PLAN
+    depth: Depth = DEPTH
+    command: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides the engine: a folder of the same request and network need not be exported again."""
+        calibration = str(self.calibration) if self.calibration else None
+        drop = self.max_drop if self.engine == "auto" else None
+        return {"engine": self.engine, **asdict(self.options), "gpus": list(self.gpus), "max_accuracy_drop": drop,
+                "calibration": calibration}  # fmt: skip
+
+
 @dataclass
-class _Built:
-    """An engine in its temporary folder; `session` is None where it cannot run here, and `missing` says why."""
+class _Work:
+    """One job on its way."""
 
     job: Job
-    folder: Path
-    files: list[str] = field(default_factory=list)
-    session: Session | None = None
-    missing: str = ""
+    target: Target
+    built: Built
+    contest: auto.Contest | None = None
     proof: Proof | None = None
     samples: Samples | None = None
+    section: dict[str, Any] | None = None
 
 
-def export(
-    jobs: Mapping[str, Job], engine: str, options: Options, out: Path, plan: TimingPlan = PLAN,
-    targets: Sequence[str] = (),
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, dict[str, Any]]:
     """Export each job to `out / name` (to `out` itself where the name is ""), timed against each other.
 
-    Args:
-        jobs: what to export, by folder name.
-        engine: the format.
-        options: how it runs.
-        out: the folder; what was exported there before is replaced at the end, in one step.
-        plan: of the timing.
-        targets: compute capabilities such as "sm86" that TensorRT-RTX builds for.
+    What was exported there before is replaced at the end, in one step; where anything fails, nothing is written.
 
     Returns:
         The datasheet of each, by name.
 
     Raises:
         EngineUnavailable, MeasurementFailed: the engine cannot run here, or could not be timed.
-        BadInput: unknown engine or precision, or a folder that holds something else.
+        BadInput: unknown engine or precision, no images for int8, or a folder that holds something else.
     """
-    form = get_engine(engine)
-    if targets and form.compile is None:
-        raise BadInput(f"--target {targets[0]} for engine {engine}", "engines that are compiled for a GPU")
+    check_request(request)
     for name in jobs:
         _check_target(out / name)
-    with ExitStack() as stack, pin(options.threads):
-        built: dict[str, _Built] = {}
+    with ExitStack() as stack, pin(request.options.threads):
         with track(len(jobs), "building and checking engines") as bar:
+            work = {}
             for name, job in jobs.items():
-                built[name] = _Built(job, stack.enter_context(_temporary(out / name)))
-                _build(built[name], form, options, tuple(targets))
-                if built[name].session is not None:
-                    stack.enter_context(built[name].session)  # type: ignore[arg-type]
-                _prove(built[name])
+                folder = stack.enter_context(temporary(out / name))
+                work[name] = _prepare(job, request, folder, stack)
                 bar.advance()
-        _time(built, plan)
-        sheets = {name: _write(b, form, options) for name, b in built.items()}
-        for name, b in built.items():
-            _replace(b.folder, out / name)
+        _time(work, request.plan)
+        with track(len(jobs), "throughput, memory, cold start") as bar:
+            for w in work.values():
+                files, missing = w.built.files, w.built.missing
+                w.section = running(w.target.engine, w.target.options, w.built.folder, files, request.depth, missing)
+                bar.advance()
+        sheets = {name: _write(w, request) for name, w in work.items()}
+        for name, w in work.items():
+            replace(w.built.folder, out / name)
     return sheets
 
 
-def _build(b: _Built, engine: Engine, options: Options, targets: tuple[str, ...]) -> None:
-    from hwnas.nets import fold
-
-    job = b.job
-    facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
-    model = write_onnx(job.space.layers(job.arch), fold(job.network), batch=options.batch, metadata=facts)
-    write_bytes(b.folder / MODEL, model)
-    b.files = [MODEL]
-    if engine.compile is None:
-        b.session = open_engine(engine, b.folder, options, b.files)
-        return
-    b.files += engine.compile(model, options, targets, b.folder)
-    try:
-        b.session = open_engine(engine, b.folder, options, b.files)
-    except EngineUnavailable as error:  # built ahead of time for a GPU that is not here
-        b.missing = error.got
+def check_request(request: Request) -> None:
+    """BadInput for an engine that does not exist, or GPUs named for one that is not built for them."""
+    compiled = request.engine != "auto" and get_engine(request.engine).compile is not None
+    if request.gpus and not compiled:
+        raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
 
 
-def _prove(b: _Built) -> None:
-    job = b.job
+def _prepare(job: Job, request: Request, folder: Path, stack: ExitStack) -> _Work:
+    models, contest = Models(job, request.calibration), None
+    if request.engine == "auto":
+        with temporary(folder) as scratch:
+            contest = auto.contest(models, request.options, scratch, request.max_drop, request.references, request.plan)
+        target = contest.chosen
+    else:
+        target = Target(get_engine(request.engine), request.options, request.gpus)
+    built = build(models, target, folder)
+    if built.session is not None:
+        stack.enter_context(built.session)
+    work = _Work(job, target, built, contest)
+    work.proof = prove(work.job, work.built)
+    return work
+
+
+def prove(job: Job, built: Built) -> Proof:
+    """Parity and accuracy of the engine; torch's answers are written beside it."""
     reference: dict[str, Any] = {}
     inputs = {"seeded noise": check.parity_inputs(job.input_shape)}
     if job.dataset is not None:
         inputs[f"{job.dataset.name} test split"] = job.dataset.images("test", job.arch.r).numpy()
-    found, accuracy = {}, Figure(None, "%", f"not measured: {b.missing or 'random weights, or no data set'}")
+    found, accuracy = {}, Figure(None, "%", f"not measured: {built.missing or 'random weights, or no data set'}")
     for name, images in inputs.items():
-        expected = _torch_logits(job, images)
-        reference |= (
-            {"parity_logits": expected} if not reference else {"test_top1": expected.argmax(1).astype(np.int32)}
-        )
-        if b.session is not None:
-            got = check.logits_of(b.session, images)
+        expected = check.torch_logits(job.network, images)
+        first = not reference
+        reference |= {"parity_logits": expected} if first else {"test_top1": expected.argmax(1).astype(np.int32)}
+        if built.session is not None:
+            got = check.logits_of(built.session, images)
             found[name] = check.parity(got, expected)
-            if job.dataset is not None and name != "seeded noise":
+            if job.dataset is not None and not first:
                 value = check.top1(got, job.dataset.labels("test").numpy())
                 accuracy = Figure(value, "%", f"measured: this engine on {len(images)} images, {name}")
     stream = io.BytesIO()
     np.savez_compressed(stream, **reference)
-    write_bytes(b.folder / REFERENCE, stream.getvalue())
-    b.files.append(REFERENCE)
-    b.proof = Proof(found, accuracy, job.dataset.name if job.dataset else None, b.missing)
+    write_bytes(built.folder / REFERENCE, stream.getvalue())
+    built.files.append(REFERENCE)
+    return Proof(found, accuracy, job.dataset.name if job.dataset else None, built.missing)
 
 
-def _torch_logits(job: Job, images: check.Floats) -> check.Floats:
-    import torch
-
-    with torch.inference_mode():
-        parts = [job.network.eval()(torch.from_numpy(images[i : i + 64])) for i in range(0, len(images), 64)]
-    logits: check.Floats = torch.cat(parts).numpy()
-    return logits
-
-
-def _time(built: Mapping[str, _Built], plan: TimingPlan) -> None:
-    sessions = {name: b.session for name, b in built.items() if b.session is not None}
+def _time(work: Mapping[str, _Work], plan: TimingPlan) -> None:
+    sessions = {name: w.built.session for name, w in work.items() if w.built.session is not None}
     with track(len(sessions), "timing engines") as bar:
         for name, samples in time_sessions(sessions, plan, progress=bar).items():
             if isinstance(samples, Failure):
-                raise MeasurementFailed(f"{built[name].job.arch.id} could not be timed: {samples.reason}")
-            built[name].samples = samples
+                raise MeasurementFailed(f"{work[name].job.arch.id} could not be timed: {samples.reason}")
+            work[name].samples = samples
 
 
-def _write(b: _Built, engine: Engine, options: Options) -> dict[str, Any]:
-    if b.proof is None:
-        raise MeasurementFailed(f"{b.job.arch.id} was not checked")
-    sheet = make_sheet(b.job, engine, options, b.folder, b.files, b.proof, b.samples)
-    datasheet.write(b.folder, sheet)
+def _write(w: _Work, request: Request) -> dict[str, Any]:
+    if w.proof is None or w.section is None:
+        raise MeasurementFailed(f"{w.job.arch.id} was not checked")
+    sheet = make_sheet(w.job, w.target, w.built, w.proof, w.samples)
+    sheet |= {
+        "running": w.section, "request": request.to_json(), "contest": w.contest.to_json() if w.contest else {},
+        "commands": [*([request.command] if request.command else []), *sheet["commands"]],
+    }  # fmt: skip
+    datasheet.write(w.built.folder, sheet)
     return sheet
 
 
 def _check_target(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / datasheet.FILE).is_file()):
         raise BadInput(f"{folder} exists and holds something else", "a new folder, or one that was exported before")
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _replace(folder: Path, target: Path) -> None:
-    folder.chmod(0o755)
-    if target.exists():
-        shutil.rmtree(target)
-    folder.rename(target)

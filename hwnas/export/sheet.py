@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwnas import __version__
 from hwnas.export import datasheet
@@ -17,6 +16,9 @@ from hwnas.export.job import Job, predicted
 from profilers.base import Options, Samples
 from profilers.fingerprint import fingerprint
 from profilers.registry import get_profiler
+
+if TYPE_CHECKING:
+    from hwnas.export.build import Built, Target
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,9 @@ class Proof:
     missing: str = ""
 
 
-def make_sheet(
-    job: Job,
-    engine: Engine,
-    options: Options,
-    folder: Path,
-    files: Sequence[str],
-    proof: Proof,
-    samples: Samples | None,
-) -> dict[str, Any]:
+def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Samples | None) -> dict[str, Any]:
     """The content of a datasheet; `samples` is None where the engine could not be run here."""
+    engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
     version = profiler.status().version or "unknown"
     return {
@@ -48,16 +43,16 @@ def make_sheet(
         "architecture": job.arch.to_json(),
         "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
         "engine": {"name": engine.name, "profiler": engine.profiler, "file": MODEL, **vars(options)},
-        "weights": job.weights,
+        "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
         "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
         "latency": latency(predicted(job, engine.profiler, options), samples, engine, options, proof.missing),
         "parity": {key: value.to_json() for key, value in proof.parity.items()},
         "accuracy": {"dataset": proof.dataset, "top1": proof.accuracy.to_json()},
         "preprocessing": preprocessing(job),
-        "files": datasheet.file_facts(folder, list(files)),
+        "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
         "snippet": snippet(engine, options, (options.batch, *job.input_shape), files, version),
-        "commands": ["hwnas validate ."],
+        "commands": ["hwnas validate .", "python run.py IMAGE"],
     }
 
 
@@ -84,13 +79,14 @@ def within(low: float | None, high: float | None, ms: float) -> bool | None:
 
 def preprocessing(job: Job) -> dict[str, Any]:
     """What an image must go through, and what the outputs mean."""
-    data = job.dataset
+    data, channels = job.dataset, job.space.in_channels
+    unknown = "" if data else "; no data set is known: not normalised, classes by number"
     return {
         "layout": "NCHW, float32",
         "size": job.arch.r,
-        "channels": job.space.in_channels,
-        "mean": list(data.mean) if data else None,
-        "std": list(data.std) if data else None,
-        "note": "values 0 to 1, then (value - mean) / std; resized bilinearly with antialiasing",
-        "labels": [str(i) for i in range(job.space.classes)] if data else None,
+        "channels": channels,
+        "mean": list(data.mean) if data else [0.0] * channels,
+        "std": list(data.std) if data else [1.0] * channels,
+        "note": f"values 0 to 1, then (value - mean) / std; resized bilinearly with antialiasing{unknown}",
+        "labels": [str(i) for i in range(job.space.classes)],
     }

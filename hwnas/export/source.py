@@ -47,18 +47,53 @@ def jobs_of_run(folder: Path, ids: Sequence[str] | None) -> dict[str, Job]:
     Raises:
         BadInput: an id that the run has not, or whose evaluation failed.
     """
-    from hwnas import accuracy
-    from hwnas.search.run import open_run
+    with RunSource(folder, ids) as source:
+        return {key: source.job(key) for key in source.ids}
 
-    with open_run(folder) as run:
-        kind, rest = accuracy.split(run.config.accuracy)
-        supernet = Path(rest) if kind == "supernet" else None
-        tables = {name: lut.load(path) for name, path in run.config.tables.items()}
-        chosen = _chosen(run, ids)
-        return {
-            e.arch.id: _job(run.space, e.arch, supernet, list(tables.values()), _objectives(run, e, tables))
-            for e in chosen
-        }
+
+class RunSource:
+    """Networks of a run, one job at a time: a whole front's weights need not be in memory together.
+
+    Args:
+        folder: the run's.
+        ids: which; None for those that `hwnas select` offers first.
+        front: all networks of the front, in the archive's order, instead.
+
+    Raises:
+        BadInput: an id that the run has not, or whose evaluation failed.
+    """
+
+    def __init__(self, folder: Path, ids: Sequence[str] | None = None, *, front: bool = False) -> None:
+        from hwnas import accuracy
+        from hwnas.search.run import open_run
+
+        self.run = open_run(folder)
+        kind, rest = accuracy.split(self.run.config.accuracy)
+        self.supernet = Path(rest) if kind == "supernet" else None
+        self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
+        self.rows = {e.arch.id: e for e in (_front(self.run) if front and not ids else _chosen(self.run, ids))}
+
+    def __enter__(self) -> RunSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run.archive.close()
+
+    @property
+    def ids(self) -> list[str]:
+        """In the order in which they are exported."""
+        return list(self.rows)
+
+    def job(self, key: str) -> Job:
+        """The network of that id, with its weights."""
+        row, tables = self.rows[key], list(self.tables.values())
+        return _job(self.run.space, row.arch, self.supernet, tables, _objectives(self.run, row, self.tables))
+
+
+def _front(run: Run) -> list[Evaluation]:
+    from hwnas.search.select import front
+
+    return front(run.problem, run.archive.evaluations())
 
 
 def _chosen(run: Run, ids: Sequence[str] | None) -> list[Evaluation]:

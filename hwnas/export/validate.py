@@ -10,7 +10,9 @@ import numpy as np
 
 from hwnas.export import check, datasheet
 from hwnas.export.engines import get_engine, open_engine
+from hwnas.export.rebuild import rebuild
 from hwnas.export.run import PLAN, REFERENCE
+from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import within
 from profilers.base import Failure, Options, Session, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed
@@ -21,41 +23,78 @@ from profilers.registry import get_profiler
 from profilers.timing import time_sessions
 
 
-def validate(folder: Path, *, force: bool = False, plan: TimingPlan = PLAN) -> dict[str, Any]:
+def validate(
+    folder: Path, *, force: bool = False, anew: bool = False, plan: TimingPlan = PLAN, depth: Depth = DEPTH
+) -> dict[str, Any]:
     """Measure the engine again and compare it with its datasheet.
+
+    Args:
+        folder: an exported one.
+        force: measure although this is another device or setting.
+        anew: build a compiled engine again first, for this machine (see `hwnas.export.rebuild`).
+        plan: of the timing.
+        depth: what is measured beside it.
 
     Returns:
         predicted_ms, low, high (None without a prediction), measured_ms and its interval, within_interval,
-        parity_max_abs against torch's logits, top1_agreement (a share), and the accuracy where the data is at hand.
+        parity_max_abs against torch's logits, top1_agreement (a share), the accuracy where the data is at hand, the
+        running costs, and `changes`: by figure, what the datasheet says and what was found here.
 
     Raises:
         FingerprintMismatch: measured on another device or setting (fields named), and not `force`.
         BadInput: an edited datasheet, a swapped file, an ONNX that points elsewhere.
     """
-    sheet = datasheet.read(folder)
-    engine, options = get_engine(sheet["engine"]["name"]), _options(sheet["engine"])
-    differ = fingerprint(get_profiler(engine.profiler), options).differences(
-        Fingerprint.from_json(sheet["fingerprint"])
-    )
-    if differ and not force:
+    sheet = rebuild(folder) if anew else datasheet.read(folder)
+    engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
+    differ = differences(sheet)
+    if differ and not (force or anew):
         raise FingerprintMismatch(
             f"the datasheet is of another device or setting ({'; '.join(differ)})",
             "the same device, runtime and settings", "--force to measure here all the same",
         )  # fmt: skip
-    with pin(options.threads), open_engine(engine, folder, options, list(sheet["files"])) as session:
+    files = list(sheet["files"])
+    with pin(options.threads), open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         samples = time_sessions({"engine": session}, plan)["engine"]
     if isinstance(samples, Failure):
         raise MeasurementFailed(f"the engine could not be timed: {samples.reason}")
     guess = sheet["latency"]["predicted"]
     low, high = guess.get("low"), guess.get("high")
-    return {
+    result = {
         "predicted_ms": guess["value"], "measured_ms": samples.ms, "low": low, "high": high,
         "within_interval": within(low, high, samples.ms),
         **found,
         "measured_low": samples.low, "measured_high": samples.high, "converged": samples.converged,
-        "clock": samples.clock, "differences": differ,
+        "clock": samples.clock, "differences": differ, "running": running(engine, options, folder, files, depth),
     }  # fmt: skip
+    return {**result, "changes": changes(sheet, result)}
+
+
+def differences(sheet: dict[str, Any]) -> list[str]:
+    """The fields in which this machine and the datasheet's differ, a line each."""
+    profiler = get_profiler(get_engine(sheet["engine"]["name"]).profiler)
+    here = fingerprint(profiler, engine_options(sheet["engine"]))
+    return here.differences(Fingerprint.from_json(sheet["fingerprint"]))
+
+
+def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """By name, each figure of the datasheet beside what was found here; only those that both have."""
+    was, now = sheet["running"], found["running"]
+    pairs = {
+        "latency": (sheet["latency"]["measured"]["value"], found["measured_ms"], "ms"),
+        "accuracy": (sheet["accuracy"]["top1"]["value"], found["top1"], "%"),
+    }
+    for batch in was.get("throughput", {}):
+        figures = (group["throughput"].get(batch, {}).get("value") for group in (was, now))
+        pairs[f"throughput, batch {batch}"] = (*figures, "images/s")
+    for key, name in (("cold_start", "cold start"), ("peak_memory", "peak memory")):
+        if key in was and key in now:
+            pairs[name] = (was[key]["value"], now[key]["value"], was[key]["unit"])
+    return {
+        name: {"datasheet": old, "here": new, "unit": unit, "change": new / old - 1 if old else None}
+        for name, (old, new, unit) in pairs.items()
+        if old is not None and new is not None
+    }
 
 
 def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str, Any]:
@@ -84,7 +123,8 @@ def _reference(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{folder / REFERENCE} is damaged: {error}", remedy="export it again") from error
 
 
-def _options(engine: dict[str, Any]) -> Options:
+def engine_options(engine: dict[str, Any]) -> Options:
+    """How the datasheet's engine runs; BadInput if it does not say."""
     try:
         return Options(engine["threads"], engine["precision"], engine["batch"], engine["optimization"])
     except (KeyError, TypeError) as error:

@@ -119,6 +119,7 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
         "preprocessing": {"layout": "NCHW, float32", "size": row.arch["r"], "channels": 1, "mean": None, "std": None,
                           "note": "", "labels": None},
         "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
+        "running": {}, "request": {}, "contest": {},
     }  # fmt: skip
 
 

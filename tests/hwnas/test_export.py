@@ -1,38 +1,35 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
-from hwnas.data import get_dataset
 from hwnas.export import datasheet
 from hwnas.export.datasheet import Figure
-from hwnas.export.job import Job, counted
-from hwnas.export.run import export
+from hwnas.export.engines import ENGINES, script
+from hwnas.export.run import Request, export
+from hwnas.export.running import SHALLOW, Depth, running
 from hwnas.export.validate import validate
-from hwnas.nets import Network
-from hwnas.space import get_space
 from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
 from profilers.registry import get_profiler
+from tests.hwnas.exporting import QUICK, REQUEST, job
 
-QUICK = TimingPlan(min_rounds=5, max_rounds=10, warmup_runs=2, warmup_max_runs=3)
-
-
-def job(i: int = 0, dataset: str | None = "digits") -> Job:
-    space = get_space("tiny")
-    arch = space.decode(space.sample(i + 1, np.random.default_rng(0)))[i]
-    network = Network(space.layers(arch), arch, seed=i)
-    return Job(space, arch, network, "random", counted(space, arch), (), dataset and get_dataset(dataset))
+FILES = ["datasheet.json", "datasheet.md", "model.onnx", "reference.npz", "run.py"]
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engines")
-    export({"one": job(0), "two": job(1, None)}, "onnxruntime", Options(), folder, QUICK)
+    export({"one": job(0), "two": job(1, None)}, REQUEST, folder)
     return folder
 
 
@@ -41,20 +38,21 @@ def folder(exported, tmp_path):
     return shutil.copytree(exported / "one", tmp_path / "one")
 
 
+def check(folder, **options):
+    return validate(folder, plan=QUICK, depth=SHALLOW, **options)
+
+
 def test_a_folder_holds_one_onnx_and_its_proof(exported):
     for name in ("one", "two"):
-        files = sorted(p.name for p in (exported / name).iterdir())
-        assert files == ["datasheet.json", "datasheet.md", "model.onnx", "reference.npz"]
+        assert sorted(p.name for p in (exported / name).iterdir()) == FILES
     sheet = datasheet.read(exported / "one")
     assert sheet["parity"]["digits test split"]["top1_agreement"] == 1
     assert sheet["parity"]["seeded noise"]["max_rel"] < 1e-4
     assert sheet["accuracy"]["top1"]["how"].startswith("measured: this engine on")
-    assert (
-        sheet["latency"]["measured"]["low"]
-        <= sheet["latency"]["measured"]["value"]
-        <= sheet["latency"]["measured"]["high"]
-    )
+    measured = sheet["latency"]["measured"]
+    assert measured["low"] <= measured["value"] <= measured["high"]
     assert sheet["latency"]["predicted"]["value"] is None
+    assert sheet["running"]["throughput"] == {} and sheet["running"]["cold_start"]["value"] is None
     assert datasheet.read(exported / "two")["accuracy"]["top1"]["value"] is None
     assert "onnxruntime" in (exported / "one" / "datasheet.md").read_text()
 
@@ -67,13 +65,84 @@ def test_the_snippet_runs_as_printed(folder, monkeypatch):
     assert scope["logits"].shape == (1, 10)
 
 
+ALONE = """
+import runpy, sys
+allowed = set(sys.argv[1].split(","))
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top in set("torch torchvision hwnas profilers lut onnx scipy openvino onnxruntime".split()) - allowed:
+            raise ImportError(f"{top} is not there")
+sys.meta_path.insert(0, Only())
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_run_py_needs_its_runtime_alone_and_answers_as_torch(tmp_path, engine):
+    if not get_profiler(engine).status().available:
+        pytest.skip(f"{engine} is not installed")
+    work = job(0)
+    export({"": work}, replace(REQUEST, engine=engine), tmp_path / "x")
+    raw = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(raw).save(tmp_path / "digit.png")
+    command = [sys.executable, "-I", "-c", ALONE, engine, tmp_path / "x/run.py", tmp_path / "digit.png"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answers = re.findall(r"^(\d): ([\d.]+) %$", done.stdout, re.MULTILINE)
+    data, r = work.dataset, work.arch.r
+    import torch
+
+    image = torch.from_numpy(raw[None, None] / np.float32(255))
+    image = torch.nn.functional.interpolate(image, (r, r), mode="bilinear", antialias=True, align_corners=False)
+    with torch.inference_mode():
+        shares = work.network((image - data.mean[0]) / data.std[0]).softmax(1)[0]
+    assert len(answers) == 5
+    for label, share in answers:
+        assert float(share) == pytest.approx(100 * float(shares[int(label)]), abs=0.6)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_run_py_is_python_of_about_15_lines(engine):
+    text = script(ENGINES[engine], Options(batch=4), ["model.onnx", "model.sm86.engine"])
+    compile(text, "run.py", "exec")
+    assert len(text.splitlines()) < (40 if ENGINES[engine].compile else 30)
+
+
+def test_preprocessing_and_labels_are_in_the_onnx(exported):
+    facts = {p.key: p.value for p in onnx.load(exported / "one/model.onnx").metadata_props}
+    how = json.loads(facts["preprocessing"])
+    assert how["mean"] == [0.3059] and how["size"] == datasheet.read(exported / "one")["architecture"]["r"]
+    assert json.loads(facts["labels"]) == list("0123456789")
+
+
 def test_validate_measures_again_and_agrees(folder):
-    found = validate(folder, plan=QUICK)
+    found = check(folder)
     assert found["top1_agreement"] == 1
     assert found["parity_max_abs"] < 1e-3
     assert found["measured_ms"] > 0
     assert found["within_interval"] is None
     assert found["top1"] == datasheet.read(folder)["accuracy"]["top1"]["value"]
+    assert set(found["changes"]) == {"latency", "accuracy"}
+    assert found["changes"]["accuracy"]["change"] == 0
+
+
+def test_running_costs_are_figures_with_intervals(exported):
+    plan = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=1, warmup_max_runs=1)
+    options, files = Options(), ["model.onnx", "run.py"]
+    found = running(ENGINES["onnxruntime"], options, exported / "one", files, Depth((1, 4), 1, plan))
+    assert set(found["throughput"]) == {"1", "4"}
+    for figure in (*found["throughput"].values(), found["cold_start"], found["load"], found["peak_memory"]):
+        assert figure["how"].startswith("measured") and figure["low"] <= figure["value"] <= figure["high"]
+    assert found["peak_memory"]["value"] > 10
+    assert found["cold_start"]["value"] >= found["load"]["value"]
+
+
+def test_running_costs_say_why_they_are_not_there(exported):
+    depth = Depth((64,), 1)
+    found = running(ENGINES["tensorrt"], Options(), exported / "one", ["model.onnx"], depth, "no GPU")
+    assert {f["how"] for f in (*found["throughput"].values(), found["load"])} == {"not measured: no GPU"}
 
 
 def edit(folder, change):
@@ -87,13 +156,14 @@ def test_an_edited_datasheet_is_refused(folder):
     text = (folder / "datasheet.json").read_text()
     (folder / "datasheet.json").write_text(text.replace('"precision": "fp32"', '"precision": "fp16"', 1))
     with pytest.raises(BadInput, match="changed after it was written"):
-        validate(folder, plan=QUICK)
+        check(folder)
 
 
-def test_a_swapped_engine_is_refused(exported, folder):
-    shutil.copy(exported / "two" / "model.onnx", folder / "model.onnx")
+@pytest.mark.parametrize("name", ["model.onnx", "run.py"])
+def test_a_swapped_file_is_refused(exported, folder, name):
+    (folder / name).write_bytes((exported / "two" / name).read_bytes() + b"\n")
     with pytest.raises(BadInput, match="SHA-256 differs"):
-        validate(folder, plan=QUICK)
+        check(folder)
 
 
 def test_external_data_is_refused(folder):
@@ -101,34 +171,46 @@ def test_external_data_is_refused(folder):
     onnx.save_model(model, folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     edit(folder, lambda sheet: sheet["files"].update(datasheet.file_facts(folder, ["model.onnx"])))
     with pytest.raises(BadInput, match="in other files"):
-        validate(folder, plan=QUICK)
+        check(folder)
 
 
 def test_a_file_name_that_leads_outside_is_refused(folder):
     edit(folder, lambda sheet: sheet["files"].update({"../../x": {"sha256": "0", "bytes": 1}}))
     with pytest.raises(BadInput, match="leads out of"):
-        validate(folder, plan=QUICK)
+        check(folder)
 
 
 def test_another_device_is_refused_unless_forced(folder):
     edit(folder, lambda sheet: sheet["fingerprint"].update(device="Another CPU"))
     with pytest.raises(FingerprintMismatch, match="Another CPU"):
-        validate(folder, plan=QUICK)
-    assert validate(folder, force=True, plan=QUICK)["differences"]
+        check(folder)
+    assert check(folder, force=True)["differences"]
+
+
+def test_only_compiled_engines_can_be_rebuilt(folder):
+    with pytest.raises(BadInput, match="--rebuild of onnxruntime"):
+        check(folder, anew=True)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("ten years of work")
     with pytest.raises(BadInput, match="holds something else"):
-        export({"": job()}, "onnx", Options(), tmp_path, QUICK)
+        export({"": job()}, replace(REQUEST, engine="onnx"), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_failed_export_leaves_nothing(tmp_path):
-    with pytest.raises(BadInput, match="precision"):
-        export({"": job()}, "onnxruntime", Options(precision="fp8"), tmp_path / "x", QUICK)
-    with pytest.raises(BadInput, match="unknown engine"):
-        export({"": job()}, "tflite", Options(), tmp_path / "x", QUICK)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": Options(precision="fp8")}, "precision"),
+        ({"engine": "tflite"}, "unknown engine"),
+        ({"gpus": ("sm86",)}, "--target sm86"),
+        ({"gpus": ("sm86",), "engine": "auto"}, "--target sm86"),
+    ],
+)
+def test_a_failed_export_leaves_nothing(tmp_path, changes, message):
+    with pytest.raises(BadInput, match=message):
+        export({"": job()}, replace(REQUEST, **changes), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -139,24 +221,40 @@ def test_figures_say_how_they_were_obtained():
         Figure(1.0, "ms", "guessed")
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_path, precision):
+@pytest.fixture
+def gpu_request():
     pytest.importorskip("tensorrt_rtx")
     if get_profiler("tensorrt-rtx").status().available:
         pytest.skip("there is a GPU here")
-    options = Options(precision=precision, batch=64)
-    sheet = export({"": job()}, "tensorrt-rtx", options, tmp_path / "x", QUICK, ["sm86", "sm89"])[""]
+    return Request("tensorrt-rtx", Options(batch=64), ("sm86", "sm89"), plan=QUICK)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_path, gpu_request, precision):
+    wanted = replace(gpu_request, options=replace(gpu_request.options, precision=precision))
+    sheet = export({"": job()}, wanted, tmp_path / "x")[""]
     names = sorted(p.name for p in (tmp_path / "x").iterdir())
     assert [n for n in names if n.endswith(".onnx")] == ["model.onnx"]
     assert "model.sm86-sm89.engine" in names
     assert set(sheet["files"]) == set(names) - {"datasheet.json", "datasheet.md"}
     assert sheet["latency"]["measured"]["value"] is None
     assert sheet["latency"]["measured"]["how"].startswith("not measured: ")
+    assert sheet["running"]["cold_start"]["how"].startswith("not measured: ")
     assert sheet["parity"] == {}
     with pytest.raises(EngineUnavailable):
-        validate(tmp_path / "x", force=True, plan=QUICK)
+        check(tmp_path / "x", force=True)
 
 
-def test_targets_are_for_gpus(tmp_path):
-    with pytest.raises(BadInput, match="--target sm86"):
-        export({"": job()}, "onnxruntime", Options(), tmp_path / "x", QUICK, ["sm86"])
+def test_rebuilding_replaces_the_engine_and_signs_the_datasheet(tmp_path, gpu_request):
+    from hwnas.export.rebuild import rebuild
+
+    export({"": job()}, gpu_request, tmp_path / "x")
+    before = (tmp_path / "x/model.onnx").read_bytes()
+    sheet = rebuild(tmp_path / "x", ("sm120",))
+    names = {p.name for p in (tmp_path / "x").iterdir()}
+    assert {n for n in names if n.endswith(".engine")} == {"model.sm120.engine"}
+    assert set(sheet["files"]) == names - {"datasheet.json", "datasheet.md"}
+    assert (tmp_path / "x/model.onnx").read_bytes() == before
+    assert "model.sm120.engine" in (tmp_path / "x/run.py").read_text()
+    with pytest.raises(EngineUnavailable):  # none to build for
+        check(tmp_path / "x", anew=True)

@@ -1,0 +1,83 @@
+"""Export of many networks, one by one: what is there already is kept, what fails is recorded, the rest goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hwnas.export import datasheet
+from hwnas.export.job import Job
+from hwnas.export.run import Request, check_request, export
+from profilers.errors import HwnasError
+from profilers.files import write_text
+from profilers.progress import track
+
+ERRORS = "errors.jsonl"
+
+
+@dataclass
+class Batch:
+    """Datasheets by id of what was exported now, ids of what was there, one error's text by id."""
+
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def export_each(ids: Sequence[str], job: Callable[[str], Job], request: Request, out: Path) -> Batch:
+    """Export each network to `out / id`; interrupted, the same call goes on with those that are missing.
+
+    A folder is kept where its datasheet holds, and it was made by the same request. `out / errors.jsonl` lists what
+    failed in this call, and is not there if nothing did.
+
+    Args:
+        ids: the networks.
+        job: makes one's job.
+        request: what is wanted, the same for all.
+        out: the folder.
+
+    Raises:
+        BadInput: a request that cannot be fulfilled for any network.
+    """
+    check_request(request)
+    batch = Batch()
+    with track(len(ids), "exporting networks") as bar:
+        for key in ids:
+            bar.note(f"{key}, {len(batch.failed)} failed")
+            if is_there(out / key, request):
+                batch.kept.append(key)
+            else:
+                _one(key, job, request, out, batch)
+            bar.advance()
+    return batch
+
+
+def is_there(folder: Path, request: Request) -> bool:
+    """Whether this folder is what the request would make."""
+    try:
+        return bool(datasheet.read(folder)["request"] == request.to_json())
+    except HwnasError:
+        return False
+
+
+def _one(key: str, job: Callable[[str], Job], request: Request, out: Path, batch: Batch) -> None:
+    try:
+        batch.done[key] = export({key: job(key)}, request, out)[key]
+    except Exception as error:  # whatever it was, it is this network's alone
+        text = " ".join(f"{'' if isinstance(error, HwnasError) else f'{type(error).__name__}: '}{error}".split())
+        batch.failed[key] = text
+    record(out, batch.failed)
+
+
+def record(out: Path, failed: dict[str, str]) -> None:
+    """Write errors.jsonl, or remove that of an earlier call."""
+    if not failed:
+        (out / ERRORS).unlink(missing_ok=True)
+        return
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    lines = [json.dumps({"id": key, "error": text, "when": when}) for key, text in failed.items()]
+    write_text(out / ERRORS, "\n".join(lines) + "\n")

@@ -1,0 +1,145 @@
+"""From a job to an engine in a folder: torch network, folded weights, ONNX (quantised if wanted), engine files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hwnas.export import images, runner
+from hwnas.export.engines import MODEL, Engine, open_engine, script
+from hwnas.export.job import Job
+from hwnas.export.quantise import TOLERANCE, Quantised, quantise
+from hwnas.export.sheet import preprocessing
+from hwnas.onnx_edit import with_batch
+from hwnas.onnx_writer import write_onnx
+from profilers.base import Options, Session
+from profilers.errors import BadInput, EngineUnavailable
+from profilers.files import write_bytes, write_text
+
+SCRIPT = "run.py"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be built: the format, how it runs, and the GPUs ("sm86", …) that it is built for ahead of time."""
+
+    engine: Engine
+    options: Options
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in "openvino bf16"."""
+        return f"{self.engine.name} {self.options.precision}"
+
+
+@dataclass
+class Built:
+    """An engine in its folder; `session` is None where it cannot run here, and `missing` says why.
+
+    `note` says what was done to the weights, "" for nothing.
+    """
+
+    folder: Path
+    files: list[str] = field(default_factory=list)
+    session: Session | None = None
+    missing: str = ""
+    note: str = ""
+
+
+class Models:
+    """A job's ONNX models; each quantised one is made once, for all the engines that run it.
+
+    Args:
+        job: the network.
+        calibration: the user's images (see `images.of_path`); the data set's where there is one.
+        tolerance: of quantisation, %.
+    """
+
+    def __init__(self, job: Job, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
+        self.job, self.path, self.tolerance = job, calibration, tolerance
+        self.quantised: dict[bool, Quantised] = {}
+        self.source = ""
+
+    def of(self, target: Target) -> tuple[bytes, str]:
+        """The model for a target, and what was done to its weights."""
+        batch = target.options.batch
+        if target.options.precision != "int8":
+            return self.float32(batch), ""
+        symmetric = target.engine.compile is not None
+        if symmetric not in self.quantised:
+            calibration, model = self.calibration(), self.float32(1)
+            self.source = calibration.source
+            self.quantised[symmetric] = quantise(model, calibration, symmetric=symmetric, tolerance=self.tolerance)
+        found = self.quantised[symmetric]
+        kept = f"; {found.kept} kept in float" if found.kept else ""
+        return with_batch(found.model, batch), f"int8, ranges from {self.source}{kept}"
+
+    def float32(self, batch: int) -> bytes:
+        """With its weights, preprocessing and labels inside."""
+        from hwnas.nets import fold
+
+        job = self.job
+        facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
+        facts |= runner.metadata(preprocessing(job))
+        return write_onnx(job.space.layers(job.arch), fold(job.network), batch=batch, metadata=facts)
+
+    def calibration(self) -> images.Calibration:
+        """BadInput where there are no images."""
+        if self.path is not None:
+            return images.of_path(self.path, preprocessing(self.job))
+        if self.job.dataset is None:
+            remedy = "--calibration FOLDER or FILE.npz"
+            raise BadInput("int8 of a network without a data set: no images to set the ranges with", "some", remedy)
+        return images.of_dataset(self.job.dataset, self.job.arch.r)
+
+    @property
+    def can_quantise(self) -> bool:
+        """Whether there are images."""
+        return self.path is not None or self.job.dataset is not None
+
+
+def build(models: Models, target: Target, folder: Path) -> Built:
+    """Write an engine's files into `folder` and open it.
+
+    Raises:
+        BadInput: a precision that the engine has not, or no images for int8.
+        EngineUnavailable: it can neither be built nor run here.
+    """
+    model, note = models.of(target)
+    built = Built(folder, [MODEL], note=note)
+    write_bytes(folder / MODEL, model)
+    if target.engine.compile is not None:
+        built.files += target.engine.compile(model, target.options, target.gpus, folder)
+    try:
+        built.session = open_engine(target.engine, folder, target.options, built.files)
+    except EngineUnavailable as error:  # built ahead of time for a GPU that is not here
+        if target.engine.compile is None:
+            raise
+        built.missing = error.got
+    write_text(folder / SCRIPT, script(target.engine, target.options, built.files))
+    built.files.append(SCRIPT)
+    return built
+
+
+@contextmanager
+def temporary(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, hidden, removed at the end unless it was moved."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace(folder: Path, target: Path) -> None:
+    """Put a finished folder in its place."""
+    folder.chmod(0o755)
+    if target.exists():
+        shutil.rmtree(target)
+    folder.rename(target)

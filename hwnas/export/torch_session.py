@@ -1,0 +1,86 @@
+"""The torch network itself as a session, eager or compiled: what the engines are compared with."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from profilers.base import Array, Session
+from profilers.errors import BadInput, EngineUnavailable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COMPILERS = ("g++", "c++", "clang++")  # one of which torch.compile needs on a CPU
+
+
+class TorchSession(Session):
+    """A network in evaluation mode on a bound input, without gradients.
+
+    Args:
+        network: (N, C, r, r) to (N, classes).
+        input_shape: (N, C, r, r).
+        threads: those of torch, which the caller has set (see `torch_threads`).
+        compiled: through `torch.compile`, which compiles here, at once (half a minute).
+
+    Raises:
+        EngineUnavailable: no compiler, or compiling failed.
+    """
+
+    def __init__(
+        self, network: nn.Module, input_shape: tuple[int, ...], threads: int, *, compiled: bool = False
+    ) -> None:
+        import torch
+
+        self.torch, self.threads, self.input_shape = torch, threads, input_shape
+        self.images = torch.from_numpy(np.random.default_rng(0).standard_normal(input_shape, dtype=np.float32))
+        self.network = _compiled(network.eval()) if compiled else network.eval()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.run()
+        except Exception as error:  # the compiler's errors have no common base
+            raise EngineUnavailable(f"torch cannot run the network: {str(error).splitlines()[0]}") from error
+        self.output_shape = tuple(self.result.shape)
+
+    def run(self) -> None:
+        """One forward pass."""
+        with self.torch.inference_mode():
+            self.result = self.network(self.images)
+
+    def infer(self, images: Array) -> Array:
+        """Logits for `images` of `input_shape`."""
+        if images.shape != self.input_shape:
+            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+        self.images.copy_(self.torch.from_numpy(images))
+        self.run()
+        return np.array(self.result.numpy())
+
+
+def _compiled(network: nn.Module) -> nn.Module:
+    import torch
+
+    if not any(map(shutil.which, COMPILERS)):
+        raise EngineUnavailable("torch.compile needs a C++ compiler", ", ".join(COMPILERS), "apt-get install g++")
+    from torch._inductor import config  # its pool of compiling processes would outlive the compilation
+
+    config.compile_threads = 1
+    return cast("nn.Module", torch.compile(network))
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Torch's number of threads, restored afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

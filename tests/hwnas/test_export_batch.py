@@ -1,0 +1,71 @@
+"""Many networks: one failure does not stop the rest, and the same call goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from hwnas.export.batch import ERRORS, export_each, is_there
+from profilers.base import Options
+from profilers.errors import BadInput
+from tests.hwnas.exporting import REQUEST, job
+
+
+class Jobs:
+    def __init__(self, broken: dict[str, Exception]) -> None:
+        self.broken, self.made = broken, []
+
+    def __call__(self, key: str):
+        self.made.append(key)
+        if key in self.broken:
+            raise self.broken[key]
+        return job(int(key), None)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / ERRORS).read_text().splitlines()]
+
+
+def test_failures_are_recorded_and_the_rest_goes_on(tmp_path):
+    jobs = Jobs({"1": BadInput("no weights"), "2": RuntimeError("out of\nmemory")})
+    found = export_each(["0", "1", "2", "3"], jobs, REQUEST, tmp_path)
+    assert list(found.done) == ["0", "3"] and found.kept == []
+    assert found.failed == {"1": "no weights", "2": "RuntimeError: out of memory"}
+    assert [(row["id"], row["error"]) for row in lines(tmp_path)] == list(found.failed.items())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "3", ERRORS]
+
+    again = Jobs({"2": RuntimeError("still")})
+    found = export_each(["0", "1", "2", "3"], again, REQUEST, tmp_path)
+    assert again.made == ["1", "2"] and found.kept == ["0", "3"] and list(found.done) == ["1"]
+    assert [row["error"] for row in lines(tmp_path)] == ["RuntimeError: still"]
+
+    last = Jobs({})
+    export_each(["0", "1", "2", "3"], last, REQUEST, tmp_path)
+    assert last.made == ["2"] and not (tmp_path / ERRORS).exists()
+
+
+def test_a_call_that_was_interrupted_goes_on(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        export_each(["0", "1"], Jobs({"1": KeyboardInterrupt()}), REQUEST, tmp_path)
+    jobs = Jobs({})
+    assert export_each(["0", "1"], jobs, REQUEST, tmp_path).kept == ["0"] and jobs.made == ["1"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1"]
+
+
+def test_another_request_or_a_changed_folder_is_made_again(tmp_path):
+    export_each(["0"], Jobs({}), REQUEST, tmp_path)
+    assert is_there(tmp_path / "0", REQUEST)
+    assert not is_there(tmp_path / "0", replace(REQUEST, options=Options(batch=2)))
+    assert not is_there(tmp_path / "0", replace(REQUEST, engine="openvino"))
+    (tmp_path / "0/model.onnx").write_bytes(b"")
+    assert not is_there(tmp_path / "0", REQUEST)
+    jobs = Jobs({})
+    export_each(["0"], jobs, REQUEST, tmp_path)
+    assert jobs.made == ["0"]
+
+
+def test_a_request_that_fits_no_network_is_refused_at_once(tmp_path):
+    with pytest.raises(BadInput, match="unknown engine"):
+        export_each(["0"], Jobs({}), replace(REQUEST, engine="tflite"), tmp_path)
