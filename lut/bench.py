@@ -13,6 +13,7 @@ from lut.observe import NetworkTime
 from lut.protocols import Genes, Layer, Space, Writer
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.load import OtherWork
 from profilers.pin import pin
 from profilers.progress import Progress
 from profilers.timing import time_sessions
@@ -26,13 +27,18 @@ TOGETHER = 18  # networks timed against each other: enough to interleave, few en
 
 @dataclass(frozen=True)
 class Timed:
-    """Samples by name, the sentinels' milliseconds (0 if one failed), and what became of the blocks."""
+    """Samples by name, the sentinels' milliseconds (0 if one failed), and what became of the blocks.
+
+    `load` is other work in cores, `busy` the share of models that it left to be timed by CPU time only.
+    """
 
     samples: dict[str, Samples]
     failed: dict[str, str]
     sentinels: list[float]
     blocks: int
     rejected: int
+    load: float = 0.0
+    busy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,15 @@ class Bench:
             share = None if self.progress is None else _Share(self.progress, len(everyone))
             beat = fixed[f"{SENTINEL}-0"]
             plan = replace(plan, seed=seed, runs_per_block=max(plan.runs_per_block, self.runs_per_block))
+            others = OtherWork()
             results = time_sessions(everyone, plan, sentinel=beat, progress=share)
+            load = others.cores()
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
+        busy = float(np.mean([s.clock == "cpu" for s in samples.values()])) if samples else 0.0
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
         blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
-        return Timed(samples, failed, sentinels, blocks, rejected)
+        return Timed(samples, failed, sentinels, blocks, rejected, load, busy)
 
     def networks(self, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
         """Measure whole networks against each other; samples are named by row of `genes`."""

@@ -6,7 +6,6 @@ killed goes on behind the last saved unit, with the same networks, since every u
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -105,8 +104,7 @@ def _cover(bench: Bench, builder: Builder, plan: BuildPlan, partial: Partial, ba
         if number > 0 and _enough(plan, partial.units):
             return
         bar.note(f"{name}{_precision(partial.units)}")
-        unit = replace(builder.measure(bench, resolution, _seed(plan, name)), name=name)
-        partial.add(_noting_load(unit, bench.options))
+        partial.add(replace(builder.measure(bench, resolution, _seed(plan, name)), name=name))
 
 
 def _units(space: Space, plan: BuildPlan) -> Iterator[tuple[int, int, str]]:
@@ -144,13 +142,12 @@ def _measure_networks(bench: Bench, plan: BuildPlan, partial: Partial, bar: Prog
         timed = bench.networks(genes[rows], NETWORKS, _seed(plan, name))
         require(timed, "whole networks")
         done = [network_time(archs[rows][int(k)], s) for k, s in timed.samples.items()]
-        unit = Unit(name, {}, done, timed.sentinels, time.monotonic() - started, timed.blocks, timed.rejected)
-        partial.add(_noting_load(unit, bench.options))
-
-
-def _noting_load(unit: Unit, options: Options) -> Unit:
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return replace(unit, load=max(load - options.threads, 0.0))
+        seconds = time.monotonic() - started
+        partial.add(
+            Unit(
+                name, {}, done, timed.sentinels, seconds, timed.blocks, timed.rejected, load=timed.load, busy=timed.busy
+            )
+        )
 
 
 def _precision(units: Sequence[Unit]) -> str:

@@ -23,7 +23,7 @@ from lut.protocols import Floats, Layer
 from profilers.base import Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
-PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=3)
+PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
@@ -150,4 +150,5 @@ def _unit(
     return Unit(
         name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
         failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,
+        load=timed.load, busy=timed.busy,
     )  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from time import monotonic
 
-from lut.bench import Bench, require
+import numpy as np
+
+from lut.bench import Bench, Timed, require
 from lut.drift import usual_times
 from lut.observe import Unit
 from lut.protocols import layers_at
@@ -27,7 +29,7 @@ class Isolated:
         layers = layers_at(bench.space, resolution)
         observed: dict[str, list[float]] = {}
         failed: list[str] = []
-        blocks, rejected, beats = 0, 0, []
+        done: list[Timed] = []
         for start in range(0, len(layers), _TOGETHER):
             with ExitStack() as stack:
                 some = layers[start : start + _TOGETHER]
@@ -36,7 +38,9 @@ class Isolated:
             require(timed, f"layers at {resolution} px")
             observed |= {key: [samples.ms] for key, samples in timed.samples.items()}
             failed += [f"{k}: {v}" for k, v in timed.failed.items()]
-            blocks, rejected = blocks + timed.blocks, rejected + timed.rejected
-            beats.append(timed.sentinels)
-        seconds = monotonic() - started
-        return Unit(f"{resolution} px", observed, [], usual_times(beats).tolist(), seconds, blocks, rejected, failed)
+            done.append(timed)
+        load, busy = (float(np.mean([getattr(t, k) for t in done])) for k in ("load", "busy"))
+        return Unit(
+            f"{resolution} px", observed, [], usual_times([t.sentinels for t in done]).tolist(), monotonic() - started,
+            sum(t.blocks for t in done), sum(t.rejected for t in done), failed, load=load, busy=busy,
+        )  # fmt: skip

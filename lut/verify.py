@@ -1,16 +1,16 @@
 """Checking a table against fresh random networks, measured end to end with the estimator that made it.
 
-    y  (n,) measured, ms      p  (n,) predicted, ms      a, b  (n,) from the even and the odd rounds alone
+    a, b  (n,) measured twice, ms      y = (a + b) / 2      p  (n,) predicted, ms
 
-The noise floor is what measuring twice gives: the same figures for a against b. What the sentinels show of the
+Every network is loaded and timed in two passes, since each loading lies differently in memory; the noise floor is what
+measuring twice gives: the same figures for a against b. What the sentinels show of the
 machine's speed since the table was built is divided out of y; `speed_change` says how much it was, and `..._as_run`
-are the figures without that.
+are the figures without that. `noise_floor_rounds_mape` compares even and odd rounds of the same loadings.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,19 +27,26 @@ from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.progress import track
 from profilers.timing import summarise
 
-PLAN = TimingPlan(min_rounds=15, max_rounds=40, relative_interval=0.02, warmup_runs=3)
+PLAN = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.02, warmup_runs=2)
+PASSES = 2
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Networks measured end to end, `drift` divided out; each (n,) but `genes` (n, n_genes)."""
+    """Networks measured end to end; each (n,) but `genes` (n, n_genes), NaN where one pass failed.
+
+    `ms` and what follows have the drift divided out, `as_run` has not; `load` is other work in cores.
+    """
 
     genes: Genes
     ms: Floats
+    first: Floats
+    second: Floats
     even: Floats
     odd: Floats
-    drift: Floats
+    as_run: Floats
     rejected: float
+    load: float
 
 
 def verify(
@@ -87,21 +94,37 @@ def measure(
 ) -> Measured:
     """Random networks, timed in interleaved groups; those that fail are left out (MeasurementFailed if most do)."""
     genes = space.sample(archs, np.random.default_rng(zlib.crc32(f"verify {seed}".encode())))
-    groups = [slice(i, i + TOGETHER) for i in range(0, archs, TOGETHER)]
+    groups = _groups(archs, seed)
     with (
         track(len(groups), "verifying") as bar,
         open_bench(space, to_onnx, profiler, table.options, bar) as bench,
     ):
-        timed = list(_timed(bench, genes, groups, plan, seed))
-    drift = drifts([t.sentinels for t in timed], _reference(table, space))
-    rows = [
-        (g.start + int(k), *(x / f for x in (s.ms, *halves(s, plan))), f)
-        for g, t, f in zip(groups, timed, drift, strict=True)
-        for k, s in t.samples.items()
-    ]
-    index, ms, even, odd, factor = (np.array(column) for column in zip(*rows, strict=True))
+        timed = [_timed(bench, genes[rows], plan, seed + i) for i, (_, rows) in enumerate(groups)]
+    drift = drifts([t.sentinels for t in timed], _reference(table, space)).tolist()
+    found = np.full((PASSES, archs, 4), np.nan)  # ms, even, odd, as run
+    for (turn, rows), t, f in zip(groups, timed, drift, strict=True):
+        for k, samples in t.samples.items():
+            found[turn, rows[int(k)]] = samples.ms / f, *(x / f for x in halves(samples, plan)), samples.ms
+    known = np.isfinite(found[..., 0]).any(axis=0)
+    found = found[:, known]
+    seen = np.isfinite(found).sum(axis=0)
+    ms, even, odd, as_run = np.where(seen > 0, np.nansum(found, axis=0) / np.maximum(seen, 1), np.nan).T
     rejected = sum(t.rejected for t in timed) / sum(t.blocks for t in timed)
-    return Measured(genes[index], ms, even, odd, factor, rejected)
+    load = float(np.mean([t.load for t in timed]))
+    return Measured(genes[known], ms, found[0, :, 0], found[1, :, 0], even, odd, as_run, rejected, load)
+
+
+def _groups(archs: int, seed: int) -> list[tuple[int, list[int]]]:
+    """(pass, rows) of what is timed together; each pass groups the networks anew."""
+    rng = np.random.default_rng([seed, archs])
+    orders = [rng.permutation(archs).tolist() for _ in range(PASSES)]
+    return [(i, order[k : k + TOGETHER]) for i, order in enumerate(orders) for k in range(0, archs, TOGETHER)]
+
+
+def _timed(bench: Bench, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
+    timed = bench.networks(genes, plan, seed)
+    require(timed, "whole networks")
+    return timed
 
 
 def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
@@ -117,12 +140,11 @@ def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
 
 def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
     """The figures of `verify` from predictions and measurements."""
-    error, as_run = predicted.ms / measured.ms - 1, predicted.ms / (measured.ms * measured.drift) - 1
-    inside, inside_as_run = (
-        (predicted.low <= ms) & (ms <= predicted.high) for ms in (measured.ms, measured.ms * measured.drift)
-    )
-    both = np.isfinite(measured.even) & np.isfinite(measured.odd)
-    noise = measured.even[both] / measured.odd[both] - 1
+    error, as_run = predicted.ms / measured.ms - 1, predicted.ms / measured.as_run - 1
+    inside, inside_as_run = ((predicted.low <= ms) & (ms <= predicted.high) for ms in (measured.ms, measured.as_run))
+    both = np.isfinite(measured.first) & np.isfinite(measured.second)
+    noise = measured.first[both] / measured.second[both] - 1
+    rounds = measured.even / measured.odd - 1
     return {
         "mape": _mean(np.abs(error)),
         "within_5": _mean(np.abs(error) <= 0.05),
@@ -131,14 +153,16 @@ def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
         "bias": _mean(error),
         "noise_floor_mape": _mean(np.abs(noise)),
         "noise_floor_within_5": _mean(np.abs(noise) <= 0.05),
-        "noise_floor_kendall_tau": _tau(measured.even[both], measured.odd[both]),
+        "noise_floor_kendall_tau": _tau(measured.first[both], measured.second[both]),
+        "noise_floor_rounds_mape": _mean(np.abs(rounds[np.isfinite(rounds)])),
         "coverage": _mean(inside),
-        "speed_change": float(np.median(measured.drift)) - 1,
+        "speed_change": float(np.median(measured.as_run / measured.ms)) - 1,
         "mape_as_run": _mean(np.abs(as_run)),
         "within_5_as_run": _mean(np.abs(as_run) <= 0.05),
         "coverage_as_run": _mean(inside_as_run),
         "networks": len(error),
         "rejected_blocks": measured.rejected,
+        "other_work_cores": measured.load,
     }
 
 
@@ -147,13 +171,6 @@ def _reference(table: LatencyTable, space: Space) -> list[float] | None:
     times = table.provenance.get("sentinels_ms")
     same = table.space.resolutions == tuple(space.resolutions) and isinstance(times, list) and len(times) == SENTINELS
     return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and times else None
-
-
-def _timed(bench: Bench, genes: Genes, groups: list[slice], plan: TimingPlan, seed: int) -> Iterator[Timed]:
-    for i, rows in enumerate(groups):
-        timed = bench.networks(genes[rows], plan, seed + i)
-        require(timed, "whole networks")
-        yield timed
 
 
 def _tau(a: Floats, b: Floats) -> float | None:

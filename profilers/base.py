@@ -175,7 +175,8 @@ class TimingPlan:
     at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
     `max_wall_over_cpu` times its CPU time a thread (the process was descheduled), and a round whose sentinel is off by
     more than `sentinel_tolerance` from its running median. `cpu_time_when_busy`: where the first rule would reject most
-    blocks of single-threaded models, time these by CPU time (see `profilers.timing`) instead of not at all.
+    blocks of single-threaded models, time these by CPU time (see `profilers.timing`), and where a rule would reject
+    nearly all, do without it, instead of not timing at all.
     """
 
     min_rounds: int = 10

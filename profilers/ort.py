@@ -119,6 +119,8 @@ class _OrtSession(Session):
 
     def run(self) -> None:
         """`run_with_iobinding`, and on a GPU waiting for the outputs."""
+        if self.traced:
+            self.reopen()
         self.session.run_with_iobinding(self.binding)
         if self.device != "cpu":
             self.binding.synchronize_outputs()
@@ -127,23 +129,31 @@ class _OrtSession(Session):
         """Outputs for `images` of `input_shape`."""
         if images.shape != self.input_shape:
             raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+        self.reopen()
         self.images.update_inplace(np.ascontiguousarray(images, np.float32))
         self.run()
         return np.array(self.results.numpy())
 
     def node_times(self) -> list[dict[str, float]]:
-        """By node; ORT can end a profile only once, so this opens the session afresh for further runs."""
+        """By node; ORT can end a profile only once, so a further run opens the session afresh."""
         if not self.traced:
             return super().node_times()
-        events = json.loads(read_text(Path(self.session.end_profiling())))
-        self.folder.cleanup()
-        self.open()
+        if not hasattr(self, "session"):
+            return []
+        events = json.loads(read_text(Path(self.__dict__.pop("session").end_profiling())))
+        self.close()
         return parse_trace(events)
+
+    def reopen(self) -> None:
+        """Open the session again whose profile was ended."""
+        if not hasattr(self, "session"):
+            self.open()
 
     def close(self) -> None:
         """Free the session and its profile."""
         if self.traced and hasattr(self, "session"):
             self.session.end_profiling()
+        if self.traced:
             self.folder.cleanup()
         for name in ("binding", "session", "images", "results"):
             self.__dict__.pop(name, None)

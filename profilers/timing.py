@@ -37,7 +37,7 @@ CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs
 STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
 CHECK_EVERY = 5  # rounds between two looks at the intervals: bootstrapping all sessions is not free
 RESAMPLES = 1000
-QUIET_SHARE = 0.5  # of a single-threaded model's blocks; below it the machine is busy
+QUIET_SHARE = 0.5  # of a single-threaded model's blocks, or of the sentinel's; below it the machine is busy
 
 
 def time_sessions(
@@ -126,12 +126,17 @@ def drift_of(beat: Floats, sentinel_ms: float, tolerance: float) -> tuple[Floats
     return np.where(known, running / sentinel_ms, 1.0), usable
 
 
-def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> tuple[Floats, str]:
-    """One session's blocks (R,), NaN where it was descheduled, and the clock that timed them."""
+def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan, steady: Bools) -> tuple[Floats, str]:
+    """One session's blocks (R,), NaN where it was descheduled or its round is not `steady`, and the clock."""
     quiet = undisturbed(wall, cpu, threads, plan)
-    if plan.cpu_time_when_busy and threads == 1 and quiet.mean() < QUIET_SHARE:
-        return cpu, "cpu"
-    return np.where(quiet, wall, np.nan), "wall"
+    kept, clock = np.where(quiet & steady, wall, np.nan), "wall"
+    if not plan.cpu_time_when_busy:
+        return kept, clock
+    if threads == 1 and quiet.mean() < QUIET_SHARE:
+        kept, clock = np.where(steady, cpu, np.nan), "cpu"
+    if np.isfinite(kept).sum() < min(MIN_BLOCKS, len(wall)):
+        return (cpu, "cpu") if threads == 1 else (wall, "wall")
+    return kept, clock
 
 
 def undisturbed(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> Bools:
@@ -220,9 +225,9 @@ class _Loop:
             if name in self.failures:
                 yield self.failures[name]
                 continue
-            blocks, clock = accepted(wall[:, i], cpu[:, i], session.threads, self.plan)
+            blocks, clock = accepted(wall[:, i], cpu[:, i], session.threads, self.plan, steady)
             try:
-                samples = summarise(np.where(steady, blocks, np.nan), drift, self.plan, sentinel_ms)
+                samples = summarise(blocks, drift, self.plan, sentinel_ms)
                 yield replace(samples, clock=clock)
             except MeasurementFailed as error:
                 yield Failure(str(error))
@@ -231,9 +236,12 @@ class _Loop:
         if self.sentinel is None:
             return np.ones(len(self.wall)), np.ones(len(self.wall), bool), math.nan
         wall, cpu = np.array(self.beat).T
-        beat, _ = accepted(wall, cpu, self.sentinel.threads, self.plan)
+        beat, _ = accepted(wall, cpu, self.sentinel.threads, self.plan, np.ones(len(wall), bool))
         sentinel_ms = self.reference or (float(np.nanmedian(beat)) if np.isfinite(beat).any() else math.nan)
-        return *drift_of(beat, sentinel_ms, self.plan.sentinel_tolerance), sentinel_ms
+        drift, steady = drift_of(beat, sentinel_ms, self.plan.sentinel_tolerance)
+        if self.plan.cpu_time_when_busy and steady.mean() < QUIET_SHARE:
+            steady = np.ones(len(steady), bool)
+        return drift, steady, sentinel_ms
 
     def results(self) -> dict[str, Samples | Failure]:
         self.advance(len(self.names) - self.advanced)

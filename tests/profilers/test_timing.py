@@ -102,6 +102,25 @@ def test_a_busy_machine_gives_no_answer_where_cpu_time_is_not_wanted():
     assert all(isinstance(r, Failure) and "blocks were accepted" in r.reason for r in results.values())
 
 
+def test_a_machine_whose_sentinel_never_rests_is_measured_all_the_same():
+    clock = FakeClock()
+    noisy = np.random.default_rng(0).uniform(0.7, 1.4, 1000)
+    sessions = {"a": Scripted(clock, lambda n: 3e-3 * noisy[n])}
+    sentinel = Scripted(clock, lambda n: 1e-3 * noisy[-n])
+    samples = time_sessions(sessions, FIXED, sentinel=sentinel)["a"]
+    assert samples.rejected == 0 and not samples.converged
+    assert samples.ms == pytest.approx(3 * np.quantile(noisy, 0.25), rel=0.1) and samples.high / samples.low > 1.02
+
+
+def test_few_quiet_blocks_in_unsteady_rounds_are_made_up_for_by_cpu_time():
+    clock = FakeClock()
+    plan = TimingPlan(min_rounds=5, max_rounds=5, warmup_runs=1, warmup_max_runs=1)
+    stolen = Fake(Behaviour(noise=0, stolen=0.45, seed=3), clock).load(chain())
+    sentinel = spiking(clock, 1, {4, 8, 10})
+    samples = time_sessions({"a": stolen}, plan, sentinel=sentinel)["a"]
+    assert isinstance(samples, Samples) and samples.ms == pytest.approx(stolen.ideal_ms, rel=1e-6)
+
+
 def test_too_few_blocks_are_not_taken_for_convergence():
     sessions, _ = pair(Behaviour(stolen=1.0))
     plan = replace(PLAN, cpu_time_when_busy=False)
