@@ -12,6 +12,7 @@ from rich.table import Table
 from hwnas.cli.shared import emit, people
 
 if TYPE_CHECKING:
+    from hwnas.search.hold import Offer
     from hwnas.search.run import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
@@ -59,8 +60,15 @@ def select(
     prefer: Annotated[str | None, typer.Option(help='Wished values, as in "top1=80,madds=150".')] = None,
     knee: Annotated[bool, typer.Option(help="The networks that are cheapest in all objectives together.")] = False,
     n: Annotated[int, typer.Option("-n", help="How many networks.")] = 4,
+    optimistic: Annotated[bool, typer.Option(help="Latency budgets by the middle of the interval.")] = False,
 ) -> None:
-    """Networks of the front within budgets; JSONL, each with how its values were obtained."""
+    """Networks of the front within budgets; JSONL, each with how its values were obtained.
+
+    A latency budget is kept at the upper end of the interval; networks whose interval reaches over it are measured
+    first, where the table's device is this one.
+    """
+    import lut
+    from hwnas.search import hold
     from hwnas.search import select as selection
     from hwnas.search.run import open_run
 
@@ -69,10 +77,18 @@ def select(
         limits = dict(selection.parse_budget(text, objectives) for text in budget or [])
         wish = selection.parse_preference(prefer, objectives) if prefer else None
         rows = opened.archive.evaluations()
-        chosen = selection.select(opened.problem, rows, budget=limits, prefer=wish, knee=knee, n=n)
-    for choice in chosen:
-        emit(choice.to_json(objectives))
-    people().print(_table(chosen, objectives))
+        if optimistic:
+            chosen = selection.select(opened.problem, rows, budget=limits, prefer=wish, knee=knee, n=n)
+            found = hold.Offer(chosen)
+        else:
+            tables = {name: lut.load(path) for name, path in opened.config.tables.items()}
+            measure = hold.measurer(opened.problem, tables)
+            found = hold.offer(opened.problem, rows, tables, measure, budget=limits, prefer=wish, knee=knee, n=n)
+    for choice in found.choices:
+        emit(found.to_json(choice, opened.problem))
+    people().print(_table(found, objectives))
+    for note in found.notes:
+        people().print(note, markup=False)
 
 
 def _figures(run: Run) -> dict[str, Any]:
@@ -87,13 +103,19 @@ def _figures(run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(chosen: list[Any], objectives: Any) -> Table:
+def _table(found: Offer, objectives: Any) -> Table:
     table = Table(title="Chosen networks", caption=", ".join(f"{o.name}: {o.status}" for o in objectives.values()))
-    for column in ("id", "why", *(f"{o.name} {o.unit}".strip() for o in objectives.values())):
+    measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
+    for column in ("id", "why", *(f"{o.name} {o.unit}".strip() for o in objectives.values()), *measured):
         table.add_column(column, justify="right")
-    for choice in chosen:
-        values = (choice.evaluation.objectives[name] for name in objectives)
-        table.add_row(choice.evaluation.arch.id, choice.why, *(f"{v:,.0f}" if v > 1e4 else f"{v:.3f}" for v in values))
+    for choice in found.choices:
+        key = choice.evaluation.arch.id
+        values = (float(choice.evaluation.objectives[name] or 0.0) for name in objectives)
+        ends = [ends.get(key) for ends in found.measured.values() if ends]
+        table.add_row(
+            key, choice.why, *(f"{v:,.0f}" if v > 1e4 else f"{v:.3f}" for v in values),
+            *("-" if e is None else f"{e[1]:.4g} ({e[0]:.4g} to {e[2]:.4g})" for e in ends),
+        )  # fmt: skip
     return table
 
 

@@ -82,11 +82,25 @@ def select(
     Raises:
         BadInput: n below 1, both `prefer` and `knee`, or no network within the budget (says the nearest miss).
     """
+    check_choice(n, prefer, knee)
+    within = _within(problem, rows, {**problem.budget, **(budget or {})})
+    return choose(problem, within, prefer=prefer, knee=knee, n=n)
+
+
+def check_choice(n: int, prefer: Mapping[str, float] | None, knee: bool) -> None:
+    """BadInput: n below 1, or both `prefer` and `knee`."""
     if n < 1 or (prefer and knee):
         raise BadInput(
             f"-n {n}" if n < 1 else "both --prefer and --knee", "-n of 1 or more" if n < 1 else "one of them"
         )
-    front = _front(problem, _within(problem, rows, {**problem.budget, **(budget or {})}))
+
+
+def choose(
+    problem: Problem, rows: Sequence[Evaluation], *, prefer: Mapping[str, float] | None = None, knee: bool = False,
+    n: int = 4,
+) -> list[Choice]:  # fmt: skip
+    """`select` of evaluated networks (one or more) that are known to keep the budgets."""
+    front = _front(problem, rows)
     F = _unit(_minimised(front, problem, problem.names))
     if prefer:
         order, why = _by_preference(front, problem, prefer), "preference"

@@ -1,0 +1,188 @@
+"""Budgets that hold: a network is offered if its latency stays within the limit at the upper end of its interval.
+
+    low, ms, high   what is known of an objective; all three are the value itself where it is counted or evaluated, and
+                    where a table has no interval to speak of (estimated from a data sheet)
+
+A network whose interval reaches over a limit is measured first, where the device of the table is at hand; where it is
+not, it is left out, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hwnas.onnx_writer import write_onnx
+from hwnas.search.archive import OK, Evaluation
+from hwnas.search.problem import Problem
+from hwnas.search.select import Choice, check_choice, choose
+from hwnas.space import SearchSpace
+from lut import LatencyTable
+from lut.bench import open_bench
+from lut.verify import check_fingerprint, require_fingerprint
+from profilers.base import TimingPlan
+from profilers.errors import BadInput, HwnasError, MeasurementFailed
+from profilers.registry import get_profiler
+
+PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3)
+Ends = tuple[float, float, float]
+Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
+
+
+@dataclass
+class Offer:
+    """The networks chosen, what was measured for that (by objective and id), and what else is to be said."""
+
+    choices: list[Choice] = field(default_factory=list)
+    measured: dict[str, dict[str, Ends]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self, choice: Choice, problem: Problem) -> dict[str, Any]:
+        """A choice, with what was measured of it."""
+        key = choice.evaluation.arch.id
+        found = {
+            name: dict(zip(("low", "ms", "high"), ends[key], strict=True))
+            for name, ends in self.measured.items()
+            if key in ends
+        }
+        return choice.to_json(problem.objectives) | ({"measured": found} if found else {})
+
+
+def offer(
+    problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable], measure: Measure, *,
+    budget: Mapping[str, float], n: int = 4, prefer: Mapping[str, float] | None = None, knee: bool = False,
+) -> Offer:  # fmt: skip
+    """Choose as `select` does, of the networks that surely keep the budgets (those given and the run's own).
+
+    Args:
+        problem: of the run.
+        rows: its archive.
+        tables: latency tables by objective.
+        measure: an objective and evaluations to (low, ms, high) by id, without those that failed; raises HwnasError
+            where nothing can be measured.
+        budget: limits by objective.
+        n: at most so many.
+        prefer: as `select`.
+        knee: as `select`.
+
+    Raises:
+        BadInput: no network surely keeps the budgets (says how many may).
+    """
+    check_choice(n, prefer, knee)
+    ledger = _Ledger(problem, [row for row in rows if row.status == OK], tables, {**problem.budget, **budget})
+    found = Offer()
+    while pool := ledger.pool():
+        found.choices = choose(problem, pool, prefer=prefer, knee=knee, n=n)
+        unsure = {
+            name: [c.evaluation for c in found.choices if name in ledger.open(c.evaluation)] for name in ledger.budget
+        }
+        if not any(unsure.values()):
+            found.notes += ledger.left_out()
+            return found
+        for name, networks in unsure.items():
+            if networks:
+                found.measured.setdefault(name, {}).update(ledger.settle(name, networks, measure))
+    raise ledger.nothing()
+
+
+class _Ledger:
+    """What is known of each network under the limits; measuring settles it. `blind`: why an objective cannot be."""
+
+    def __init__(
+        self, problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable],
+        budget: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.problem, self.rows, self.budget = problem, rows, budget
+        self.ends = {name: _ends(problem.space, rows, name, tables.get(name)) for name in budget}
+        self.blind: dict[str, str] = {}
+
+    def beyond(self, name: str, value: float) -> bool:
+        """Whether a value breaks a limit."""
+        limit = self.budget[name]
+        return value > limit if self.problem.objectives[name].minimise else value < limit
+
+    def open(self, row: Evaluation) -> list[str]:
+        """Objectives whose interval reaches over their limit."""
+        ends = {name: found[row.arch.id] for name, found in self.ends.items()}
+        return [name for name, (low, _, high) in ends.items() if self.beyond(name, high) and not self.beyond(name, low)]
+
+    def pool(self) -> list[Evaluation]:
+        """Networks that keep all limits, and those of which measuring will tell."""
+        possible = [r for r in self.rows if not any(self.beyond(k, e[r.arch.id][0]) for k, e in self.ends.items())]
+        return [row for row in possible if not set(self.open(row)) & set(self.blind)]
+
+    def settle(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Ends]:
+        """Measure these; a network holds if the upper end of what was measured does."""
+        try:
+            found = dict(measure(name, rows))
+        except HwnasError as error:
+            self.blind[name] = str(error)
+            return {}
+        for row in rows:
+            _, ms, high = found.get(row.arch.id, (np.inf, np.inf, np.inf))  # one that failed is not offered
+            self.ends[name][row.arch.id] = (high, ms, high)
+        return found
+
+    def left_out(self) -> list[str]:
+        """A line for each objective of which networks were left out."""
+        return [
+            f"{count} network{'s' * (count != 1)} whose interval reaches over {name} {self.budget[name]:g} left out, "
+            f"for they cannot be measured here ({reason}); --optimistic takes them by the middle of the interval"
+            for name, reason in self.blind.items()
+            if (count := sum(name in self.open(row) for row in self.rows))
+        ]
+
+    def nothing(self) -> BadInput:
+        """The error where no network is left."""
+        if not self.rows:
+            return BadInput("no network of this run could be evaluated", remedy="hwnas archive RUN shows why")
+        limits = ", ".join(f"{name} {limit:g}" for name, limit in self.budget.items())
+        best = {
+            name: (min if self.problem.objectives[name].minimise else max)(e[2] for e in self.ends[name].values())
+            for name in self.budget
+        }
+        nearest = ", ".join(f"{name} {value:g}" for name, value in best.items())
+        notes = "".join(f"; {line}" for line in self.left_out())
+        got = f"no network of this run surely keeps {limits}{notes}"
+        return BadInput(got, f"the best upper ends: {nearest}", "a larger budget, a search under it, or --optimistic")
+
+
+def _ends(
+    space: SearchSpace, rows: Sequence[Evaluation], name: str, table: LatencyTable | None
+) -> dict[str, Ends]:  # fmt: skip
+    """By network's id."""
+    values = [float(row.objectives[name] or 0.0) for row in rows]
+    if table is None or table.status == "estimated" or not rows:
+        return {row.arch.id: (v, v, v) for row, v in zip(rows, values, strict=True)}
+    estimate = table.bind(space).predict(np.array([row.genes for row in rows], np.int64))
+    columns = zip(rows, *(x.tolist() for x in estimate), strict=True)
+    return {row.arch.id: (low, ms, high) for row, ms, low, high in columns}
+
+
+def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = PLAN) -> Measure:
+    """Measure on this machine as the tables were: their runtime, options and estimator, whole networks interleaved.
+
+    Raises, when called:
+        FingerprintMismatch: the table is of another device, runtime or setting. TableError: it was not measured.
+        EngineUnavailable: its runtime does not work here. MeasurementFailed: nothing could be timed.
+    """
+
+    def measure(name: str, rows: Sequence[Evaluation]) -> dict[str, Ends]:
+        if name not in tables:
+            raise BadInput(f"{name} is not a latency", "an objective with a table")
+        table = tables[name]
+        profiler = get_profiler(require_fingerprint(table).runtime)
+        check_fingerprint(table, profiler)
+        genes = np.array([row.genes for row in rows], np.int64)
+        with open_bench(problem.space, write_onnx, profiler, table.options) as bench:
+            timed = bench.networks(genes, plan, 0)
+        if not timed.samples:
+            raise MeasurementFailed(
+                f"no network could be timed: {next(iter(timed.failed.values()), 'no reason given')}"
+            )
+        return {rows[int(i)].arch.id: (s.low, s.ms, s.high) for i, s in timed.samples.items()}
+
+    return measure
