@@ -117,10 +117,12 @@ class _OvSession(Session):
 
 
 def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
-    """Nodes' averages in milliseconds; reorders are charged to the next named node.
+    """Nodes' averages in milliseconds; reorders, and nodes that no ONNX node is called like, go to the next that is.
 
-    `names` maps output tensors to ONNX nodes: OpenVINO calls the last node after the model's output.
+    `names` maps output tensors to ONNX nodes: OpenVINO calls the last node after the model's output. Quantised models
+    have subgraphs called `Subtract_1406`. Without `names` all nodes count as known.
     """
+    known = {*names, *names.values()}
     times: dict[str, float] = {}
     pending, last = 0.0, ""
     for info in infos:
@@ -128,9 +130,9 @@ def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
             continue
         measured = info.real_time.total_seconds() * 1e3
         pending += measured + TRUNCATED_MS if measured or info.node_type != "Reorder" else 0.0
-        if info.node_type != "Reorder":
-            last = info.node_name.split("/WithoutBiases")[0]
-            last = names.get(last, last)
+        name = info.node_name.split("/WithoutBiases")[0]
+        if info.node_type != "Reorder" and (not names or name in known):
+            last = names.get(name, name)
             times[last] = times.get(last, 0.0) + pending
             pending = 0.0
     if last:
