@@ -128,13 +128,16 @@ def build(models: Models, target: Target, folder: Path) -> Built:
 
 @contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """A new folder beside `target`, hidden, removed at the end unless it was moved."""
+    """A new folder beside `target`, hidden, removed at the end unless it was moved; so is a parent left empty."""
+    new = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if new and not any(target.parent.iterdir()):
+            target.parent.rmdir()
 
 
 def replace(folder: Path, target: Path) -> None:

@@ -1,0 +1,70 @@
+"""`hwnas compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwnas.cli.shared import emit, people
+from profilers.base import Options
+from profilers.errors import BadInput
+from profilers.files import write_json, write_text
+from profilers.registry import get_profiler
+
+if TYPE_CHECKING:
+    from hwnas.compare.measure import Row
+    from hwnas.export.source import RunSource
+
+FOLDER = "known"
+
+
+def compare(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    models: Annotated[str, typer.Option(help="Known networks, comma-separated; eight usual ones by default.")] = "",
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
+    engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
+    precision: Annotated[str, typer.Option(help="What it computes in.")] = "fp32",
+    batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
+    size: Annotated[int, typer.Option(help="Pixels of the known networks; 0: those of their own training.")] = 224,
+    out: Annotated[Path | None, typer.Option(help="Folder of the text, CSV, JSON and figure; RUN/known.")] = None,
+) -> None:
+    """The chosen networks beside known ones, all measured here: the paper's Table 3 for this device; JSON."""
+    from hwnas.compare import known, render
+    from hwnas.compare.measure import measure, of_known
+    from hwnas.export.source import RunSource
+
+    if size < 0:
+        raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
+    names = [name.strip() for name in models.split(",") if name.strip()] or list(known.DEFAULT)
+    options = Options(threads, precision, batch)
+    with RunSource(run, ids) as source:
+        networks = _ours(source, engine, options)
+    networks += [of_known(known.make(name, size or None, batch)) for name in names]
+    found = measure(networks, get_profiler(engine), options)
+    folder = out or run / FOLDER
+    write_json(folder / "compare.json", found.to_json())
+    for name, content in (("txt", render.text(found)), ("csv", render.to_csv(found)), ("svg", render.svg(found))):
+        write_text(folder / f"compare.{name}", content)
+    emit(found.to_json())
+    people().print(render.text(found), markup=False, soft_wrap=True)
+    people().print(f"written to {folder}/compare.txt, .csv, .json, .svg", markup=False)
+
+
+def _ours(source: RunSource, engine: str, options: Options) -> list[tuple[Row, bytes]]:
+    """Chosen networks, each with its prediction where a table of the run was made for this engine and setting."""
+    from hwnas.compare.measure import of_search
+
+    space, rows = source.run.space, list(source.rows.values())
+    predicted: list[float | None] = [None] * len(rows)
+    for table in source.tables.values():
+        if table.fingerprint is not None and (table.fingerprint.runtime, table.options) == (engine, options):
+            predicted = table.bind(space).predict(space.encode([row.arch for row in rows])).ms.tolist()
+    return [of_search(space, row, ms, options.batch) for row, ms in zip(rows, predicted, strict=True)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(compare)

@@ -1,0 +1,127 @@
+"""Well-known networks of torchvision, and of timm where it is installed, as ONNX with random weights.
+
+Random, because latency does not depend on them; BatchNorm's statistics are taken from noise, so that activations keep
+the size they have in a trained network (left at their start they may underflow to denormal numbers, which are slow).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import warnings
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwnas.compare.count import Counts, count
+from profilers.errors import BadInput
+from profilers.files import read_bytes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT = (
+    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b0", "efficientnet_b1",
+    "resnet18", "resnet50",
+)  # fmt: skip
+OPSET = 18
+SEED = 0
+_TWO_STEPS = {"googlenet": {"init_weights": True, "aux_logits": False}, "inception_v3": {"init_weights": True}}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A network: its ONNX at `size` px, what was counted from it, and what its authors state.
+
+    `published` are params and multiply-adds by torchvision's metadata (millions of operations, at `native` px),
+    `top1` ImageNet top-1 in % of its default weights; None where nothing is stated.
+    """
+
+    name: str
+    source: str
+    size: int
+    model: bytes
+    counts: Counts
+    native: int | None = None
+    published: Counts | None = None
+    top1: float | None = None
+
+
+def make(name: str, size: int | None = 224, batch: int = 1) -> Known:
+    """A network by its name in torchvision or timm.
+
+    Args:
+        name: as in "mobilenet_v3_large".
+        size: px; None for the one that its weights were trained for.
+        batch: images a run.
+
+    Raises:
+        BadInput: an unknown name (the nearest known one is said), or a network that cannot be exported at that size.
+    """
+    from torchvision import models
+
+    if name in models.list_models(module=models):
+        return _torchvision(name, size, batch)
+    if importlib.util.find_spec("timm") is not None:
+        timm = importlib.import_module("timm")
+        if name in timm.list_models():
+            network = timm.create_model(name, pretrained=False)
+            return _known(name, "timm", network, size or _timm_size(network), batch)
+    near = next(iter(get_close_matches(name, models.list_models(module=models), 1)), "")
+    more = "" if importlib.util.find_spec("timm") else ", and of timm once it is installed"
+    raise BadInput(f"unknown network {name!r}", f"classification networks of torchvision{more}", near)
+
+
+def _torchvision(name: str, size: int | None, batch: int) -> Known:
+    from torchvision import models
+
+    weights: Any = models.get_model_weights(name).DEFAULT
+    native = int(weights.transforms().crop_size[0])
+    network = models.get_model(name, weights=None, **_TWO_STEPS.get(name, {}))
+    published = Counts(int(weights.meta["num_params"]), round(1e9 * weights.meta["_ops"]))
+    top1 = weights.meta["_metrics"].get("ImageNet-1K", {}).get("acc@1")
+    return _known(name, "torchvision", network, size or native, batch, native, published, top1)
+
+
+def _timm_size(network: Any) -> int:
+    return int(network.default_cfg["input_size"][-1])
+
+
+def _known(name: str, source: str, network: nn.Module, size: int, batch: int, *stated: Any) -> Known:
+    try:
+        model = to_onnx(network, size, batch)
+    except Exception as error:  # torch's, and the exporter's
+        raise BadInput(
+            f"{name} cannot be exported at {size} px: {str(error).splitlines()[0]}", "another --size"
+        ) from error
+    return Known(name, source, size, model, count(model), *stated)
+
+
+def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
+    """A torch network as ONNX, input "input" (batch, 3, size, size), BatchNorm as it is: runtimes fold it."""
+    import torch
+
+    generator = torch.Generator().manual_seed(SEED)
+    _settle(network, torch.randn(4, 3, size, size, generator=generator))
+    folder = tempfile.TemporaryDirectory(prefix="hwnas-known-")
+    with folder as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter through TorchScript is deprecated; the newer needs onnxscript
+        torch.onnx.export(
+            network.eval(), (torch.zeros(batch, 3, size, size),), f"{place}/m.onnx", dynamo=False, opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=True,
+            input_names=["input"], output_names=["logits"],
+        )  # fmt: skip
+        return read_bytes(Path(place) / "m.onnx")
+
+
+def _settle(network: nn.Module, images: Any) -> None:
+    """BatchNorm's running statistics become those of `images`."""
+    import torch
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        network.train()(images)
+    network.eval()

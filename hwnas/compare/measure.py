@@ -1,0 +1,153 @@
+"""Networks of a run and known ones, timed against each other on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hwnas.compare import paper
+from hwnas.onnx_writer import write_onnx
+from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
+from profilers.errors import BadInput, MeasurementFailed
+from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.pin import pin
+from profilers.progress import track
+from profilers.timing import time_sessions
+
+if TYPE_CHECKING:
+    from hwnas.compare.known import Known
+    from hwnas.search.archive import Evaluation
+    from hwnas.space import SearchSpace
+
+OURS = "this search"
+PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3)
+FEWEST = 3  # networks that a rank correlation needs
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network. `ms`, `low`, `high` measured here, or None and `failed` says why; the rest counted or imported.
+
+    `source` is "this search", "torchvision" or "timm"; `top1` of this search's data (%), `imagenet_top1` as stated by
+    the source; `published_…` are torchvision's counts, `paper_…` those of the paper's Table 3.
+    """
+
+    name: str
+    source: str
+    size: int
+    params: int
+    madds: int
+    ms: float | None = None
+    low: float | None = None
+    high: float | None = None
+    failed: str = ""
+    predicted_ms: float | None = None
+    top1: float | None = None
+    imagenet_top1: float | None = None
+    published_params: int | None = None
+    published_madds: int | None = None
+    native_size: int | None = None
+    paper_cpu_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, fastest first, where and how they were measured, and the agreement with the paper's device.
+
+    `spearman` is the rank correlation over the `shared` networks, None for fewer than three.
+    """
+
+    rows: tuple[Row, ...]
+    fingerprint: Fingerprint
+    clock: str
+    spearman: float | None
+    shared: int
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON's types only."""
+        agreement = {"device": paper.DEVICE, "spearman": self.spearman, "networks": self.shared}
+        return {
+            "networks": [asdict(row) for row in self.rows], "paper": agreement, "clock": self.clock,
+            "fingerprint": self.fingerprint.to_json(),
+        }  # fmt: skip
+
+
+def of_search(space: SearchSpace, evaluation: Evaluation, predicted: float | None, batch: int) -> tuple[Row, bytes]:
+    """A network of the run, with random weights."""
+    layers = space.layers(evaluation.arch)
+    params, madds = sum(x.params for x in layers), sum(x.madds for x in layers)
+    top1, arch = evaluation.objectives.get("top1"), evaluation.arch
+    row = Row(arch.id, OURS, arch.r, params, madds, predicted_ms=predicted, top1=top1)
+    return row, write_onnx(layers, batch=batch)
+
+
+def of_known(known: Known) -> tuple[Row, bytes]:
+    """A known network."""
+    published, printed = known.published, paper.TABLE.get(known.name)
+    row = Row(
+        known.name, known.source, known.size, known.counts.params, known.counts.madds, imagenet_top1=known.top1,
+        published_params=published and published.params, published_madds=published and published.madds,
+        native_size=known.native, paper_cpu_ms=printed and printed.cpu_ms,
+    )  # fmt: skip
+    return row, known.model
+
+
+def measure(
+    networks: Sequence[tuple[Row, bytes]], profiler: Profiler, options: Options, plan: TimingPlan = PLAN
+) -> Comparison:
+    """Time all networks in one interleaved run; one that fails keeps its row, with the reason.
+
+    Args:
+        networks: rows and their ONNX models, of `options.batch`.
+        profiler: the runtime.
+        options: batch, threads, precision; int8 is not for models that arrive in float32.
+        plan: of the timing.
+
+    Raises:
+        BadInput: no network, two of one name, int8, or a precision that the runtime has not.
+        EngineUnavailable: it does not work here. MeasurementFailed: no network could be timed.
+    """
+    names = [row.name for row, _ in networks]
+    if not names or len(set(names)) < len(names) or options.precision == "int8":
+        got = f"networks {', '.join(names) or 'none'} in {options.precision}"
+        raise BadInput(got, "one or more, each once, in a precision that is not int8")
+    with ExitStack() as stack, pin(options.threads):
+        loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
+        sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
+        with track(len(sessions), "timing networks") as bar:
+            timed = time_sessions(sessions, plan, progress=bar)
+    times = {name: timed[name] if isinstance(found, Session) else found for name, found in loaded.items()}
+    failed = [t.reason for t in times.values() if isinstance(t, Failure)]
+    if len(failed) == len(times):
+        raise MeasurementFailed(f"no network could be timed: {failed[0]}")
+    rows = sorted((_timed(row, times[row.name]) for row, _ in networks), key=lambda r: r.ms or float("inf"))
+    clocks = {t.clock for t in times.values() if isinstance(t, Samples)}
+    return Comparison(tuple(rows), fingerprint(profiler, options), " and ".join(sorted(clocks)), *agreement(rows))
+
+
+def _load(model: bytes, profiler: Profiler, options: Options, stack: ExitStack) -> Session | Failure:
+    """A network that the runtime refuses does not stop the others."""
+    try:
+        return stack.enter_context(profiler.load(model, options))
+    except BadInput as error:
+        if options.precision not in profiler.precisions:
+            raise
+        return Failure(str(error))
+
+
+def agreement(rows: Sequence[Row]) -> tuple[float | None, int]:
+    """Spearman's rank correlation of `ms` with the paper's, and over how many networks."""
+    pairs = [(row.ms, row.paper_cpu_ms) for row in rows if row.ms is not None and row.paper_cpu_ms is not None]
+    if len(pairs) < FEWEST:
+        return None, len(pairs)
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
+
+
+def _timed(row: Row, samples: Samples | Failure) -> Row:
+    if isinstance(samples, Failure):
+        return replace(row, failed=samples.reason)
+    return replace(row, ms=samples.ms, low=samples.low, high=samples.high)

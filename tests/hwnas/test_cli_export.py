@@ -1,0 +1,106 @@
+"""`hwnas export`, `validate` and `compare` as a user meets them, on a run of the tiny space with random weights."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hwnas.cli import main
+from tests.hwnas.searching import run_search
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    run_search(folder, iterations=0).archive.close()
+    return folder
+
+
+@pytest.fixture
+def hwnas(capfd):
+    """Run a command line; gives (exit code, JSON lines of stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return caught.value.code, [json.loads(line) for line in out.splitlines()], err
+
+    return call
+
+
+def test_auto_then_validate(hwnas, run, tmp_path):
+    out = tmp_path / "engines"
+    key = next(iter(sorted_ids(hwnas, run)))
+    code, rows, err = hwnas("export", run, "--id", key, "--engine", "auto", "--no-compiled", "--quick", "--out", out)
+    assert code == 0 and len(rows) == 1
+    contest = rows[0]["contest"]
+    assert rows[0]["engine"] in ("onnxruntime", "openvino") and rows[0]["precision"] == "fp32"
+    assert contest["references"]["eager"]["value"] > 0 and "compiled" not in contest["references"]
+    assert "chosen: " in err and "--calibration" in err and "torch eager" in err
+    code, rows, err = hwnas("validate", out / key, "--quick")
+    assert code == 0 and rows[0]["top1_agreement"] == 1 and "latency" in rows[0]["changes"]
+    assert "The datasheet and this machine" in err
+    commands = json.loads((out / key / "datasheet.json").read_text())["commands"]
+    assert commands[-2:] == ["hwnas validate .", "python run.py IMAGE"] and len(commands) == 3
+
+
+def sorted_ids(hwnas, run):
+    code, rows, _ = hwnas("select", run, "-n", 2)
+    assert code == 0
+    return [row["id"] for row in rows]
+
+
+def test_the_whole_front_with_a_failure_and_again(hwnas, run, tmp_path, monkeypatch):
+    from hwnas.export.source import RunSource
+
+    real, out = RunSource.job, tmp_path / "engines"
+    with RunSource(run, front=True) as source:
+        ids = source.ids
+    assert len(ids) >= 3
+
+    def job(self, key):
+        if key == ids[1]:
+            raise RuntimeError("broken weights")
+        return real(self, key)
+
+    monkeypatch.setattr(RunSource, "job", job)
+    code, rows, err = hwnas("export", run, "--all", "--engine", "onnx", "--quick", "--out", out)
+    assert code == 1 and [row["id"] for row in rows] == [ids[0], *ids[2:]]
+    assert f"{len(ids) - 1} exported, 0 were there already, 1 failed" in err and "broken weights" in err
+    assert json.loads((out / "errors.jsonl").read_text())["id"] == ids[1]
+    monkeypatch.setattr(RunSource, "job", real)
+    code, rows, err = hwnas("export", run, "--all", "--engine", "onnx", "--quick", "--out", out)
+    assert code == 0 and [row["id"] for row in rows] == [ids[1]] and not (out / "errors.jsonl").exists()
+
+
+def test_compare_writes_text_csv_json_and_figure(hwnas, run, tmp_path):
+    code, rows, err = hwnas("compare", run, "--models", "mobilenet_v3_small,mnasnet0_5", "--size", 32)
+    assert code == 0 and len(rows) == 1
+    assert {p.suffix for p in (run / "known").iterdir()} == {".txt", ".csv", ".json", ".svg"}
+    assert json.loads((run / "known/compare.json").read_text()) == rows[0]
+    sources = [row["source"] for row in rows[0]["networks"]]
+    assert sources.count("torchvision") == 2 and sources.count("this search") >= 2
+    assert "mobilenet_v3_small" in err and "too few to compare ranks" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", "RUN", "--engine", "auto", "--max-accuracy-drop", "-1", "--out", "x"], "accuracy drop of -1"),
+        (["export", "RUN", "--precision", "int8", "--out", "x"], "--calibration"),
+        (["export", "RUN", "--id", "nobody", "--out", "x"], "nobody is not an evaluated network"),
+        (["export", "RUN", "--all", "--engine", "tflite", "--out", "x"], "unknown engine"),
+        (["validate", "nowhere"], "no datasheet.json"),
+        (["compare", "RUN", "--models", "alexnett"], "try: alexnet"),
+        (["compare", "RUN", "--size", "-4"], "--size -4"),
+        (["compare", "RUN", "--models", "mobilenet_v3_small", "--precision", "int8"], "not int8"),
+    ],
+)
+def test_errors_are_one_line(hwnas, run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, rows, err = hwnas(*(run if a == "RUN" else a for a in arguments))
+    assert code == 2 and rows == [] and message in err
+    assert len([line for line in err.splitlines() if line.startswith("hwnas:")]) == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,144 @@
+"""Known networks: counted as their authors state, measured beside the search's own, and written down."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import types
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+from hwnas.compare import known, paper, render
+from hwnas.compare.count import count
+from hwnas.compare.measure import OURS, Row, agreement, measure, of_known
+from hwnas.onnx_writer import write_onnx
+from hwnas.space import get_space
+from profilers.base import Options, TimingPlan
+from profilers.errors import BadInput, MeasurementFailed
+from profilers.registry import get_profiler
+
+PLAN = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=1, warmup_max_runs=1)
+SPACE = get_space("tiny")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "mnasnet0_5", "resnet18", "shufflenet_v2_x0_5"])
+def test_counts_are_those_that_torchvision_states(name):
+    made = known.make(name, None)
+    assert made.counts.params == made.published.params
+    assert made.counts.madds == pytest.approx(made.published.madds, abs=0.5e6 + 1e-3 * made.published.madds)
+    assert made.size == made.native == 224 and 40 < made.top1 < 90
+
+
+def test_counts_are_those_of_the_layers():
+    layers = SPACE.layers(SPACE.extremes()[1])
+    found = count(write_onnx(layers, batch=3))
+    assert found.madds == sum(x.madds for x in layers)
+    folded = sum(c.weight_shape[0] * (1 + c.weight_shape[1] * c.weight_shape[2] * c.weight_shape[3])
+                 for x in layers for c in x.convolutions)  # fmt: skip
+    assert found.params == folded  # BatchNorm is folded into a bias there
+
+
+def test_the_size_and_batch_are_as_asked():
+    made = known.make("mobilenet_v3_small", 64, 2)
+    with get_profiler("onnxruntime").load(made.model, Options(batch=2)) as session:
+        assert session.input_shape == (2, 3, 64, 64)
+    assert made.counts.madds < known.make("mobilenet_v3_small", 96).counts.madds
+
+
+def test_unknown_and_impossible_networks_are_one_line(monkeypatch):
+    with pytest.raises(BadInput, match="try: mobilenet_v3_large"):
+        known.make("mobilenetv3_large")
+    with pytest.raises(BadInput, match="cannot be exported at 8 px"):
+        known.make("alexnet", 8)
+
+
+def test_timm_is_used_where_it_is_installed(monkeypatch):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network.default_cfg = {"input_size": (3, 40, 40)}
+    fake = types.ModuleType("timm")
+    fake.list_models = lambda: ["mixnet_x"]
+    fake.create_model = lambda name, pretrained: network
+    fake.__spec__ = types.SimpleNamespace(name="timm")
+    monkeypatch.setitem(sys.modules, "timm", fake)
+    made = known.make("mixnet_x", None)
+    assert (made.source, made.size, made.published) == ("timm", 40, None)
+    assert made.counts == (4 * 27 + 4, 38 * 38 * 4 * 27)
+    with pytest.raises(BadInput):
+        known.make("mixnet_y")
+
+
+def rows(times, names=("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "efficientnet_b1")):
+    return [
+        Row(name, "torchvision", 224, 1, 1, ms=ms, paper_cpu_ms=paper.TABLE[name].cpu_ms)
+        for name, ms in zip(names, times, strict=True)
+    ]
+
+
+def test_agreement_with_the_paper():
+    assert agreement(rows([1, 2, 3, 4])) == (1.0, 4)
+    assert agreement(rows([2, 1, 3, 4])) == (pytest.approx(0.8), 4)
+    assert agreement([*rows([1, 2, 3, 4]), Row("x", OURS, 1, 1, 1, ms=3.0)])[1] == 4
+    assert agreement(rows([1, 2, 3, 4])[:2]) == (None, 2)
+
+
+def test_the_papers_table_is_as_printed():
+    assert {row.cpu_ms for row in paper.TABLE.values()} == {8.3, 9.1, 10.0, 14.4, 24.3, 21.5, 29.4}
+    for name in ("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0"):
+        from torchvision.models import get_model_weights
+
+        meta = get_model_weights(name).DEFAULT.meta
+        assert meta["num_params"] / 1e6 == pytest.approx(paper.TABLE[name].params_m, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def found():
+    networks = [of_known(known.make("mobilenet_v3_small", 64)), of_known(known.make("mnasnet0_5", 64))]
+    layers = SPACE.layers(SPACE.extremes()[0])
+    ours = Row("ab<c", OURS, SPACE.extremes()[0].r, 10, 20, top1=91.5)
+    broken = replace(ours, name="broken")
+    networks += [(ours, write_onnx(layers)), (broken, b"no model")]
+    return measure(networks, get_profiler("onnxruntime"), Options(), PLAN)
+
+
+def test_all_are_measured_and_one_that_fails_keeps_its_row(found):
+    assert found.rows[0].name == "ab<c" and found.rows[-1].name == "broken"
+    assert "refuses the model" in found.rows[-1].failed and found.rows[-1].ms is None
+    assert all(row.low <= row.ms <= row.high for row in found.rows[:-1])
+    assert found.fingerprint.runtime == "onnxruntime" and found.clock
+
+
+def test_text_csv_json_and_figure_have_every_network(found):
+    table = list(csv.DictReader(io.StringIO(render.to_csv(found))))
+    assert [row["name"] for row in table] == [row.name for row in found.rows]
+    assert float(table[0]["ms"]) == found.rows[0].ms and table[-1]["ms"] == ""
+    text = render.text(found)
+    assert all(row.name in text for row in found.rows) and "too few to compare ranks" in text
+    assert "* ab<c" in text and "91.50" in text
+    assert max(len(line) for line in text.splitlines()[: len(found.rows) + 1]) <= 80
+    assert json.loads(json.dumps(found.to_json()))["networks"][0]["top1"] == 91.5
+    picture = ElementTree.fromstring(render.svg(found))
+    bars = [e for e in picture.iter() if e.tag.endswith("rect")]
+    widths = [float(e.get("width")) for e in bars]
+    assert len(bars) == 3 and widths == sorted(widths) and widths[-1] <= render.WIDE
+
+
+def test_what_cannot_be_compared():
+    profiler, options = get_profiler("onnxruntime"), Options()
+    one = (Row("a", OURS, 1, 1, 1), write_onnx(SPACE.layers(SPACE.extremes()[0])))
+    for networks, changed in (([], options), ([one, one], options), ([one], Options(precision="int8"))):
+        with pytest.raises(BadInput, match="one or more, each once"):
+            measure(networks, profiler, changed, PLAN)
+    with pytest.raises(BadInput, match="precision 'fp8'"):
+        measure([one], profiler, Options(precision="fp8"), PLAN)
+    with pytest.raises(MeasurementFailed, match="refuses the model"):
+        measure([(one[0], b"")], profiler, options, PLAN)
