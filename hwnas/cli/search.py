@@ -1,7 +1,8 @@
-"""`hwnas search`, `hwnas archive`, `hwnas select`."""
+"""`hwnas search`, `hwnas archive`, `hwnas select`, `hwnas insights`."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from hwnas.cli.shared import emit, people
 
 if TYPE_CHECKING:
     from hwnas.search.hold import Offer
+    from hwnas.search.insights import Insight
     from hwnas.search.run import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
@@ -23,6 +25,9 @@ def search(
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/CONFIG by default.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was interrupted.")] = False,
     seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Draw the initial networks like those on that run's front.")
+    ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Search networks: accuracy against the other objectives; JSON of the run's figures."""
@@ -32,9 +37,10 @@ def search(
     from hwnas.search import run as runs
 
     overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    overrides += [f"init_from={json.dumps(str(init_from.absolute()))}"] if init_from else []
     wanted = configs.load(config, overrides)
     folder = out or Path("runs") / config.stem
-    runs.make_problem(wanted)  # what does not fit is said before anything is written
+    runs.check(folder, wanted)  # what does not fit is said before anything is written
     accuracy = open_accuracy(wanted.accuracy, wanted.make_space(), wanted.evaluate)
     with runs.locked(folder), (runs.resume_run if resume else runs.create_run)(folder, wanted) as run:
         driver.search(run, accuracy)
@@ -91,6 +97,31 @@ def select(
         people().print(note, markup=False)
 
 
+def insights(
+    run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Whole, as JSON on stdout.")] = False
+) -> None:
+    """How often each kernel, expand ratio, depth and resolution stands on the run's fronts."""
+    from hwnas.search.insights import insights as find
+    from hwnas.search.run import open_run
+
+    with open_run(run) as opened:
+        found = find(opened.problem, opened.archive.evaluations())
+        if machine:
+            emit({"run": str(run), "space": opened.space.name, "fronts": [insight.to_json() for insight in found]})
+    people().print(_shares(found))
+
+
+def _shares(found: list[Insight]) -> Table:
+    table = Table(title="Choices on the fronts, % of their layers, blocks and networks")
+    for column in ("front", "networks", "kernel", "expand", "depth", "resolution"):
+        table.add_column(column, justify="left" if column == "front" else "right")
+    for insight in found:
+        kinds = [insight.overall[kind] for kind in ("kernel", "expand", "depth", "resolution")]
+        cells = [", ".join(f"{c}: {100 * share:.0f}" for c, share in kind.items() if share) or "-" for kind in kinds]
+        table.add_row(", ".join(insight.objectives), str(insight.shares.networks), *cells)
+    return table
+
+
 def _figures(run: Run) -> dict[str, Any]:
     from hwnas.search.select import front
 
@@ -121,5 +152,5 @@ def _table(found: Offer, objectives: Any) -> Table:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (search, archive, select):
+    for command in (search, archive, select, insights):
         app.command()(command)

@@ -9,6 +9,7 @@ from hwnas.report import choices, figures, latency, plots, svg, tables
 from hwnas.report.data import RunData
 from hwnas.report.html import Html, tag
 from hwnas.report.words import label, lower, plural, scales
+from hwnas.search.choices import draw
 from hwnas.space import Architecture
 
 Specs = dict[str, plots.Spec]
@@ -48,8 +49,7 @@ def drawings(run: RunData, specs: Specs) -> Html | None:
         return None
     by_id = {arch.id: i for i, arch in enumerate(run.archs)}
     pictures = [
-        svg.network(run.space, choices.draw(run.space, arch), name, _note(run, arch, by_id.get(arch.id)))
-        for arch, name in rows
+        svg.network(run.space, draw(run.space, arch), name, _note(run, arch, by_id.get(arch.id))) for arch, name in rows
     ]
     about = "From input to output; dashed lines separate the blocks, and gaps are layers that a network does without."
     drawn = tag("div", *pictures, class_="scroll", tabindex="0", role="region", aria_label="Drawings of the networks")

@@ -56,6 +56,7 @@ _LEAST = {"initial": 4, "iterations": 0, "per_iteration": 1, "population": 8, "g
 class Config:
     """A whole configuration; paths are absolute or relative to the working directory.
 
+    `init_from` is the folder of a run whose front says how the initial networks are drawn (`hwnas.search.transfer`),
     `evaluate` are options of the accuracy source, `hypervolume` may state the range of top-1 as [worst, best].
     """
 
@@ -65,6 +66,7 @@ class Config:
     classes: int | None = None
     objectives: tuple[str, ...] = (TOP1, "params", "madds")
     seed: int = 1
+    init_from: Path | None = None
     evaluate: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
     budget: dict[str, float] = field(default_factory=dict)
@@ -99,7 +101,8 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
         data["resolutions"] = list(parse_resolutions(data["resolutions"]) or ())
     config = build(Config, data, where)
     tables = {name: folder / path for name, path in config.tables.items()}
-    config = replace(config, tables=tables, accuracy=accuracy.resolve(config.accuracy, folder))
+    start = (folder / config.init_from).absolute() if config.init_from else None
+    config = replace(config, tables=tables, accuracy=accuracy.resolve(config.accuracy, folder), init_from=start)
     _check(config, where)
     return config
 

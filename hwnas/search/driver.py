@@ -51,14 +51,14 @@ def _iterate(run: Run, accuracy: Accuracy, k: int, settings: SearchSettings, pro
 
 
 def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     start = time.perf_counter()
     rng = np.random.default_rng([run.config.seed, k])
     history = run.archive.history(run.space.n_genes, k)
     last, _ = run.archive.proposal_info(k - 1)
     with threadpool_limits(1):  # small matrices: threads cost more than they give, and sums depend on their number
-        proposal = propose(Context(run.problem, settings, history, k, last, rng))
+        proposal = propose(Context(run.problem, settings, history, k, last, rng, None if k else run.start))
     if not len(proposal.genes):
         raise BadInput(f"after {len(history)} networks the space has no new one within the budget",
                        "a larger budget or space", "fewer search.iterations")  # fmt: skip

@@ -1,4 +1,8 @@
-"""A run's folder: `run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies: a run stands alone)."""
+"""A run's folder, which stands alone.
+
+`run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies), `start.json` (the front that it starts
+from, a copy).
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,12 @@ from hwnas.search.archive import Archive
 from hwnas.search.config import Config, load, to_toml
 from hwnas.search.objectives import TOP1, make_objectives
 from hwnas.search.problem import Problem
-from hwnas.space import SearchSpace
+from hwnas.search.transfer import front_of, read_start, write_start
+from hwnas.space import Genes, SearchSpace
 from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, write_bytes, write_text
 
-CONFIG, ARCHIVE, TABLES, LOCK = "run.toml", "archive.sqlite", "tables", ".lock"
+CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,11 @@ class Run:
     def space(self) -> SearchSpace:
         """The space that was searched."""
         return self.problem.space
+
+    @property
+    def start(self) -> Genes | None:
+        """(f, n_genes) of the front that the initial networks are drawn like, if the configuration names one."""
+        return read_start(self.folder / START, self.space) if self.config.init_from else None
 
     def __enter__(self) -> Run:
         return self
@@ -52,6 +62,13 @@ def make_problem(config: Config) -> Problem:
     )  # fmt: skip
 
 
+def check(folder: Path, config: Config) -> None:
+    """BadInput or FileProblem if a run of `config` in `folder` could not start; nothing is written."""
+    problem = make_problem(config)
+    if config.init_from and not (folder / ARCHIVE).exists():
+        front_of(config.init_from, problem.space)
+
+
 def create_run(folder: Path, config: Config) -> Run:
     """A new run in a folder that holds none.
 
@@ -61,6 +78,8 @@ def create_run(folder: Path, config: Config) -> Run:
     if (folder / ARCHIVE).exists() or (folder / CONFIG).exists():
         raise BadInput(f"{folder} already holds a run", "a new folder", "--resume, or another --out")
     problem = make_problem(config)
+    if config.init_from:
+        write_start(folder / START, front_of(config.init_from, problem.space))
     for name, path in config.tables.items():
         write_bytes(folder / TABLES / f"{name}.json", read_bytes(path))
     tables = {name: Path(TABLES) / f"{name}.json" for name in config.tables}

@@ -18,6 +18,7 @@ from hwnas.search.choose import RULES, Predict, Question
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem
+from hwnas.search.transfer import sample_like
 from hwnas.space import Genes
 from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, layout, make
 from profilers.errors import BadInput
@@ -39,7 +40,10 @@ class Proposal:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """All that a proposal depends on: `last_surrogate` is the one that Adaptive Switching chose last."""
+    """All that a proposal depends on: `last_surrogate` is the one that Adaptive Switching chose last.
+
+    `start` is the front whose choices the initial sample follows, if there is one.
+    """
 
     problem: Problem
     settings: SearchSettings
@@ -47,6 +51,7 @@ class Context:
     iteration: int
     last_surrogate: str | None
     rng: np.random.Generator
+    start: Genes | None = None
 
 
 def propose(context: Context) -> Proposal:
@@ -57,7 +62,10 @@ def propose(context: Context) -> Proposal:
 
 
 def _initial(context: Context) -> Genes:
-    problem, settings = context.problem, context.settings
+    problem, settings, start = context.problem, context.settings, context.start
+    if start is not None:
+        alike = lambda n, rng: sample_like(problem.space, start, n, rng)  # noqa: E731
+        return _fill(context, problem.anchors, settings.initial, alike)
     uniform = settings.initial_sampling == "uniform" or settings.strategy != "msunas"
     draw = problem.space.sample if uniform else lambda n, rng: operators.sample_spread(problem.space, n, rng)
     return _fill(context, problem.anchors, settings.initial, draw)

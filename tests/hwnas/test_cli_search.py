@@ -70,6 +70,19 @@ def test_search_then_archive_then_select(hwnas, folder):
     assert code == 0 and json.loads(again)["hypervolume"] == figures["hypervolume"]
 
 
+def test_init_from_and_insights(hwnas, folder):
+    assert hwnas("search", folder / "c.toml", "--out", folder / "run")[0] == 0
+    code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "next", "--init-from", folder / "run")
+    assert code == 0 and str(folder / "run") in (folder / "next/run.toml").read_text()
+
+    code, out, err = hwnas("insights", folder / "next", "--json")
+    fronts = json.loads(out)["fronts"]
+    assert code == 0 and [f["objectives"] for f in fronts] == [
+        ["top1", "params"], ["top1", "madds"], ["top1", "params", "madds"]
+    ]  # fmt: skip
+    assert "Choices on the fronts" in err and hwnas("insights", folder / "next")[1] == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,7 +95,9 @@ def test_search_then_archive_then_select(hwnas, folder):
             "cannot read",
         ),
         (["search", "c.toml", "--set", "budget.params=1"], "smallest network"),
+        (["search", "c.toml", "--init-from", "nowhere"], "holds no run"),
         (["archive", "nowhere"], "holds no run"),
+        (["insights", "nowhere"], "holds no run"),
         (["select", "nowhere"], "holds no run"),
     ],
 )

@@ -14,12 +14,12 @@ from hwnas.report import (
     Iteration,
     ObjectiveInfo,
     RunData,
-    choices,
     figures,
     latency,
     words,
 )
 from hwnas.report.data import letter
+from hwnas.search import choices
 from hwnas.space import get_space
 from profilers.errors import BadInput
 from tests.hwnas.report_run import OBJECTIVES, SPACE, full_run, sheet, table

@@ -1,0 +1,93 @@
+"""Objective transfer (paper, appendix B.2): a search starts from the choices that another run's front has made.
+
+    f networks of the front, ordered by MAdds   n networks to sample   w (n, f) how much each front network counts
+
+Every choice of a sampled network is drawn independently with the frequency that it has on the front, smoothed, so that
+what no front network uses stays possible. A front goes from small to large networks, and independent draws from all of
+it give only middle-sized ones (a sum over many layers); so each sample draws from the frequencies around one place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.operators import present_slots
+from hwnas.space import Architecture, Genes, SearchSpace
+from profilers.errors import BadInput
+from profilers.files import read_json, write_json
+
+Floats = NDArray[np.float64]
+SMOOTHING = 0.5  # networks' worth of uniform choices, beside the front's own
+WIDTH = 0.05  # of the front, as the standard deviation of what counts around a place
+
+
+def sample_like(space: SearchSpace, front: Genes, n: int, rng: np.random.Generator) -> Genes:
+    """(n, n_genes) canonical genes with the choices of `front` (f, n_genes), which is ordered by size."""
+    w = _weights(len(front), n, rng)
+    depth = (front[:, 1 : 1 + space.slots] > 0).reshape(len(front), len(space.stages), -1).sum(axis=2)
+    depths = np.stack([_draw(w, depth[:, i], space.depths, rng) for i in range(len(space.stages))], axis=1)
+    present = present_slots(space, depths)
+    genes = np.stack([_draw(w, front[:, g], range(1, space.upper[g] + 1), rng) for g in range(space.n_genes)], axis=1)
+    genes[:, 1:] *= np.concatenate([present, present], axis=1)
+    return genes
+
+
+def by_size(space: SearchSpace, genes: Genes) -> Genes:
+    """The same networks, from few to many MAdds."""
+    cost = space.compile(lambda layer: layer.madds)
+    return genes[np.argsort(cost.evaluate(genes[:, 0], space.choices(genes)), kind="stable")]
+
+
+def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
+    """The front of the run in `folder`, for a search of `space`.
+
+    Raises:
+        FileProblem: there is no run. BadInput: it is of another space, or has no front.
+    """
+    from hwnas.search.run import open_run
+    from hwnas.search.select import front
+
+    with open_run(folder) as run:
+        if run.space.signature != space.signature:
+            raise BadInput(f"{folder} is a run of space {run.space.name}", f"a run of {space.name}", "another run")
+        found = [row.arch for row in front(run.problem, run.archive.evaluations())]
+    if not found:
+        raise BadInput(f"{folder} has evaluated no network within its budget", "a run with a front", "another run")
+    return found
+
+
+def write_start(path: Path, archs: list[Architecture]) -> None:
+    """Keep the front beside the run that starts from it, which then does not depend on the other run."""
+    write_json(path, [arch.to_json() for arch in archs])
+
+
+def read_start(path: Path, space: SearchSpace) -> Genes:
+    """(f, n_genes), from few to many MAdds; a resolution that `space` lacks becomes the nearest that it has."""
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run")
+    try:
+        nearest = [min(space.resolutions, key=lambda r: abs(r - row["r"])) for row in rows]
+        archs = [space.parse({**row, "r": r}) for row, r in zip(rows, nearest, strict=True)]
+    except (TypeError, KeyError) as error:
+        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run") from error
+    return by_size(space, space.encode(archs))
+
+
+def _weights(front: int, n: int, rng: np.random.Generator) -> Floats:
+    """(n, f): Gaussian around places that are spread evenly over the front, in random order; the nearest counts 1."""
+    place = (rng.permutation(n) + 0.5) / n
+    rank = (np.arange(front) + 0.5) / front
+    w = np.exp(-0.5 * ((place[:, None] - rank) / WIDTH) ** 2)
+    return np.asarray(w / w.max(axis=1, keepdims=True))
+
+
+def _draw(w: Floats, values: NDArray[np.integer], allowed: object, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n,) one of `allowed` each; a value that is none of them (an absent layer) counts for nothing."""
+    options = np.array(list(allowed))  # type: ignore[call-overload]
+    share = w @ (values[:, None] == options) + SMOOTHING / len(options)
+    edges = np.cumsum(share, axis=1)
+    return np.asarray(options[(rng.random((len(w), 1)) * edges[:, -1:] > edges).sum(axis=1)], np.int64)
