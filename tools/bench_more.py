@@ -1,0 +1,112 @@
+"""Further questions to the search: budgets, objective transfer, large archives. See bench_search.py."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from bench_problem import make_problem, predictor, run_rows, space, volumes
+from numpy.typing import NDArray
+from scipy.stats import ttest_rel
+
+from hwnas.search.archive import Evaluation
+from hwnas.search.config import SearchSettings
+from hwnas.search.operators import distinct, sample_spread, vary
+from hwnas.search.problem import History, Problem
+from hwnas.search.strategies import Context, propose
+from hwnas.search.transfer import by_size
+from profilers.files import write_json
+
+BUDGETS_MS = (8.0, 12.0, 16.0, 20.0)
+WITHIN = SearchSettings(initial=100, iterations=20, per_iteration=5)  # 200 evaluations
+SHORT = SearchSettings(initial=28, iterations=4, per_iteration=8)  # 60
+ROWS = (340, 1000, 3000, 10_000)
+_REFERENCE, _PARENTS = 100_000, 200
+
+
+def budgets(seeds: int, folder: Path) -> None:
+    """best top-1 under budgets of i7 ms within 200 evaluations, against a search of 100,000"""
+    known = reference(folder / "budgets-reference.json")
+    print(f"{'ms':>4}{'100,000':>9}{'mean 200':>10}{'behind':>8}{'worst':>8}{'over':>6}   (best top-1 in percent)")
+    behind = []
+    for limit in BUDGETS_MS:
+        found = [best_within(limit, seed) for seed in range(1, seeds + 1)]
+        best, over = known[f"{limit:g}"], sum(over for _, over in found)
+        gaps = best - np.array([top1 for top1, _ in found])
+        behind.extend(gaps)
+        print(f"{limit:4g}{best:9.3f}{best - gaps.mean():10.3f}{gaps.mean():8.3f}{gaps.max():8.3f}{over:6}", flush=True)
+    print(f"behind on average: {np.mean(behind):.3f} points over {seeds} seeds and {len(BUDGETS_MS)} budgets")
+
+
+def best_within(limit: float, seed: int) -> tuple[float, int]:
+    """The best top-1 within the budget, and how many evaluations beside the two anchors were over it."""
+    rows, _, _ = run_rows(make_problem("cpu", {"cpu_ms": limit}), WITHIN, seed)
+    over = [row.objectives["cpu_ms"] > limit for row in rows]
+    best = max(row.objectives["top1"] for row, out in zip(rows, over, strict=True) if not out)
+    return best, sum(over[2:])
+
+
+def reference(path: Path) -> dict[str, float]:
+    """By budget, the best top-1 that an evolution of 100,000 true evaluations finds; kept in `path`."""
+    if not path.exists():
+        write_json(path, {f"{limit:g}": evolve(make_problem("cpu", {"cpu_ms": limit})) for limit in BUDGETS_MS})
+    return json.loads(path.read_text())
+
+
+def evolve(problem: Problem) -> float:
+    """The best of each generation's parents and children survive; no network is evaluated twice in one generation."""
+    rng = np.random.default_rng(0)
+    start = np.concatenate([space().encode(space().extremes()[:1]), sample_spread(space(), 20 * _PARENTS, rng)])
+    kept = start[problem.excess(start) <= 0][:_PARENTS]
+    done = len(start)
+    while done < _REFERENCE:
+        children = vary(space(), kept, _PARENTS, rng)
+        done += len(children)
+        kept = np.concatenate([kept, children[problem.excess(children) <= 0]])
+        kept = kept[distinct(kept)]
+        kept = kept[np.argsort(-predictor().evaluate_genes(kept), kind="stable")[:_PARENTS]]
+    return float(predictor().evaluate_genes(kept[:1])[0])
+
+
+def transfer(seeds: int, folder: Path) -> None:
+    """hypervolume of top-1 / i7 ms after 60 evaluations, with and without the front of top-1 / MAdds"""
+    found = []
+    for seed in range(1, seeds + 1):
+        source, _, _ = run_rows(make_problem("madds"), SearchSettings(), seed)
+        start = front(source)
+        pair = [volumes(run_rows(make_problem("cpu"), SHORT, seed, given)[0], "cpu") for given in (start, None)]
+        found.append([curve[at] for curve in pair for at in (27, 59)])
+        print(
+            "transfer seed {}: at 28 {:.4f}, at 60 {:.4f}; without {:.4f}, {:.4f}".format(seed, *found[-1]), flush=True
+        )
+    values = np.array(found)
+    write_json(folder / "transfer.json", {"columns": ["with 28", "with 60", "28", "60"], "rows": values.tolist()})
+    p = f"{ttest_rel(values[:, 1], values[:, 3]).pvalue:.1e}" if seeds > 1 else "-"
+    print(f"mean at 60: {values[:, 1].mean():.4f} with, {values[:, 3].mean():.4f} without, paired p {p}")
+
+
+def front(rows: list[Evaluation]) -> NDArray[np.integer]:
+    genes, top1 = np.array([row.genes for row in rows]), np.array([row.objectives["top1"] for row in rows])
+    return by_size(space(), make_problem("madds").front(History(genes, top1))[0].genes)
+
+
+def large(seeds: int, folder: Path) -> None:
+    """seconds of one proposal (five objectives) by the number of rows in the archive"""
+    rng = np.random.default_rng(0)
+    genes = sample_spread(space(), 3 * max(ROWS), rng)
+    genes = np.concatenate([space().encode(space().extremes()), genes])
+    genes = genes[distinct(genes)]
+    for rows in ROWS:
+        history = History(genes[:rows], predictor().evaluate_genes(genes[:rows]))
+        for name in ("gp", "auto"):
+            context = Context(make_problem("five"), SearchSettings(surrogate=name), history, 1, None, rng)
+            wall, cpu = time.perf_counter(), time.process_time()
+            used = propose(context).surrogate
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            print(f"{rows:6} rows, {name}: {cpu:6.1f} s CPU, {wall:6.1f} s, surrogate {used}", flush=True)
+
+
+BENCHES: dict[str, Callable[[int, Path], None]] = {"budgets": budgets, "transfer": transfer, "large": large}

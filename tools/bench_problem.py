@@ -1,0 +1,162 @@
+"""The problem of shared/baselines: OFA's accuracy predictor, exact counts, the i7 and the Titan Xp table.
+
+The hypervolume is that of baselines/README.md: fixed ideal and nadir, reference 1, values below the ideal not clipped,
+points beyond the reference dropped.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from hwnas.accuracy.ofa_predictor import OfaPredictor
+from hwnas.search import archive as archives
+from hwnas.search.archive import Evaluation
+from hwnas.search.config import Config, SearchSettings
+from hwnas.search.driver import search
+from hwnas.search.hypervolume import hypervolume
+from hwnas.search.objectives import Objective, make_objectives
+from hwnas.search.problem import Problem
+from hwnas.search.run import Run
+from hwnas.space import CostArray, Genes, LayerSpec, SearchSpace, get_space
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+RESOLUTIONS = (160, 176, 192, 208, 224)
+PROBLEMS = {
+    "five": ("top1", "params", "madds", "cpu_ms", "gpu_ms"), "cpu": ("top1", "cpu_ms"), "madds": ("top1", "madds"),
+}  # fmt: skip
+NORMAL = {"top1": "acc", "params": "params", "madds": "madds", "cpu_ms": "cpu", "gpu_ms": "gpu"}
+UNIT = {"top1": 1.0, "params": 1e-6, "madds": 1e-6, "cpu_ms": 1.0, "gpu_ms": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One run: hypervolume after each evaluation, and its cost in CPU seconds (one core)."""
+
+    values: list[float]
+    seconds: float
+    optimism: float
+    dominated: float
+
+
+@cache
+def baseline() -> dict[str, Any]:
+    return json.loads((SHARED / "baselines/seed_search.json").read_text())
+
+
+@cache
+def space() -> SearchSpace:
+    return get_space("mbv3", RESOLUTIONS)
+
+
+@cache
+def predictor() -> OfaPredictor:
+    return OfaPredictor(SHARED / "published/ofa/acc_predictor.pth", space())
+
+
+def i7_table() -> CostArray:
+    """The published YAML, read by its fixed form: a key, then `  mean: value`."""
+    ms, name = {}, ""
+    for line in (SHARED / "published/nsganetv2/i7-8700K_lut.yaml").read_text().splitlines():
+        if not line.startswith(" "):
+            name = line.rstrip(":")
+        elif line.startswith("  mean:"):
+            ms[name] = float(line.split(":")[1])
+    return space().compile(lambda layer: 0.0 if layer.kind == "pool" else ms[i7_key(layer)])
+
+
+def i7_key(layer: LayerSpec) -> str:
+    shape = f"input:{layer.size}x{layer.size}x{layer.in_channels}-output:{layer.out}x{layer.out}x{layer.out_channels}"
+    if layer.kind == "mbconv":
+        return (f"MBConv-{shape}-expand:{layer.expand}-kernel:{layer.kernel}-stride:{layer.stride}"
+                f"-idskip:{int(layer.skip)}-se:{int(layer.se)}")  # fmt: skip
+    if layer.kind == "linear":
+        return f"classifier-input:{layer.in_channels}-output:{layer.out_channels}"
+    if layer.stride == 2:
+        return f"first_conv-{shape}"
+    return f"{'final_expand_layer' if layer.size > 1 else 'feature_mix_layer'}-{shape}"
+
+
+def titan_xp_table() -> CostArray:
+    table = json.loads((SHARED / "baselines/titan_xp_b64.json").read_text())
+    rows = [table["resolutions"].index(r) for r in RESOLUTIONS]
+    return CostArray(np.array(table["base"])[rows], np.array(table["table"])[rows].transpose(1, 0, 2, 3))
+
+
+@cache
+def objectives() -> dict[str, Objective]:
+    found = make_objectives(space(), ("top1", "params", "madds"), {})
+    for name, table in (("cpu_ms", i7_table()), ("gpu_ms", titan_xp_table())):
+        evaluate = _evaluator(table)
+        low, high = evaluate(space().encode(space().extremes()))
+        found[name] = Objective(name, "ms", True, "imported-table", evaluate, float(low), float(high))
+    return found
+
+
+def _evaluator(table: CostArray) -> Callable[[Any], Any]:
+    return lambda genes: table.evaluate(genes[:, 0], space().choices(genes))
+
+
+def make_problem(problem: str, budget: dict[str, float] | None = None) -> Problem:
+    names = PROBLEMS[problem]
+    needed = dict.fromkeys([*names, *(budget or {})])
+    return Problem(space(), {name: objectives()[name] for name in needed}, names, budget or {})
+
+
+def run_rows(
+    problem: Problem, settings: SearchSettings, seed: int, start: Genes | None = None
+) -> tuple[list[Evaluation], list[dict[str, Any]], float]:
+    """A whole search: its rows, its iterations' figures, and its CPU seconds (evaluations are milliseconds of them)."""
+    config = Config("mbv3", "ofa-predictor:", RESOLUTIONS, None, problem.names, seed, search=settings)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = archives.create(Path(folder) / "archive.sqlite", {})
+        with StartedRun(Path(folder), config, problem, archive, start) as run, redirect_stderr(io.StringIO()):
+            begun = time.process_time()
+            search(run, predictor())
+            return archive.evaluations(), archive.iterations(), time.process_time() - begun
+
+
+@dataclass(frozen=True, eq=False)
+class StartedRun(Run):
+    """A run whose initial networks are drawn like the front `given`, which lies in no folder."""
+
+    given: Genes | None = None
+
+    @property
+    def start(self) -> Genes | None:
+        return self.given
+
+
+def run_once(problem: str, settings: SearchSettings, seed: int) -> Curve:
+    rows, steps, spent = run_rows(make_problem(problem), settings, seed)
+    mean = lambda key: float(np.mean([s[key] for s in steps[1:] if s[key] is not None] or [np.nan]))  # noqa: E731
+    return Curve(volumes(rows, problem), spent, mean("optimism"), mean("dominated"))
+
+
+def volumes(rows: list[Evaluation], problem: str) -> list[float]:
+    """Hypervolume after each evaluation."""
+    F = normalised([row.objectives for row in rows], PROBLEMS[problem])
+    return [hypervolume(F[: i + 1]) for i in range(len(F))]
+
+
+def normalised(rows: list[Any], names: tuple[str, ...]) -> Any:
+    columns = []
+    for name in names:
+        limits = baseline()["normalisation"][NORMAL[name]]
+        value = np.array([row[name] for row in rows]) * UNIT[name]
+        value = 100 - value if name == "top1" else value
+        columns.append((value - limits["ideal"]) / (limits["nadir"] - limits["ideal"]))
+    return np.stack(columns, axis=1)
