@@ -170,6 +170,8 @@ class TimingPlan:
 
     One round runs every model once in random order, each as a block of `runs_per_block` timed runs after one untimed
     run; the block's time is its mean. A fixed sentinel model, if given, runs at the start of each round.
+    With `block_ms` all blocks get more runs (20 at most), until the middle model's lasts so many milliseconds: a single
+    run of microseconds is mostly clock.
 
     Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
     at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
@@ -182,6 +184,7 @@ class TimingPlan:
     min_rounds: int = 10
     max_rounds: int = 60
     runs_per_block: int = 1
+    block_ms: float = 0.0
     warmup_runs: int = 5
     warmup_max_runs: int = 50
     relative_interval: float = 0.02

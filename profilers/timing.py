@@ -37,6 +37,7 @@ CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs
 STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
 CHECK_EVERY = 5  # rounds between two looks at the intervals: bootstrapping all sessions is not free
 RESAMPLES = 1000
+MOST_RUNS = 20  # in a block that `TimingPlan.block_ms` makes longer
 QUIET_SHARE = 0.5  # of a single-threaded model's blocks, or of the sentinel's; below it the machine is busy
 
 
@@ -169,6 +170,7 @@ class _Loop:
         self.wall: list[Floats] = []
         self.cpu: list[Floats] = []
         self.beat: list[tuple[float, float]] = []
+        self.runs = plan.runs_per_block
         self.rng = np.random.default_rng(plan.seed)
         self.clock = sessions[self.names[0]].clock
         self.started = self.clock.wall()
@@ -178,8 +180,8 @@ class _Loop:
     def warm_up(self) -> None:
         if self.sentinel is not None:
             self.attempt(None, _warm_up, self.sentinel, self.plan)
-        for name, session in self.sessions.items():
-            self.attempt(name, _warm_up, session, self.plan)
+        warm = [min(self.attempt(name, _warm_up, session, self.plan)) for name, session in self.sessions.items()]
+        self.runs = _runs(self.plan, warm)
         self.advance(self.step)
 
     def more(self) -> bool:
@@ -196,12 +198,12 @@ class _Loop:
 
     def round(self) -> None:
         if self.sentinel is not None:
-            self.beat.append(self.attempt(None, _block, self.sentinel, self.plan.runs_per_block))
+            self.beat.append(self.attempt(None, _block, self.sentinel, self.runs))
         times = np.full((len(self.names), 2), np.nan)
         for i in self.rng.permutation(len(self.names)):
             name = self.names[i]
             if name not in self.failures:
-                times[i] = self.attempt(name, _block, self.sessions[name], self.plan.runs_per_block)
+                times[i] = self.attempt(name, _block, self.sessions[name], self.runs)
         self.wall.append(times[:, 0])
         self.cpu.append(times[:, 1])
         self.advance(self.step)
@@ -264,6 +266,12 @@ def _block(session: Session, runs: int) -> tuple[float, float]:
         run()
     wall, cpu = clock.wall() - wall, clock.cpu() - cpu
     return 1e3 * wall / runs, 1e3 * cpu / runs
+
+
+def _runs(plan: TimingPlan, warm: Sequence[float]) -> int:
+    """Runs in a block, from the milliseconds of each model's last warm-up runs (NaN if it failed)."""
+    usual = float(np.nanmedian(warm)) if np.isfinite(warm).any() else math.inf
+    return max(plan.runs_per_block, min(MOST_RUNS, math.ceil(plan.block_ms / usual)) if usual > 0 else MOST_RUNS)
 
 
 def _warm_up(session: Session, plan: TimingPlan) -> tuple[float, float]:

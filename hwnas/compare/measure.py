@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 OURS = "this search"
-PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3)
+PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 FEWEST = 3  # networks that a rank correlation needs
 
 

@@ -28,7 +28,7 @@ from profilers.pin import pin
 from profilers.progress import track
 from profilers.timing import time_sessions
 
-PLAN = TimingPlan(min_rounds=30, max_rounds=120)
+PLAN = TimingPlan(min_rounds=30, max_rounds=120, block_ms=0.5)  # blocks as long as those of the tables
 REFERENCE = "reference.npz"
 
 

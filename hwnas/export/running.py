@@ -21,7 +21,7 @@ from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
 
-PLAN = TimingPlan(min_rounds=8, max_rounds=24, warmup_runs=2, warmup_max_runs=4, seconds=20)
+PLAN = TimingPlan(min_rounds=8, max_rounds=24, warmup_runs=2, warmup_max_runs=4, seconds=20, block_ms=0.5)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
 
-PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3)
+PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 Ends = tuple[float, float, float]
 Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
 

@@ -145,6 +145,17 @@ def test_the_first_run_of_a_block_is_not_timed():
     assert samples.ms == pytest.approx(1) and samples.p90 == pytest.approx(1)
 
 
+def test_blocks_of_fast_models_are_made_longer():
+    clock = FakeClock()
+    fast = {str(i): Scripted(clock, lambda n: 1e-4) for i in range(3)}
+    slow = Scripted(clock, lambda n: 1e-2)
+    plan = replace(PLAN, block_ms=0.5, min_rounds=10, max_rounds=10)
+    time_sessions({**fast, "slow": slow}, plan)
+    assert slow.runs == PLAN.warmup_runs + 10 * (1 + 5)
+    time_sessions({"slow": (alone := Scripted(clock, lambda n: 1e-2))}, plan)
+    assert alone.runs == PLAN.warmup_runs + 10 * (1 + 1)
+
+
 def test_warm_up_goes_on_until_times_no_longer_fall():
     clock = FakeClock()
     falling = Scripted(clock, lambda n: 1e-3 * (1 + max(0, 20 - n)))
