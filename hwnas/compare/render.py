@@ -6,14 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
-from hwnas.report.html import Html, tag
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
-FONT = "system-ui, sans-serif"
 HEADER = ("network", "px", "params M", "MAdds M", "ms here", "i7 ms", "top-1 %")
 
 
@@ -82,30 +81,34 @@ def svg(comparison: Comparison) -> str:
     """Latency of each network with its interval, fastest first; this search's in another colour."""
     rows = [row for row in comparison.rows if row.ms is not None]
     scale = WIDE / max(row.high or 0.0 for row in rows)
-    parts: list[Html] = [_label(0, 14, notes(comparison)[0], 11)]
-    for i, row in enumerate(rows):
-        parts += _bar(row, TOP + i * (BAR + GAP), scale)
     width, height = LEFT + WIDE + RIGHT, TOP + len(rows) * (BAR + GAP)
     label = "; ".join(f"{row.name} {row.ms:.4g} ms" for row in rows)
-    picture = tag(
-        "svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width} {height}", width=width, role="img",
-        aria_label=label,
-    )  # fmt: skip
-    return f"{picture}\n"
+    picture = Element("svg", {
+        "xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "width": str(width), "role": "img",
+        "aria-label": label, "font-family": "system-ui, sans-serif",
+    })  # fmt: skip
+    _text(picture, 0, 14, notes(comparison)[0], size="11")
+    for i, row in enumerate(rows):
+        _bar(picture, row, TOP + i * (BAR + GAP), scale)
+    return f"{tostring(picture, encoding='unicode')}\n"
 
 
-def _bar(row: Row, y: float, scale: float) -> list[Html]:
+def _bar(picture: Element, row: Row, y: float, scale: float) -> None:
     ms, low, high = (value or 0.0 for value in (row.ms, row.low, row.high))
-    middle, ours = y + BAR / 2, row.source == OURS
-    name = f"{row.name} ({row.size} px)"
-    return [
-        tag("text", name, x=LEFT - 8, y=middle + 4, text_anchor="end", font_family=FONT, font_size=12),
-        tag("rect", x=LEFT, y=y, width=round(ms * scale, 1), height=BAR, rx=2, fill=COLOURS[ours]),
-        tag("line", x1=round(LEFT + low * scale, 1), x2=round(LEFT + high * scale, 1), y1=middle, y2=middle,
-            stroke="black", stroke_width=2),
-        _label(LEFT + high * scale + 8, middle + 4, f"{ms:.4g} ms", 12),
-    ]  # fmt: skip
+    middle, colour = y + BAR / 2, COLOURS[row.source == OURS]
+    _text(picture, LEFT - 8, middle + 4, f"{row.name} ({row.size} px)", anchor="end")
+    _shape(picture, "rect", x=LEFT, y=y, width=ms * scale, height=BAR, rx=2).set("fill", colour)
+    ends = {"x1": LEFT + low * scale, "x2": LEFT + high * scale, "y1": middle, "y2": middle}
+    _shape(picture, "line", **ends).set("stroke", "black")
+    _text(picture, LEFT + high * scale + 8, middle + 4, f"{ms:.4g} ms")
 
 
-def _label(x: float, y: float, content: str, size: int) -> Html:
-    return tag("text", content, x=round(x, 1), y=round(y, 1), font_family=FONT, font_size=size)
+def _shape(picture: Element, name: str, **numbers: float) -> Element:
+    return SubElement(picture, name, {key: f"{value:.1f}" for key, value in numbers.items()})
+
+
+def _text(picture: Element, x: float, y: float, content: str, *, anchor: str = "start", size: str = "12") -> None:
+    element = _shape(picture, "text", x=x, y=y)
+    element.set("text-anchor", anchor)
+    element.set("font-size", size)
+    element.text = content

@@ -1,0 +1,216 @@
+"""What the acceptance of shipping asks for, on this machine; run it when nothing else does.
+
+    python tools/bench_ship.py auto [--run RUN] [--mbv3 5]   what auto picks, against an independent timing
+    python tools/bench_ship.py intervals TABLE.json … [--archs 40]   measured within the predicted interval, and budgets
+    python tools/bench_ship.py int8 [--run RUN]                 accuracy on the test set and latency of int8 and fp32
+    python tools/bench_ship.py compare [--run RUN] [--models …] the paper's Table 3 for this device
+
+One line of JSON for each thing measured, and one with the verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import lut
+from hwnas.compare import known, render
+from hwnas.compare.measure import measure, of_known
+from hwnas.export import auto, check
+from hwnas.export.build import Models, Target, build
+from hwnas.export.engines import ENGINES
+from hwnas.export.job import Job, counted
+from hwnas.export.source import jobs_of_run
+from hwnas.export.torch_session import TorchSession, torch_threads
+from hwnas.nets import Network
+from hwnas.onnx_writer import write_onnx
+from hwnas.space import Architecture, SearchSpace, get_space
+from lut.bench import TOGETHER, open_bench
+from lut.verify import halves, require_fingerprint
+from profilers.base import Options, Samples, Session, TimingPlan
+from profilers.errors import HwnasError
+from profilers.pin import pin
+from profilers.registry import get_profiler
+from profilers.timing import time_sessions
+
+PLAN = TimingPlan(min_rounds=30, max_rounds=120)
+CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
+
+
+def say(**row: Any) -> None:
+    """One line of JSON."""
+    print(json.dumps(row, allow_nan=False), flush=True)
+
+
+def random_job(space: SearchSpace, arch: Architecture) -> Job:
+    """A network with random weights."""
+    return Job(space, arch, Network(space.layers(arch), arch), "random", counted(space, arch))
+
+
+def jobs(run: Path, mbv3: int) -> Iterator[tuple[str, Job]]:
+    """The run's chosen networks, and of mbv3 the smallest, the largest and random ones."""
+    yield from jobs_of_run(run, None).items()
+    space = get_space("mbv3")
+    some = space.decode(space.sample(max(mbv3 - 2, 1), np.random.default_rng(7)))
+    for arch in [*space.extremes(), *some][:mbv3]:
+        yield f"mbv3 {arch.id}", random_job(space, arch)
+
+
+def bench_auto(run: Path, mbv3: int, max_drop: float, compiled: bool) -> None:
+    """Pick, then load everything afresh and time it in another order."""
+    good = []
+    references = auto.REFERENCES if compiled else ("eager",)
+    for name, job in jobs(run, mbv3):
+        with tempfile.TemporaryDirectory() as folder:
+            models = Models(job)
+            found = auto.contest(models, Options(), Path(folder), max_drop, references, PLAN)
+            allowed = [c.target for c in found.candidates if not c.refused]
+            times = independent(models, allowed, references, Path(folder) / "again")
+        pick = times[found.chosen.name]
+        engines = {t.name: times[t.name] for t in allowed}
+        fastest = min(engines.values())
+        torch = {k: v for k, v in times.items() if k.startswith("torch")}
+        ratios = {f"pick_over_{k.replace(' ', '_')}": pick / v for k, v in torch.items()}
+        good.append(pick <= CLOSE * fastest and all(pick <= v for v in torch.values()))
+        say(network=name, pick=found.chosen.name, why=found.why, ms=times, pick_over_fastest=pick / fastest, **ratios,
+            references={k: f.to_json() for k, f in found.references.items()}, good=good[-1])  # fmt: skip
+    say(bench="auto", networks=len(good), good=sum(good), passed=all(good))
+
+
+def independent(models: Models, targets: Sequence[Target], references: Sequence[str], folder: Path) -> dict[str, float]:
+    """Milliseconds by engine, loaded afresh and timed in another order; torch beside them."""
+    with ExitStack() as stack, pin(1), torch_threads(1):
+        sessions: dict[str, Session] = {}
+        for i, target in enumerate(targets):
+            session = build(models, target, folder / str(i)).session
+            if session is not None:
+                sessions[target.name] = stack.enter_context(session)
+        for name in references:
+            try:
+                shape = (1, *models.job.input_shape)
+                sessions[f"torch {name}"] = TorchSession(models.job.network, shape, 1, compiled=name == "compiled")
+            except HwnasError as error:
+                say(reference=name, missing=str(error))
+        times = time_sessions(sessions, replace(PLAN, seed=99))
+    return {name: found.ms for name, found in times.items() if isinstance(found, Samples)}
+
+
+def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
+    """Fresh random networks against the table's intervals; then budgets at the quartiles of what is predicted."""
+    for path in paths:
+        table = lut.load(path)
+        space = get_space(table.space.name, table.space.resolutions, table.space.classes)
+        profiler = get_profiler(require_fingerprint(table).runtime)
+        genes = space.sample(archs, np.random.default_rng(seed))
+        samples: dict[int, Samples] = {}
+        with open_bench(space, write_onnx, profiler, table.options) as bench:
+            for start in range(0, archs, TOGETHER):
+                timed = bench.networks(genes[start : start + TOGETHER], PLAN, seed + start)
+                samples |= {start + int(k): s for k, s in timed.samples.items()}
+        kept = sorted(samples)
+        estimate = table.bind(space).predict(genes[kept])
+        ms = np.array([samples[i].ms for i in kept])
+        inside = (estimate.low <= ms) & (ms <= estimate.high)
+        say(table=str(path), engine=profiler.name, precision=table.options.precision, networks=len(kept),
+            within_interval=float(inside.mean()), mape=float(np.mean(np.abs(estimate.ms / ms - 1))),
+            half_width=float(np.mean((estimate.high - estimate.low) / 2 / estimate.ms)))  # fmt: skip
+        worst = [budget_row(samples, kept, estimate, limit) for limit in np.quantile(estimate.ms, (0.25, 0.5, 0.75))]
+        selected, over = sum(w[0] for w in worst), sum(w[1] for w in worst)
+        passed = inside.mean() >= 0.92 and over <= 0.05 * selected and max(w[2] for w in worst) <= 0.02
+        say(bench="intervals", table=str(path), selected=selected, over_budget=over, passed=bool(passed))
+
+
+def budget_row(
+    samples: dict[int, Samples], kept: Sequence[int], estimate: lut.Estimate, limit: float
+) -> tuple[int, int, float]:
+    """Networks that `select` would offer under a limit, those that exceed it, and by how much at most (relative).
+
+    What reaches over the limit is chosen by its even rounds, as if measured for the choice, and judged by the odd ones.
+    """
+    excess = []
+    for row, index in enumerate(kept):
+        even, odd = halves(samples[index], PLAN)
+        if estimate.high[row] <= limit:
+            excess.append(samples[index].ms / limit - 1)
+        elif estimate.low[row] <= limit and even + (samples[index].high - samples[index].ms) <= limit:
+            excess.append(odd / limit - 1)
+    over = [e for e in excess if e > 0]
+    say(budget_ms=limit, selected=len(excess), over_budget=len(over), most=max([*over, 0.0]))
+    return len(excess), len(over), max([*over, 0.0])
+
+
+def bench_int8(run: Path) -> None:
+    """Top-1 on the test set of each engine in fp32 and int8, and the ratio of their latencies."""
+    drops = []
+    for name, job in jobs_of_run(run, None).items():
+        if job.dataset is None:
+            say(network=name, missing="no data set, so no accuracy")
+            continue
+        models, labels = Models(job), job.dataset.labels("test").numpy()
+        images = job.dataset.images("test", job.arch.r).numpy()
+        for engine in ("onnxruntime", "openvino"):
+            if "int8" not in get_profiler(engine).supported_precisions():
+                continue
+            with tempfile.TemporaryDirectory() as folder, ExitStack() as stack, pin(1):
+                built = {
+                    p: build(models, Target(ENGINES[engine], Options(precision=p)), Path(folder) / p)
+                    for p in ("fp32", "int8")
+                }
+                sessions = {p: stack.enter_context(b.session) for p, b in built.items() if b.session}
+                times = time_sessions(sessions, PLAN)
+                top1 = {p: check.top1(check.logits_of(s, images), labels) for p, s in sessions.items()}
+            ms = {p: t.ms for p, t in times.items() if isinstance(t, Samples)}
+            drops.append(top1["fp32"] - top1["int8"])
+            say(network=name, engine=engine, top1=top1, drop=drops[-1], ms=ms, ratio=ms["int8"] / ms["fp32"],
+                weights=built["int8"].note)  # fmt: skip
+    if drops:
+        say(bench="int8", engines=len(drops), mean_drop=float(np.mean(drops)), largest_drop=max(drops))
+
+
+def bench_compare(names: Sequence[str], engine: str) -> None:
+    """Known networks at 224 px; the chosen ones of a run are `hwnas compare`'s."""
+    found = measure([of_known(known.make(name)) for name in names], get_profiler(engine), Options(), PLAN)
+    print(render.text(found))
+    for row in found.rows:
+        native = known.make(row.name, None)
+        stated = native.published
+        if stated is not None:
+            say(network=row.name, params=native.counts.params, stated_params=stated.params, madds=native.counts.madds,
+                stated_madds=stated.madds, at_px=native.size)  # fmt: skip
+    say(bench="compare", spearman_with_the_paper=found.spearman, networks=found.shared)
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("auto", "intervals", "int8", "compare"))
+    parser.add_argument("tables", nargs="*", type=Path)
+    parser.add_argument("--run", type=Path, default=Path("runs/demo"))
+    parser.add_argument("--mbv3", type=int, default=5)
+    parser.add_argument("--max-accuracy-drop", type=float, default=auto.MAX_DROP)
+    parser.add_argument("--no-compiled", action="store_true")
+    parser.add_argument("--archs", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--models", default=",".join(known.DEFAULT))
+    parser.add_argument("--engine", default="onnxruntime")
+    a = parser.parse_args()
+    if a.what == "auto":
+        bench_auto(a.run, a.mbv3, a.max_accuracy_drop, not a.no_compiled)
+    elif a.what == "intervals":
+        bench_intervals(a.tables, a.archs, a.seed)
+    elif a.what == "int8":
+        bench_int8(a.run)
+    else:
+        bench_compare(a.models.split(","), a.engine)
+
+
+if __name__ == "__main__":
+    main()
