@@ -28,22 +28,25 @@ def search(
     init_from: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Draw the initial networks like those on that run's front.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Evaluate in that many processes.")] = None,
+    executor: Annotated[str | None, typer.Option(help="auto, serial, processes or ray.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Search networks: accuracy against the other objectives; JSON of the run's figures."""
-    from hwnas.accuracy import open_accuracy
     from hwnas.search import config as configs
-    from hwnas.search import driver
+    from hwnas.search import driver, executors
     from hwnas.search import run as runs
 
     overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
     overrides += [f"init_from={json.dumps(str(init_from.absolute()))}"] if init_from else []
+    overrides += [f"executor.workers={workers}"] if workers is not None else []
+    overrides += [f"executor.kind={json.dumps(executor)}"] if executor else []
     wanted = configs.load(config, overrides)
+    open_run = runs.resume_run if resume else runs.create_run
     folder = out or Path("runs") / config.stem
     runs.check(folder, wanted)  # what does not fit is said before anything is written
-    accuracy = open_accuracy(wanted.accuracy, wanted.make_space(), wanted.evaluate)
-    with runs.locked(folder), (runs.resume_run if resume else runs.create_run)(folder, wanted) as run:
-        driver.search(run, accuracy)
+    with executors.start(wanted) as started, runs.locked(folder), open_run(folder, wanted) as run:
+        driver.search(run, started)
         emit(_figures(run))
 
 

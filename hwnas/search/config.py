@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
+from hwnas.search.executors import EXECUTORS, ExecutorSettings
 from hwnas.search.objectives import TOP1, check_name
 from hwnas.search.problem import Scalarise
 from hwnas.settings import build, check_range, nearest, read_toml
@@ -73,6 +74,7 @@ class Config:
     scalarise: Scalarise | None = None
     hypervolume: dict[str, tuple[float, ...]] = field(default_factory=dict)
     search: SearchSettings = field(default_factory=SearchSettings)
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
 
     def make_space(self) -> SearchSpace:
         """The space, with its resolutions and classes."""
@@ -122,6 +124,7 @@ def _check(config: Config, where: str) -> None:
         raise BadInput(f"{where}: [scalarise] of {config.scalarise.objective} beside {list(config.objectives)}",
                        'objectives = ["top1"] and [scalarise] of a cost')  # fmt: skip
     _check_numbers(config, where)
+    _check_executor(config.executor, where)
 
 
 def _check_numbers(config: Config, where: str) -> None:
@@ -137,12 +140,23 @@ def _check_numbers(config: Config, where: str) -> None:
             raise BadInput(f"{where}: hypervolume.{name} = {list(limits)}", "top1 = [worst, best] in percent")
 
 
+def _check_executor(executor: ExecutorSettings, where: str) -> None:
+    if executor.kind not in (kinds := ("auto", *EXECUTORS)):
+        near = nearest(executor.kind, kinds)
+        raise BadInput(f"{where}: executor.kind = {executor.kind!r}", ", ".join(kinds), near)
+    if executor.workers > 1 and executor.kind not in ("auto", "processes"):
+        raise BadInput(f"{where}: executor {executor.kind} with {executor.workers} workers", "workers of processes")
+    check_range(executor, {"workers": 1, "retries": 0, "num_cpus": 0, "num_gpus": 0}, {"workers": 1024, "retries": 100})
+    if bad := [name for name, amount in executor.resources.items() if not 0 <= amount < float("inf")]:
+        raise BadInput(f"{where}: executor.resources.{bad[0]} = {executor.resources[bad[0]]}", "0 or more")
+
+
 def to_toml(config: Config) -> str:
-    """The configuration, whole, as TOML; JSON's notation of texts, numbers and lists is TOML's too."""
+    """The configuration as TOML, without where it ran; JSON's notation of texts, numbers and lists is TOML's too."""
     plain, sections = [], []
     for f in fields(config):
         value = getattr(config, f.name)
-        if value is None or value == {}:
+        if value is None or value == {} or f.name == "executor":
             continue
         if isinstance(value, dict) or hasattr(value, "__dataclass_fields__"):
             items = value if isinstance(value, dict) else {g.name: getattr(value, g.name) for g in fields(value)}

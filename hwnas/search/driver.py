@@ -7,7 +7,6 @@ was not.
 
 from __future__ import annotations
 
-import math
 import time
 
 import numpy as np
@@ -15,33 +14,42 @@ import numpy as np
 from hwnas.accuracy import Accuracy
 from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
 from hwnas.search.config import SearchSettings
+from hwnas.search.executors import Executor, Outcome, Serial
 from hwnas.search.figures import figures
 from hwnas.search.run import Run
 from hwnas.search.strategies import Context, propose
+from hwnas.space import Architecture
 from profilers.errors import BadInput
 from profilers.progress import Progress, track
 
 
-def search(run: Run, accuracy: Accuracy) -> None:
-    """Bring a run to its configured number of iterations; what it already has is kept."""
+def search(run: Run, source: Accuracy | Executor) -> None:
+    """Bring a run to its configured number of iterations; what it already has is kept.
+
+    Args:
+        run: an open run.
+        source: of accuracies, asked in this process; or an executor of `hwnas.search.executors`.
+    """
+    executor = source if isinstance(source, Executor) else Serial(source)
     settings = run.config.search
     done = len(run.archive.evaluations())
     finished = {row["iteration"]: row for row in run.archive.iterations()}
     with track(settings.evaluations, "search", done=done) as progress:
         for k in range(settings.iterations + 1):
             if k not in finished:
-                finished[k] = _iterate(run, accuracy, k, settings, progress)
+                finished[k] = _iterate(run, executor, k, settings, progress)
                 progress.note(f"iteration {k}, hypervolume {finished[k]['hypervolume']:.4f}")
 
 
-def _iterate(run: Run, accuracy: Accuracy, k: int, settings: SearchSettings, progress: Progress) -> dict[str, object]:
+def _iterate(run: Run, executor: Executor, k: int, settings: SearchSettings, progress: Progress) -> dict[str, object]:
     archive = run.archive
     proposed = archive.proposal(k) or _propose(run, k, settings)
     have = {e.number for e in archive.evaluations() if e.iteration == k}
-    for item in proposed:
-        if item.number not in have:
-            archive.add_evaluation(_evaluate(run, accuracy, k, item))
-            progress.advance()
+    missing = [item for item in proposed if item.number not in have]
+    archs = run.space.decode(np.array([item.genes for item in missing], np.int64)) if missing else []
+    for outcome in executor.evaluate(archs):
+        archive.add_evaluation(_row(run, k, missing[outcome.index], archs[outcome.index], outcome))
+        progress.advance()
     rows = [e for e in archive.evaluations() if e.iteration == k]
     surrogate, seconds = archive.proposal_info(k)
     result = figures(run.problem, archive.history(run.space.n_genes, k + 1), proposed, rows)
@@ -68,22 +76,8 @@ def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
     return run.archive.proposal(k)
 
 
-def _evaluate(run: Run, accuracy: Accuracy, k: int, item: Proposed) -> Evaluation:
-    start = time.perf_counter()
-    genes = np.array([item.genes], np.int64)
-    (arch,) = run.space.decode(genes)
-    error, top1 = None, None
-    try:
-        top1 = _percentage(accuracy.evaluate(arch))
-    except Exception as problem:  # a network that cannot be evaluated is a failure of that network, with its reason
-        error = f"{type(problem).__name__}: {problem}"
-    looked_up = {name: float(values[0]) for name, values in run.problem.values(genes).items()}
-    objectives = {name: top1 if name == "top1" else looked_up[name] for name in run.problem.objectives}
-    seconds = time.perf_counter() - start
-    return Evaluation(item.number, k, FAILED if error else OK, arch, item.genes, objectives, error, seconds)
-
-
-def _percentage(value: float) -> float:
-    if not math.isfinite(value) or not 0 <= value <= 100:
-        raise BadInput(f"an accuracy of {value}", "a percentage from 0 to 100")
-    return float(value)
+def _row(run: Run, k: int, item: Proposed, arch: Architecture, outcome: Outcome) -> Evaluation:
+    looked_up = {name: float(values[0]) for name, values in run.problem.values(np.array([item.genes])).items()}
+    objectives = {name: outcome.top1 if name == "top1" else looked_up[name] for name in run.problem.objectives}
+    status = FAILED if outcome.error else OK
+    return Evaluation(item.number, k, status, arch, item.genes, objectives, outcome.error, outcome.seconds)

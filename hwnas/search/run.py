@@ -26,6 +26,9 @@ from profilers.files import read_bytes, write_bytes, write_text
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 
 
+_FREE = ("iterations", "executor")  # what a run may be continued with otherwise
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """An open run; close its archive (or use as a context manager)."""
@@ -133,7 +136,7 @@ def _differences(old: Config, new: Config) -> list[str]:
         if name == "tables":
             if [*a] != [*b] or any(read_bytes(a[k]) != read_bytes(b[k]) for k in a):
                 found.append(f"{name} differ")
-        elif a != b and name != "iterations":
+        elif a != b and name not in _FREE:
             found.append(f"{name} was {a}, is {b}")
     return found
 

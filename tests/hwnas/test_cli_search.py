@@ -70,6 +70,17 @@ def test_search_then_archive_then_select(hwnas, folder):
     assert code == 0 and json.loads(again)["hypervolume"] == figures["hypervolume"]
 
 
+def test_workers_change_nothing(hwnas, folder):
+    figures = []
+    for name, options in (("one", []), ("two", ["--workers", 2]), ("own", ["--executor", "processes"])):
+        code, out, err = hwnas("search", folder / "c.toml", "--out", folder / name, *options)
+        assert code == 0
+        figures.append({k: v for k, v in json.loads(out).items() if k != "run" and not k.startswith("seconds")})
+    assert figures[0] == figures[1] == figures[2]
+    code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "no", "--executor", "ray", "--workers", 2)
+    assert code == 2 and "workers of processes" in err
+
+
 def test_init_from_and_insights(hwnas, folder):
     assert hwnas("search", folder / "c.toml", "--out", folder / "run")[0] == 0
     code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "next", "--init-from", folder / "run")

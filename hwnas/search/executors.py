@@ -1,0 +1,123 @@
+"""Where evaluations run: one after another, in processes of this machine, or as tasks of a Ray cluster.
+
+An executor gets architectures and gives back outcomes in any order; rows are numbered when they are proposed, so an
+archive does not depend on the executor or the number of its workers. A worker that dies is replaced and its network is
+tried again, `retries` times; then it is recorded as failed. A new executor is one class and one line in EXECUTORS.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from hwnas.accuracy import Accuracy
+from hwnas.search import worker
+from hwnas.space import Architecture
+
+if TYPE_CHECKING:
+    from hwnas.search.config import Config
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """Section [executor]; it changes how fast a search is, never what it finds.
+
+    kind: auto (serial with one worker, else processes), serial, processes or ray. workers: processes of this machine.
+    retries: how often a network is tried again whose worker died. The rest is Ray's: `address` of the cluster (by
+    default one is found or started), and what one evaluation needs: `num_cpus`, `num_gpus`, and `resources`, custom
+    ones by name, as in {jetson = 1}.
+    """
+
+    kind: str = "auto"
+    workers: int = 1
+    retries: int = 2
+    address: str | None = None
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the architecture at `index`: top1 in percent, or an error; `seconds` that its evaluation took.
+
+    Where a worker died, the seconds count from when the network was handed out.
+    """
+
+    index: int
+    top1: float | None
+    error: str | None
+    seconds: float
+
+
+class Executor(ABC):
+    """Evaluates architectures; use as a context manager."""
+
+    @classmethod
+    @abstractmethod
+    def start(cls, source: str, settings: ExecutorSettings) -> Self:
+        """An executor of the accuracy source `source` (see `source_text`).
+
+        Raises:
+            BadInput, FileProblem: the source cannot be opened.
+        """
+
+    @abstractmethod
+    def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
+        """One outcome for each architecture, as they come."""
+
+    def close(self) -> None:  # noqa: B027  most have something to end, not all
+        """End what was started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Serial(Executor):
+    """In this process, in order."""
+
+    def __init__(self, accuracy: Accuracy) -> None:
+        self.accuracy = accuracy
+
+    @classmethod
+    def start(cls, source: str, settings: ExecutorSettings) -> Self:
+        """See `Executor`."""
+        return cls(worker.open_source(source))
+
+    def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
+        """See `Executor`."""
+        for index, arch in enumerate(archs):
+            yield outcome(index, worker.answer(self.accuracy, arch))
+
+
+EXECUTORS = {
+    "serial": "hwnas.search.executors:Serial", "processes": "hwnas.search.processes:Processes",
+    "ray": "hwnas.search.ray_tasks:Ray",
+}  # fmt: skip
+
+
+def start(config: Config) -> Executor:
+    """The executor that a configuration asks for."""
+    settings = config.executor
+    kind = settings.kind if settings.kind != "auto" else ("processes" if settings.workers > 1 else "serial")
+    module, _, name = EXECUTORS[kind].partition(":")
+    made: type[Executor] = getattr(importlib.import_module(module), name)
+    return made.start(source_text(config), settings)
+
+
+def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
+    """A worker's answer as an outcome."""
+    return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"])
+
+
+def source_text(config: Config) -> str:
+    """What a worker needs to open the accuracy source, as JSON."""
+    names = ("accuracy", "space", "resolutions", "classes", "evaluate")
+    return json.dumps({name: getattr(config, name) for name in names}, allow_nan=False)

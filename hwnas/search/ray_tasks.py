@@ -1,0 +1,107 @@
+"""Evaluations as tasks of a Ray cluster (extra `ray`).
+
+Every node needs hwnas, and the accuracy source's files at the same place (a shared folder). Each Ray worker process
+opens the source once. Ray itself tries a task again whose worker or node died (`max_retries`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
+from hwnas.search.worker import check_open, serve
+from hwnas.space import Architecture
+from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+
+_LOOK_SECONDS = 10.0  # how long nothing may happen before it is checked that something still can
+
+
+class Ray(Executor):
+    """Leaves a cluster that was in use before as it was; else connects to one, or starts one on this machine."""
+
+    def __init__(self, source: str, settings: ExecutorSettings) -> None:
+        self._ray, self._source, self._settings = _import(), source, settings
+        self._own = not self._ray.is_initialized()
+        if self._own:
+            _connect(self._ray, settings.address)
+        needs = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "resources": settings.resources}
+        self._task = self._ray.remote(max_retries=settings.retries, **needs)(serve)
+
+    @classmethod
+    def start(cls, source: str, settings: ExecutorSettings) -> Self:
+        """See `Executor`.
+
+        Raises:
+            EngineUnavailable: Ray is not installed, or the cluster does not answer.
+            BadInput: no node has what an evaluation needs.
+        """
+        found = cls(source, settings)
+        if not found._possible():
+            found.close()
+            raise BadInput(f"no node of the cluster has {found._needs()}", found._nodes(), "[executor] with less")
+        return found
+
+    def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
+        """See `Executor`; MeasurementFailed once no node is left that could do it."""
+        begun = time.perf_counter()
+        pending = {self._task.remote(self._source, arch.to_json()): i for i, arch in enumerate(archs)}
+        try:
+            while pending:
+                done, _ = self._ray.wait(list(pending), timeout=_LOOK_SECONDS)
+                if not done and not self._possible():
+                    raise MeasurementFailed(f"no node is left with {self._needs()}", remedy="add one, then --resume")
+                for task in done:
+                    yield self._outcome(pending.pop(task), task, begun)
+        finally:
+            for task in pending:
+                self._ray.cancel(task, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster, unless it was in use before."""
+        if self._own:
+            self._ray.shutdown()
+
+    def _outcome(self, index: int, task: Any, begun: float) -> Outcome:
+        try:
+            found = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            line = " ".join(str(error).split())
+            said = f"{type(error).__name__}: {line}, tried {1 + self._settings.retries} times"
+            return Outcome(index, None, said, time.perf_counter() - begun)
+        check_open(found)
+        return outcome(index, found)
+
+    def _needs(self) -> dict[str, float]:
+        settings = self._settings
+        needs = {"CPU": settings.num_cpus, "GPU": settings.num_gpus, **settings.resources}
+        return {name: amount for name, amount in needs.items() if amount}
+
+    def _possible(self) -> bool:
+        """Whether a living node has what an evaluation needs, even if it is busy."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return any(all(node.get(name, 0) >= n for name, n in self._needs().items()) for node in nodes)
+
+    def _nodes(self) -> str:
+        hidden = ("node:", "memory", "object_store_memory")
+        has = [{k: v for k, v in node["Resources"].items() if not k.startswith(hidden)}
+               for node in self._ray.nodes() if node["Alive"]]  # fmt: skip
+        return " or ".join(map(str, has))
+
+
+def _import() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise EngineUnavailable("executor ray needs Ray", remedy="pip install 'hwnas[ray]'") from error
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        got = f"the Ray cluster {address or '(default)'} does not answer: {' '.join(str(error).split())[:200]}"
+        raise EngineUnavailable(got, remedy="ray start --head, and its address in [executor] address") from error

@@ -1,0 +1,99 @@
+"""An evaluation, wherever it runs; and a process that does one after another: `python -m hwnas.search.worker`.
+
+Both directions are lines of JSON. In: first {"source": text, "parent": process id}, then one architecture a line. Out:
+first {} when the accuracy source is open, or {"refused": [got, allowed, remedy]}, then one answer a line: {"top1":
+percent, "seconds": …} or {"error": text, "seconds": …}. What evaluations print goes to stderr.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+from hwnas.accuracy import Accuracy, open_accuracy
+from hwnas.space import Architecture, get_space
+from profilers.errors import BadInput, HwnasError
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+@lru_cache(maxsize=1)
+def open_source(text: str) -> Accuracy:
+    """The accuracy source of `source_text`, opened once a process."""
+    source = json.loads(text)
+    space = get_space(source["space"], source["resolutions"], source["classes"])
+    return open_accuracy(source["accuracy"], space, source["evaluate"])
+
+
+def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:
+    """{"top1" or "error", "seconds"}: a network that cannot be evaluated is a failure of that network."""
+    start = time.perf_counter()
+    try:
+        found: dict[str, Any] = {"top1": _percentage(accuracy.evaluate(arch))}
+    except Exception as problem:
+        found = {"error": f"{type(problem).__name__}: {problem}"}
+    return {**found, "seconds": time.perf_counter() - start}
+
+
+def serve(text: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer for one architecture, or {"refused"} if the source cannot be opened here."""
+    try:
+        accuracy = open_source(text)
+    except HwnasError as error:
+        return {"refused": [error.got, error.allowed, error.remedy]}
+    return answer(accuracy, _architecture(value))
+
+
+def check_open(found: Mapping[str, Any]) -> None:
+    """BadInput if a worker could not open the source."""
+    if "refused" in found:
+        raise BadInput(*found["refused"])
+
+
+def _percentage(value: float) -> float:
+    """`value` if it is a percentage, else BadInput."""
+    if not math.isfinite(value) or not 0 <= value <= 100:
+        raise BadInput(f"an accuracy of {value}", "a percentage from 0 to 100")
+    return float(value)
+
+
+def _architecture(value: Mapping[str, Any]) -> Architecture:
+    """An architecture of our own JSON."""
+    return Architecture(tuple(value["d"]), tuple(value["ks"]), tuple(value["e"]), value["r"])
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a source prints must not be taken for an answer
+    first = json.loads(sys.stdin.readline())
+    _end_with(first["parent"])
+    try:
+        accuracy = open_source(first["source"])
+    except HwnasError as error:
+        print(json.dumps({"refused": [error.got, error.allowed, error.remedy]}), file=out)
+        return
+    print("{}", file=out)
+    for line in sys.stdin:
+        print(json.dumps(answer(accuracy, _architecture(json.loads(line)))), file=out)
+
+
+def _end_with(parent: int) -> None:
+    """Do not outlive a parent that was killed (Linux); elsewhere the end of stdin ends an idle worker."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
