@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,8 @@ def export(
     )  # fmt: skip
     if whole and source.is_dir():
         with sources.RunSource(source, ids, front=True) as run:
-            _print_batch(export_each(run.ids, run.job, request, out), out)
+            wanted = replace(request, weights=run.weights)
+            _print_batch(export_each(run.ids, run.job, wanted, out), out)
         return
     if source.is_dir():
         jobs = sources.jobs_of_run(source, ids)

@@ -44,6 +44,7 @@ class Request:
     references   what "auto" times torch with: "eager" and "compiled"
     plan, depth  of the timing, and of what is measured beside it
     command      the command line, for the datasheet
+    weights      what they come from, so that those of another training are noticed (see `RunSource.weights`)
     """
 
     engine: str = "onnxruntime"
@@ -55,13 +56,14 @@ class Request:
     plan: TimingPlan = PLAN
     depth: Depth = DEPTH
     command: str = ""
+    weights: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What decides the engine: a folder of the same request and network need not be exported again."""
         calibration = str(self.calibration) if self.calibration else None
         drop = self.max_drop if self.engine == "auto" else None
         return {"engine": self.engine, **asdict(self.options), "gpus": list(self.gpus), "max_accuracy_drop": drop,
-                "calibration": calibration}  # fmt: skip
+                "calibration": calibration, "weights": self.weights}  # fmt: skip
 
 
 @dataclass

@@ -84,6 +84,11 @@ class RunSource:
         """In the order in which they are exported."""
         return list(self.rows)
 
+    @property
+    def weights(self) -> str:
+        """The supernet's SHA-256, "" for random weights."""
+        return digest(read_bytes(self.supernet)) if self.supernet else ""
+
     def job(self, key: str) -> Job:
         """The network of that id, with its weights."""
         row, tables = self.rows[key], list(self.tables.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -41,8 +42,7 @@ class TorchSession(Session):
         self.images = torch.from_numpy(np.random.default_rng(0).standard_normal(input_shape, dtype=np.float32))
         self.network = _compiled(network.eval()) if compiled else network.eval()
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with _quiet():
                 self.run()
         except Exception as error:  # the compiler's errors have no common base
             raise EngineUnavailable(f"torch cannot run the network: {str(error).splitlines()[0]}") from error
@@ -60,6 +60,19 @@ class TorchSession(Session):
         self.images.copy_(self.torch.from_numpy(images))
         self.run()
         return np.array(self.result.numpy())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the compiler's remarks, on a CUDA that is not there among others."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _compiled(network: nn.Module) -> nn.Module:

@@ -59,6 +59,7 @@ def test_another_request_or_a_changed_folder_is_made_again(tmp_path):
     assert is_there(tmp_path / "0", REQUEST)
     assert not is_there(tmp_path / "0", replace(REQUEST, options=Options(batch=2)))
     assert not is_there(tmp_path / "0", replace(REQUEST, engine="openvino"))
+    assert not is_there(tmp_path / "0", replace(REQUEST, weights="of another supernet"))
     (tmp_path / "0/model.onnx").write_bytes(b"")
     assert not is_there(tmp_path / "0", REQUEST)
     jobs = Jobs({})
