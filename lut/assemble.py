@@ -1,31 +1,32 @@
 """From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
-The whole networks are split: every second serves the reconciliation and the calibration, the others only the interval.
-The interval is fitted to their times as they were run, with the machine's drift in them, because a user meets it too.
+All whole networks serve all three; what they say about new ones comes from tables made without them (`lut.crossfit`).
+Times have the machine's drift divided out: the interval is about networks at the speed at which the table was built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from lut.bench import sentinel_archs
 from lut.builders import get_builder
-from lut.correction import fit_calibration, fit_interval
+from lut.crossfit import Networks, correct, held_out_sums
+from lut.drift import usual_error
 from lut.observe import NetworkTime, Unit, pool, unit_drifts, usual_speed
 from lut.partial import Partial
-from lut.protocols import Genes, Space
+from lut.protocols import Space
 from lut.refine import Refined, refine
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
 
-CALIBRATION_EVERY = 2  # of the whole networks; spread over the build, so that all its minutes count
-BUSY = 0.5  # other work on the machine, in cores, from which on the build speaks of it
-REJECTED = 0.1  # share of rejected blocks from which on the build speaks of it
+BUSY = 0.3  # other work on the machine, in cores, from which on the build speaks of it
+REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, likewise
 
 
 def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: Partial, method: str) -> LatencyTable:
@@ -38,60 +39,61 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     missing = [k for k in dict.fromkeys(layer.key for layer in space.all_layers()) if k not in entries]
     if missing:
         raise MeasurementFailed(f"{len(missing)} layers could not be timed, first {missing[0]}", remedy="build again")
-    refined = _refined(space, entries, options, partial.units) if get_builder(method).traced else None
+    fit = _reconciler(space, entries, options, partial.units) if get_builder(method).traced else None
+    fresh = _fresh(space, partial.units)
+    refined = None if fit is None else fit(range(len(fresh.ms)))
     table = LatencyTable(
         SpaceId.of(space), refined.entries if refined else entries, "measured", method, partial.fingerprint.device,
-        options, partial.fingerprint, provenance=_provenance(plan, partial.units, refined),
+        options, partial.fingerprint, provenance=_provenance(space, plan, partial.units, refined),
         observations={"units": [u.to_json() for u in partial.units]},
     )  # fmt: skip
-    as_run = [n for u in partial.units if not u.layers for n in u.networks]
-    return correct(table, space, _networks(partial.units), as_run)
-
-
-def correct(
-    table: LatencyTable, space: Space, steady: Sequence[NetworkTime], as_run: Sequence[NetworkTime]
-) -> LatencyTable:
-    """Calibrate on every second network where that helps, and fit the interval on the others.
-
-    `steady` and `as_run` are the same networks, without and with the machine's drift.
-    """
-    if not steady:
+    if len(fresh.ms) == 0:
         return table
-    genes = genes_of(space, steady)
-    measured, drifted = (np.array([n.ms for n in x]) for x in (steady, as_run))
-    first = np.arange(len(steady)) % CALIBRATION_EVERY == 0
-    sums, layers = table.bind(space).sums(genes), np.count_nonzero(space.choices(genes), axis=1)
-    pixels = np.array(space.resolutions)[genes[:, 0] - 1]
-    fitted = fit_calibration(sums[first], layers[first], pixels[first], measured[first])
-    table = replace(table, calibration=fitted)
-    predicted = table.bind(space).predict(genes[~first]).ms
-    return replace(table, interval=fit_interval(predicted, drifted[~first]))
+    sums = held_out_sums(fresh, lambda rows: entries if fit is None else fit(rows).entries)
+    calibration, interval = correct(fresh, sums, usual_error([u.sentinels for u in partial.units if not u.layers]))
+    return replace(table, calibration=calibration, interval=interval)
 
 
-def _refined(space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]) -> Refined | None:
-    """Entries reconciled with the covering networks and those of the calibration, not with those of the interval."""
-    networks = _networks(units, covers=True) + _networks(units)[::CALIBRATION_EVERY]
-    if not networks:
-        return None
-    walked = [([layer.key for layer in space.layers(space.parse(n.arch))], n.ms) for n in networks]
-    return refine(entries, {layer.key: layer for layer in space.all_layers()}, walked, options.batch)
+def _reconciler(
+    space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]
+) -> Callable[[Sequence[int]], Refined]:
+    """Entries reconciled with all covering networks and some of the fresh ones."""
+    layers = {layer.key: layer for layer in space.all_layers()}
+    covers, fresh = (
+        [(_keys(space, n.arch), n.ms) for n, _ in _networks(units, covers=covers)] for covers in (True, False)
+    )
+
+    def fit(rows: Sequence[int]) -> Refined:
+        known = covers + [fresh[i] for i in rows]
+        return refine(entries, layers, known, options.batch) if known else Refined(entries, 0.0, 0.0, 0.0)
+
+    return fit
 
 
-def genes_of(space: Space, networks: Sequence[NetworkTime]) -> Genes:
-    """(n, n_genes) of stored networks."""
-    return space.encode([space.parse(n.arch) for n in networks])
+def _fresh(space: Space, units: Sequence[Unit]) -> Networks:
+    found = _networks(units)
+    genes = space.encode([space.parse(n.arch) for n, _ in found])
+    return Networks(
+        [_keys(space, n.arch) for n, _ in found], np.count_nonzero(space.choices(genes), axis=1),
+        np.array(space.resolutions)[genes[:, 0] - 1], np.array([g for _, g in found], int),
+        np.array([n.ms for n, _ in found]),
+    )  # fmt: skip
 
 
-def _networks(units: Sequence[Unit], *, covers: bool = False) -> list[NetworkTime]:
-    """The fresh whole networks (or the covering ones), with the machine's drift divided out."""
-    factors = unit_drifts(units)
-    pairs = [
-        (n, f) for u, f in zip(units, factors.tolist(), strict=True) if bool(u.layers) == covers for n in u.networks
-    ]
-    return [replace(n, ms=n.ms / f) for n, f in pairs]
+def _keys(space: Space, arch: Mapping[str, Any]) -> list[str]:
+    return [layer.key for layer in space.layers(space.parse(arch))]
 
 
-def _provenance(plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined | None) -> dict[str, Any]:
+def _networks(units: Sequence[Unit], *, covers: bool = False) -> list[tuple[NetworkTime, int]]:
+    """The fresh whole networks (or the covering ones), the machine's drift divided out, with their unit."""
+    factors = unit_drifts(units).tolist()
+    chosen = [(i, u) for i, u in enumerate(units) if bool(u.layers) == covers]
+    return [(replace(n, ms=n.ms / factors[i]), i) for i, u in chosen for n in u.networks]
+
+
+def _provenance(
+    space: Space, plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined | None
+) -> dict[str, Any]:
     """Settings and incidents; the raw values are in `observations`."""
     covers = [u for u in units if u.layers]
     blocks, rejected = sum(u.blocks for u in units), sum(u.rejected for u in units)
@@ -100,6 +102,7 @@ def _provenance(plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined
         "seconds": round(sum(u.seconds for u in units), 1),
         "plan": dict(plan),
         "covers": len(covers),
+        "sentinels": [arch.to_json() for arch in sentinel_archs(space)],
         "sentinels_ms": usual_speed(units),
         "blocks": blocks,
         "rejected_blocks": rejected,
@@ -109,15 +112,20 @@ def _provenance(plan: Mapping[str, Any], units: Sequence[Unit], refined: Refined
         "failed": [f for u in units for f in u.failed],
         "refined": refined
         and {"feature": refined.feature_size, "layer": refined.layer_size, "noise": refined.noise_size},
+        "other_work_cores": float(np.mean([u.load for u in units])),
+        "timed_by_cpu_clock": float(np.mean([u.busy for u in units])),
         "warnings": _warnings(units, rejected / max(blocks, 1)),
     }
 
 
 def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
-    drift, load = unit_drifts(units), float(np.median([u.load for u in units]))
+    drift = unit_drifts(units)
+    load, busy = (float(np.mean([getattr(u, k) for u in units])) for k in ("load", "busy"))
     found = []
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine during the build")
+    if busy > REJECTED:
+        found.append(f"{busy:.0%} of the models were so often interrupted that CPU time was taken, not wall time")
     if rejected > REJECTED:
         found.append(f"{rejected:.0%} of the blocks were disturbed and rejected")
     if (spread := float(drift.max() / drift.min() - 1)) > 0.05:

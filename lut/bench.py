@@ -113,12 +113,16 @@ def open_bench(
         EngineUnavailable: the runtime does not work here.
         BadInput: options that it does not have.
     """
-    smallest = space.extremes(min(space.resolutions))[1]
-    archs = [smallest, *space.decode(space.sample(SENTINELS - 1, np.random.default_rng(0)))]
-    models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in archs)
+    models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in sentinel_archs(space))
     with pin(options.threads):
         runs = _runs_per_block(profiler, models[0], options)
         yield Bench(space, to_onnx, profiler, options, models, runs, progress)
+
+
+def sentinel_archs(space: Space) -> list[Any]:
+    """The smallest network, which starts each round, and some random ones, always the same."""
+    smallest = space.extremes(min(space.resolutions))[0]
+    return [smallest, *space.decode(space.sample(SENTINELS - 1, np.random.default_rng(0)))]
 
 
 def written(to_onnx: Writer, layers: Sequence[Layer], profiler: Profiler, options: Options) -> bytes:

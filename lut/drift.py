@@ -12,19 +12,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lut.protocols import Floats
 
+Known = NDArray[np.bool_]
 Times = Sequence[Sequence[float]]  # by unit and sentinel, ms; 0 where one could not be timed
 
 
 def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats:
     """(u,) how much slower the machine was in each unit than usual, or than `reference`; 1 where unknown."""
-    times = np.array(sentinels, float)
-    usual = usual_times(sentinels) if reference is None else np.array(reference, float)
-    known = (times > 0) & (usual > 0)
-    x = np.log(np.where(known, times, 1.0) / np.where(known, np.broadcast_to(usual, times.shape), 1.0))
-    d = x.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    x, known, d = _logs(sentinels, usual_times(sentinels) if reference is None else np.array(reference, float))
     noise = _noise(x, known, d)
     common = d.mean(keepdims=True)
     shrunk = _shrink(d - common, noise, len(d) - 1)
@@ -33,12 +31,26 @@ def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats
 
 
 def usual_times(sentinels: Times) -> Floats:
-    """(a,) the median of each over the units, 0 where one was never timed."""
+    """(a,) the geometric mean of each over the units, 0 where one was never timed."""
     columns = np.array(sentinels, float).T
-    return np.array([float(np.median(c[c > 0])) if (c > 0).any() else 0.0 for c in columns])
+    return np.array([float(np.exp(np.log(c[c > 0]).mean())) if (c > 0).any() else 0.0 for c in columns])
 
 
-def _noise(x: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], d: Floats) -> float:
+def usual_error(sentinels: Times) -> float:
+    """Relative standard error of the usual speed that the sentinels stand for."""
+    x, known, d = _logs(sentinels, usual_times(sentinels))
+    return float(np.sqrt(_noise(x, known, d) / len(d)))
+
+
+def _logs(sentinels: Times, usual: Floats) -> tuple[Floats, Known, Floats]:
+    """The x (0 where a sentinel could not be timed), which are known, and d."""
+    times = np.array(sentinels, float)
+    known = (times > 0) & (usual > 0)
+    x = np.log(np.where(known, times, 1.0) / np.where(known, np.broadcast_to(usual, times.shape), 1.0))
+    return x, known, x.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+
+def _noise(x: Floats, known: Known, d: Floats) -> float:
     """v: from how much the sentinels of one unit disagree."""
     degrees = int(known.sum()) - len(d)
     if degrees <= 0:

@@ -4,18 +4,17 @@
     X (n, F)  features summed over a network's layers      y (n,)  measured, ms      w (F,)  ms a unit, none negative
 
 Non-negative least squares of X w = y with rows weighted by 1 / y, so that relative errors count (MEASUREMENT, "On GPUs,
-few networks are enough"). The interval comes from leave-one-out residuals (the jackknife of Barber et al. 2021).
+few networks are enough"). The interval comes from leave-one-out residuals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lut.correction import Interval, fit_interval
+from lut.correction import fit_interval
 from lut.kernels import FEATURES, features
 from lut.protocols import Floats, Layer, Space
 from lut.table import Entry, LatencyTable, SpaceId
@@ -50,9 +49,10 @@ def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch:
     x = np.array([sum(by_key[layer.key] for layer in space.layers(arch)) for arch in archs])
     weights, left_out = _solve(x, y), _leave_one_out(x, y)
     error = left_out / y - 1
+    interval = fit_interval(left_out, y, parameters=1 + int(np.count_nonzero(weights)), source="leave-one-out")
     return LatencyTable(
         SpaceId.of(space), _entries(space, weights, batch, float(np.sqrt(np.mean(error**2)))), "fitted", METHOD, device,
-        Options(batch=batch), interval=_interval(left_out, y), provenance=_provenance(weights, error, y),
+        Options(batch=batch), interval=interval, provenance=_provenance(weights, error, y),
         observations={"networks": [{"arch": a.to_json(), "ms": ms} for a, ms in zip(archs, y.tolist(), strict=True)]},
     )  # fmt: skip
 
@@ -82,15 +82,6 @@ def _entries(space: Space, weights: Floats, batch: int, error: float) -> dict[st
     by_key = _features({layer.key: layer for layer in space.all_layers()}, batch)
     times = {key: max(float(f @ weights), _LEAST_MS) for key, f in by_key.items()}
     return {key: Entry(ms, ms * error, 1) for key, ms in times.items()}
-
-
-def _interval(predicted: Floats, y: Floats) -> Interval | None:
-    """Leave-one-out predictions are as good as those of new networks; too few networks give the widest seen."""
-    found = fit_interval(predicted, y)
-    if found is not None:
-        return replace(found, source="leave-one-out")
-    width, n = float(np.max(np.abs(y / predicted - 1))), len(y)
-    return Interval(max(0.0, 1 - width), 1 + width, n / (n + 1), n, "leave-one-out, the widest seen")
 
 
 def _provenance(weights: Floats, error: Floats, y: Floats) -> dict[str, Any]:

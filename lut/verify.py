@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import SENTINELS, TOGETHER, Bench, Timed, open_bench, require
+from lut.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
 from lut.protocols import Floats, Genes, Space, Writer
@@ -169,8 +169,8 @@ def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:
     """The sentinels' usual times while the table was built; None where those were other networks."""
     times = table.provenance.get("sentinels_ms")
-    same = table.space.resolutions == tuple(space.resolutions) and isinstance(times, list) and len(times) == SENTINELS
-    return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and times else None
+    same = table.provenance.get("sentinels") == [arch.to_json() for arch in sentinel_archs(space)]
+    return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and isinstance(times, list) and times else None
 
 
 def _tau(a: Floats, b: Floats) -> float | None:

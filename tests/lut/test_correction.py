@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lut import Entry
 from lut.correction import fit_calibration, fit_interval
+from lut.crossfit import Networks, correct, held_out_sums
 
 
 def networks(n, noise=0.01, seed=0):
@@ -59,18 +61,57 @@ def test_a_correction_never_makes_a_latency_negative():
     assert (calibration.apply(sums / 100, layers, pixels) > 0).all()
 
 
-def test_conformal_intervals_cover_what_they_promise():
+@pytest.mark.parametrize("n", [6, 12, 25, 60])
+@pytest.mark.parametrize("degrees", [3, 30])
+def test_intervals_cover_what_they_promise(n, degrees):
     covered = []
     for seed in range(300):
         rng = np.random.default_rng(seed)
-        predicted = rng.uniform(1, 10, 160)
-        measured = predicted * (1 + 0.03 * rng.standard_t(3, 160))
-        interval = fit_interval(predicted[:60], measured[:60])
+        predicted = rng.uniform(1, 10, n + 100)
+        measured = predicted * (1 + 0.02 * rng.standard_t(degrees, n + 100))
+        interval = fit_interval(predicted[:n], measured[:n])
         inside = (measured >= interval.lower * predicted) & (measured <= interval.upper * predicted)
-        covered.append(inside[60:].mean())
-    assert 0.94 < np.mean(covered) < 0.98
+        covered.append(inside[n:].mean())
+    assert 0.92 < np.mean(covered) < 0.985
+
+
+def test_what_all_share_and_what_was_fitted_widen_the_interval():
+    rng = np.random.default_rng(0)
+    predicted, measured = np.ones(30), 1 + 0.01 * rng.standard_normal(30)
+    plain = fit_interval(predicted, measured).upper
+    assert fit_interval(predicted, measured, shared=0.01).upper > plain + 0.005
+    few = predicted[:9], measured[:9]
+    assert fit_interval(*few, parameters=6).upper > fit_interval(*few).upper
 
 
 def test_too_few_networks_give_no_interval():
-    assert fit_interval(np.ones(18), np.ones(18)) is None
-    assert fit_interval(np.ones(19), np.full(19, 1.5)).upper == pytest.approx(1.5)
+    assert fit_interval(np.ones(4), np.ones(4)) is None
+    assert fit_interval(np.ones(19), np.full(19, 1.5)).upper > 1.5
+
+
+def of_groups(offsets, noise=0.003, n=18):
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(len(offsets)), n)
+    ms = 10 * (1 + np.array(offsets)[group] + noise * rng.standard_normal(len(group)))
+    same = np.full(len(group), 15), np.full(len(group), 224)
+    return Networks([["a"]] * len(group), *same, group, ms), np.full(len(group), 10.0)
+
+
+def test_what_groups_share_does_not_make_a_calibration():
+    """Offsets of single groups average out over new ones; an offset of all groups is there for them too."""
+    assert correct(*of_groups([0.01, -0.01, 0.0, 0.012, -0.012]))[0] is None
+    networks, sums = of_groups([0.05] * 5)
+    calibration, interval = correct(networks, sums)
+    assert calibration.apply(sums[:1], [15], [224])[0] == pytest.approx(10.5, rel=2e-3) and interval.upper < 1.02
+
+
+def test_each_network_is_predicted_without_its_group():
+    networks, _ = of_groups([0.0, 0.0, 0.0])
+    seen = []
+
+    def reconcile(rows):
+        seen.append(set(networks.group[rows].tolist()))
+        return {"a": Entry(float(len(seen)), 0.0, 1)}
+
+    assert held_out_sums(networks, reconcile).tolist() == [1.0] * 18 + [2.0] * 18 + [3.0] * 18
+    assert seen == [{1, 2}, {0, 2}, {0, 1}]

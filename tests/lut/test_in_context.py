@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hwnas.space import get_space
-from lut.drift import drifts, usual_times
+from lut.drift import drifts, usual_error, usual_times
 from lut.in_context import attribute
 from lut.observe import Unit, pool
 from lut.refine import refine
@@ -71,13 +71,25 @@ def test_true_drift_is_divided_out():
     speed = np.array([1.0, 1.1, 0.9, 1.0, 1.05])
     units = [unit(str(i), {"a": [2.0 * f]}, [f, 2 * f, 3 * f]) for i, f in enumerate(speed)]
     entries = pool(units)
-    assert entries["a"].ms == pytest.approx(2.0, rel=1e-6) and entries["a"].n == 5 and entries["a"].se < 1e-3
+    assert (
+        entries["a"].ms == pytest.approx(2.0 * np.exp(np.log(speed).mean()), rel=1e-6)
+        and entries["a"].n == 5
+        and entries["a"].se < 1e-3
+    )
 
 
 def test_noise_of_the_sentinels_is_not_taken_for_drift():
     rng = np.random.default_rng(0)
     noisy = np.exp(0.01 * rng.standard_normal((40, 4)))
     assert np.abs(np.log(drifts(noisy.tolist()))).mean() < 0.5 * np.abs(np.log(noisy).mean(axis=1)).mean()
+
+
+def test_the_usual_speed_is_known_the_better_the_more_often_it_was_seen():
+    rng = np.random.default_rng(0)
+    few, many = (
+        np.mean([usual_error(np.exp(0.01 * rng.standard_normal((n, 4))).tolist()) for _ in range(50)]) for n in (5, 45)
+    )
+    assert few == pytest.approx(0.01 / np.sqrt(20), rel=0.25) and many == pytest.approx(few / 3, rel=0.2)
 
 
 def test_a_changed_speed_is_seen_against_the_reference():
@@ -90,7 +102,8 @@ def test_a_changed_speed_is_seen_against_the_reference():
 def test_sentinels_that_failed_are_left_out():
     assert drifts([[0.0, 0.0], [0.0, 0.0]]).tolist() == [1.0, 1.0]
     assert drifts([[1.0, 0.0], [2.0, 0.0]], [1.0, 0.0])[1] > 1.3
-    assert usual_times([[1.0, 0.0], [3.0, 0.0]]).tolist() == [2.0, 0.0]
+    assert usual_times([[1.0, 0.0], [4.0, 0.0]]).tolist() == pytest.approx([2.0, 0.0])
+    assert usual_error([[0.0, 0.0], [0.0, 0.0]]) == 0.0
 
 
 def test_pooling_ignores_one_wild_observation_and_honours_scatter():
