@@ -19,6 +19,7 @@ from hwnas.nets.ofa_checkpoint import is_torch_file, read_ofa_checkpoint
 from hwnas.space import Architecture, SearchSpace
 from hwnas.train.evaluate import CALIBRATION, calibration_images, evaluate, recalibrate
 from hwnas.train.finetune import finetune
+from hwnas.train.optimise import torch_threads
 from profilers.errors import BadInput
 
 _VIEW_SEED = 20
@@ -36,6 +37,7 @@ class SupernetAccuracy:
             the data set says. A few hundred small images alone leave most networks tied.
         calibration: training images for BatchNorm's statistics.
         finetune_epochs: of training before validation, at the learning rate `finetune_lr`.
+        threads: torch's; 0 leaves its default.
 
     Raises:
         BadInput, FileProblem: a file or data set that does not fit.
@@ -52,20 +54,21 @@ class SupernetAccuracy:
         calibration: int = CALIBRATION,
         finetune_epochs: int = 0,
         finetune_lr: float = 0.02,
+        threads: int = 1,
     ) -> None:
         self.supernet, provenance = open_supernet(path, space)
         name = dataset or (provenance.dataset if provenance else None)
         if name is None:
             raise BadInput(f"{path} names no data set", "an option dataset", 'dataset = "NAME" in [evaluate]')
-        if calibration < 1 or (views or 0) < 0 or finetune_epochs < 0:
-            got = f"calibration = {calibration}, views = {views}, finetune_epochs = {finetune_epochs}"
-            raise BadInput(got, "1 or more, 0 or more, 0 or more")
+        if calibration < 1 or min(views or 0, finetune_epochs, threads) < 0:
+            got = f"calibration {calibration}, views {views}, finetune_epochs {finetune_epochs}, threads {threads}"
+            raise BadInput(got, "calibration 1 or more, the others 0 or more")
         self.dataset = get_dataset(name)
         _check(self.supernet.space, space, self.dataset)
         self.dataset.labels(split)  # an unknown split is refused now, not at the first network
         self.split, self.calibration = split, calibration
         self.views = self.dataset.views if views is None else views
-        self.finetune_epochs, self.finetune_lr = finetune_epochs, finetune_lr
+        self.finetune_epochs, self.finetune_lr, self.threads = finetune_epochs, finetune_lr, threads
         self._images = lru_cache(maxsize=8)(self._make_images)
 
     def evaluate(self, arch: Architecture) -> float:
@@ -74,12 +77,13 @@ class SupernetAccuracy:
         Raises:
             BadInput: an architecture outside the supernet's space.
         """
-        network = self.supernet.extract(arch).to(memory_format=torch.channels_last)
-        calibration, images, labels = self._images(arch.r)
-        if self.finetune_epochs:
-            finetune(network, self.dataset, epochs=self.finetune_epochs, lr=self.finetune_lr)
-        recalibrate(network, calibration)
-        return evaluate(network, images, labels)
+        with torch_threads(self.threads):
+            network = self.supernet.extract(arch).to(memory_format=torch.channels_last)
+            calibration, images, labels = self._images(arch.r)
+            if self.finetune_epochs:
+                finetune(network, self.dataset, epochs=self.finetune_epochs, lr=self.finetune_lr)
+            recalibrate(network, calibration)
+            return evaluate(network, images, labels)
 
     def _make_images(self, resolution: int) -> tuple[Tensor, Tensor, Tensor]:
         """Calibration images, validation images with their copies, and the labels of these."""
@@ -101,7 +105,8 @@ def inherit(path: Path, space: SearchSpace, arch: Architecture) -> tuple[Network
     if provenance is None:
         return network.eval(), None
     dataset = get_dataset(provenance.dataset)
-    recalibrate(network, calibration_images(dataset, arch.r))
+    with torch_threads(1):  # as the search does, so that the weights are the same to the last digit
+        recalibrate(network, calibration_images(dataset, arch.r))
     return network, dataset
 
 

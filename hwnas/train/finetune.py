@@ -24,6 +24,7 @@ from hwnas.train.optimise import (
     make_optimiser,
     steps_per_epoch,
     teacher_probabilities,
+    torch_threads,
     update,
 )
 from profilers.errors import BadInput
@@ -86,8 +87,6 @@ class Finetuning:
     """
 
     def __init__(self, config: FinetuneConfig) -> None:
-        if config.threads:
-            torch.set_num_threads(config.threads)
         self.config, self.dataset, self.supernet = config, get_dataset(config.dataset), None
         if config.supernet is None:
             self.space = get_space(config.space or "", config.resolutions, self.dataset.classes)
@@ -103,7 +102,9 @@ class Finetuning:
         teacher = self.supernet.extract(self.space.extremes()[1]) if self.supernet and self.config.teacher else None
         with track(len(archs) * self.config.epochs, "fine-tuning") as bar:
             for arch in archs:
-                yield self._one(arch, teacher, bar)
+                with torch_threads(self.config.threads):
+                    facts = self._one(arch, teacher, bar)
+                yield facts
 
     def _one(self, arch: Architecture, teacher: Network | None, bar: Progress) -> dict[str, Any]:
         config, dataset = self.config, self.dataset

@@ -45,6 +45,7 @@ from hwnas.train.optimise import (
     restore_momentum,
     steps_per_epoch,
     teacher_probabilities,
+    torch_threads,
     update,
 )
 from profilers.errors import BadInput
@@ -59,13 +60,11 @@ def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Sup
             way (without `resume`), or one of another configuration (with it).
         FileProblem: a file that cannot be written.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
     run = _Run(config, get_dataset(config.dataset))
     if resume and config.out.exists() and not run.state_path.exists():
         return run.finished()
     run.open(resume)
-    with track(run.total, f"training {config.space}", done=run.done) as bar:
+    with torch_threads(config.threads), track(run.total, f"training {config.space}", done=run.done) as bar:
         run.train(bar)
     save_supernet(config.out, run.supernet, run.provenance)
     run.state_path.unlink(missing_ok=True)
