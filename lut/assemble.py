@@ -54,6 +54,16 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     return replace(table, calibration=calibration, interval=interval)
 
 
+def whole_networks(table: LatencyTable) -> list[NetworkTime]:
+    """The networks measured end to end that a table was fitted to, with the machine's drift divided out."""
+    return [
+        n
+        for n, _ in _networks(
+            [Unit.from_json(u, "the table's observations") for u in table.observations.get("units", [])]
+        )
+    ]
+
+
 def _reconciler(
     space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]
 ) -> Callable[[Sequence[int]], Refined]:

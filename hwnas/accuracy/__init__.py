@@ -44,6 +44,14 @@ def split(spec: str) -> tuple[str, str]:
     return kind, rest
 
 
+_OBTAINED = {"ofa-predictor": "predicted", "table": "imported"}  # the others evaluate the network
+
+
+def obtained(spec: str) -> str:
+    """How a source comes by its accuracies: "evaluated", "predicted" or "imported"."""
+    return _OBTAINED.get(split(spec)[0], "evaluated")
+
+
 def resolve(spec: str, folder: Path) -> str:
     """The same source with its file, or its module's folder, as an absolute path; relative ones are in `folder`."""
     kind, rest = split(spec)

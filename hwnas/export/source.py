@@ -117,7 +117,7 @@ def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> d
     for name, objective in run.problem.objectives.items():
         value = row.objectives[name]
         if name == "top1":
-            found[name] = Figure(value, "%", f"evaluated by {run.config.accuracy.partition(':')[0]}, validation split")
+            found[name] = Figure(value, "%", f"{objective.status} by {run.config.accuracy.partition(':')[0]}")
         elif objective.status == "exact":
             found[name] = Figure(value, objective.unit, _HOW["exact"])
         else:

@@ -13,9 +13,7 @@ import numpy as np
 
 from hwnas.report.data import RunData
 from lut import LatencyTable
-from lut.assemble import CALIBRATION_EVERY
-from lut.drift import drifts
-from lut.observe import Unit
+from lut.assemble import whole_networks
 from profilers.base import Options
 
 
@@ -44,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured with one runtime and setting: engines, and the networks that set its table's interval."""
+    """What was measured with one runtime and setting: engines, and the whole networks that its table was fitted to."""
 
     title: str
     engines: tuple[Pair, ...]
@@ -65,7 +63,7 @@ def agreements(run: RunData) -> list[Agreement]:
     found = []
     for setting in sorted({*engines, *tables}):
         table = tables.get(setting)
-        networks = () if table is None else tuple(_held_out(table, run))
+        networks = () if table is None else tuple(_whole(table, run))
         verify = None if table is None else table.verify
         if setting in engines or networks or verify:
             found.append(Agreement(_title(*setting), tuple(engines.get(setting, ())), networks, verify))
@@ -106,15 +104,12 @@ def _three(figure: Mapping[str, Any]) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _held_out(table: LatencyTable, run: RunData) -> list[Pair]:
-    """The whole networks that set the table's interval and served nothing else (see `lut.assemble`)."""
-    units = [Unit.from_json(u, "the table's observations") for u in table.observations.get("units", [])]
-    factors = drifts([u.sentinels for u in units]).tolist() if units else []
-    networks = [(n, n.ms / f) for u, f in zip(units, factors, strict=True) if not u.layers for n in u.networks]
+def _whole(table: LatencyTable, run: RunData) -> list[Pair]:
+    """The whole networks behind the table's calibration and interval: they look better than new ones."""
     known = [
-        (run.space.parse(network.arch), ms)
-        for i, (network, ms) in enumerate(networks)
-        if i % CALIBRATION_EVERY and network.arch.get("r") in run.space.resolutions
+        (run.space.parse(network.arch), network.ms)
+        for network in whole_networks(table)
+        if network.arch.get("r") in run.space.resolutions
     ]
     if not known:
         return []

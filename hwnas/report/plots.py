@@ -98,7 +98,7 @@ def agreement(data: Agreement) -> Spec:
         {**band, "x": ends, "y": [1.05 * v for v in ends], "line": {"width": 0}, "fill": "tonexty",
          "fillcolor": "--band", "name": "within ±5 %"},
         {**band, "x": ends, "y": ends, "line": {"width": 1, "dash": "dash", "color": "--ink"}, "name": "equal"},
-        _pairs(data.networks, "networks that set the interval", {"size": 6, "color": "--rest-line"}, width=0),
+        _pairs(data.networks, "networks the table was fitted to", {"size": 6, "color": "--rest-line"}, width=0),
         _pairs(data.engines, "exported engines", {"size": 9, "color": "--pair"}, width=1.2),
     ]  # fmt: skip
     axes = {

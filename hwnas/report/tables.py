@@ -144,7 +144,7 @@ def agreement(found: Agreement) -> Html:
     """The figures that go with predicted against measured."""
     rows = [
         [name, str(len(pairs)), _percent(mean_error(pairs)), _percent(_share(p.inside for p in pairs))]
-        for name, pairs in (("exported engines", found.engines), ("networks that set the interval", found.networks))
+        for name, pairs in (("exported engines", found.engines), ("networks the table was fitted to", found.networks))
         if pairs
     ]
     if v := found.verify:

@@ -1,8 +1,9 @@
 """Objectives: a name, a unit, a direction, and how its values come about.
 
 Accuracy (`top1`, percent, maximised) is evaluated network by network; everything else is a sum over layers, looked up
-for whole populations. `status` says how values were obtained: "evaluated", "exact" (counted from the layers), or that
-of the latency table ("measured-table", "fitted-table", "imported-table", "estimated").
+for whole populations. `status` says how values were obtained: "exact" (counted from the layers), for accuracy that of
+its source ("evaluated", "predicted", "imported"), for latencies that of the table ("measured-table", "fitted-table",
+"imported-table", "estimated").
 """
 
 from __future__ import annotations
@@ -47,13 +48,15 @@ class Objective:
         return {name: getattr(self, name) for name in names}
 
 
-def make_objectives(space: SearchSpace, names: Sequence[str], tables: Mapping[str, Path]) -> dict[str, Objective]:
-    """The objectives of those names, in that order.
+def make_objectives(
+    space: SearchSpace, names: Sequence[str], tables: Mapping[str, Path], top1: str = "evaluated"
+) -> dict[str, Objective]:
+    """The objectives of those names, in that order; `top1` says how accuracy is obtained.
 
     Raises:
         BadInput: an unknown name, or a table of another space (TableError).
     """
-    return {name: _make(space, name, tables) for name in names}
+    return {name: _make(space, name, tables, top1) for name in names}
 
 
 def check_name(name: str, tables: Mapping[str, Path]) -> None:
@@ -65,10 +68,10 @@ def check_name(name: str, tables: Mapping[str, Path]) -> None:
         raise BadInput(f"unknown objective {name!r}", ", ".join(allowed), remedy)
 
 
-def _make(space: SearchSpace, name: str, tables: Mapping[str, Path]) -> Objective:
+def _make(space: SearchSpace, name: str, tables: Mapping[str, Path], top1: str) -> Objective:
     check_name(name, tables)
     if name == TOP1:
-        return Objective(TOP1, "%", False, "evaluated", None, 0.0, 100.0)
+        return Objective(TOP1, "%", False, top1, None, 0.0, 100.0)
     if name in COUNTS:
         cost = space.compile(COUNTS[name])
         return _bounded(space, name, "", "exact", lambda genes: cost.evaluate(genes[:, 0], space.choices(genes)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
 from hwnas.search.config import Config, load, to_toml
@@ -59,10 +60,9 @@ def make_problem(config: Config) -> Problem:
     """The problem that a configuration describes; BadInput for a table of another space or an impossible budget."""
     space = config.make_space()
     stated = config.hypervolume.get(TOP1)
-    return Problem(
-        space, make_objectives(space, config.needed, config.tables), config.objectives, config.budget,
-        config.scalarise, (stated[0], stated[1]) if stated else None,
-    )  # fmt: skip
+    objectives = make_objectives(space, config.needed, config.tables, accuracy.obtained(config.accuracy))
+    limits = (stated[0], stated[1]) if stated else None
+    return Problem(space, objectives, config.objectives, config.budget, config.scalarise, limits)
 
 
 def check(folder: Path, config: Config) -> None:
