@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import Resolutions, emit, people, space_of
+from hwnas.cli.shared import Resolutions, emit, people, people_table, space_of
 from hwnas.export.engines import ENGINES, get_engine
 from profilers.base import Options
 from profilers.errors import BadInput
@@ -176,9 +176,8 @@ def _table(sheets: dict[str, dict[str, Any]]) -> Table:
     others = [name for name, f in first["objectives"].items() if f["how"].startswith("estimated")]
     measured = first["latency"]["measured"]
     caption = "test top-1: the engine itself; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
-    table = Table(title="Exported engines", caption=caption if measured["value"] else measured["how"])
-    for column in ("id", "test top-1", "params", "MAdds", "predicted ms", "measured ms", *others):
-        table.add_column(column, justify="right")
+    columns = ("id", "test top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
+    table = people_table("Exported engines", columns, caption if measured["value"] else measured["how"])
     for sheet in sheets.values():
         latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"]["value"], sheet["objectives"]
         table.add_row(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import emit, people
+from hwnas.cli.shared import emit, people, people_table
 
 if TYPE_CHECKING:
     from hwnas.search.hold import Offer
@@ -138,10 +138,10 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def _table(found: Offer, objectives: Any) -> Table:
-    table = Table(title="Chosen networks", caption=", ".join(f"{o.name}: {o.status}" for o in objectives.values()))
+    caption = ", ".join(f"{o.name}: {o.status}" for o in objectives.values())
     measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
-    for column in ("id", "why", *(f"{o.name} {o.unit}".strip() for o in objectives.values()), *measured):
-        table.add_column(column, justify="right")
+    names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
+    table = people_table("Chosen networks", ("id", "why", *names, *measured), caption)
     for choice in found.choices:
         key = choice.evaluation.arch.id
         values = (float(choice.evaluation.objectives[name] or 0.0) for name in objectives)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_resolutions
 from profilers.errors import BadInput
@@ -23,6 +26,15 @@ Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LA
 def people() -> Console:
     """Where output for people goes: stderr, so that stdout stays machine-readable."""
     return Console(stderr=True, highlight=False)
+
+
+def people_table(title: str, columns: Iterable[str], caption: str = "") -> Table:
+    """A table for people that fits 80 columns: no frame, numbers to the right."""
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left",
+                  caption_justify="left", collapse_padding=True)  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
 
 
 def emit(value: Any) -> None:
