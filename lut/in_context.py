@@ -24,6 +24,7 @@ from profilers.base import Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
+TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
@@ -54,7 +55,8 @@ class InContext:
             for i, network in enumerate(layers):
                 model = bench.model(network)
                 sessions[f"plain-{i}"] = stack.enter_context(bench.load(model))
-                sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
+                traced = sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
+                traced.most_runs = TRACED_RUNS
             timed = bench.time(sessions, plan, seed)
             require(timed, f"covering networks at {resolution} px")
             found = _attribute_all(layers, sessions, timed)

@@ -76,12 +76,14 @@ class Session(ABC):
 
     `threads` is how many CPU threads a run keeps busy, 0 where the work is done on another device (the timing loop's
     rule about wall and CPU time then has nothing to say). `clock` times the runs; a simulated device brings its own.
+    `most_runs` limits the runs in one timed block: a traced session records each of them, at some cost.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     threads: int = 1
     clock: Clock = SystemClock()
+    most_runs: int | None = None
 
     @abstractmethod
     def run(self) -> None:

@@ -156,6 +156,15 @@ def test_blocks_of_fast_models_are_made_longer():
     assert alone.runs == PLAN.warmup_runs + 10 * (1 + 1)
 
 
+def test_a_session_may_limit_the_runs_of_a_block():
+    clock = FakeClock()
+    sessions = {"all": scripted(clock, 1), "few": scripted(clock, 2)}
+    sessions["few"].most_runs = 3
+    plan = replace(PLAN, runs_per_block=10, max_rounds=10, warmup_runs=1)
+    results = time_sessions(sessions, plan)
+    assert results["few"].ms == pytest.approx(2) and sessions["all"].runs - sessions["few"].runs == 7 * plan.max_rounds
+
+
 def test_warm_up_goes_on_until_times_no_longer_fall():
     clock = FakeClock()
     falling = Scripted(clock, lambda n: 1e-3 * (1 + max(0, 20 - n)))
