@@ -5,6 +5,8 @@
 `paper`: the most accurate, then one after another from the sparsest region of MAdds (section 3.3).
 `hypervolume`: one after another what is expected to add most hypervolume to the archive and to the ones chosen before,
 with a local search around the best candidates, because an inner search for a whole front is not precise at any place.
+Under a budget of a cost, half of them are what may be the most accurate within it: there the front ends at the
+reference, where a network adds no volume, and it is the network that is wanted.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from hwnas.search.problem import History, Problem
 from hwnas.space import Genes
 
 Floats = NDArray[np.float64]
+Gain = Callable[[Genes], Floats]
 Predict = Callable[[Genes], tuple[Floats, Floats | None]]
 
 SAMPLES = 2048  # points at which the hypervolume is integrated over the costs
@@ -70,9 +73,11 @@ def choose_hypervolume(question: Question, n: int, rng: np.random.Generator) -> 
     front, F = problem.front(question.history)
     measure = Improvement(F[:, 0], F[:, 1:], rng, SAMPLES)
     seen, pool = question.seen, np.concatenate([question.pool, front.genes])
+    accurate = (n + 1) // 2 if set(problem.budget) & set(problem.cost_names) else 0
     chosen: list[Genes] = []
     while len(chosen) < n:
-        found = _climb(question, measure, pool, seen, rng)
+        gain = _accuracy(question, len(chosen)) if len(chosen) < accurate else _volume(question, measure)
+        found = _climb(question, gain, pool, seen, rng)
         if not len(found):
             break
         best = found[:1]
@@ -86,13 +91,28 @@ def choose_hypervolume(question: Question, n: int, rng: np.random.Generator) -> 
 RULES = {"hypervolume": choose_hypervolume, "paper": choose_paper}
 
 
-def _climb(question: Question, measure: Improvement, pool: Genes, seen: set[bytes], rng: np.random.Generator) -> Genes:
+def _volume(question: Question, measure: Improvement) -> Gain:
+    """Expected hypervolume that each network adds."""
+    return lambda genes: measure.gain(*question.predict(genes), question.problem.costs(genes))
+
+
+def _accuracy(question: Question, deviations: float) -> Gain:
+    """Score that each network may have: its mean and so many standard deviations, from 0 for the first of a batch."""
+
+    def gain(genes: Genes) -> Floats:
+        mean, std = question.predict(genes)
+        return -mean if std is None else deviations * std - mean
+
+    return gain
+
+
+def _climb(question: Question, gain: Gain, pool: Genes, seen: set[bytes], rng: np.random.Generator) -> Genes:
     """Candidates not yet seen, best gain first, after a few steps of variation and selection from the pool."""
     problem = question.problem
-    kept, gains = _ranked(question, measure, pool)
+    kept, gains = _ranked(question, gain, pool)
     for _ in range(STEPS):
         children = vary(problem.space, kept, CHILDREN, rng)
-        fresh, fresh_gains = _ranked(question, measure, children, limit=CHILDREN)
+        fresh, fresh_gains = _ranked(question, gain, children, limit=CHILDREN)
         kept, gains = np.concatenate([kept, fresh]), np.concatenate([gains, fresh_gains])
         unique = distinct(kept)
         order = unique[np.argsort(-gains[unique], kind="stable")[:PARENTS]]
@@ -100,10 +120,9 @@ def _climb(question: Question, measure: Improvement, pool: Genes, seen: set[byte
     return kept[[key(row) not in seen for row in kept]]
 
 
-def _ranked(question: Question, measure: Improvement, genes: Genes, limit: int = PARENTS) -> tuple[Genes, Floats]:
+def _ranked(question: Question, gain: Gain, genes: Genes, limit: int = PARENTS) -> tuple[Genes, Floats]:
     """The best `limit` of those within budget, with their gains."""
     genes = genes[question.problem.excess(genes) <= 0]
-    mean, std = question.predict(genes)
-    gains = measure.gain(mean, std, question.problem.costs(genes))
+    gains = gain(genes)
     order = np.argsort(-gains, kind="stable")[:limit]
     return genes[order], gains[order]

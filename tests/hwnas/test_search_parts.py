@@ -239,5 +239,15 @@ class TestChoice:
             volumes.append(hypervolume(np.vstack([F, new])))
         assert volumes[1] > volumes[0] > hypervolume(F)
 
+    def test_under_a_budget_the_most_accurate_within_it_are_looked_for(self):
+        names = ("top1", "madds")
+        problem = Problem(SPACE, make_objectives(SPACE, names, {}), names, {"madds": 150_000.0})
+        question = self.question(problem)
+        chosen = choose_hypervolume(question, 4, np.random.default_rng(0))
+        many = genes(20_000, 5)
+        best = question.predict(many[problem.excess(many) <= 0])[0].min()
+        assert question.predict(chosen[:2])[0].max() <= best < question.predict(chosen[2:])[0].min()
+        assert (problem.excess(chosen) <= 0).all()
+
     def test_an_empty_pool_gives_nothing(self):
         assert len(choose_paper(self.question(pool=genes(0)), 3, np.random.default_rng(0))) == 0
