@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from hwnas.nets import Network, Supernet, fold
-from hwnas.space import SearchSpace, get_space
+from hwnas.nets.convolve import convolve
+from hwnas.space import Architecture, Convolution, SearchSpace, get_space
 from profilers.errors import BadInput
 
 torch.set_num_threads(1)
@@ -119,10 +120,11 @@ def test_dropout_acts_in_training_only():
 
 
 def test_an_architecture_of_another_space_is_refused():
-    with pytest.raises(BadInput, match="depth"):
-        Supernet(small_space("mbv3")).extract(
-            get_space("tiny").extremes()[0].__class__((1,) * 5, (3,) * 5, (3,) * 5, 64)
-        )
+    supernet = Supernet(small_space("mbv3"))
+    with pytest.raises(BadInput, match="depth 1 is not in space mbv3"):
+        supernet.extract(Architecture((1,) * 5, (3,) * 5, (3,) * 5, 64))
+    with pytest.raises(BadInput, match="3 stages"):
+        supernet.extract(get_space("tiny").extremes()[0])
 
 
 def test_weights_depend_on_the_seed_alone():
@@ -130,3 +132,16 @@ def test_weights_depend_on_the_seed_alone():
     a, b, c = (Supernet(space, seed=s).state_dict() for s in (0, 0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not torch.equal(a["stem.conv.conv.weight"], c["stem.conv.conv.weight"])
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(1, 3, 1), (2, 7, 1), (4, 7, 2), (5, 7, 1), (3, 5, 2)])
+def test_the_short_cut_for_large_depthwise_kernels_is_the_convolution(size, kernel, stride):
+    c = Convolution("depth", size, 6, 6, kernel, stride, groups=6)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 6, size, size, generator=generator, requires_grad=True)
+    weight = torch.randn(6, 1, kernel, kernel, generator=generator, requires_grad=True)
+    results = []
+    for y in (convolve(x, weight, None, c), F.conv2d(x, weight, None, stride, kernel // 2, groups=6)):
+        results.append((y, *torch.autograd.grad(y.square().sum(), (x, weight))))
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.shape == theirs.shape and torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
