@@ -44,9 +44,7 @@ def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch:
         raise BadInput(f"{len(y)} measured networks", f"{LEAST_NETWORKS} or more; 20 are usually enough")
     if not (np.isfinite(y) & (y > 0)).all():
         raise BadInput("a latency that is not a positive number", "milliseconds")
-    layers = {layer.key: layer for arch in archs for layer in space.layers(arch)}
-    by_key = _features(layers, batch)
-    x = np.array([sum(by_key[layer.key] for layer in space.layers(arch)) for arch in archs])
+    x = features_of(space, archs, batch)
     weights, left_out = _solve(x, y), _leave_one_out(x, y)
     error = left_out / y - 1
     interval = fit_interval(left_out, y, parameters=1 + int(np.count_nonzero(weights)), source="leave-one-out")
@@ -55,6 +53,13 @@ def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch:
         Options(batch=batch), interval=interval, provenance=_provenance(weights, error, y),
         observations={"networks": [{"arch": a.to_json(), "ms": ms} for a, ms in zip(archs, y.tolist(), strict=True)]},
     )  # fmt: skip
+
+
+def features_of(space: Space, archs: Sequence[Any], batch: int) -> Floats:
+    """(n, F) features summed over each network's layers, and 1 for the network itself."""
+    walked = [space.layers(arch) for arch in archs]
+    by_key = _features({layer.key: layer for layers in walked for layer in layers}, batch)
+    return np.array([sum(by_key[layer.key] for layer in layers) for layers in walked])
 
 
 def _features(layers: Mapping[str, Layer], batch: int) -> dict[str, Floats]:

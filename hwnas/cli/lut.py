@@ -1,4 +1,4 @@
-"""`hwnas lut …`: build, verify, predict, show, estimate, fit, import and export latency tables."""
+"""`hwnas lut …`: build, verify, predict, show, estimate, import and export latency tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from hwnas.cli import lut_networks
 from hwnas.cli.shared import Resolutions, SpaceName, emit, people, read_archs, space_of
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.files import parse_json, read_text
 from profilers.registry import get_profiler
 
 Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
@@ -130,34 +130,6 @@ def export(
         _tell(path, [])
 
 
-def fit(
-    space: SpaceName, out: Out, networks: Annotated[Path, typer.Option(help='Lines {"arch": …, "latency_ms": …}.')],
-    device: Annotated[str, typer.Option(help="Its name.")], batch: int = 64, resolutions: Resolutions = None,
-) -> None:  # fmt: skip
-    """A table from 10 to 50 networks measured end to end on a device that gives no per-layer times."""
-    from lut.fewshot import fit as fit_table
-
-    chosen = space_of(space, resolutions)
-    archs, times = read_archs(chosen, networks), _latencies(networks)
-    table = fit_table(chosen, archs, times, batch, device)
-    save(table, out)
-    emit(table.provenance["cross_validated"])
-    _tell(out, [])
-
-
-def _latencies(path: Path) -> list[float]:
-    """The "latency_ms" of each line; BadInput names the line without one."""
-    found = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        if line.strip():
-            value = parse_json(line, f"{path}, line {number}")
-            ms = value.get("latency_ms") if isinstance(value, dict) else None
-            if isinstance(ms, bool) or not isinstance(ms, int | float):
-                raise BadInput(f"{path}, line {number}: latency_ms is {ms!r}", "milliseconds")
-            found.append(float(ms))
-    return found
-
-
 def table_space(table: LatencyTable) -> SearchSpace:
     """The space that a table was made for; TableError if this version does not have it."""
     return get_space(table.space.name, table.space.resolutions, table.space.classes)
@@ -171,7 +143,8 @@ def _tell(out: Path, warnings: list[str] | None) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (build, verify, predict, show, estimate, fit, export):
+    few = (lut_networks.plan, lut_networks.measure, lut_networks.fit)
+    for command in (build, verify, predict, show, estimate, *few, export):
         group.command()(command)
     group.command("import")(import_)
     app.add_typer(group, name="lut")

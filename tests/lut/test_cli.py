@@ -92,6 +92,36 @@ def test_export_import_and_fit(built, archs, tmp_path, capsys):
     assert [load(tmp_path / n).status for n in ("i.json", "f.json")] == ["imported", "fitted"]
 
 
+def test_plan_measure_and_fit(tmp_path, capsys):
+    planned, measured, table = (tmp_path / n for n in ("n.jsonl", "m.jsonl", "t.json"))
+    run("plan", "--space", "tiny", "--resolutions", "12,20", "-n", 6, "--batch", 1, "--out", planned)
+    assert "after 6 networks" in capsys.readouterr().err
+    run("measure", planned, "--engine", "fake", "--out", measured)
+    rows = [json.loads(line) for line in measured.read_text().splitlines()]
+    assert len(rows) == 6 and all(r["low"] <= r["latency_ms"] <= r["high"] and r["engine"] == "fake" for r in rows)
+    common = ("--space", "tiny", "--resolutions", "12,20", "--batch", 1)
+    run("fit", *common, "--networks", measured, "--device", "d", "--out", table)
+    assert load(table).status == "fitted" and load(table).interval is not None
+    run("plan", *common, "-n", 3, "--among", planned, "--out", tmp_path / "few.jsonl")
+    assert set((tmp_path / "few.jsonl").read_text().splitlines()) < set(planned.read_text().splitlines())
+
+
+def test_a_bundle(archs, tmp_path, capsys):
+    run("measure", archs, "--space", "tiny", "--bundle", tmp_path / "b")
+    assert (tmp_path / "b/measure.py").is_file() and "python measure.py" in capsys.readouterr().err
+
+
+def test_measure_needs_a_space_and_one_destination(archs, tmp_path):
+    for arguments in (("--out", tmp_path / "m"), ("--space", "tiny"), ("--out", "m", "--bundle", "b")):
+        with pytest.raises(HwnasError) as error:
+            run("measure", archs, *arguments)
+        assert "\n" not in str(error.value)
+    for content in ("[1]\n", '{"arch": {"r": true}, "space": "tiny"}\n', "", '{"space": "a"}\n{"space": "b"}\n'):
+        archs.write_text(content)
+        with pytest.raises(HwnasError):
+            run("measure", archs, "--out", tmp_path / "m")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

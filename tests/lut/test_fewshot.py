@@ -58,4 +58,4 @@ def test_twenty_published_networks_are_enough(published, column, mape, within_5,
             (error.mean(), (error <= 0.05).mean(), spearmanr(predicted.ms, measured[rest])[0], inside.mean())
         )
     means = np.mean(figures, axis=0)
-    assert means[0] <= mape and means[1] >= within_5 and means[2] >= rank and 0.9 <= means[3] <= 0.99
+    assert means[0] <= mape and means[1] >= within_5 and means[2] >= rank and 0.92 <= means[3] <= 0.99
