@@ -194,11 +194,11 @@ def short(value: float) -> str:
 
 
 def interval(figure: dict[str, Any]) -> str:
-    """A latency as "1.234 ± 0.012" (the wider side of its interval), or "-" where there is none."""
+    """A latency as "1.23 ±0.01" (the wider side of its interval), or "-" where there is none."""
     value, low, high = (figure.get(k) for k in ("value", "low", "high"))
     if value is None or low is None or high is None:
         return "-" if value is None else f"{value:.3g}"
-    return f"{value:.4g} ± {max(value - low, high - value):.2g}"
+    return f"{value:.3g} ±{max(value - low, high - value):.1g}"
 
 
 def register(app: typer.Typer) -> None:
