@@ -175,8 +175,8 @@ def _table(sheets: dict[str, dict[str, Any]]) -> Table:
     first = next(iter(sheets.values()))
     others = [name for name, f in first["objectives"].items() if f["how"].startswith("estimated")]
     measured = first["latency"]["measured"]
-    caption = "test top-1: the engine itself; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
-    columns = ("id", "test top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
+    caption = "top-1: this engine on the test split; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
+    columns = ("id", "top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
     table = people_table("Exported engines", columns, caption if measured["value"] else measured["how"])
     for sheet in sheets.values():
         latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"]["value"], sheet["objectives"]
