@@ -83,7 +83,8 @@ class Bench:
             everyone = {**sessions, **fixed}
             share = None if self.progress is None else _Share(self.progress, len(everyone))
             beat = fixed[f"{SENTINEL}-0"]
-            plan = replace(plan, seed=seed, runs_per_block=max(plan.runs_per_block, self.runs_per_block))
+            runs = max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
+            plan = replace(plan, seed=seed, runs_per_block=runs)
             others = OtherWork()
             results = time_sessions(everyone, plan, sentinel=beat, progress=share)
             load = others.cores()

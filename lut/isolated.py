@@ -14,6 +14,9 @@ from lut.protocols import layers_at
 from profilers.base import TimingPlan
 
 PLAN = TimingPlan(min_rounds=10, max_rounds=40, runs_per_block=5, relative_interval=0.03)
+COLD = TimingPlan(
+    min_rounds=10, max_rounds=40, untimed_runs=0, relative_interval=0.03
+)  # one run a round, for comparison
 _TOGETHER = 64
 
 

@@ -170,10 +170,10 @@ MIN_BLOCKS = 3  # fewer accepted blocks say nothing about their spread
 class TimingPlan:
     """How timing is done (MEASUREMENT: protocol for a noisy, shared machine). All rules are fixed beforehand.
 
-    One round runs every model once in random order, each as a block of `runs_per_block` timed runs after one untimed
-    run; the block's time is its mean. A fixed sentinel model, if given, runs at the start of each round.
-    With `block_ms` all blocks get more runs (20 at most), until the middle model's lasts so many milliseconds: a single
-    run of microseconds is mostly clock.
+    One round runs every model once in random order, each as a block of `runs_per_block` timed runs after `untimed_runs`
+    others (0: the caches hold what ran before); the block's time is its mean. A fixed sentinel model, if given, runs at
+    the start of each round. With `block_ms` all blocks get more runs (20 at most), until the middle model's lasts so
+    many milliseconds: a single run of microseconds is mostly clock.
 
     Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
     at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
@@ -186,6 +186,7 @@ class TimingPlan:
     min_rounds: int = 10
     max_rounds: int = 60
     runs_per_block: int = 1
+    untimed_runs: int = 1
     block_ms: float = 0.0
     warmup_runs: int = 5
     warmup_max_runs: int = 50
@@ -198,7 +199,13 @@ class TimingPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"min_rounds": MIN_BLOCKS, "max_rounds": self.min_rounds, "runs_per_block": 1, "warmup_runs": 1}
+        least = {
+            "min_rounds": MIN_BLOCKS,
+            "max_rounds": self.min_rounds,
+            "runs_per_block": 1,
+            "untimed_runs": 0,
+            "warmup_runs": 1,
+        }
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise BadInput(f"{name} = {getattr(self, name)} in a timing plan", f"{low} or more")

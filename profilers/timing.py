@@ -170,7 +170,6 @@ class _Loop:
         self.wall: list[Floats] = []
         self.cpu: list[Floats] = []
         self.beat: list[tuple[float, float]] = []
-        self.runs = plan.runs_per_block
         self.rng = np.random.default_rng(plan.seed)
         self.clock = sessions[self.names[0]].clock
         self.started = self.clock.wall()
@@ -181,7 +180,7 @@ class _Loop:
         if self.sentinel is not None:
             self.attempt(None, _warm_up, self.sentinel, self.plan)
         warm = [min(self.attempt(name, _warm_up, session, self.plan)) for name, session in self.sessions.items()]
-        self.runs = _runs(self.plan, warm)
+        self.plan = replace(self.plan, runs_per_block=_runs(self.plan, warm))
         self.advance(self.step)
 
     def more(self) -> bool:
@@ -198,12 +197,12 @@ class _Loop:
 
     def round(self) -> None:
         if self.sentinel is not None:
-            self.beat.append(self.attempt(None, _block, self.sentinel, self.runs))
+            self.beat.append(self.attempt(None, _block, self.sentinel, self.plan))
         times = np.full((len(self.names), 2), np.nan)
         for i in self.rng.permutation(len(self.names)):
             name = self.names[i]
             if name not in self.failures:
-                times[i] = self.attempt(name, _block, self.sessions[name], self.runs)
+                times[i] = self.attempt(name, _block, self.sessions[name], self.plan)
         self.wall.append(times[:, 0])
         self.cpu.append(times[:, 1])
         self.advance(self.step)
@@ -257,10 +256,11 @@ class _Loop:
             self.progress.advance(amount)
 
 
-def _block(session: Session, runs: int) -> tuple[float, float]:
-    """Mean wall and CPU milliseconds of `runs` runs, after an untimed one that brings back the session's own caches."""
-    session.run()
-    run, clock, runs = session.run, session.clock, min(runs, session.most_runs or runs)
+def _block(session: Session, plan: TimingPlan) -> tuple[float, float]:
+    """Mean wall and CPU milliseconds of a run, after untimed ones that bring back the session's own caches."""
+    run, clock, runs = session.run, session.clock, min(plan.runs_per_block, session.most_runs or plan.runs_per_block)
+    for _ in range(plan.untimed_runs):
+        run()
     cpu, wall = clock.cpu(), clock.wall()
     for _ in range(runs):
         run()

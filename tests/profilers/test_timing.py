@@ -156,6 +156,14 @@ def test_blocks_of_fast_models_are_made_longer():
     assert alone.runs == PLAN.warmup_runs + 10 * (1 + 1)
 
 
+def test_cold_runs_are_timed_where_they_are_asked_for():
+    clock = FakeClock()
+    cold = Scripted(clock, lambda n: 0.003 if n >= 1 and (n - 1) % 2 == 0 else 0.001)
+    plan = TimingPlan(min_rounds=20, max_rounds=20, warmup_runs=1, warmup_max_runs=1, untimed_runs=0)
+    samples = time_sessions({"a": cold}, plan)["a"]
+    assert cold.runs == 21 and sorted(set(samples.blocks.round(9))) == [1.0, 3.0]
+
+
 def test_a_session_may_limit_the_runs_of_a_block():
     clock = FakeClock()
     sessions = {"all": scripted(clock, 1), "few": scripted(clock, 2)}

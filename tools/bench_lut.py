@@ -1,0 +1,154 @@
+"""Ways to make a latency table, side by side in one run: predicted against measured networks, for each CPU runtime.
+
+    python tools/bench_lut.py [--space mbv3] [--resolutions 192:256:32] [--engines onnxruntime,openvino,openvino:bf16]
+                              [--archs 60] [--seed 0] [--out bench/lut.json]
+
+Without --engines: every CPU runtime that is here, in each precision that the CPU computes in (int8 with --int8). Prints
+a table as in MEASUREMENT for each and writes all figures as JSON. The measurements take turns, resolution by
+resolution, so that no way has the quieter minutes; none of them has seen the networks that it is compared on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.onnx_writer import write_onnx
+from hwnas.space import SearchSpace, get_space, parse_resolutions
+from lut import LatencyTable
+from lut.assemble import assemble
+from lut.bench import TOGETHER, Bench, network_time, open_bench
+from lut.build import NETWORKS
+from lut.in_context import InContext
+from lut.isolated import COLD, Isolated
+from lut.observe import Unit, pool
+from lut.partial import Partial
+from lut.verify import PLAN, compare, measure
+from profilers.base import Options, Profiler
+from profilers.errors import HwnasError
+from profilers.files import write_json
+from profilers.fingerprint import fingerprint
+from profilers.registry import PROFILERS, get_profiler
+
+NETWORK_GROUPS = 3
+COLUMNS = ("mape", "bias", "within_5", "within_10", "kendall_tau")
+Units = dict[str, list[Unit]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="mbv3")
+    parser.add_argument("--resolutions", default="192:256:32", help="FIRST:LAST:STEP or a list")
+    parser.add_argument("--engines", default="", help="names, each with :PRECISION if not fp32")
+    parser.add_argument("--int8", action="store_true", help="int8 too, where no --engines are named")
+    parser.add_argument("--archs", type=int, default=60, help="networks to compare on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("bench/lut.json"))
+    args = parser.parse_args()
+    space = get_space(args.space, parse_resolutions(args.resolutions))
+    asked = [tuple((name + ":fp32").split(":")[:2]) for name in args.engines.split(",") if name] or here(args.int8)
+    found: dict[str, Any] = {}
+    for engine, precision in asked:
+        name = f"{engine} {precision}"
+        try:
+            found[name] = bench(space, get_profiler(engine), Options(precision=precision), args.archs, args.seed)
+        except HwnasError as error:
+            found[name] = {"error": str(error)}
+        print("\n".join(lines(name, found[name])), flush=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write_json(args.out, {"space": space.name, "resolutions": list(space.resolutions), "engines": found})
+
+
+def here(int8: bool) -> list[tuple[str, ...]]:
+    """(engine, precision) of the CPU runtimes that work on this machine."""
+    runtimes = [p() for p in PROFILERS.values() if p.device == "cpu"]
+    return [
+        (p.name, precision)
+        for p in runtimes
+        if p.status().available
+        for precision in p.supported_precisions()
+        if int8 or precision != "int8"
+    ]
+
+
+def bench(space: SearchSpace, profiler: Profiler, options: Options, archs: int, seed: int) -> dict[str, Any]:
+    """Figures by way, with the noise floor and what was measured on."""
+    with open_bench(space, write_onnx, profiler, options) as place:
+        units = take_turns(place, space, seed)
+    tables = dict(make_tables(space, profiler, options, units))
+    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, PLAN)
+    ways = {name: compare(t.bind(space).predict(measured.genes), measured) for name, t in tables.items()}
+    floor = next(iter(ways.values()))
+    seconds = {way: sum(u.seconds for u in some) for way, some in units.items()}
+    return {
+        "ways": ways,
+        "noise_floor": {c: floor.get(f"noise_floor_{c}") for c in COLUMNS},
+        "seconds": seconds,
+        "fingerprint": fingerprint(profiler, options).to_json(),
+        "units": {way: [asdict(u) for u in some] for way, some in units.items()},
+    }
+
+
+def take_turns(place: Bench, space: SearchSpace, seed: int) -> Units:
+    """Each resolution measured in every way, then whole networks for calibration."""
+    units: Units = {"hot": [], "cold": [], "context": [], "networks": []}
+    for i, pixels in enumerate(space.resolutions):
+        units["context"].append(InContext().measure(place, pixels, seed + i))
+        units["hot"].append(Isolated().measure(place, pixels, seed + i))
+        units["cold"].append(Isolated().measure(place, pixels, seed + i, COLD))
+    genes = space.sample(NETWORK_GROUPS * TOGETHER, np.random.default_rng([seed, 1]))
+    decoded = space.decode(genes)
+    for i in range(0, len(genes), TOGETHER):
+        timed = place.networks(genes[i : i + TOGETHER], NETWORKS, seed + i)
+        networks = [network_time(decoded[i + int(k)], s) for k, s in timed.samples.items()]
+        units["networks"].append(
+            Unit(f"networks {i}", {}, networks, timed.sentinels, 0.0, timed.blocks, timed.rejected)
+        )
+    return units
+
+
+def make_tables(
+    space: SearchSpace, profiler: Profiler, options: Options, units: Units
+) -> Iterator[tuple[str, LatencyTable]]:
+    """Tables by way, from the plain sums to what `hwnas lut build` writes."""
+    for way, name in (("hot", "each layer alone, hot"), ("cold", "each layer alone, cold"), ("context", "in context")):
+        some = units[way] + units["networks"]
+        method = "in-context" if way == "context" else "isolated"
+        partial = Partial(Path(), {}, fingerprint(profiler, options), some)
+        built = assemble(space, options, {}, partial, method)
+        yield f"{name}, summed", replace(built, entries=pool(some), calibration=None)
+        if way == "context":
+            yield f"{name}, reconciled", built
+        else:
+            yield f"{name}, calibrated", built
+
+
+def lines(name: str, found: Mapping[str, Any]) -> Iterator[str]:
+    """The table of one runtime as Markdown."""
+    yield f"\n{name}"
+    if "error" in found:
+        yield found["error"]
+        return
+    width = max(len(way) for way in found["ways"])
+    yield f"| {'how the table is made':{width}} | MAPE | bias | ±5 % | ±10 % | τ |"
+    yield f"|{'-' * (width + 2)}|---|---|---|---|---|"
+    rows = [*found["ways"].items(), ("noise floor: measured twice", found["noise_floor"])]
+    for way, figures in rows:
+        yield f"| {way:{width}} | {' | '.join(cell(c, figures.get(c)) for c in COLUMNS)} |"
+    yield f"seconds: {json.dumps({k: round(v) for k, v in found['seconds'].items()})}"
+
+
+def cell(column: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if column in ("mape", "bias") else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()
