@@ -14,6 +14,7 @@ from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import Options
 from profilers.errors import BadInput
+from profilers.files import write_text
 from profilers.registry import get_profiler
 
 Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
@@ -74,8 +75,10 @@ def predict(table: Table, archs: Annotated[Path, typer.Option(help="Architecture
 def show(
     table: Table, resolution: Annotated[int | None, typer.Option(help="Of the heat map.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The facts as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, with all heat maps.")] = None,
 ) -> None:  # fmt: skip
     """Fingerprint, method, figures of the last verify, and a heat map."""
+    from lut.page import page
     from lut.show import draw, facts, heat, suspicious
 
     loaded = load(table)
@@ -84,6 +87,10 @@ def show(
     pixels = space.resolutions[-1] if resolution is None else resolution
     if pixels not in space.resolutions:
         raise BadInput(f"resolution {pixels}", ", ".join(map(str, space.resolutions)))
+    if html is not None:
+        write_text(html, page(loaded, space, pixels))
+        _tell(html, [])
+        return
     lines = list(facts(loaded))
     lines += [("suspicious", f"{big} is faster than {small}") for small, big in suspicious(loaded, space)]
     if as_json:

@@ -62,6 +62,11 @@ def test_show(built, capsys):
     assert "simulated device" in text and "in-context" in text and "milliseconds at 20 px" in text
 
 
+def test_show_as_a_page(built, tmp_path):
+    run("show", built, "--html", tmp_path / "t.html")
+    assert (tmp_path / "t.html").read_text().startswith("<!doctype html>")
+
+
 def test_estimate_says_that_it_is_one(tmp_path, capsys):
     run("estimate", "--space", "mbv3", "--resolutions", "192,224", "--gpu", "1080ti", "--out", tmp_path / "g.json")
     assert load(tmp_path / "g.json").status == "estimated" and "not measured" in capsys.readouterr().err
