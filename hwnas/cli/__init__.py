@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from functools import cache
 
 import typer
 
@@ -26,8 +27,9 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+@cache
 def build() -> typer.Typer:
-    """The application with every part's commands."""
+    """The application with every part's commands; made once, or each call would add all of them again."""
     for part in PARTS:
         importlib.import_module(f"hwnas.cli.{part}").register(app)
     return app
