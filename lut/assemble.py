@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import sentinel_archs
+from lut.bench import one_blas_thread, sentinel_archs
 from lut.builders import get_builder
 from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
@@ -35,6 +35,11 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     Raises:
         MeasurementFailed: a layer of the space was never observed.
     """
+    with one_blas_thread():
+        return _assemble(space, options, plan, partial, method)
+
+
+def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: Partial, method: str) -> LatencyTable:
     entries = pool(partial.units)
     missing = [k for k in dict.fromkeys(layer.key for layer in space.all_layers()) if k not in entries]
     if missing:
@@ -50,7 +55,8 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     if len(fresh.ms) == 0:
         return table
     sums = held_out_sums(fresh, lambda rows: entries if fit is None else fit(rows).entries)
-    calibration, interval = correct(fresh, sums, usual_error([u.sentinels for u in partial.units if not u.layers]))
+    speed = usual_error([u.sentinels for u in partial.units if not u.layers])
+    calibration, interval = correct(fresh, sums, speed, calibrate=fit is None)
     return replace(table, calibration=calibration, interval=interval)
 
 
@@ -70,12 +76,13 @@ def _reconciler(
     """Entries reconciled with all covering networks and some of the fresh ones."""
     layers = {layer.key: layer for layer in space.all_layers()}
     covers, fresh = (
-        [(_keys(space, n.arch), n.ms) for n, _ in _networks(units, covers=covers)] for covers in (True, False)
+        [(_keys(space, n.arch), n.ms, group) for n, group in _networks(units, covers=covers)]
+        for covers in (True, False)
     )
 
     def fit(rows: Sequence[int]) -> Refined:
         known = covers + [fresh[i] for i in rows]
-        return refine(entries, layers, known, options.batch) if known else Refined(entries, 0.0, 0.0, 0.0)
+        return refine(entries, layers, known, options.batch) if known else Refined(entries, 0.0, 0.0, 0.0, 0.0)
 
     return fit
 
@@ -121,7 +128,12 @@ def _provenance(
         "fused_layers": sorted({k for u in covers for k in u.fused}),
         "failed": [f for u in units for f in u.failed],
         "refined": refined
-        and {"feature": refined.feature_size, "layer": refined.layer_size, "noise": refined.noise_size},
+        and {
+            "feature": refined.feature_size,
+            "layer": refined.layer_size,
+            "noise": refined.noise_size,
+            "group": refined.group_size,
+        },
         "other_work_cores": float(np.mean([u.load for u in units])),
         "timed_by_cpu_clock": float(np.mean([u.busy for u in units])),
         "warnings": _warnings(units, rejected / max(blocks, 1)),

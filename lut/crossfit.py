@@ -50,17 +50,23 @@ def held_out_sums(networks: Networks, reconcile: Reconcile) -> Floats:
     return sums
 
 
-def correct(networks: Networks, sums: Floats, shared: float = 0.0) -> tuple[Calibration | None, Interval | None]:
+def correct(
+    networks: Networks, sums: Floats, shared: float = 0.0, *, calibrate: bool = True
+) -> tuple[Calibration | None, Interval | None]:
     """The calibration, kept where it helps groups that it did not see, and the interval by such predictions.
 
-    `shared` is the relative standard error of the speed to which all y were brought.
+    Args:
+        networks: whole networks, measured.
+        sums: (n,) held-out sums.
+        shared: relative standard error of the speed to which all y were brought.
+        calibrate: False where the sums are reconciled with networks already (`lut.refine`), which says the same better.
     """
     calibrated = np.zeros(len(sums))
     for group in np.unique(networks.group):
         mine = networks.group == group
-        fitted = _calibrate(networks, sums, ~mine)
+        fitted = _calibrate(networks, sums, ~mine) if calibrate else None
         calibrated[mine] = sums[mine] if fitted is None else _apply(fitted, networks, sums)[mine]
-    everyone = _calibrate(networks, sums, np.ones(len(sums), bool))
+    everyone = _calibrate(networks, sums, np.ones(len(sums), bool)) if calibrate else None
     if everyone is None or _error(calibrated, networks.ms) > WORTH * _error(sums, networks.ms):
         return None, fit_interval(sums, networks.ms, shared=shared)
     return everyone, fit_interval(calibrated, networks.ms, shared=shared)

@@ -4,9 +4,11 @@
     x0 (K,)  traced times, ms      y (n,)  measured, ms      s = A x0      r = y / s - 1
 
 The traced times are the mean of a Gaussian process: a layer's true time is x0 (1 + independent error of t), plus a
-linear effect of what the layer does (`lut.kernels.features`) of size a; networks are measured with error of e. The
-three sizes are those under which r is most likely, so that where tracing is exact (networks of milliseconds) next to
-nothing changes, and where it is not (networks of microseconds) the whole networks decide.
+linear effect of what the layer does (`lut.kernels.features`) and of x0 itself, of size a; networks are measured with
+error of e, and those that were timed together share another of u (how the sentinels lay in memory, a minute's mood of
+the machine), which says nothing about layers. The four sizes are those under which r is most likely, so that where
+tracing is exact (networks of milliseconds) next to nothing changes, and where it is not (networks of microseconds) the
+whole networks decide.
 Source: Rasmussen and Williams 2006, chapters 2 and 5.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lut.kernels import features
 from lut.protocols import Floats, Layer
@@ -25,23 +28,25 @@ from lut.table import Entry
 FEATURE_SIZES = (0.0, 0.01, 0.03, 0.1, 0.3)  # a, relative to the network's time
 LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
 NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
+GROUP_SIZES = (0.0, 0.003, 0.01, 0.03)  # u
 _LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
 
 
 @dataclass(frozen=True)
 class Refined:
-    """New entries and the sizes a, t, e that were found (all 0: nothing was changed)."""
+    """New entries and the sizes a, t, e, u that were found (all 0: nothing was changed)."""
 
     entries: dict[str, Entry]
     feature_size: float
     layer_size: float
     noise_size: float
+    group_size: float
 
 
 def refine(
     entries: Mapping[str, Entry],
     layers: Mapping[str, Layer],
-    networks: Sequence[tuple[Sequence[str], float]],
+    networks: Sequence[tuple[Sequence[str], float, int]],
     batch: int,
 ) -> Refined:
     """Reconcile entries with networks.
@@ -49,19 +54,21 @@ def refine(
     Args:
         entries: by key; all keys of `networks` are among them.
         layers: the layer of each key.
-        networks: the keys of each network's layers, with its measured milliseconds.
+        networks: the keys of each network's layers, its measured milliseconds, and which were timed together.
         batch: images a run.
     """
     keys = list(entries)
     x0 = np.array([entries[k].ms for k in keys])
-    effects = np.column_stack([x0, [features(layers[k], batch) for k in keys]])
-    problem = _Problem(_counts(keys, [n for n, _ in networks]), x0, effects, np.array([y for _, y in networks]))
+    once = [float(layers[k].kind == "linear") for k in keys]  # every network has one classifier: a constant
+    effects = np.column_stack([x0, [features(layers[k], batch) for k in keys], once])
+    found, measured, groups = zip(*networks, strict=True)
+    problem = _Problem(_counts(keys, found), x0, effects, np.array(measured), np.array(groups))
     for sizes in problem.by_likelihood():
         x = x0 + problem.correction(*sizes)
         if (x >= _LEAST_SHARE * x0).all():
             new = {k: _scaled(entries[k], ms) for k, ms in zip(keys, x.tolist(), strict=True)}
             return Refined(new, *sizes)
-    return Refined(dict(entries), 0.0, 0.0, 0.0)
+    return Refined(dict(entries), 0.0, 0.0, 0.0, 0.0)
 
 
 def _scaled(entry: Entry, ms: float) -> Entry:
@@ -69,7 +76,9 @@ def _scaled(entry: Entry, ms: float) -> Entry:
 
 
 class _Problem:
-    def __init__(self, counts: Floats, x0: Floats, effects: Floats, measured: Floats) -> None:
+    def __init__(
+        self, counts: Floats, x0: Floats, effects: Floats, measured: Floats, groups: NDArray[np.int64]
+    ) -> None:
         sums = counts @ x0
         self.x0, self.r = x0, measured / sums - 1
         self.shares = counts * x0 / sums[:, None]  # (n, K)
@@ -78,23 +87,25 @@ class _Problem:
         scale = np.where(scale > 0, scale, 1.0)
         self.effects, self.shifts = effects / scale, shifts / scale  # (K, F), (n, F)
         self.by_layer, self.by_feature = self.shares @ self.shares.T, self.shifts @ self.shifts.T
+        self.by_group = (groups[:, None] == groups).astype(float)
 
-    def by_likelihood(self) -> list[tuple[float, float, float]]:
-        """(a, t, e), the likeliest first."""
-        grid = list(itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES))
+    def by_likelihood(self) -> list[tuple[float, float, float, float]]:
+        """(a, t, e, u), the likeliest first."""
+        grid = list(itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES))
         return sorted(grid, key=lambda sizes: -self.log_likelihood(*sizes))
 
-    def covariance(self, a: float, t: float, e: float) -> Floats:
-        return a**2 * self.by_feature + t**2 * self.by_layer + e**2 * np.eye(len(self.r))
+    def covariance(self, a: float, t: float, e: float, u: float) -> Floats:
+        known: Floats = a**2 * self.by_feature + t**2 * self.by_layer + u**2 * self.by_group
+        return known + e**2 * np.eye(len(self.r))
 
-    def log_likelihood(self, a: float, t: float, e: float) -> float:
-        root = np.linalg.cholesky(self.covariance(a, t, e))
+    def log_likelihood(self, a: float, t: float, e: float, u: float) -> float:
+        root = np.linalg.cholesky(self.covariance(a, t, e, u))
         whitened = np.linalg.solve(root, self.r)
         return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
 
-    def correction(self, a: float, t: float, e: float) -> Floats:
+    def correction(self, a: float, t: float, e: float, u: float) -> Floats:
         """(K,) posterior mean of what is to be added to x0."""
-        weights = np.linalg.solve(self.covariance(a, t, e), self.r)
+        weights = np.linalg.solve(self.covariance(a, t, e, u), self.r)
         added: Floats = a**2 * self.effects @ (self.shifts.T @ weights) + t**2 * self.x0 * (self.shares.T @ weights)
         return added
 

@@ -124,7 +124,7 @@ def test_units_from_a_file_are_checked():
 def networks_of(space, n, seed, truth):
     archs = space.decode(space.sample(n, np.random.default_rng(seed)))
     walked = [[layer.key for layer in space.layers(a)] for a in archs]
-    return [(keys, sum(truth[k] for k in keys)) for keys in walked]
+    return [(keys, sum(truth[k] for k in keys), i // 18) for i, keys in enumerate(walked)]
 
 
 def test_wrong_traces_are_mended_by_whole_networks():
@@ -135,8 +135,8 @@ def test_wrong_traces_are_mended_by_whole_networks():
     traced = {k: Entry(truth[k] * 0.7 + 3e-3, 1e-5, 3) for k in layers}
     refined = refine(traced, layers, networks_of(space, 150, 0, truth), 1)
     fresh = networks_of(space, 50, 1, truth)
-    before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y in fresh]
-    after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y in fresh]
+    before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
+    after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
     assert np.mean(before) > 0.3 and np.mean(after) < 0.01 and all(e.ms > 0 for e in refined.entries.values())
 
 
@@ -145,7 +145,20 @@ def test_right_traces_are_left_alone():
     layers = {layer.key: layer for layer in space.all_layers()}
     truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
     rng = np.random.default_rng(0)
-    noisy = [(keys, y * (1 + 0.01 * rng.standard_normal())) for keys, y in networks_of(space, 100, 0, truth)]
+    noisy = [(keys, y * (1 + 0.01 * rng.standard_normal()), g) for keys, y, g in networks_of(space, 100, 0, truth)]
     refined = refine({k: Entry(ms, 1e-5, 3) for k, ms in truth.items()}, layers, noisy, 1)
     changes = [abs(refined.entries[k].ms / truth[k] - 1) for k in truth]
     assert np.mean(changes) < 0.01
+
+
+def test_what_a_group_of_networks_shares_is_not_laid_to_its_layers():
+    space = get_space("tiny")
+    layers = {layer.key: layer for layer in space.all_layers()}
+    truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
+    shift = {0: 0.03, 1: -0.03, 2: 0.0, 3: 0.03, 4: -0.03, 5: 0.0}
+    rng = np.random.default_rng(0)
+    seen = [(k, y * (1 + shift[g] + 3e-3 * rng.standard_normal()), g) for k, y, g in networks_of(space, 108, 0, truth)]
+    refined = refine({k: Entry(ms, 1e-5, 3) for k, ms in truth.items()}, layers, seen, 1)
+    fresh = networks_of(space, 50, 1, truth)
+    errors = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
+    assert refined.group_size >= 0.01 and np.mean(errors) < 0.006
