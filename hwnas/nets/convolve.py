@@ -35,6 +35,8 @@ def _depthwise_product(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)  # kept beyond the call: one made while validating must serve training too
+@torch.no_grad()
 def _taps(size: int, kernel: int, stride: int) -> Tensor:
     pixels = torch.eye(size * size).view(-1, 1, size, size)
     taps = torch.eye(kernel * kernel).view(-1, 1, kernel, kernel)

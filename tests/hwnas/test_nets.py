@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from hwnas.nets import Network, Supernet, fold
-from hwnas.nets.convolve import convolve
+from hwnas.nets.convolve import _taps, convolve
 from hwnas.space import Architecture, Convolution, SearchSpace, get_space
 from profilers.errors import BadInput
 
@@ -145,3 +145,13 @@ def test_the_short_cut_for_large_depthwise_kernels_is_the_convolution(size, kern
         results.append((y, *torch.autograd.grad(y.square().sum(), (x, weight))))
     for ours, theirs in zip(*results, strict=True):
         assert ours.shape == theirs.shape and torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_training_works_after_validating_in_the_same_process():
+    _taps.cache_clear()
+    supernet = Supernet(get_space("tiny"))
+    arch = supernet.space.extremes(supernet.space.resolutions[0])[1]
+    images = torch.zeros(2, 1, arch.r, arch.r)
+    with torch.inference_mode():
+        supernet.eval()(images, arch)
+    supernet.train()(images, arch).sum().backward()
