@@ -16,15 +16,16 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
     for name in PROFILERS:
         profiler = get_profiler(name)
         status = profiler.status()
+        precisions = list(profiler.supported_precisions() if status.available else profiler.precisions)
         if as_json:
-            facts = {"reason": status.reason, "remedy": status.remedy, "precisions": list(profiler.precisions)}
+            facts = {"reason": status.reason, "remedy": status.remedy, "precisions": precisions}
             emit(
                 {"engine": name, "device": profiler.device, "available": status.available, "version": status.version}
                 | facts
             )
         elif status.available:
             note = f"; {status.reason}" if status.reason else ""
-            typer.echo(f"{name:18} yes  {status.version}  ({profiler.device}: {', '.join(profiler.precisions)}{note})")
+            typer.echo(f"{name:18} yes  {status.version}  ({profiler.device}: {', '.join(precisions)}{note})")
         else:
             typer.echo(f"{name:18} no   {status.reason}" + (f"; try: {status.remedy}" if status.remedy else ""))
 
