@@ -27,7 +27,8 @@ def main(run: Path) -> None:
     for i, n in enumerate(evaluations):
         print(f"{n:10} {np.mean([c[i] for c in ours]):8.4f} {np.mean([c[i] for c in random]):8.4f}")
     best, chance = (float(np.mean([c[-1] for c in curves])) for curves in (ours, random))
-    print(f"search {best:.4f}, random {chance:.4f}: {'search is better' if best > chance else 'random is as good or better'}")
+    verdict = "search is better" if best > chance else "random is as good or better"
+    print(f"search {best:.4f}, random {chance:.4f}: {verdict}")
     sys.exit(1 if best <= chance and len(ours) > 1 else 0)
 
 
