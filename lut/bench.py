@@ -55,6 +55,9 @@ class _Share:
     def note(self, text: str) -> None:
         self.whole.note(text)
 
+    def spare(self, amount: float) -> None:
+        self.whole.spare(amount / self.sessions)
+
 
 @dataclass(frozen=True)
 class Bench:

@@ -98,10 +98,12 @@ def build(
 
 
 def _cover(bench: Bench, builder: Builder, plan: BuildPlan, partial: Partial, bar: Progress) -> None:
-    for number, resolution, name in _units(bench.space, plan):
+    units = list(_units(bench.space, plan))
+    for i, (number, resolution, name) in enumerate(units):
         if partial.has(name):
             continue
         if number > 0 and _enough(plan, partial.units):
+            bar.spare(len(units) - i)
             return
         bar.note(f"{name}{_precision(partial.units)}")
         partial.add(replace(builder.measure(bench, resolution, _seed(plan, name)), name=name))

@@ -16,6 +16,18 @@ from lut.protocols import Floats, Space
 from lut.table import LatencyTable
 
 _SHADES = " ░▒▓█"
+_VERIFY = (
+    ("networks", "{networks} random networks"),
+    ("mape", "MAPE {mape:.2%}"),
+    ("noise_floor_mape", "measured twice {noise_floor_mape:.2%}"),
+    ("within_5", "{within_5:.0%} within ±5 %"),
+    ("within_10", "{within_10:.0%} within ±10 %"),
+    ("kendall_tau", "Kendall's tau {kendall_tau:.3f}"),
+    ("bias", "bias {bias:+.2%}"),
+    ("coverage", "{coverage:.0%} in their interval"),
+    ("speed_change", "speed change {speed_change:+.1%} divided out"),
+    ("mape_as_run", "MAPE as run {mape_as_run:.2%}"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,10 +57,8 @@ def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
     options = table.options
     yield "options", f"batch {options.batch}, {options.threads} threads, {options.precision}"
     if table.fingerprint is not None:
-        yield (
-            "fingerprint",
-            ", ".join(f"{k} {_short(v)}" for k, v in table.fingerprint.identity().items() if k != "device"),
-        )
+        identity = table.fingerprint.identity().items()
+        yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k != "device")
     yield "interval", _interval(table)
     yield "calibration", _calibration(table)
     yield "last verify", _figures(table)
@@ -108,15 +118,17 @@ def _calibration(table: LatencyTable) -> str:
 
 
 def _figures(table: LatencyTable) -> str:
+    """The figures that `lut.verify` left, in words; what an older version did not store is left out."""
     if table.verify is None:
         return "never"
-    return ", ".join(f"{k} {_short(v)}" for k, v in table.verify.items())
+    known = {k: v for k, v in table.verify.items() if isinstance(v, int | float)}
+    return ", ".join(text.format(**known) for key, text in _VERIFY if key in known)
 
 
 def _short(value: Any) -> str:
     if isinstance(value, tuple | list):
         return " ".join(map(str, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "unknown" if value in (None, "") else str(value)
 
 
 def _pixels(values: tuple[int, ...]) -> str:

@@ -25,6 +25,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Show `text` beside the bar (what is being done, how well it goes)."""
 
+    def spare(self, amount: float) -> None:
+        """`amount` of the total turned out not to be needed."""
+
 
 @contextmanager
 def track(total: float, label: str, *, stream: TextIO | None = None, done: float = 0) -> Iterator[Progress]:
@@ -55,7 +58,7 @@ class _Bar:
     def __init__(self, progress: RichProgress, total: float, label: str, done: float) -> None:
         self.progress = progress
         self.task = progress.add_task(label, total=total, completed=round(done), note="")
-        self.drawn = 0.0
+        self.drawn, self.total = 0.0, total
         self.fraction = done - round(done)
 
     def advance(self, amount: float = 1) -> None:
@@ -67,6 +70,11 @@ class _Bar:
 
     def note(self, text: str) -> None:
         self.progress.update(self.task, note=text)
+        self.redraw()
+
+    def spare(self, amount: float) -> None:
+        self.total -= amount
+        self.progress.update(self.task, total=self.total)
         self.redraw()
 
     def redraw(self) -> None:
@@ -96,3 +104,6 @@ class _Lines:
 
     def note(self, text: str) -> None:
         self.text = text
+
+    def spare(self, amount: float) -> None:
+        self.total -= amount

@@ -26,9 +26,13 @@ group = typer.Typer(help="Latency tables: layer to milliseconds, with their unce
 
 def build(
     space: SpaceName, engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")], out: Out,
-    precision: str = "fp32", batch: int = 1, threads: int = 1, optimization: str = "", method: str = "in-context",
+    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8, as hwnas engines says.")] = "fp32",
+    batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of the runtime.")] = 1,
+    optimization: Annotated[str, typer.Option(help="The runtime's graph optimisation; its best if not given.")] = "",
+    method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context",
     resolutions: Resolutions = None, budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
-    seed: int = 0, force: Force = False,
+    seed: Annotated[int, typer.Option(help="Of the networks that are measured.")] = 0, force: Force = False,
 ) -> None:  # fmt: skip
     """Measure a table on this machine; killed at any moment, the same command goes on."""
     from hwnas.onnx_writer import write_onnx
@@ -47,7 +51,8 @@ def build(
 
 
 def verify(
-    table: Table, archs: int = 100, seed: int = 0, force: Force = False,
+    table: Table, archs: Annotated[int, typer.Option(help="How many networks.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the networks.")] = 0, force: Force = False,
     store: Annotated[bool, typer.Option(help="Write the figures into the table.")] = True,
 ) -> None:  # fmt: skip
     """Measure fresh random networks end to end and compare; prints the figures as JSON."""

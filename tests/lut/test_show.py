@@ -24,7 +24,7 @@ def test_facts_name_what_matters(table):
 def test_figures_of_the_last_verify_are_shown(space):
     table = make_table(space, verify={"mape": 0.0123456, "networks": 60}, provenance={"warnings": ["noisy"]})
     found = list(facts(table))
-    assert ("warning", "noisy") in found and dict(found)["last verify"] == "mape 0.01235, networks 60"
+    assert ("warning", "noisy") in found and dict(found)["last verify"] == "60 random networks, MAPE 1.23%"
 
 
 def test_a_bigger_layer_that_is_faster_is_flagged(space, table):

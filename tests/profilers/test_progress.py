@@ -50,3 +50,14 @@ def test_work_done_earlier_is_left_out_of_the_estimate(monkeypatch):
     with progress.track(10, "timing", stream=stream, done=8) as bar:
         bar.advance()  # 10 s for one: another 10 s for the last
     assert "9/10, 10 s, about 10 s left" in stream.getvalue()
+
+
+def test_what_is_not_needed_leaves_the_total(monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
+    for stream in (io.StringIO(), Terminal()):
+        with progress.track(10, "timing", stream=stream) as bar:
+            bar.advance()
+            bar.spare(6)
+            bar.advance()
+        assert "1/10" in stream.getvalue() and "2/4" in stream.getvalue()

@@ -249,6 +249,8 @@ class Counting:
 
     def note(self, text): ...
 
+    def spare(self, amount): ...
+
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_progress_advances_by_one_a_session(noise):
