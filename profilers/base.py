@@ -135,6 +135,15 @@ class Profiler(ABC):
             FileProblem: no such file.
         """
         options = options or Options()
+        self.require(options)
+        if traced and not self.traces:
+            raise EngineUnavailable(f"{self.name} has no per-node times", remedy="--method isolated")
+        if isinstance(model, Path) and not model.is_file():
+            raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
+        return self._load(model, options, traced)
+
+    def require(self, options: Options) -> None:
+        """That the runtime works here, in that precision; raises as `load`."""
         status = self.status()
         if not status.available:
             raise EngineUnavailable(status.reason, remedy=status.remedy)
@@ -142,11 +151,6 @@ class Profiler(ABC):
             raise BadInput(f"precision {options.precision!r} on {self.name}", ", ".join(self.precisions))
         if options.precision not in (here := self.supported_precisions()):
             raise BadInput(f"precision {options.precision!r}, which {self.name} lacks on this device", ", ".join(here))
-        if traced and not self.traces:
-            raise EngineUnavailable(f"{self.name} has no per-node times", remedy="--method isolated")
-        if isinstance(model, Path) and not model.is_file():
-            raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
-        return self._load(model, options, traced)
 
     def supported_precisions(self) -> tuple[str, ...]:
         """Those of `precisions` that this device computes in."""

@@ -51,8 +51,6 @@ class OnnxRuntime(Profiler):
         return Status(True, onnxruntime.__version__)
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
-        if options.optimization not in ("", *LEVELS):
-            raise BadInput(f"optimization {options.optimization!r} on {self.name}", ", ".join(LEVELS))
         return _OrtSession(model, options, traced, self.provider)
 
 
@@ -87,8 +85,9 @@ class _OrtSession(Session):
         if self.traced:
             self.folder = tempfile.TemporaryDirectory(prefix="hwnas-trace-")
         source = self.model if isinstance(self.model, bytes) else str(self.model)
+        settings = self.session_options()
         try:
-            self.session = ort.InferenceSession(source, self.session_options(), providers=[self.provider])
+            self.session = ort.InferenceSession(source, settings, providers=[self.provider])
         except Exception as error:  # ORT's exceptions have no common base
             raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
@@ -108,8 +107,7 @@ class _OrtSession(Session):
         options.log_severity_level = 4  # refusals reach the user as one line, not as ORT's log
         options.intra_op_num_threads, options.inter_op_num_threads = self.options.threads, 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        level = LEVELS[self.options.optimization or "all"]
-        options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+        options.graph_optimization_level = optimisation_level(self.options)
         # Workers spin during a run, as in production, but not after it: they would compute beside the next model.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if self.traced:
@@ -157,6 +155,15 @@ class _OrtSession(Session):
             self.folder.cleanup()
         for name in ("binding", "session", "images", "results"):
             self.__dict__.pop(name, None)
+
+
+def optimisation_level(options: Options) -> Any:
+    """ONNX Runtime's constant for `options.optimization`; BadInput if there is none."""
+    import onnxruntime as ort
+
+    if options.optimization not in ("", *LEVELS):
+        raise BadInput(f"optimization {options.optimization!r} on ONNX Runtime", ", ".join(LEVELS))
+    return getattr(ort.GraphOptimizationLevel, LEVELS[options.optimization or "all"])
 
 
 def parse_trace(events: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
