@@ -1,14 +1,15 @@
 """What a data set is to training and validation: labelled images by split, at any resolution.
 
 images (n, C, r, r) float32, normalised by (value - mean) / std with values in 0..1      labels (n,) int64
-splits: "train" trains and calibrates, "val" (held out of training) guides search, "test" is for the end
+splits: "train" trains and calibrates, "val" (held out of training) guides search, "test" is for the end (a folder of
+the user's own may have none)
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hwnas.data.loader import Plan, ahead
 from profilers.errors import BadInput
 
 SPLITS = ("train", "val", "test")
@@ -27,12 +29,26 @@ Indices = NDArray[np.integer[Any]]
 class Dataset(ABC):
     """Labelled images; a subclass says where they come from and how they are augmented."""
 
-    name: str
-    classes: int
+    name: str  # the reference that opens it again, see `hwnas.data_reference`
+    class_names: tuple[str, ...]
     in_channels: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     views: int = 0  # distorted copies of each validation image that a search judges beside the image itself
+    splits: tuple[str, ...] = SPLITS
+    crop: float = 1.0  # part of the resized shorter side that evaluation keeps, in the centre
+    lazy: bool = False  # whether images are read from disk as they are asked for
+    left_out: Mapping[str, str] = {}  # damaged images that were left out, and what is wrong with them
+
+    @property
+    def classes(self) -> int:
+        """How many."""
+        return len(self.class_names)
+
+    @property
+    def last_split(self) -> str:
+        """What a finished network is judged on: "test", or "val" where there is no test split."""
+        return self.splits[-1]
 
     @abstractmethod
     def labels(self, split: str) -> Tensor:
@@ -44,16 +60,37 @@ class Dataset(ABC):
     ) -> tuple[Tensor, Tensor]:
         """Images (n, C, r, r) and labels (n,) of those indices, augmented if a generator is given."""
 
+    def with_channels(self, channels: int) -> Dataset:
+        """The data set with images of so many channels; BadInput if they cannot be converted."""
+        if channels == self.in_channels:
+            return self
+        raise BadInput(f"images of {self.in_channels} channels in {self.name}", f"{channels}, as the network takes")
+
     def size(self, split: str) -> int:
         """Images in a split."""
         return len(self.labels(split))
 
     def images(self, split: str, resolution: int, count: int | None = None) -> Tensor:
         """(n, C, r, r): all images of a split, or the first `count` of its fixed random order."""
+        return self.batch(split, self._order(split, count), resolution)[0]
+
+    def batches(
+        self, split: str, resolution: int, size: int, count: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """What `images` gives, with labels and `size` images at a time: not all of them are in memory together."""
+        order = self._order(split, count)
+        parts = (order[i : i + size] for i in range(0, len(order), size))
+        return ahead(self, split, (Plan(part, resolution) for part in parts))
+
+    def _order(self, split: str, count: int | None) -> NDArray[np.int64]:
         order = np.arange(self.size(split))
         if count is not None and count < len(order):
             order = np.sort(np.random.default_rng(0).permutation(order)[:count])
-        return self.batch(split, order, resolution)[0]
+        return order
+
+    def _unknown(self, split: str) -> BadInput:
+        hint = "add a folder test, with the same classes" if split == "test" else ""
+        return BadInput(f"a split {split!r} of {self.name}", ", ".join(self.splits), hint)
 
 
 @dataclass(frozen=True)
@@ -94,7 +131,8 @@ class MemoryDataset(Dataset):
         views: int = 0,
     ) -> None:
         self.name, self.augmentation, self.views = name, augmentation, views
-        self.classes, self.in_channels = int(labels.max()) + 1, images.shape[1]
+        self.class_names = tuple(str(i) for i in range(int(labels.max()) + 1))
+        self.in_channels = images.shape[1]
         self._images = {s: torch.from_numpy(images[i]) for s, i in splits.items()}
         self._labels = {s: torch.from_numpy(labels[i].astype(np.int64)) for s, i in splits.items()}
         train = images[splits["train"]].astype(np.float64)
@@ -104,7 +142,7 @@ class MemoryDataset(Dataset):
     def labels(self, split: str) -> Tensor:
         """(n,) int64 labels of a split."""
         if split not in self._labels:
-            raise BadInput(f"a split {split!r} of {self.name}", ", ".join(self._labels))
+            raise self._unknown(split)
         return self._labels[split]
 
     def batch(

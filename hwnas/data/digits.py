@@ -7,30 +7,23 @@ Source: UCI, "Optical Recognition of Handwritten Digits" (its test part), as sci
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwnas.data.dataset import Augmentation, Dataset, MemoryDataset
+from hwnas.data.splits import stratified_order
+from hwnas.data_reference import Reference
+from profilers.errors import BadInput
 
 HELD_OUT = 400  # images each for validation and test
-SEED = 2020
 
 
-def load_digits() -> Dataset:
+def load_digits(reference: Reference) -> Dataset:
     """The data set; values 0..16 become 0..1."""
     from sklearn.datasets import load_digits as load
 
+    if reference != Reference("digits"):
+        raise BadInput(f"data set {reference}", "digits: it is built in and takes neither folder nor options")
     raw = load()
     images = (raw.images[:, None] / 16).astype(np.float32)  # (1797, 1, 8, 8)
-    order = _stratified_order(raw.target)
+    order = stratified_order(raw.target)
     splits = {"test": order[:HELD_OUT], "val": order[HELD_OUT : 2 * HELD_OUT], "train": order[2 * HELD_OUT :]}
     return MemoryDataset("digits", images, raw.target, splits, Augmentation(rotate=10, scale=0.1, shift=0.08), views=4)
-
-
-def _stratified_order(labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """A random order of which every run of consecutive images has the classes in nearly their overall proportions."""
-    rng = np.random.default_rng(SEED)
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        place[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
-    return np.argsort(place, kind="stable")

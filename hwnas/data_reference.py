@@ -1,0 +1,71 @@
+"""References to data sets, as configurations and checkpoints hold them. No torch, so that a search can read them.
+
+    digits                             built in
+    cifar10:DIR                        a data set by name in the folder DIR
+    folder:DIR?damaged=skip            options behind a question mark, joined with "&"
+
+    damaged    "fail": a damaged image is an error that names it (default); "skip": it is named, counted and left out
+    channels   1: colour images are converted to grey
+
+A relative DIR in a configuration is relative to the configuration's folder, in Python to the working directory. The
+variable HWNAS_ROOT_NAME (as in HWNAS_ROOT_CIFAR10) replaces DIR: a checkpoint from elsewhere names a folder of there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from profilers.errors import BadInput
+
+DAMAGED = ("fail", "skip")
+_OPTIONS = "damaged=fail, damaged=skip, channels=1, channels=3"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A data set's name, its folder, and how its images are taken; `channels` 0 is the data set's own number."""
+
+    name: str
+    root: Path | None = None
+    damaged: str = "fail"
+    channels: int = 0
+
+    def __str__(self) -> str:
+        options = [f"damaged={self.damaged}"] if self.damaged != "fail" else []
+        options += [f"channels={self.channels}"] if self.channels else []
+        root = "" if self.root is None else f":{self.root}"
+        return f"{self.name}{root}{'?' if options else ''}{'&'.join(options)}"
+
+    def located(self) -> Reference:
+        """With an absolute folder, that of HWNAS_ROOT_NAME before its own; BadInput where neither names one."""
+        variable = f"HWNAS_ROOT_{self.name.upper()}"
+        root = os.environ.get(variable) or self.root
+        if root is None:
+            raise BadInput(f"data set {self.name} without a folder", f"{self.name}:DIR", f"{variable}=DIR")
+        return replace(self, root=Path(root).expanduser().absolute())
+
+
+def parse_reference(text: str) -> Reference:
+    """A reference from its text; BadInput for options that there are not."""
+    place, mark, options = text.rpartition("?")
+    name, _, root = (place if mark else text).partition(":")
+    found = Reference(name, Path(root) if root else None)
+    for item in options.split("&") if mark else []:
+        key, _, value = item.partition("=")
+        if key == "damaged" and value in DAMAGED:
+            found = replace(found, damaged=value)
+        elif key == "channels" and value in ("1", "3"):
+            found = replace(found, channels=int(value))
+        else:
+            raise BadInput(f"option {item!r} in data set {text!r}", _OPTIONS)
+    return found
+
+
+def resolve_reference(text: str, folder: Path) -> str:
+    """The same reference with its folder absolute; a relative one is in `folder`."""
+    found = parse_reference(text)
+    if found.root is None:
+        return text
+    return str(replace(found, root=(folder / found.root.expanduser()).absolute()))
