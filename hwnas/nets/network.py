@@ -31,13 +31,16 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def run_layer(spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor]) -> Tensor:
+def run_layer(
+    spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor], drop_connect: float = 0.0
+) -> Tensor:
     """How data flows through one layer, for the static network and for the supernet alike.
 
     Args:
         spec: the layer.
         x: (N, in_channels, size, size).
         apply: runs the convolution of that part's name and its BatchNorm.
+        drop_connect: probability that an image takes the shortcut alone, in training.
 
     Returns:
         (N, out_channels, out, out); (N, out_channels) of a linear layer.
@@ -55,7 +58,9 @@ def run_layer(spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor]
         gate = F.relu(apply("se_reduce", y.mean((2, 3), keepdim=True)))  # (N, se_mid, 1, 1)
         y = y * F.hardsigmoid(apply("se_expand", gate))  # relu6(x + 3) / 6
     y = apply("project", y)  # (N, out_channels, out, out)
-    return x + y if spec.skip else y
+    if not spec.skip:
+        return y
+    return x + (y * F.dropout(y.new_ones(len(y), 1, 1, 1), drop_connect) if drop_connect else y)
 
 
 class ConvNorm(nn.Module):
@@ -67,7 +72,7 @@ class ConvNorm(nn.Module):
         self.conv = nn.Conv2d(
             c.in_channels, c.out_channels, c.kernel, c.stride, c.kernel // 2, groups=c.groups, bias=c.bias
         )
-        self.norm = nn.BatchNorm2d(c.out_channels) if c.bn else None
+        self.norm = nn.BatchNorm2d(c.out_channels, eps=c.eps) if c.bn else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out)."""
@@ -84,9 +89,9 @@ class Layer(nn.Module):
         for c in spec.convolutions:
             self.add_module(c.part, ConvNorm(c))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, drop_connect: float = 0.0) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out)."""
-        return run_layer(self.spec, x, lambda part, value: self.get_submodule(part)(value))
+        return run_layer(self.spec, x, lambda part, value: self.get_submodule(part)(value), drop_connect)
 
 
 class Network(nn.Module):
@@ -97,22 +102,26 @@ class Network(nn.Module):
         arch: the architecture that they are of, for the record.
         dropout: probability before the classifier, in training only.
         seed: of the random weights.
+
+    `drop_connect` is the probability, in training, that the residual branch of the last layer would be left out of an
+    image; it falls linearly to 0 at the first layer (Huang et al. 2016, "stochastic depth"; EfficientNet).
     """
 
     def __init__(
         self, specs: Sequence[LayerSpec], arch: Architecture | None = None, *, dropout: float = 0.0, seed: int = 0
     ) -> None:
         super().__init__()
-        self.specs, self.arch, self.dropout = tuple(specs), arch, dropout
+        self.specs, self.arch, self.dropout, self.drop_connect = tuple(specs), arch, dropout, 0.0
         self.layers = nn.ModuleList(Layer(spec) for spec in self.specs)
         init_weights(self, seed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, C, r, r) -> logits (N, classes)."""
-        for spec, layer in zip(self.specs, self.layers, strict=True):
+        drop = self.drop_connect / len(self.layers) if self.training else 0.0
+        for index, (spec, layer) in enumerate(zip(self.specs, self.layers, strict=True)):
             if spec.kind == "linear":
                 x = F.dropout(x, self.dropout, self.training)
-            x = layer(x)
+            x = layer(x, drop * index)
         return x
 
 

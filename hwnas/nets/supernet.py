@@ -112,11 +112,11 @@ class Supernet(nn.Module):
         super().__init__()
         self.space, self.dropout = space, dropout
         r, largest = space.resolutions[0], (max(space.kernels), max(space.expands))
-        (stem, first), (final, _, mix, classifier) = space.fixed(r)
+        (stem, first), (final, _, *mix, classifier) = space.fixed(r)
         self.stem, self.first = ElasticLayer(stem, (stem.kernel,)), ElasticLayer(first, (first.kernel,))
         slots = (space.slot_layer(s, r, *largest) for s in range(space.slots))
         self.slots = nn.ModuleList(ElasticLayer(spec, tuple(sorted(space.kernels))) for spec in slots)
-        self.final, self.mix = ElasticLayer(final, (1,)), ElasticLayer(mix, (1,))
+        self.final, self.mix = ElasticLayer(final, (1,)), ElasticLayer(mix[0], (1,)) if mix else None
         self.classifier = ElasticLayer(classifier, (1,))
         init_weights(self, seed)
 
@@ -130,9 +130,9 @@ class Supernet(nn.Module):
 
     def active(self, arch: Architecture) -> Iterator[tuple[ElasticLayer | None, LayerSpec]]:
         """The layers of `arch` with the elastic module of each; None has no weights (pooling)."""
-        specs, per = self.space.layers(arch), self.space.slots_per_stage
-        slots = [self.slots[i * per + j] for i, n in enumerate(arch.d) for j in range(n)]
-        modules = [self.stem, self.first, *slots, self.final, None, self.mix, self.classifier]
+        specs = self.space.layers(arch)
+        slots = [self.slots[slot] for slot in self.space.expressed(arch)]
+        modules = [self.stem, self.first, *slots, self.final, None, *([self.mix] if self.mix else []), self.classifier]
         return zip(modules, specs, strict=True)  # type: ignore[arg-type]
 
     @torch.no_grad()

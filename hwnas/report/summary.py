@@ -50,7 +50,7 @@ def draw_tiles(found: list[Tile]) -> Html:
 def size(space: SearchSpace) -> str:
     """How many networks a space has, in words."""
     choices = len(space.kernels) * len(space.expands)
-    count = len(space.resolutions) * prod(sum(choices**d for d in space.depths) for _ in space.stages)
+    count = len(space.resolutions) * prod(sum(choices**d for d in depths) for depths in space.depth_choices)
     if count >= 1e15:
         return f"about 10{str(len(str(count)) - 1).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
     divisor, word = next(((d, w) for d, w in _POWERS if count >= d), (1.0, ""))

@@ -22,7 +22,7 @@ def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Html:
     x = float(LEFT)
     for block in ("stem", *range(len(space.stages)), "head"):
         fixed = isinstance(block, str)
-        slots = 1 if fixed else space.slots_per_stage
+        slots = 1 if fixed else space.capacity[int(block)]
         parts.append(_fixed(x) if fixed else _block(space, drawing, int(block), x))
         x += slots * (BAR + GAP) + GAP
         if block != "head":
@@ -80,25 +80,25 @@ def _spoken(drawing: Drawing) -> str:
 
 def heat_maps(space: SearchSpace, found: Frequencies) -> Html:
     """Kernel and expand by layer, depth by block and resolution, of one front."""
-    per_stage, stages = space.slots_per_stage, [str(i + 1) for i in range(len(space.stages))]
-    slots = [f"{s // per_stage + 1}.{s % per_stage + 1}" for s in range(space.slots)]
+    blocks, stages = space.stage_of.tolist(), [str(i + 1) for i in range(len(space.stages))]
+    slots = [f"{block + 1}.{place + 1}" for block, place in zip(blocks, space.position.tolist(), strict=True)]
     maps = [
-        _heat_map("Kernel by layer", found.kernel, [str(k) for k in space.kernels], slots, per_stage),
-        _heat_map("Expand by layer", found.expand, [str(e) for e in space.expands], slots, per_stage),
-        _heat_map("Depth by block", found.depth, [str(d) for d in space.depths], stages, 1),
+        _heat_map("Kernel by layer", found.kernel, [str(k) for k in space.kernels], slots, blocks),
+        _heat_map("Expand by layer", found.expand, [str(e) for e in space.expands], slots, blocks),
+        _heat_map("Depth by block", found.depth, [str(d) for d in space.all_depths], stages, [0] * len(stages)),
         _strip("Resolution (px)", found.resolution[:, 0], [str(r) for r in space.resolutions]),
     ]
     return tag("div", *maps, class_="maps")
 
 
-def _heat_map(title: str, shares: Floats, rows: Sequence[str], columns: Sequence[str], group: int) -> Html:
+def _heat_map(title: str, shares: Floats, rows: Sequence[str], columns: Sequence[str], blocks: Sequence[int]) -> Html:
     parts: list[str] = []
     for i, row in enumerate(rows):
         parts.append(_label(SIDE - 6, i * CELL + 13, row, "end", "note"))
         for j, column in enumerate(columns):
-            x, share = SIDE + j * CELL + (j // group) * 3 * (group > 1), shares[i, j]
+            x, share = SIDE + j * CELL + 3 * blocks[j], shares[i, j]
             parts.append(_cell(x, i * CELL, float(share), f"{title} {column}: {row}"))
-    width = SIDE + len(columns) * CELL + (len(columns) // group) * 3 * (group > 1)
+    width = SIDE + len(columns) * CELL + 3 * blocks[-1]
     label = _summary(title, shares, rows)
     picture = tag("svg", *parts, width=width, height=len(rows) * CELL, role="img", aria_label=label)
     return tag("figure", picture, tag("figcaption", title), class_="map")

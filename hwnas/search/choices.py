@@ -41,13 +41,15 @@ class Drawing:
 def count(title: str, space: SearchSpace, archs: Sequence[Architecture]) -> Frequencies:
     """The shares of each choice among these networks."""
     drawings = [draw(space, arch) for arch in archs]
-    kernels, expands = (np.array([getattr(d, k) for d in drawings], object) for k in ("kernels", "expands"))
+    kernels, expands = (
+        np.array([sum(getattr(d, k), ()) for d in drawings], object).reshape(-1, space.slots)
+        for k in ("kernels", "expands")
+    )
     depth = np.array([arch.d for arch in archs]).reshape(-1, len(space.stages))
     resolution = np.array([arch.r for arch in archs]).reshape(-1, 1)
-    kernels, expands = kernels.reshape(-1, space.slots), expands.reshape(-1, space.slots)
     return Frequencies(
         title, len(archs), _shares(kernels, space.kernels), _shares(expands, space.expands),
-        _shares(depth, space.depths), _shares(resolution, space.resolutions),
+        _shares(depth, space.all_depths), _shares(resolution, space.resolutions),
     )  # fmt: skip
 
 
@@ -61,8 +63,8 @@ def _shares(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], allowed: 
 def draw(space: SearchSpace, arch: Architecture) -> Drawing:
     """The layers of `arch` at their places."""
     kernels, expands, start = [], [], 0
-    for depth in arch.d:
-        absent = (None,) * (space.slots_per_stage - depth)
+    for depth, capacity in zip(arch.d, space.capacity, strict=True):
+        absent = (None,) * (capacity - depth)
         kernels.append((*arch.ks[start : start + depth], *absent))
         expands.append((*arch.e[start : start + depth], *absent))
         start += depth

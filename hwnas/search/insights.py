@@ -56,7 +56,7 @@ def _overall(space: SearchSpace, archs: Sequence[Architecture]) -> dict[str, dic
     values = {
         "kernel": (space.kernels, [x for a in archs for x in a.ks]),
         "expand": (space.expands, [x for a in archs for x in a.e]),
-        "depth": (space.depths, [x for a in archs for x in a.d]),
+        "depth": (space.all_depths, [x for a in archs for x in a.d]),
         "resolution": (space.resolutions, [a.r for a in archs]),
     }  # fmt: skip
     return {kind: {c: used.count(c) / max(len(used), 1) for c in allowed} for kind, (allowed, used) in values.items()}

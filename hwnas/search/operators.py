@@ -29,7 +29,7 @@ def crossover(space: SearchSpace, a: Genes, b: Genes, rng: np.random.Generator) 
     n, s = len(a), space.slots
     has_a, has_b = a[:, 1 : 1 + s] > 0, b[:, 1 : 1 + s] > 0
     from_b = np.where(has_a & has_b, rng.random((n, s)) < 0.5, has_b)
-    depth_from_b = np.repeat(rng.random((n, len(space.stages))) < 0.5, space.slots_per_stage, axis=1)
+    depth_from_b = (rng.random((n, len(space.stages))) < 0.5)[:, space.stage_of]
     present = np.where(depth_from_b, has_b, has_a)
     slots = np.where(_twice(from_b), b[:, 1:], a[:, 1:]) * _twice(present)
     resolution = np.where(rng.random((n, 1)) < 0.5, a[:, :1], b[:, :1])
@@ -43,9 +43,9 @@ def mutate(space: SearchSpace, genes: Genes, rng: np.random.Generator) -> Genes:
     rate = rng.choice(_EXPECTED_SITES, (n, 1)) / sites
     drawn = rng.integers(np.maximum(space.lower, 1), space.upper + 1, genes.shape)
     changed = np.where((rng.random(genes.shape) < rate) | (genes == 0), drawn, genes)
-    depth = (genes[:, 1 : 1 + space.slots] > 0).reshape(n, stages, -1).sum(axis=2)
-    depth = np.where(rng.random((n, stages)) < rate, rng.choice(space.depths, (n, stages)), depth)
-    changed[:, 1:] *= _twice(present_slots(space, depth))
+    drawn_depth = rng.random((n, stages)) < rate
+    depth = np.where(drawn_depth, rng.choice(space.depths, (n, stages)), space.depth_of(genes))
+    changed[:, 1:] *= _twice(space.present(depth))
     return changed
 
 
@@ -58,13 +58,8 @@ def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes
     u = rng.random((n, 1))
     genes = 1 + rng.binomial(np.broadcast_to(space.upper - 1, (n, space.n_genes)), u)
     depth = np.array(space.depths)[rng.binomial(len(space.depths) - 1, u, (n, len(space.stages)))]
-    genes[:, 1:] *= _twice(present_slots(space, depth))
+    genes[:, 1:] *= _twice(space.present(depth))
     return genes
-
-
-def present_slots(space: SearchSpace, depth: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(n, S) which slots exist at depths (n, stages)."""
-    return (np.arange(space.slots_per_stage) < depth[:, :, None]).reshape(len(depth), space.slots)
 
 
 def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:

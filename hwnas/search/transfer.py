@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.operators import present_slots
 from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput
 from profilers.files import read_json, write_json
@@ -27,9 +26,9 @@ WIDTH = 0.05  # of the front, as the standard deviation of what counts around a 
 def sample_like(space: SearchSpace, front: Genes, n: int, rng: np.random.Generator) -> Genes:
     """(n, n_genes) canonical genes with the choices of `front` (f, n_genes), which is ordered by size."""
     w = _weights(len(front), n, rng)
-    depth = (front[:, 1 : 1 + space.slots] > 0).reshape(len(front), len(space.stages), -1).sum(axis=2)
+    depth = space.depth_of(front)
     depths = np.stack([_draw(w, depth[:, i], space.depths, rng) for i in range(len(space.stages))], axis=1)
-    present = present_slots(space, depths)
+    present = space.present(depths)
     genes = np.stack([_draw(w, front[:, g], range(1, space.upper[g] + 1), rng) for g in range(space.n_genes)], axis=1)
     genes[:, 1:] *= np.concatenate([present, present], axis=1)
     return genes

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hwnas.space.arch import Architecture
-from hwnas.space.base import Genes, SearchSpace, Stage
+from hwnas.space.base import Genes, SearchSpace
 from hwnas.space.cost import CostArray
 from hwnas.space.layer import Convolution, LayerSpec
+from hwnas.space.layout import Stage
 from hwnas.space.mbv3 import MBV3, MBV3_W12
+from hwnas.space.proxyless import PROXYLESS, PROXYLESSNAS
 from hwnas.space.tiny import TINY
 from profilers.errors import BadInput
 
-SPACES = {space.name: space for space in (MBV3, MBV3_W12, TINY)}
+SPACES = {space.name: space for space in (MBV3, MBV3_W12, PROXYLESS, PROXYLESSNAS, TINY)}
 
 
 def get_space(name: str, resolutions: Sequence[int] | None = None, classes: int | None = None) -> SearchSpace:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from profilers.errors import BadInput
@@ -32,8 +33,13 @@ class Architecture:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:10]
 
 
-def parse(value: Any, *, slots_per_stage: int, width: float | None = None) -> Architecture:
-    """Read either JSON form: compact lists, or OFA's lists padded to `slots_per_stage` entries a stage.
+def parse(value: Any, *, capacity: Sequence[int], width: float | None = None) -> Architecture:
+    """Read either JSON form: compact lists, or OFA's lists padded to the largest depth of each stage.
+
+    Args:
+        value: what the JSON holds.
+        capacity: the largest depth of each stage; a larger one is cut to it where another stage has it (as OFA does).
+        width: of the space, to be compared with OFA's "w".
 
     Raises:
         BadInput: a missing, unknown or misfitting value. Membership of a space is checked by the space.
@@ -48,9 +54,12 @@ def parse(value: Any, *, slots_per_stage: int, width: float | None = None) -> Ar
     d = _integers(value["d"], "d")
     resolution = value["r"][0] if isinstance(value["r"], list) and len(value["r"]) == 1 else value["r"]
     (r,) = _integers([resolution], "r")
-    if any(x < 0 or x > slots_per_stage for x in d):
-        raise BadInput(f"depths {list(d)}", f"0 to {slots_per_stage} layers a stage")
-    ks, e = (_expressed(_integers(value[k], k), d, slots_per_stage, k) for k in ("ks", "e"))
+    if len(d) != len(capacity):
+        raise BadInput(f"an architecture of {len(d)} stages", f"{len(capacity)} in this space")
+    if any(x < 0 or x > max(capacity) for x in d):
+        raise BadInput(f"depths {list(d)}", f"0 to {max(capacity)} layers a stage")
+    d = tuple(min(x, n) for x, n in zip(d, capacity, strict=True))
+    ks, e = (_expressed(_integers(value[k], k), d, capacity, k) for k in ("ks", "e"))
     return Architecture(d, ks, e, r)
 
 
@@ -60,10 +69,11 @@ def _integers(value: Any, name: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _expressed(values: tuple[int, ...], d: tuple[int, ...], per_stage: int, name: str) -> tuple[int, ...]:
+def _expressed(values: tuple[int, ...], d: tuple[int, ...], capacity: Sequence[int], name: str) -> tuple[int, ...]:
     if len(values) == sum(d):
         return values
-    if len(values) != per_stage * len(d):
-        allowed = f"{sum(d)} (the sum of d) or {per_stage * len(d)} (padded to {per_stage} a stage)"
+    if len(values) != sum(capacity):
+        allowed = f"{sum(d)} (the sum of d) or {sum(capacity)} (padded to the largest depth of each stage)"
         raise BadInput(f"{name!r} of an architecture has {len(values)} entries", allowed)
-    return tuple(x for i, n in enumerate(d) for x in values[i * per_stage : i * per_stage + n])
+    starts = accumulate((0, *capacity[:-1]))
+    return tuple(x for start, n in zip(starts, d, strict=True) for x in values[start : start + n])

@@ -1,4 +1,4 @@
-"""A search space: stages of inverted bottlenecks with elastic depth, kernel, expand and resolution.
+"""A search space: a layout of inverted bottlenecks with elastic depth, kernel, expand and resolution, and its genes.
 
     R  resolutions        S  slots, stage by stage       K, E  kernel and expand choices
     genes (n, 1 + 2 S) integers: resolution 1..R, then S kernel genes, then S expand genes
@@ -11,9 +11,8 @@ Source: NSGANetV2, section 3.1, and once-for-all's OFAMobileNetV3.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -22,68 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.arch import Architecture, parse
-from hwnas.space.cost import CostArray
-from hwnas.space.layer import LayerSpec, round_channels
+from hwnas.space.layer import LayerSpec
+from hwnas.space.layout import Layout
 from profilers.errors import BadInput
 
 Genes = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One block of the network; only its first layer has the stride."""
-
-    channels: int
-    stride: int
-    act: str
-    se: bool
-
-
-@dataclass(frozen=True)
-class SearchSpace:
-    """Everything that defines a space; a new one is a file that makes an instance of this.
-
-    `stem`, `final` and `mix` are channels; `final` is the last 1x1 convolution, `mix` the one behind the pooling.
-    """
-
-    name: str
-    stages: tuple[Stage, ...]
-    resolutions: tuple[int, ...]
-    resolution_bounds: tuple[int, int]
-    stem: int
-    final: int
-    mix: int
-    width: float = 1.0
-    in_channels: int = 3
-    classes: int = 1000
-    kernels: tuple[int, ...] = (3, 5, 7)
-    expands: tuple[int, ...] = (3, 4, 6)
-    depths: tuple[int, ...] = (2, 3, 4)
-    act: str = "hswish"
-    first_act: str = "relu"
-    _specs: dict[Any, LayerSpec] = field(default_factory=dict, compare=False, repr=False)
+class SearchSpace(Layout):
+    """A layout and how its networks are written as genes; a new space is a file that makes an instance of this."""
 
     # --- shape of the encoding -------------------------------------------------------------------------------
-
-    @property
-    def slots_per_stage(self) -> int:
-        """The largest depth."""
-        return max(self.depths)
-
-    @property
-    def slots(self) -> int:
-        """S: places in the encoding."""
-        return len(self.stages) * self.slots_per_stage
 
     @property
     def n_genes(self) -> int:
         """Length of a genotype."""
         return 1 + 2 * self.slots
-
-    @cached_property
-    def optional(self) -> NDArray[np.bool_]:
-        """(S,) whether a slot may be absent."""
-        return np.tile(np.arange(self.slots_per_stage) >= min(self.depths), len(self.stages))
 
     @cached_property
     def lower(self) -> Genes:
@@ -130,8 +84,7 @@ class SearchSpace:
     def sample(self, n: int, rng: np.random.Generator) -> Genes:
         """(n, n_genes) canonical genes: depth, kernel, expand and resolution drawn uniformly and independently."""
         genes = rng.integers(np.maximum(self.lower, 1), self.upper + 1, (n, self.n_genes))
-        depth = rng.choice(self.depths, (n, len(self.stages), 1))
-        present = (np.arange(self.slots_per_stage) < depth).reshape(n, self.slots)
+        present = self.present(rng.choice(self.depths, (n, len(self.stages))))
         genes[:, 1:] *= np.concatenate([present, present], axis=1)
         return genes
 
@@ -141,7 +94,7 @@ class SearchSpace:
         for row, arch in zip(genes, archs, strict=True):
             self.check(arch)
             row[0] = 1 + self.resolutions.index(arch.r)
-            slots = np.array([i * self.slots_per_stage + j for i, n in enumerate(arch.d) for j in range(n)], np.int64)
+            slots = np.array(self.expressed(arch))
             row[1 + slots] = [1 + self.kernels.index(k) for k in arch.ks]
             row[1 + self.slots + slots] = [1 + self.expands.index(e) for e in arch.e]
         return genes
@@ -152,27 +105,32 @@ class SearchSpace:
 
     def _decode(self, row: list[int]) -> Architecture:
         ks, e = row[1 : 1 + self.slots], row[1 + self.slots :]
-        per = self.slots_per_stage
-        d = tuple(sum(x > 0 for x in ks[i : i + per]) for i in range(0, self.slots, per))
+        d = tuple(self.depth_of(np.array([row]))[0].tolist())
         kernels = tuple(self.kernels[x - 1] for x in ks if x)
         return Architecture(d, kernels, tuple(self.expands[x - 1] for x in e if x), self.resolutions[row[0] - 1])
+
+    def depth_of(self, genes: Genes) -> Genes:
+        """(n, stages) depths of canonical genes."""
+        starts = np.flatnonzero(self.position == 0)
+        return np.add.reduceat((genes[:, 1 : 1 + self.slots] > 0).astype(np.int64), starts, axis=1)
 
     # --- architectures ---------------------------------------------------------------------------------------
 
     def parse(self, value: Any) -> Architecture:
         """Read an architecture's JSON (compact or padded) and check that it belongs here."""
-        return self.check(parse(value, slots_per_stage=self.slots_per_stage, width=self.width))
+        return self.check(parse(value, capacity=self.capacity, width=self.width))
 
     def check(self, arch: Architecture) -> Architecture:
         """`arch` itself; BadInput names what this space does not have."""
+        if len(arch.d) != len(self.stages):
+            raise BadInput(f"an architecture of {len(arch.d)} stages", f"{len(self.stages)} in space {self.name}")
+        depths = zip(arch.d, self.depth_choices, strict=True)
         wanted: list[tuple[str, Sequence[int], Sequence[int]]] = [
             ("kernel", arch.ks, self.kernels),
             ("expand", arch.e, self.expands),
-            ("depth", arch.d, self.depths),
+            *(("depth", [depth], allowed) for depth, allowed in depths),
             ("resolution", [arch.r], self.resolutions),
         ]
-        if len(arch.d) != len(self.stages):
-            raise BadInput(f"an architecture of {len(arch.d)} stages", f"{len(self.stages)} in space {self.name}")
         for what, got, allowed in wanted:
             if bad := sorted(set(got) - set(allowed)):
                 remedy = "--resolutions FIRST:LAST:STEP" if what == "resolution" else ""
@@ -183,96 +141,25 @@ class SearchSpace:
         """The smallest and the largest network (of one resolution, if given)."""
         found = []
         for pick in (min, max):
-            n = pick(self.depths) * len(self.stages)
-            d = (pick(self.depths),) * len(self.stages)
-            r = resolution or pick(self.resolutions)
-            found.append(self.check(Architecture(d, (pick(self.kernels),) * n, (pick(self.expands),) * n, r)))
+            d, r = tuple(pick(choices) for choices in self.depth_choices), resolution or pick(self.resolutions)
+            ks, e = ((pick(choices),) * sum(d) for choices in (self.kernels, self.expands))
+            found.append(self.check(Architecture(d, ks, e, r)))
         return found[0], found[1]
 
     def cover(self, resolution: int, rng: np.random.Generator) -> list[Architecture]:
         """K * E full-depth networks that together hold every choice of every slot once (random permutations)."""
         n = len(self.kernels) * len(self.expands)
         order = np.stack([rng.permutation(n) for _ in range(self.slots)], axis=1)
-        full = (self.slots_per_stage,) * len(self.stages)
         kernels, expands = np.array(self.kernels), np.array(self.expands)
         rows = [(kernels[row // len(expands)], expands[row % len(expands)]) for row in order]
-        return [self.check(Architecture(full, tuple(k.tolist()), tuple(e.tolist()), resolution)) for k, e in rows]
-
-    # --- layers: the one walk --------------------------------------------------------------------------------
+        return [self.check(Architecture(self.capacity, tuple(k.tolist()), tuple(e.tolist()), resolution)) for k, e in rows]
 
     def layers(self, arch: Architecture) -> tuple[LayerSpec, ...]:
         """Every layer of `arch` in order of execution."""
         self.check(arch)
         head, tail = self.fixed(arch.r)
-        choice = zip(arch.ks, arch.e, strict=True)
-        slots = (i * self.slots_per_stage + j for i, n in enumerate(arch.d) for j in range(n))
-        return (*head, *(self.slot_layer(s, arch.r, k, e) for s, (k, e) in zip(slots, choice, strict=True)), *tail)
-
-    def slot_layer(self, slot: int, resolution: int, kernel: int, expand: int) -> LayerSpec:
-        """The layer that stands in a slot, given its choices."""
-        key = (slot, resolution, kernel, expand)
-        if key not in self._specs:
-            index, position = divmod(slot, self.slots_per_stage)
-            stage = self.stages[index]
-            before = self.stages[index - 1].channels if index else self.stem
-            size = self._stage_sizes(resolution)[index]
-            if position == 0:
-                source, channels, stride = size, before, stage.stride
-            else:
-                source, channels, stride = -(-size // stage.stride), stage.channels, 1
-            mid = round_channels(channels * expand)
-            skip = stride == 1 and channels == stage.channels
-            self._specs[key] = LayerSpec(
-                "mbconv", source, channels, stage.channels, kernel, stride, expand, mid,
-                act=stage.act, se=stage.se, skip=skip,
-            )  # fmt: skip
-        return self._specs[key]
-
-    def fixed(self, resolution: int) -> tuple[tuple[LayerSpec, ...], tuple[LayerSpec, ...]]:
-        """The layers before and behind the slots, which no choice but the resolution changes."""
-        size, last = -(-resolution // 2), self.stages[-1]
-        out = -(-self._stage_sizes(resolution)[-1] // last.stride)
-        head = (
-            LayerSpec("conv", resolution, self.in_channels, self.stem, kernel=3, stride=2, act=self.act),
-            LayerSpec("mbconv", size, self.stem, self.stem, kernel=3, mid=self.stem, act=self.first_act, skip=True),
-        )
-        tail = (
-            LayerSpec("conv", out, last.channels, self.final, act=self.act),
-            LayerSpec("pool", out, self.final, self.final),
-            LayerSpec("conv", 1, self.final, self.mix, act=self.act, bn=False),
-            LayerSpec("linear", 1, self.mix, self.classes),
-        )
-        return head, tail
-
-    def _stage_sizes(self, resolution: int) -> list[int]:
-        sizes = [-(-resolution // 2)]
-        for stage in self.stages[:-1]:
-            sizes.append(-(-sizes[-1] // stage.stride))
-        return sizes
-
-    def all_layers(self) -> Iterator[LayerSpec]:
-        """Every layer that any network of this space has, repeats included."""
-        for r in self.resolutions:
-            for part in self.fixed(r):
-                yield from part
-            for s in range(self.slots):
-                yield from (self.slot_layer(s, r, k, e) for k in self.kernels for e in self.expands)
-
-    def compile(self, value: Callable[[LayerSpec], float]) -> CostArray:
-        """Turn a sum over layers into a look-up: base[resolution] + sum of cost[slot, resolution, kernel, expand]."""
-        shape = (self.slots, len(self.resolutions), len(self.kernels), len(self.expands))
-        cost, base = np.zeros(shape), np.zeros(len(self.resolutions))
-        for j, r in enumerate(self.resolutions):
-            base[j] = sum(value(layer) for part in self.fixed(r) for layer in part)
-            for s, a, b in np.ndindex(shape[0], *shape[2:]):
-                cost[s, j, a, b] = value(self.slot_layer(s, r, self.kernels[a], self.expands[b]))
-        return CostArray(base, cost)
-
-    @property
-    def signature(self) -> str:
-        """Twelve hexadecimal digits over everything but name, resolutions and classes."""
-        plain = replace(self, name="", resolutions=(), classes=0, resolution_bounds=(0, 0), _specs={})
-        return hashlib.sha256(repr(plain).encode()).hexdigest()[:12]
+        choices = zip(self.expressed(arch), arch.ks, arch.e, strict=True)
+        return (*head, *(self.slot_layer(slot, arch.r, k, e) for slot, k, e in choices), *tail)
 
 
 def _ranges(values: Sequence[int]) -> str:

@@ -2,15 +2,17 @@
 
 size    input height = width, pixels         kernel, stride   of the (depthwise) convolution
 out     output height = width, pixels        mid              channels between expand and project
+eps     what BatchNorm adds to the variance; no part of the key, for it costs nothing
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 KINDS = ("conv", "mbconv", "pool", "linear")
 ACTIVATIONS = ("none", "relu", "relu6", "hswish")
+EPS = 1e-5  # BatchNorm's, where nothing else is said
 
 
 def round_channels(value: float, divisor: int = 8) -> int:
@@ -41,6 +43,7 @@ class LayerSpec:
     se: bool = False
     skip: bool = False
     bn: bool = True
+    eps: float = EPS
 
     @cached_property
     def out(self) -> int:
@@ -97,6 +100,7 @@ class Convolution:
     groups: int = 1
     bn: bool = True
     bias: bool = False
+    eps: float = EPS
 
     @property
     def out(self) -> int:
@@ -125,12 +129,12 @@ def _convolutions(spec: LayerSpec) -> list[Convolution]:
         return []
     if spec.kind == "linear":
         return [Convolution("linear", 1, spec.in_channels, spec.out_channels, bn=False, bias=True)]
+    normed = partial(Convolution, eps=spec.eps)
     if spec.kind == "conv":
-        args = (spec.size, spec.in_channels, spec.out_channels, spec.kernel, spec.stride)
-        return [Convolution("conv", *args, bn=spec.bn)]
-    parts = [Convolution("expand", spec.size, spec.in_channels, spec.mid)] if spec.has_expand else []
-    parts.append(Convolution("depth", spec.size, spec.mid, spec.mid, spec.kernel, spec.stride, groups=spec.mid))
+        return [normed("conv", spec.size, spec.in_channels, spec.out_channels, spec.kernel, spec.stride, bn=spec.bn)]
+    parts = [normed("expand", spec.size, spec.in_channels, spec.mid)] if spec.has_expand else []
+    parts.append(normed("depth", spec.size, spec.mid, spec.mid, spec.kernel, spec.stride, groups=spec.mid))
     if spec.se:
         parts.append(Convolution("se_reduce", 1, spec.mid, spec.se_mid, bn=False, bias=True))
         parts.append(Convolution("se_expand", 1, spec.se_mid, spec.mid, bn=False, bias=True))
-    return [*parts, Convolution("project", spec.out, spec.mid, spec.out_channels)]
+    return [*parts, normed("project", spec.out, spec.mid, spec.out_channels)]

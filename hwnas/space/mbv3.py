@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hwnas.space.base import SearchSpace, Stage
+from hwnas.space.base import SearchSpace
 from hwnas.space.layer import round_channels
+from hwnas.space.layout import Stage
 
 
 def make(name: str, width: float) -> SearchSpace:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hwnas.space.base import SearchSpace, Stage
+from hwnas.space.base import SearchSpace
+from hwnas.space.layout import Stage
 
 TINY = SearchSpace(
     name="tiny", in_channels=1, classes=10, depths=(1, 2, 3),

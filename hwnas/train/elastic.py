@@ -39,14 +39,18 @@ class Elastic:
 
     def sample(self, rng: np.random.Generator, resolution: int) -> Architecture:
         """Depth, kernel and expand drawn uniformly and independently."""
-        d = rng.choice(self.depths, len(self.space.stages)).tolist()
+        d = self._fitting(rng.choice(self.depths, len(self.space.stages)).tolist())
         ks, e = (rng.choice(values, sum(d)).tolist() for values in (self.kernels, self.expands))
-        return Architecture(tuple(d), tuple(ks), tuple(e), resolution)
+        return Architecture(d, tuple(ks), tuple(e), resolution)
 
     def extreme(self, index: int, resolution: int) -> Architecture:
         """The smallest (index 0) or largest (index -1) network."""
-        d = (self.depths[index],) * len(self.space.stages)
+        d = self._fitting([self.depths[index]] * len(self.space.stages))
         return Architecture(d, (self.kernels[index],) * sum(d), (self.expands[index],) * sum(d), resolution)
+
+    def _fitting(self, depths: list[int]) -> tuple[int, ...]:
+        """The same, but for stages of fixed depth."""
+        return tuple(stage.layers or d for stage, d in zip(self.space.stages, depths, strict=True))
 
     def networks(self, phase: Phase, rng: np.random.Generator, resolution: int) -> list[Architecture]:
         """The networks to train on one batch."""

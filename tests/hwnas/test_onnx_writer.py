@@ -32,9 +32,9 @@ def with_statistics(network: Network, images: np.ndarray, seed: int) -> Network:
 
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_parity_with_torch(name):
-    """20 random networks and the extremes, at the smallest and the largest resolution, batches of 1 and 3."""
+    """Random networks and the extremes, at the smallest and the largest resolution, batches of 1 and 3."""
     space = get_space(name)
-    genes = space.sample(20, np.random.default_rng(5))
+    genes = space.sample(20 if name in ("mbv3", "tiny") else 6, np.random.default_rng(5))
     genes[::2, 0], genes[1::2, 0] = 1, len(space.resolutions)
     for i, arch in enumerate([*space.decode(genes), *space.extremes()]):
         layers = space.layers(arch)
@@ -57,7 +57,7 @@ def test_the_graph_is_valid_named_and_counts_its_parameters(name):
     assert model.opset_import[0].version >= 18
     assert {layer_of(node.name) for node in model.graph.node} == set(range(len(layers)))
     assert all(out == node.name for node in model.graph.node[:-1] for out in node.output)
-    weights = sum(int(np.prod(t.dims)) for t in model.graph.initializer if not t.name.endswith("_bias"))
+    weights = sum(int(np.prod(t.dims)) for t in model.graph.initializer if len(t.dims) > 1)
     expected = sum(c.params - c.out_channels * (2 * c.bn + c.bias) for _, c in part_names(layers))
     assert weights == expected
     assert {p.key: p.value for p in model.metadata_props} == {"space": name}

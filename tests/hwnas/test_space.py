@@ -51,7 +51,7 @@ def test_two_genotypes_of_one_network_are_equal_after_canonical(name):
         other = np.where(absent, 0, genes)
         first_absent = [s for s in range(space.slots) if absent[1 + s]]
         for slot in first_absent:  # what stands behind the first absent slot of a stage must not matter
-            if slot % space.slots_per_stage and absent[slot]:
+            if space.position[slot] and absent[slot]:
                 other[1 + slot], other[1 + space.slots + slot] = noise[1 + slot], noise[1 + space.slots + slot]
         assert np.array_equal(space.canonical(other), space.canonical(genes))
 
@@ -62,7 +62,7 @@ def test_samples_are_canonical_distinct_and_of_every_depth(space):
     genes = space.sample(2000, np.random.default_rng(0))
     assert np.array_equal(space.canonical(genes), genes)
     assert len(np.unique(genes, axis=0)) > 1900
-    assert {d for arch in space.decode(genes) for d in arch.d} == set(space.depths)
+    assert {d for arch in space.decode(genes) for d in arch.d} == set(space.all_depths)
     assert {arch.r for arch in space.decode(genes)} == set(space.resolutions)
 
 
@@ -81,15 +81,23 @@ def test_cover_holds_every_choice_of_every_slot_once(space):
 
 
 def test_both_json_forms_give_the_same_architecture(space):
-    per = space.slots_per_stage
     for arch in space.decode(space.sample(20, np.random.default_rng(3))):
         padded = arch.to_json()
         for key, filler in (("ks", 3), ("e", 6)):
             values, out = iter(padded[key]), []
-            for depth in arch.d:
-                out += [next(values) for _ in range(depth)] + [filler] * (per - depth)
+            for depth, capacity in zip(arch.d, space.capacity, strict=True):
+                out += [next(values) for _ in range(depth)] + [filler] * (capacity - depth)
             padded[key] = out
         assert space.parse(padded) == space.parse(arch.to_json()) == arch
+
+
+def test_ofas_depth_of_a_stage_of_one_layer_is_cut():
+    """OFA's `set_active_subnet` takes the smaller of a stage's number of layers and the depth asked for."""
+    space = get_space("proxyless")
+    padded = {"ks": [3] * 21, "e": [4] * 21, "d": [2, 3, 4, 2, 3, 4], "r": 224}
+    assert space.parse(padded).d == (2, 3, 4, 2, 3, 1) and len(space.parse(padded).ks) == 15
+    with pytest.raises(BadInput, match="5 stages"):
+        space.parse(padded | {"d": [2, 3, 4, 2, 3]})
 
 
 @pytest.mark.parametrize(
@@ -173,3 +181,5 @@ def test_signature_names_the_space_not_its_resolutions():
     signatures = {n: get_space(n).signature for n in NAMES}
     assert len(set(signatures.values())) == len(NAMES)
     assert get_space("mbv3", [160, 224], classes=10).signature == signatures["mbv3"]
+    kept = {"mbv3": "2839b68981e1", "mbv3-w1.2": "3438bc94b2ff", "tiny": "f59e26943c54"}  # tables carry them
+    assert kept.items() <= signatures.items()

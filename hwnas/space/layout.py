@@ -1,0 +1,193 @@
+"""What stands where in a network: the stages, their slots, and the layer in each. The one walk over layers is here.
+
+    S  slots, stage by stage       R  resolutions       K, E  kernel and expand choices
+
+Source: NSGANetV2, section 3.1; once-for-all's OFAMobileNetV3 and OFAProxylessNASNets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.space.arch import Architecture
+from hwnas.space.cost import CostArray
+from hwnas.space.layer import EPS, LayerSpec, round_channels
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One block of the network; only its first layer has the stride.
+
+    `layers` is the number of its layers where that is not elastic, and 0 where it is one of the space's depths.
+    """
+
+    channels: int
+    stride: int
+    act: str
+    se: bool
+    layers: int = field(default=0, repr=False)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that defines a space.
+
+    `stem`, `first`, `final` and `mix` are channels: of the first convolution, of the fixed bottleneck behind it (0: as
+    the stem), of the last 1x1 convolution, and of the one behind the pooling (0: there is none). `eps` is BatchNorm's.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    resolutions: tuple[int, ...]
+    resolution_bounds: tuple[int, int]
+    stem: int
+    final: int
+    mix: int
+    width: float = 1.0
+    in_channels: int = 3
+    classes: int = 1000
+    kernels: tuple[int, ...] = (3, 5, 7)
+    expands: tuple[int, ...] = (3, 4, 6)
+    depths: tuple[int, ...] = (2, 3, 4)
+    act: str = "hswish"
+    first_act: str = "relu"
+    first: int = field(default=0, repr=False)
+    eps: float = field(default=EPS, repr=False)
+    _specs: dict[Any, LayerSpec] = field(default_factory=dict, compare=False, repr=False)
+
+    # --- slots -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def capacity(self) -> tuple[int, ...]:
+        """The largest depth of each stage."""
+        return tuple(stage.layers or max(self.depths) for stage in self.stages)
+
+    @cached_property
+    def depth_choices(self) -> tuple[tuple[int, ...], ...]:
+        """The depths that each stage can have."""
+        return tuple((stage.layers,) if stage.layers else self.depths for stage in self.stages)
+
+    @cached_property
+    def all_depths(self) -> tuple[int, ...]:
+        """Every depth that some stage can have, ascending."""
+        return tuple(sorted({depth for choices in self.depth_choices for depth in choices}))
+
+    @cached_property
+    def slots(self) -> int:
+        """S: places in the encoding."""
+        return sum(self.capacity)
+
+    @cached_property
+    def stage_of(self) -> NDArray[np.int64]:
+        """(S,) the stage of each slot."""
+        return np.repeat(np.arange(len(self.stages)), self.capacity)
+
+    @cached_property
+    def position(self) -> NDArray[np.int64]:
+        """(S,) the place of each slot in its stage."""
+        return np.concatenate([np.arange(n) for n in self.capacity])
+
+    @cached_property
+    def optional(self) -> NDArray[np.bool_]:
+        """(S,) whether a slot may be absent."""
+        return self.position >= np.array([min(choices) for choices in self.depth_choices])[self.stage_of]
+
+    def present(self, depth: NDArray[Any]) -> NDArray[np.bool_]:
+        """(n, S) which slots exist at depths (n, stages); that of a stage of fixed depth is not looked at."""
+        fixed = np.array([stage.layers for stage in self.stages])
+        wanted: NDArray[np.bool_] = self.position < np.where(fixed > 0, fixed, depth)[:, self.stage_of]
+        return wanted
+
+    def expressed(self, arch: Architecture) -> list[int]:
+        """The slots of an architecture's layers, in their order."""
+        present = self.present(np.array([arch.d]))[0]
+        return np.flatnonzero(present).tolist()
+
+    # --- layers ----------------------------------------------------------------------------------------------
+
+    def slot_layer(self, slot: int, resolution: int, kernel: int, expand: int) -> LayerSpec:
+        """The layer that stands in a slot, given its choices."""
+        key = (slot, resolution, kernel, expand)
+        if key not in self._specs:
+            index, stage = int(self.stage_of[slot]), self.stages[self.stage_of[slot]]
+            size = self._stage_sizes(resolution)[index]
+            if self.position[slot] == 0:
+                source, channels, stride = size, self._entries[index], stage.stride
+            else:
+                source, channels, stride = -(-size // stage.stride), stage.channels, 1
+            self._specs[key] = LayerSpec(
+                "mbconv", source, channels, stage.channels, kernel, stride, expand, round_channels(channels * expand),
+                act=stage.act, se=stage.se, skip=stride == 1 and channels == stage.channels, eps=self.eps,
+            )  # fmt: skip
+        return self._specs[key]
+
+    def fixed(self, resolution: int) -> tuple[tuple[LayerSpec, ...], tuple[LayerSpec, ...]]:
+        """The layers before and behind the slots, which no choice but the resolution changes.
+
+        Stem and first bottleneck; final convolution, pooling, mixing convolution where there is one, classifier.
+        """
+        size, last, first = -(-resolution // 2), self.stages[-1], self.first or self.stem
+        out = -(-self._stage_sizes(resolution)[-1] // last.stride)
+        head = (
+            LayerSpec(
+                "conv", resolution, self.in_channels, self.stem, kernel=3, stride=2, act=self.act, eps=self.eps
+            ),
+            LayerSpec(
+                "mbconv", size, self.stem, first, kernel=3, mid=self.stem, act=self.first_act,
+                skip=first == self.stem, eps=self.eps,
+            ),
+        )  # fmt: skip
+        mix = [LayerSpec("conv", 1, self.final, self.mix, act=self.act, bn=False)] if self.mix else []
+        tail = (
+            LayerSpec("conv", out, last.channels, self.final, act=self.act, eps=self.eps),
+            LayerSpec("pool", out, self.final, self.final),
+            *mix,
+            LayerSpec("linear", 1, self.mix or self.final, self.classes),
+        )
+        return head, tail
+
+    @cached_property
+    def _entries(self) -> tuple[int, ...]:
+        """Channels that each stage reads."""
+        return (self.first or self.stem, *(stage.channels for stage in self.stages[:-1]))
+
+    def _stage_sizes(self, resolution: int) -> list[int]:
+        sizes = [-(-resolution // 2)]
+        for stage in self.stages[:-1]:
+            sizes.append(-(-sizes[-1] // stage.stride))
+        return sizes
+
+    def all_layers(self) -> Iterator[LayerSpec]:
+        """Every layer that any network of this space has, repeats included."""
+        for r in self.resolutions:
+            for part in self.fixed(r):
+                yield from part
+            for s in range(self.slots):
+                yield from (self.slot_layer(s, r, k, e) for k in self.kernels for e in self.expands)
+
+    def compile(self, value: Callable[[LayerSpec], float]) -> CostArray:
+        """Turn a sum over layers into a look-up: base[resolution] + sum of cost[slot, resolution, kernel, expand]."""
+        shape = (self.slots, len(self.resolutions), len(self.kernels), len(self.expands))
+        cost, base = np.zeros(shape), np.zeros(len(self.resolutions))
+        for j, r in enumerate(self.resolutions):
+            base[j] = sum(value(layer) for part in self.fixed(r) for layer in part)
+            for s, a, b in np.ndindex(shape[0], *shape[2:]):
+                cost[s, j, a, b] = value(self.slot_layer(s, r, self.kernels[a], self.expands[b]))
+        return CostArray(base, cost)
+
+    @property
+    def signature(self) -> str:
+        """Twelve hexadecimal digits over everything but name, resolutions and classes."""
+        plain = replace(self, name="", resolutions=(), classes=0, resolution_bounds=(0, 0), _specs={})
+        text = repr(plain)
+        layers = tuple(stage.layers for stage in self.stages)
+        if self.first or any(layers) or self.eps != EPS:  # tables of spaces without them keep their signature
+            text += repr((self.first, layers, self.eps))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
