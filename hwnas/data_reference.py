@@ -38,13 +38,22 @@ class Reference:
         root = "" if self.root is None else f":{self.root}"
         return f"{self.name}{root}{'?' if options else ''}{'&'.join(options)}"
 
+    @property
+    def variable(self) -> str:
+        """What may hold the folder instead."""
+        return f"HWNAS_ROOT_{self.name.upper()}"
+
+    @property
+    def folder(self) -> Path:
+        """The folder; BadInput where there is none."""
+        if self.root is None:
+            raise BadInput(f"data set {self.name} without a folder", f"{self.name}:DIR", f"{self.variable}=DIR")
+        return self.root
+
     def located(self) -> Reference:
-        """With an absolute folder, that of HWNAS_ROOT_NAME before its own; BadInput where neither names one."""
-        variable = f"HWNAS_ROOT_{self.name.upper()}"
-        root = os.environ.get(variable) or self.root
-        if root is None:
-            raise BadInput(f"data set {self.name} without a folder", f"{self.name}:DIR", f"{variable}=DIR")
-        return replace(self, root=Path(root).expanduser().absolute())
+        """With its folder absolute, that of the variable before its own."""
+        root = os.environ.get(self.variable) or self.root
+        return self if root is None else replace(self, root=Path(root).expanduser().absolute())
 
 
 def parse_reference(text: str) -> Reference:

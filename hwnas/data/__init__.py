@@ -47,7 +47,7 @@ def get_dataset(reference: str) -> Dataset:
         raise BadInput(f"unknown data set {found.name!r}", ", ".join(DATASETS), near)
     module, _, name = DATASETS[found.name].partition(":")
     make: Callable[[Reference], Dataset] = getattr(importlib.import_module(f"hwnas.data.{module}"), name)
-    return make(found)
+    return make(found.located())
 
 
 __all__ = ["DATASETS", "SPLITS", "Augmentation", "Dataset", "MemoryDataset", "Plan", "ahead", "get_dataset"]

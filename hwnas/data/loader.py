@@ -25,11 +25,12 @@ WORKERS = "HWNAS_WORKERS"
 _MOST = 8  # threads without that variable
 DEPTH = 2  # batches that are made ahead
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Plan(NamedTuple):
-    """A batch to be made; `augment` must be its own generator, as it is drawn from in another thread."""
+    """A batch to be made; `augment` is drawn from in another thread, plan by plan: nothing else may draw from it."""
 
     indices: NDArray[np.integer[Any]]
     resolution: int

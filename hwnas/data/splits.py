@@ -29,10 +29,11 @@ def hold_out(labels: Labels, count: int | None = None) -> tuple[Order, Order]:
 
     Args:
         labels: (n,) class of each image.
-        count: how many are held out, as nearly in proportion as they can be; without it `FRACTION` of each class,
-            rounded, but at least one image, and one stays.
+        count: how many are held out, as nearly in proportion as they can be. Without it, or where that is more than
+            `FRACTION` (a part of the published data), `FRACTION` of each class, rounded, but one image stays and,
+            where there are two, one is held out.
     """
-    if count is not None:
+    if count is not None and count <= FRACTION * len(labels):
         held = stratified_order(labels)[:count]
     else:
         rng = np.random.default_rng(SEED)

@@ -1,0 +1,28 @@
+"""Oxford 102 Flowers: 1,020 images each for training and validation, 6,149 for test, as published.
+
+Source: Nilsback and Zisserman 2008.
+"""
+
+from __future__ import annotations
+
+from hwnas.data.check import open_files
+from hwnas.data.dataset import Dataset
+from hwnas.data.images import PHOTOS
+from hwnas.data.published import Published
+from hwnas.data_reference import Reference
+
+CLASSES = 102
+_FLOWERS = Published("Flowers102", "flowers-102", "jpg/image_00001.jpg …, imagelabels.mat, setid.mat")
+
+
+def load_flowers102(reference: Reference) -> Dataset:
+    """By 102 classes; older torchvision does not know their names, there they are numbers."""
+    from torchvision.datasets import Flowers102
+
+    root = reference.folder
+    files = [Flowers102._file_dict[key] for key in ("label", "setid")]
+    names = ("train", "val", "test")
+    opened = _FLOWERS.open(root, lambda: [Flowers102(root, split=s) for s in names], files)
+    listings = {s: _FLOWERS.listing(x._image_files, x._labels, root) for s, x in zip(names, opened, strict=True)}
+    classes = getattr(Flowers102, "classes", None) or [str(i) for i in range(CLASSES)]
+    return open_files(reference, root, listings, classes, PHOTOS)
