@@ -106,7 +106,8 @@ def _cover(bench: Bench, builder: Builder, plan: BuildPlan, partial: Partial, ba
             bar.spare(len(units) - i)
             return
         bar.note(f"{name}{_precision(partial.units)}")
-        partial.add(replace(builder.measure(bench, resolution, _seed(plan, name)), name=name))
+        done = builder.measure(bench, resolution, _seed(plan, name), earlier=_covers(partial.units))
+        partial.add(replace(done, name=name))
 
 
 def _units(space: Space, plan: BuildPlan) -> Iterator[tuple[int, int, str]]:
@@ -153,8 +154,12 @@ def _measure_networks(bench: Bench, plan: BuildPlan, partial: Partial, bar: Prog
 
 
 def _precision(units: Sequence[Unit]) -> str:
-    covers = [u for u in units if u.layers]
+    covers = _covers(units)
     return f", layers known to {float(np.median(relative_errors(pool(covers)))):.1%}" if covers else ""
+
+
+def _covers(units: Sequence[Unit]) -> list[Unit]:
+    return [u for u in units if u.layers]
 
 
 def _seed(plan: BuildPlan, name: str) -> int:

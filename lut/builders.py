@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from lut.bench import Bench
@@ -17,8 +18,8 @@ class Builder(Protocol):
     name: str
     traced: bool
 
-    def measure(self, bench: Bench, resolution: int, seed: int) -> Unit:
-        """A unit whose `layers` hold the observations."""
+    def measure(self, bench: Bench, resolution: int, seed: int, *, earlier: Sequence[Unit] = ()) -> Unit:
+        """A unit whose `layers` hold the observations; `earlier` are those that the build has already."""
 
 
 BUILDERS: dict[str, Builder] = {b.name: b for b in (InContext(), Isolated())}

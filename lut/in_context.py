@@ -4,7 +4,9 @@
     nodes (m, N)   milliseconds of each node in each traced run
     t (L,)         a layer's milliseconds; they add up to the network's untraced time
 
-Traced and untraced runs of the same network are interleaved, so that both see the same machine.
+Traced and untraced runs of the same network are interleaved, so that both see the same machine. Where the first cover
+shows that tracing costs next to nothing (`FREE`), later ones are timed traced only, which halves the models to load;
+whole networks, always untraced, set the scale (`lut.refine`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import numpy as np
@@ -24,6 +26,7 @@ from profilers.base import Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
+FREE = 0.01  # what tracing may add to a run, relative, where untraced runs beside it are spared
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
@@ -31,37 +34,51 @@ _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Layer times of one network and what could not be attributed."""
+    """Layer times of one network and what could not be attributed; `slowdown` is of its traced runs, relative."""
 
     ms: Floats
     fused: list[int]
     foreign: float
-    slowdown: float
+    slowdown: float = 0.0
 
 
 class InContext:
-    """Traced and untraced sessions of covering networks, timed in the same rounds."""
+    """Sessions of covering networks, traced and untraced, timed in the same rounds."""
 
     name = "in-context"
     traced = True
 
-    def measure(self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN) -> Unit:
-        """One cover of one resolution."""
+    def measure(
+        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
+    ) -> Unit:
+        """One cover of one resolution; `earlier` ones tell what tracing costs."""
         started = monotonic()
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         layers = [bench.space.layers(arch) for arch in archs]
+        cost = max((u.slowdown for u in earlier), default=None)
         with ExitStack() as stack:
-            sessions: dict[str, Session] = {}
-            for i, network in enumerate(layers):
-                model = bench.model(network)
-                sessions[f"plain-{i}"] = stack.enter_context(bench.load(model))
-                traced = sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
-                traced.most_runs = TRACED_RUNS
+            sessions = _open(stack, bench, layers, paired=cost is None or cost > FREE)
             timed = bench.time(sessions, plan, seed)
             require(timed, f"covering networks at {resolution} px")
-            found = _attribute_all(layers, sessions, timed)
-        networks = [network_time(archs[i], timed.samples[f"plain-{i}"]) for i in found]
+            found = _attribute_all(layers, sessions, timed, cost or 0.0)
+        networks = [network_time(archs[i], timed.samples[_timed_as(i, sessions)]) for i in found]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
+
+
+def _open(stack: ExitStack, bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Session]:
+    sessions: dict[str, Session] = {}
+    for i, network in enumerate(layers):
+        model = bench.model(network)
+        if paired:
+            sessions[f"plain-{i}"] = stack.enter_context(bench.load(model))
+        traced = sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
+        traced.most_runs = TRACED_RUNS
+    return sessions
+
+
+def _timed_as(i: int, sessions: Mapping[str, Session]) -> str:
+    """The session whose time is the network's."""
+    return f"plain-{i}" if f"plain-{i}" in sessions else f"traced-{i}"
 
 
 def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float) -> Attribution:
@@ -81,11 +98,11 @@ def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plai
     owner = np.array([_owner(name, len(layers)) for name in names], int)
     if not (owner >= 0).any():
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
-    traced = float(nodes.sum())
-    named, foreign = nodes[owner >= 0], float(nodes[owner < 0].sum())
+    traced, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
+    named = nodes[owner >= 0]
     ms = np.bincount(owner[owner >= 0], _fit_to(named, plain_ms), minlength=len(layers)).astype(float)
     fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
-    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced, max(traced / plain_ms - 1, 0.0))
+    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced)
 
 
 def _fit_to(nodes: Floats, total: float) -> Floats:
@@ -124,14 +141,16 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, known_cost: float
 ) -> dict[int, Attribution]:
-    """By network, for those of which both sessions could be timed."""
+    """By network, for those of which every session could be timed."""
     found = {}
     for i, network in enumerate(layers):
-        if {f"plain-{i}", f"traced-{i}"} <= set(timed.samples):
-            runs = sessions[f"traced-{i}"].node_times()
-            found[i] = attribute(network, runs, timed.samples[f"plain-{i}"].ms)
+        plain, traced = (timed.samples.get(name) for name in (_timed_as(i, sessions), f"traced-{i}"))
+        if plain and traced:
+            attribution = attribute(network, sessions[f"traced-{i}"].node_times(), plain.ms)
+            cost = known_cost if plain is traced else max(traced.ms / plain.ms - 1, 0.0)
+            found[i] = replace(attribution, slowdown=cost)
     return found
 
 
@@ -148,7 +167,8 @@ def _unit(
         for layer, ms in zip(layers[i], attribution.ms.tolist(), strict=True):
             observed.setdefault(layer.key, []).append(ms)
     fused = sorted({layers[i][j].key for i, a in found.items() for j in a.fused})
-    foreign, slowdown = (float(np.mean([getattr(a, k) for a in found.values()])) for k in ("foreign", "slowdown"))
+    foreign = float(np.mean([a.foreign for a in found.values()]))
+    slowdown = float(np.median([a.slowdown for a in found.values()]))
     return Unit(
         name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
         failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from time import monotonic
 
@@ -26,7 +27,9 @@ class Isolated:
     name = "isolated"
     traced = False
 
-    def measure(self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN) -> Unit:
+    def measure(
+        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
+    ) -> Unit:
         """Every layer of one resolution once."""
         started = monotonic()
         layers = layers_at(bench.space, resolution)

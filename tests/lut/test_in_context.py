@@ -3,13 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
+from lut.bench import open_bench
 from lut.drift import drifts, usual_error, usual_times
-from lut.in_context import attribute
+from lut.in_context import InContext, attribute
 from lut.observe import Unit, pool
 from lut.refine import refine
 from lut.table import Entry
+from profilers.base import Options
 from profilers.errors import MeasurementFailed, TableError
+from profilers.fake import Behaviour, Fake
 
 
 @pytest.fixture
@@ -26,7 +30,6 @@ def test_layers_add_up_to_the_untraced_time(layers):
     true = np.linspace(1, 2, len(layers))
     found = attribute(layers, [trace(layers, 1.3 * true)] * 6, true.sum())
     assert found.ms.sum() == pytest.approx(true.sum()) and found.fused == [] and found.foreign == 0
-    assert found.slowdown == pytest.approx(0.3)
 
 
 def test_a_cost_of_tracing_that_is_the_same_for_every_node_is_taken_out_exactly(layers):
@@ -162,3 +165,29 @@ def test_what_a_group_of_networks_shares_is_not_laid_to_its_layers():
     fresh = networks_of(space, 50, 1, truth)
     errors = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
     assert refined.group_size >= 0.01 and np.mean(errors) < 0.006
+
+
+class Counting(Fake):
+    """Remembers which of its models were traced."""
+
+    def __init__(self, slowdown):
+        super().__init__(Behaviour(noise=0.003, traced_slowdown=slowdown))
+        self.loaded = []
+
+    def load(self, model, options, *, traced=False):
+        self.loaded.append(traced)
+        return super().load(model, options, traced=traced)
+
+
+@pytest.mark.parametrize(("slowdown", "untraced"), [(1.0, 0), (1.2, 9)])
+def test_untraced_runs_are_spared_where_tracing_costs_nothing(slowdown, untraced):
+    profiler, space = Counting(slowdown), get_space("tiny", [20])
+    with open_bench(space, write_onnx, profiler, Options()) as bench:
+        first = InContext().measure(bench, 20, 0)
+        assert first.slowdown == pytest.approx(slowdown - 1, abs=0.005)
+        profiler.loaded.clear()
+        second = InContext().measure(bench, 20, 1, earlier=[first])
+    assert profiler.loaded.count(True) == 9 and profiler.loaded.count(False) == untraced + len(bench.sentinels)
+    assert second.slowdown == pytest.approx(first.slowdown, abs=0.005) and len(second.networks) == 9
+    one, two = (pool([u]) for u in (first, second))
+    assert [two[k].ms for k in one] == pytest.approx([e.ms for e in one.values()], rel=0.03)
