@@ -20,7 +20,7 @@ from lut.drift import usual_error
 from lut.observe import NetworkTime, Unit, pool, unit_drifts, usual_speed
 from lut.partial import Partial
 from lut.protocols import Space
-from lut.refine import Refined, refine
+from lut.refine import Refined, Timed, refine
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
@@ -76,7 +76,7 @@ def _reconciler(
     """Entries reconciled with all covering networks and some of the fresh ones."""
     layers = {layer.key: layer for layer in space.all_layers()}
     covers, fresh = (
-        [(_keys(space, n.arch), n.ms, group) for n, group in _networks(units, covers=covers)]
+        [Timed(_keys(space, n.arch), n.ms, group, covers) for n, group in _networks(units, covers=covers)]
         for covers in (True, False)
     )
 

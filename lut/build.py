@@ -1,6 +1,6 @@
-"""Building a latency table: covers of the space, then fresh whole networks for calibration and interval.
+"""Building a latency table: covers of the space, and among them fresh whole networks for level and interval.
 
-A build is a list of units, each saved when it is done: pass p over resolution r, then groups of networks. Whatever is
+A build is a list of units, each saved when it is done: pass p over resolution r, or a group of networks. Whatever is
 killed goes on behind the last saved unit, with the same networks, since every unit's seed follows from its name.
 """
 
@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
 NETWORKS = TimingPlan(min_rounds=15, max_rounds=30, relative_interval=0.03, warmup_runs=3)
-LEAST_GROUPS = 3  # of networks: 27 for the calibration, 27 for the interval
+LEAST_GROUPS = 4  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class BuildPlan:
     """How much is measured.
 
     passes: most covers of the whole space.  target: median relative standard error of a layer that is good enough to
-    stop.  networks: whole networks measured after the layers; every second calibrates, the others give the
-    interval.  budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would
-    exceed it; None for no limit.
+    stop.  networks: most whole networks, for reconciliation, calibration and interval (`lut.crossfit`).
+    budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it;
+    None for no limit.
     """
 
     passes: int = 3
@@ -84,73 +85,89 @@ def build(
         raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
     settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed}
     partial = Partial.open(out, settings, fingerprint(profiler, options), force=force)
-    steps = plan.passes * len(space.resolutions) + len(plan.groups)
+    steps = list(_steps(space, plan))
     with (
-        track(steps, f"latency table ({method})", done=len(partial.units)) as bar,
+        track(len(steps), f"latency table ({method})", done=len(partial.units)) as bar,
         open_bench(space, to_onnx, profiler, options, bar) as bench,
     ):
-        _cover(bench, builder, plan, partial, bar)
-        _measure_networks(bench, plan, partial, bar)
+        _work(bench, builder, plan, steps, partial, bar)
     table = assemble(space, options, asdict(plan), partial, method)
     save(table, out)
     partial.remove()
     return table
 
 
-def _cover(bench: Bench, builder: Builder, plan: BuildPlan, partial: Partial, bar: Progress) -> None:
-    units = list(_units(bench.space, plan))
-    for i, (number, resolution, name) in enumerate(units):
-        if partial.has(name):
+@dataclass(frozen=True)
+class _Step:
+    """A cover of a resolution, or a group of whole networks (rows of the plan's); `must` be done whatever it takes."""
+
+    name: str
+    must: bool
+    resolution: int = 0
+    rows: slice | None = None
+
+
+def _steps(space: Space, plan: BuildPlan) -> Iterator[_Step]:
+    """All of them in order: groups of networks among the covers, so that both see the same minutes of the machine."""
+    covers = [[_Step(f"pass {p + 1}, {r} px", p == 0, r) for r in _order(space, plan, p)] for p in range(plan.passes)]
+    groups = [_Step(f"networks {i + 1}", i < LEAST_GROUPS, rows=rows) for i, rows in enumerate(plan.groups)]
+    yield from _mixed(covers[0], groups[:LEAST_GROUPS])
+    later = [step for some in covers[1:] for step in some]
+    for pair in zip_longest(groups[LEAST_GROUPS:], later):
+        yield from (step for step in pair if step is not None)
+
+
+def _order(space: Space, plan: BuildPlan, number: int) -> list[int]:
+    """The resolutions in an order of each pass's own."""
+    return [
+        space.resolutions[i] for i in np.random.default_rng([plan.seed, number]).permutation(len(space.resolutions))
+    ]
+
+
+def _mixed(many: Sequence[_Step], few: Sequence[_Step]) -> list[_Step]:
+    """`few` spread evenly among `many`, one at the end."""
+    places = [((i + 1) / len(some), step) for some in (many, few) for i, step in enumerate(some)]
+    return [step for _, step in sorted(places, key=lambda place: place[0])]
+
+
+def _work(
+    bench: Bench, builder: Builder, plan: BuildPlan, steps: Sequence[_Step], partial: Partial, bar: Progress
+) -> None:
+    for step in steps:
+        if partial.has(step.name):
             continue
-        if number > 0 and _enough(plan, partial.units):
-            bar.spare(len(units) - i)
-            return
-        bar.note(f"{name}{_precision(partial.units)}")
-        done = builder.measure(bench, resolution, _seed(plan, name), earlier=_covers(partial.units))
-        partial.add(replace(done, name=name))
+        if not step.must and _spared(step, plan, partial.units):
+            bar.spare(1)
+            continue
+        bar.note(f"{step.name}{_precision(partial.units)}")
+        if step.rows is None:
+            done = builder.measure(bench, step.resolution, _seed(plan, step.name), earlier=_covers(partial.units))
+            partial.add(replace(done, name=step.name))
+        else:
+            partial.add(_networks(bench, plan, step.name, step.rows))
 
 
-def _units(space: Space, plan: BuildPlan) -> Iterator[tuple[int, int, str]]:
-    """(pass, resolution, name); each pass takes the resolutions in an order of its own."""
-    for number in range(plan.passes):
-        order = np.random.default_rng([plan.seed, number]).permutation(len(space.resolutions))
-        for i in order:
-            yield number, space.resolutions[i], f"pass {number + 1}, {space.resolutions[i]} px"
-
-
-def _enough(plan: BuildPlan, units: Sequence[Unit]) -> bool:
-    """Whether the layers are known well enough, or the time that is left is needed for the networks."""
-    if float(np.median(relative_errors(pool(units)))) <= plan.target:
+def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
+    """Whether the layers are known well enough, or the step would exceed the budget."""
+    covers = _covers(units)
+    if step.rows is None and float(np.median(relative_errors(pool(covers)))) <= plan.target:
         return True
-    return _exceeded(plan, units, 1 + len(plan.groups))
-
-
-def _exceeded(plan: BuildPlan, units: Sequence[Unit], more: int) -> bool:
-    """Whether `more` units would exceed the budget."""
     spent, usual = sum(u.seconds for u in units), float(np.median([u.seconds for u in units]))
-    return plan.budget_seconds is not None and spent + usual * more > plan.budget_seconds
+    return plan.budget_seconds is not None and spent + usual > plan.budget_seconds
 
 
-def _measure_networks(bench: Bench, plan: BuildPlan, partial: Partial, bar: Progress) -> None:
-    genes = bench.space.sample(plan.networks, np.random.default_rng(_seed(plan, "networks")))
+def _networks(bench: Bench, plan: BuildPlan, name: str, rows: slice) -> Unit:
+    """Whole networks end to end; which they are follows from the plan alone."""
+    started = time.monotonic()
+    genes = bench.space.sample(plan.networks, np.random.default_rng(_seed(plan, "networks")))[rows]
+    timed = bench.networks(genes, NETWORKS, _seed(plan, name))
+    require(timed, "whole networks")
     archs = bench.space.decode(genes)
-    for i, rows in enumerate(plan.groups):
-        name = f"networks {i + 1}"
-        if partial.has(name):
-            continue
-        if i >= LEAST_GROUPS and _exceeded(plan, partial.units, 1):
-            return
-        bar.note(name)
-        started = time.monotonic()
-        timed = bench.networks(genes[rows], NETWORKS, _seed(plan, name))
-        require(timed, "whole networks")
-        done = [network_time(archs[rows][int(k)], s) for k, s in timed.samples.items()]
-        seconds = time.monotonic() - started
-        partial.add(
-            Unit(
-                name, {}, done, timed.sentinels, seconds, timed.blocks, timed.rejected, load=timed.load, busy=timed.busy
-            )
-        )
+    done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
+    return Unit(
+        name, {}, done, timed.sentinels, time.monotonic() - started, timed.blocks, timed.rejected,
+        load=timed.load, busy=timed.busy,
+    )  # fmt: skip
 
 
 def _precision(units: Sequence[Unit]) -> str:

@@ -63,7 +63,9 @@ def test_a_built_table_predicts_the_simulated_device(space, tmp_path, method):
 def test_raw_observations_are_stored(space, tmp_path):
     make(space, tmp_path / "t.json")
     units = load(tmp_path / "t.json").observations["units"]
-    assert len(units) == 2 + 3 and all(u["sentinels"] for u in units)
+    names = [u["name"].split(",")[0] for u in units]
+    assert names == ["networks 1", "pass 1", "networks 2", "pass 1", "networks 3"]  # among the covers
+    assert all(u["sentinels"] for u in units)
     assert all(len(n["blocks"]) >= 5 for u in units for n in u["networks"])
     assert {k for u in units for k in u["layers"]} == {layer.key for layer in space.all_layers()}
 

@@ -9,7 +9,7 @@ from lut.bench import open_bench
 from lut.drift import drifts, usual_error, usual_times
 from lut.in_context import InContext, attribute
 from lut.observe import Unit, pool
-from lut.refine import refine
+from lut.refine import Timed, refine
 from lut.table import Entry
 from profilers.base import Options
 from profilers.errors import MeasurementFailed, TableError
@@ -127,7 +127,7 @@ def test_units_from_a_file_are_checked():
 def networks_of(space, n, seed, truth):
     archs = space.decode(space.sample(n, np.random.default_rng(seed)))
     walked = [[layer.key for layer in space.layers(a)] for a in archs]
-    return [(keys, sum(truth[k] for k in keys), i // 18) for i, keys in enumerate(walked)]
+    return [Timed(keys, sum(truth[k] for k in keys), i // 18) for i, keys in enumerate(walked)]
 
 
 def test_wrong_traces_are_mended_by_whole_networks():
@@ -138,8 +138,8 @@ def test_wrong_traces_are_mended_by_whole_networks():
     traced = {k: Entry(truth[k] * 0.7 + 3e-3, 1e-5, 3) for k in layers}
     refined = refine(traced, layers, networks_of(space, 150, 0, truth), 1)
     fresh = networks_of(space, 50, 1, truth)
-    before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
-    after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
+    before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y, *_ in fresh]
+    after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, *_ in fresh]
     assert np.mean(before) > 0.3 and np.mean(after) < 0.01 and all(e.ms > 0 for e in refined.entries.values())
 
 
@@ -148,10 +148,25 @@ def test_right_traces_are_left_alone():
     layers = {layer.key: layer for layer in space.all_layers()}
     truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
     rng = np.random.default_rng(0)
-    noisy = [(keys, y * (1 + 0.01 * rng.standard_normal()), g) for keys, y, g in networks_of(space, 100, 0, truth)]
+    noisy = [n._replace(ms=n.ms * (1 + 0.01 * rng.standard_normal())) for n in networks_of(space, 100, 0, truth)]
     refined = refine({k: Entry(ms, 1e-5, 3) for k, ms in truth.items()}, layers, noisy, 1)
     changes = [abs(refined.entries[k].ms / truth[k] - 1) for k in truth]
     assert np.mean(changes) < 0.01
+
+
+def test_the_level_is_that_of_networks_timed_as_a_users_are():
+    """Covering networks 4 % slower than they would be alone, and the traces with them."""
+    space = get_space("tiny")
+    layers = {layer.key: layer for layer in space.all_layers()}
+    truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
+    rng = np.random.default_rng(0)
+    covers = [n._replace(ms=1.04 * n.ms, cover=True) for n in networks_of(space, 180, 2, truth)]
+    alone = [n._replace(group=n.group + 10) for n in networks_of(space, 36, 0, truth)]
+    seen = [n._replace(ms=n.ms * (1 + 5e-3 * rng.standard_normal())) for n in covers + alone]
+    refined = refine({k: Entry(1.04 * ms, 1e-5, 3) for k, ms in truth.items()}, layers, seen, 1)
+    fresh = networks_of(space, 50, 1, truth)
+    bias = np.mean([sum(refined.entries[k].ms for k in keys) / y - 1 for keys, y, *_ in fresh])
+    assert abs(bias) < 0.006
 
 
 def test_what_a_group_of_networks_shares_is_not_laid_to_its_layers():
@@ -160,10 +175,13 @@ def test_what_a_group_of_networks_shares_is_not_laid_to_its_layers():
     truth = {k: 1e-3 + 2e-7 * x.madds for k, x in layers.items()}
     shift = {0: 0.03, 1: -0.03, 2: 0.0, 3: 0.03, 4: -0.03, 5: 0.0}
     rng = np.random.default_rng(0)
-    seen = [(k, y * (1 + shift[g] + 3e-3 * rng.standard_normal()), g) for k, y, g in networks_of(space, 108, 0, truth)]
+    seen = [
+        n._replace(ms=n.ms * (1 + shift[n.group] + 3e-3 * rng.standard_normal()))
+        for n in networks_of(space, 108, 0, truth)
+    ]
     refined = refine({k: Entry(ms, 1e-5, 3) for k, ms in truth.items()}, layers, seen, 1)
     fresh = networks_of(space, 50, 1, truth)
-    errors = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, _ in fresh]
+    errors = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, *_ in fresh]
     assert refined.group_size >= 0.01 and np.mean(errors) < 0.006
 
 
