@@ -112,3 +112,9 @@ def check_range(config: Any, least: Mapping[str, float], most: Mapping[str, floa
         value, high = getattr(config, name), (most or {}).get(name, float("inf"))
         if not low <= value <= high:
             raise BadInput(f"{name} = {value}", f"{low:g} or more" if high == float("inf") else f"{low:g} to {high:g}")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """BadInput if `value` is not one of `allowed`."""
+    if value not in allowed:
+        raise BadInput(f"{name} = {value!r}", ", ".join(allowed))

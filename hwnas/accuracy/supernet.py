@@ -10,18 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from hwnas.data import Dataset, get_dataset
-from hwnas.nets import Network, Supernet
-from hwnas.nets.checkpoint import Provenance, load_supernet
-from hwnas.nets.ofa_checkpoint import is_torch_file, read_ofa_checkpoint
+from hwnas.data import Dataset, Plan, ahead, get_dataset
+from hwnas.nets import Network
+from hwnas.nets.checkpoint import open_supernet
+from hwnas.nets.supernet import transferred
 from hwnas.space import Architecture, SearchSpace
-from hwnas.train.evaluate import CALIBRATION, calibration_images, evaluate, recalibrate
+from hwnas.train.config import Recipe
+from hwnas.train.evaluate import BATCH, CALIBRATION, Batches, calibration_batches, evaluate, recalibrate
 from hwnas.train.finetune import finetune
 from hwnas.train.optimise import torch_threads
+from hwnas.train.processes import Group, pick_device
 from profilers.errors import BadInput
 
+_KEEP = 2**28  # bytes of validation images that stay in memory for each resolution
 _VIEW_SEED = 20
 
 
@@ -36,8 +38,10 @@ class SupernetAccuracy:
         views: how many distorted copies of each validation image are judged beside the image itself; by default what
             the data set says. A few hundred small images alone leave most networks tied.
         calibration: training images for BatchNorm's statistics.
-        finetune_epochs: of training before validation, at the learning rate `finetune_lr`.
+        finetune_epochs: of training before validation, at the learning rate `finetune_lr` and in this `precision`. A
+            data set with other classes than the supernet's needs some: its classifier starts at random.
         threads: torch's; 0 leaves its default.
+        device: "cpu", "cuda" or "auto".
 
     Raises:
         BadInput, FileProblem: a file or data set that does not fit.
@@ -54,7 +58,9 @@ class SupernetAccuracy:
         calibration: int = CALIBRATION,
         finetune_epochs: int = 0,
         finetune_lr: float = 0.02,
+        precision: str = "fp32",
         threads: int = 1,
+        device: str = "auto",
     ) -> None:
         self.supernet, provenance = open_supernet(path, space)
         name = dataset or (provenance.dataset if provenance else None)
@@ -63,64 +69,76 @@ class SupernetAccuracy:
         if calibration < 1 or min(views or 0, finetune_epochs, threads) < 0:
             got = f"calibration {calibration}, views {views}, finetune_epochs {finetune_epochs}, threads {threads}"
             raise BadInput(got, "calibration 1 or more, the others 0 or more")
-        self.dataset = get_dataset(name)
-        _check(self.supernet.space, space, self.dataset)
+        self.dataset = get_dataset(name).with_channels(space.in_channels)
+        self.space, self.group, self.recipe = space, Group(device=pick_device(device)), Recipe(precision=precision)
+        _check(self.supernet.space, space, self.dataset, finetune_epochs)
         self.dataset.labels(split)  # an unknown split is refused now, not at the first network
         self.split, self.calibration = split, calibration
         self.views = self.dataset.views if views is None else views
         self.finetune_epochs, self.finetune_lr, self.threads = finetune_epochs, finetune_lr, threads
-        self._images = lru_cache(maxsize=8)(self._make_images)
+        self._kept = lru_cache(maxsize=8)(lambda resolution: tuple(self._validation(resolution)))
 
     def evaluate(self, arch: Architecture) -> float:
         """Top-1 in percent over the images and their distorted copies; the same for the same architecture.
 
         Raises:
             BadInput: an architecture outside the supernet's space.
+            Diverged: a fine-tuning whose loss, or a network whose answers, are no numbers.
         """
         with torch_threads(self.threads):
-            network = self.supernet.extract(arch).to(memory_format=torch.channels_last)
-            calibration, images, labels = self._images(arch.r)
+            network = transferred(self.supernet, arch, self.space.classes)
+            network.to(self.group.device, memory_format=torch.channels_last)
             if self.finetune_epochs:
-                finetune(network, self.dataset, epochs=self.finetune_epochs, lr=self.finetune_lr)
-            recalibrate(network, calibration)
-            return evaluate(network, images, labels)
+                options = {"epochs": self.finetune_epochs, "lr": self.finetune_lr, "recipe": self.recipe}
+                finetune(network, self.dataset, **options, group=self.group)
+            return self.validate(network)
 
-    def _make_images(self, resolution: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Calibration images, validation images with their copies, and the labels of these."""
-        indices = np.arange(self.dataset.size(self.split))
+    def validate(self, network: Network) -> float:
+        """Top-1 in percent of any network of the space, with recalibrated BatchNorm."""
+        assert network.arch is not None
+        recalibrate(network, calibration_batches(self.dataset, network.arch.r, self.calibration))
+        return evaluate(network, self._batches(network.arch.r))
+
+    def _batches(self, resolution: int) -> Batches:
+        """Validation images and their copies; small sets are made once for each resolution."""
+        count = self.dataset.size(self.split) * (1 + self.views)
+        small = 4 * count * self.dataset.in_channels * resolution**2 <= _KEEP
+        return self._kept(resolution) if small else self._validation(resolution)
+
+    def _validation(self, resolution: int) -> Batches:
         rng = np.random.default_rng(_VIEW_SEED)
+        order = np.arange(self.dataset.size(self.split))
+        parts = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
         augment = [None] + [rng] * self.views
-        parts = [self.dataset.batch(self.split, indices, resolution, a) for a in augment]
-        images, labels = (torch.cat(x) for x in zip(*parts, strict=True))
-        return calibration_images(self.dataset, resolution, self.calibration), images, labels
+        return ahead(self.dataset, self.split, (Plan(part, resolution, a) for a in augment for part in parts))
 
 
 def inherit(path: Path, space: SearchSpace, arch: Architecture) -> tuple[Network, Dataset | None]:
     """`arch` with the weights of a supernet's file and recalibrated BatchNorm, and the data set that it is for.
 
     A published supernet of once-for-all names no data set: its statistics are taken as inherited, the data set is None.
+    BadInput if the supernet is of another space or number of classes.
     """
     supernet, provenance = open_supernet(path, space)
+    if supernet.space.classes != space.classes:
+        got, remedy = f"{path} has {supernet.space.classes} classes", "hwnas train finetune, then export its result"
+        raise BadInput(got, f"{space.classes}, as the network", remedy)
     network = supernet.extract(arch)
     if provenance is None:
         return network.eval(), None
-    dataset = get_dataset(provenance.dataset)
+    dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
     with torch_threads(1):  # as the search does, so that the weights are the same to the last digit
-        recalibrate(network, calibration_images(dataset, arch.r))
+        recalibrate(network, calibration_batches(dataset, arch.r))
     return network, dataset
 
 
-def open_supernet(path: Path, space: SearchSpace) -> tuple[Supernet, Provenance | None]:
-    """A supernet of our own format or of once-for-all's; BadInput if it is not of `space`."""
-    if is_torch_file(path):
-        return read_ofa_checkpoint(path, space), None
-    return load_supernet(path, space)
-
-
-def _check(own: SearchSpace, searched: SearchSpace, dataset: Dataset) -> None:
+def _check(own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_epochs: int) -> None:
     if missing := sorted(set(searched.resolutions) - set(own.resolutions)):
         got, remedy = f"resolution {missing[0]} was not trained", "resolutions = […] in the configuration"
         raise BadInput(got, ", ".join(map(str, own.resolutions)), remedy)
-    if (dataset.classes, dataset.in_channels) != (own.classes, own.in_channels):
-        got = f"data set {dataset.name} of {dataset.classes} classes, {dataset.in_channels} channels"
-        raise BadInput(got, f"{own.classes} classes, {own.in_channels} channels, as the supernet")
+    if dataset.classes != searched.classes:
+        got, remedy = f"data set {dataset.name} of {dataset.classes} classes", f"classes = {dataset.classes}"
+        raise BadInput(got, f"{searched.classes}, as the space", remedy)
+    if own.classes != searched.classes and not finetune_epochs:
+        got = f"a supernet of {own.classes} classes without fine-tuning"
+        raise BadInput(got, f"{searched.classes} classes, as the space", "finetune_epochs = 5 in [evaluate]")

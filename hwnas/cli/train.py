@@ -1,47 +1,78 @@
-"""`hwnas train supernet` and `hwnas train finetune`."""
+"""`hwnas train supernet` and `hwnas train finetune`; both also under torchrun."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from hwnas.cli.shared import emit, read_archs
+from hwnas.cli.shared import emit, people, people_table, read_archs
+from hwnas.data_reference import resolve_reference
 from hwnas.settings import build, read_toml
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue what was interrupted, keep what is done.")]
 
 
-def supernet(
-    config: ConfigFile,
-    resume: Annotated[bool, typer.Option(help="Continue a training that was interrupted.")] = False,
-    settings: Settings = None,
-) -> None:
+def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Train a supernet by progressive shrinking; JSON of its file and its validation accuracies."""
     from hwnas.train.config import SHRINKING, SupernetConfig
+    from hwnas.train.processes import one_voice, prints
     from hwnas.train.shrink import train_supernet
 
-    data = read_toml(config, settings or [], {"phases": [asdict(phase) for phase in SHRINKING]})
-    wanted = build(SupernetConfig, data, str(config))
-    wanted = replace(wanted, out=config.parent / wanted.out)
-    _, provenance = train_supernet(wanted, resume=resume)
-    emit({"supernet": str(wanted.out), "dataset": provenance.dataset, "history": provenance.training["history"]})
+    with one_voice():
+        data = read_toml(config, settings or [], {"phases": [asdict(phase) for phase in SHRINKING]})
+        wanted = build(SupernetConfig, data, str(config))
+        dataset = resolve_reference(wanted.dataset, config.parent)
+        wanted = replace(wanted, dataset=dataset, out=config.parent / wanted.out)
+        _, provenance = train_supernet(wanted, resume=resume)
+        if prints():
+            training = provenance.training
+            emit({"supernet": str(wanted.out), "dataset": provenance.dataset, "history": training["history"]})
 
 
-def finetune(config: ConfigFile, settings: Settings = None) -> None:
-    """Train chosen networks on, or from random weights; JSONL of their files and accuracies."""
+def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
+    """Train chosen networks on, or from random weights; JSONL of their files and accuracies, or their errors."""
     from hwnas.train.config import FinetuneConfig
-    from hwnas.train.finetune import Finetuning
+    from hwnas.train.final import Finetuning
+    from hwnas.train.processes import one_voice, prints
 
-    wanted = build(FinetuneConfig, read_toml(config, settings or []), str(config))
-    folder, weights = config.parent, wanted.supernet and config.parent / wanted.supernet
-    wanted = replace(wanted, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights)
-    training = Finetuning(wanted)
-    for facts in training.run(read_archs(training.space, wanted.archs)):
-        emit(facts)
+    with one_voice():
+        wanted = build(FinetuneConfig, read_toml(config, settings or []), str(config))
+        folder, weights = config.parent, wanted.supernet and config.parent / wanted.supernet
+        dataset = resolve_reference(wanted.dataset, folder)
+        wanted = replace(
+            wanted, dataset=dataset, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights
+        )
+        training, rows = Finetuning(wanted, resume=resume), []
+        for facts in training.run(read_archs(training.space, wanted.archs)):
+            rows.append(facts)
+            if prints():
+                emit(facts)
+    if prints():
+        failed = [row for row in rows if "error" in row]
+        if done := [row for row in rows if "error" not in row]:
+            people().print(_table(done))
+        for row in failed:
+            people().print(f"{row['id']} failed: {row['error']}", markup=False)
+        if failed:
+            raise typer.Exit(1)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Accuracies before and after, for people."""
+    columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test")
+    table = people_table("Fine-tuned networks", columns, "top-1, %")
+    for row in rows:
+        values = (row[k] for k in ("val_top1_before", "val_top1", "test_top1_before", "test_top1"))
+        texts = ("-" if value is None else f"{value:.2f}" for value in values)
+        table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts)
+    return table
 
 
 def register(app: typer.Typer) -> None:

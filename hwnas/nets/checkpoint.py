@@ -16,6 +16,7 @@ from hwnas.space import SearchSpace, get_space
 from profilers.errors import BadInput
 
 VERSION = 1
+_PUBLISHED_CLASSES = 1000  # ImageNet's
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,28 @@ def load_supernet(path: Path, space: SearchSpace | None = None) -> tuple[Superne
     supernet = Supernet(own)
     load_state(supernet, tensors, path)
     return supernet.eval(), provenance_of(head, path)
+
+
+def open_supernet(path: Path, space: SearchSpace | None) -> tuple[Supernet, Provenance | None]:
+    """A supernet of our own format or one that once-for-all published, whose data set is ImageNet and not named.
+
+    `space` is the one that it must be of but for resolutions and classes.
+
+    Raises:
+        BadInput: as of `load_supernet`; a published file without `space`, which it does not name.
+    """
+    from hwnas.nets.ofa_checkpoint import is_torch_file, read_ofa_checkpoint
+
+    if not is_torch_file(path):
+        supernet, provenance = load_supernet(path)
+        own = supernet.space
+        if space is not None and space.signature != own.signature:
+            got = f"{path} is a supernet of space {own.name} (signature {own.signature})"
+            raise BadInput(got, f"space {space.name} (signature {space.signature})")
+        return supernet, provenance
+    if space is None:
+        raise BadInput(f"{path} does not say of which space it is", "space = NAME", 'space = "mbv3"')
+    return read_ofa_checkpoint(path, get_space(space.name, space.resolutions, _PUBLISHED_CLASSES)), None
 
 
 def save_network(path: Path, network: Network, space: SearchSpace, provenance: Provenance) -> None:

@@ -12,6 +12,7 @@ Source: once-for-all (Cai et al. 2020), sections 3.2-3.3; OFA's code with KERNEL
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -146,6 +147,17 @@ class Supernet(nn.Module):
                 assert isinstance(unit, ConvNorm)
                 _copy(elastic.part(c.part).tensors(c), unit)
         return network.train(self.training)
+
+
+def transferred(supernet: Supernet, arch: Architecture, classes: int, seed: int = 0) -> Network:
+    """The network that `supernet` contains; of another number of classes, with a random classifier of that seed."""
+    network = supernet.extract(arch)
+    if classes == supernet.space.classes:
+        return network
+    specs = replace(supernet.space, classes=classes, _specs={}).layers(arch)
+    target, last = Network(specs, arch, dropout=supernet.dropout, seed=seed), f"layers.{len(specs) - 1}."
+    target.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith(last)}, strict=False)
+    return target.train(supernet.training)
 
 
 def _copy(source: Slice, unit: ConvNorm) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hwnas.train.config import FinetuneConfig, Phase, Recipe, SupernetConfig
-from hwnas.train.evaluate import calibration_images, evaluate, recalibrate
-from hwnas.train.finetune import Finetuning, finetune
+from hwnas.train.config import FinetuneConfig, Phase, Recipe, Regularise, SupernetConfig
+from hwnas.train.evaluate import calibration_batches, evaluate, recalibrate
+from hwnas.train.final import Finetuning
+from hwnas.train.finetune import Training, finetune
 from hwnas.train.shrink import train_supernet
 
 __all__ = [
-    "FinetuneConfig", "Finetuning", "Phase", "Recipe", "SupernetConfig", "calibration_images", "evaluate", "finetune",
-    "recalibrate", "train_supernet",
+    "FinetuneConfig", "Finetuning", "Phase", "Recipe", "Regularise", "SupernetConfig", "Training",
+    "calibration_batches", "evaluate", "finetune", "recalibrate", "train_supernet",
 ]  # fmt: skip

@@ -1,34 +1,37 @@
-"""Training of single networks: on from inherited weights, or from random ones.
+"""Training of one network: on from inherited weights, or from random ones.
 
 Source: NSGANetV2, sections 3.4 and 4 (five epochs in the search, many for the chosen networks).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from hwnas.data import Dataset, get_dataset
-from hwnas.nets.checkpoint import Provenance, load_supernet, save_network
+from hwnas.data import Dataset, Plan, ahead
+from hwnas.nets.checkpoint import load_state
 from hwnas.nets.network import Network
-from hwnas.space import Architecture, get_space
-from hwnas.train.config import FinetuneConfig, Recipe
-from hwnas.train.evaluate import calibration_images, evaluate, recalibrate
+from hwnas.train.config import Recipe, Regularise
+from hwnas.train.evaluate import calibration_batches, recalibrate
 from hwnas.train.optimise import (
+    Descent,
+    check_finite,
     index_batches,
     learning_rate,
     loss_of,
-    make_optimiser,
+    smallest_batch,
     steps_per_epoch,
     teacher_probabilities,
-    torch_threads,
-    update,
+    torch_seed,
 )
+from hwnas.train.processes import Group
+from hwnas.train.regularise import Images, averaged
 from profilers.errors import BadInput
-from profilers.progress import Progress, track
 
 
 def finetune(
@@ -39,8 +42,7 @@ def finetune(
     lr: float,
     recipe: Recipe | None = None,
     seed: int = 0,
-    teacher: Network | None = None,
-    progress: Progress | None = None,
+    group: Group | None = None,
 ) -> None:
     """Train `network` in place on the training split at its own resolution; BatchNorm is recalibrated at the end.
 
@@ -51,76 +53,112 @@ def finetune(
         lr: peak of the cosine learning rate.
         recipe: optimisation; by default `Recipe()`.
         seed: of order, augmentation and dropout; the same seed gives the same weights.
-        teacher: distilled from, if given.
-        progress: advanced once an epoch.
-    """
-    if network.arch is None:
-        raise BadInput("a network without architecture", "one that was made of an Architecture")
-    recipe, resolution = recipe or Recipe(), network.arch.r
-    network.dropout = recipe.dropout
-    network.to(memory_format=torch.channels_last).train()
-    optimiser = make_optimiser(network, recipe)
-    size = dataset.size("train")
-    steps = steps_per_epoch(size, recipe.batch)
-    rng = np.random.default_rng([seed, 1])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of dropout
-        for step in range(epochs * steps):
-            if step % steps == 0:
-                batches = index_batches(size, recipe.batch, rng)
-            images, labels = dataset.batch("train", next(batches), resolution, augment=rng)
-            images = images.contiguous(memory_format=torch.channels_last)
-            soft = None if teacher is None else teacher_probabilities(teacher, images)
-            loss = loss_of(network(images), labels, soft, recipe)
-            loss.backward()  # type: ignore[no-untyped-call]
-            update(optimiser, learning_rate(step, epochs * steps, lr, recipe.warmup))
-            if progress and (step + 1) % steps == 0:
-                progress.advance()
-    recalibrate(network, calibration_images(dataset, resolution))
-
-
-class Finetuning:
-    """What `hwnas train finetune` does: train and write the networks of a supernet, or of a space from random weights.
+        group: device and processes; by default this one on the CPU.
 
     Raises:
-        BadInput: a supernet, space or data set that does not fit.
+        Diverged: a loss that is no number.
+    """
+    training = Training(network, dataset, epochs=epochs, lr=lr, recipe=recipe, seed=seed, group=group)
+    while training.done < epochs:
+        training.run_epoch()
+    training.finish()
+
+
+class Training:
+    """One network's training, epoch by epoch; every random number derives from (seed, epoch).
+
+    The arguments are those of `finetune`, and `teacher`, a network that is distilled from, and `regularise`.
     """
 
-    def __init__(self, config: FinetuneConfig) -> None:
-        self.config, self.dataset, self.supernet = config, get_dataset(config.dataset), None
-        if config.supernet is None:
-            self.space = get_space(config.space or "", config.resolutions, self.dataset.classes)
-        else:
-            self.supernet, _ = load_supernet(config.supernet)
-            self.space = self.supernet.space
-        if (self.space.classes, self.space.in_channels) != (self.dataset.classes, self.dataset.in_channels):
-            got = f"data set {self.dataset.name} of {self.dataset.classes} classes, {self.dataset.in_channels} channels"
-            raise BadInput(got, f"{self.space.classes} classes, {self.space.in_channels} channels")
+    def __init__(
+        self,
+        network: Network,
+        dataset: Dataset,
+        *,
+        epochs: int,
+        lr: float,
+        recipe: Recipe | None = None,
+        regularise: Regularise | None = None,
+        seed: int = 0,
+        teacher: Network | None = None,
+        group: Group | None = None,
+    ) -> None:
+        if network.arch is None:
+            raise BadInput("a network without architecture", "one that was made of an Architecture")
+        self.network, self.dataset, self.resolution = network, dataset, network.arch.r
+        self.epochs, self.lr, self.seed, self.done = epochs, lr, seed, 0
+        self.recipe, self.group = recipe or Recipe(), group or Group()
+        self.size = dataset.size("train")
+        self.group.check_batch(smallest_batch(self.size, self.recipe.batch))
+        self.regularise = regularise or Regularise()
+        network.dropout, network.drop_connect = self.recipe.dropout, self.regularise.drop_connect
+        network.to(self.group.device, memory_format=torch.channels_last)
+        self.teacher = teacher and teacher.to(self.group.device, memory_format=torch.channels_last)
+        self.model = self.group.parallel(network)
+        self.descent = Descent(network, self.recipe, self.group.device)
+        changed = self.regularise.randaugment or self.regularise.mixup or self.regularise.cutmix
+        self.images = Images(self.regularise, dataset) if changed else None
+        self.average = averaged(network, self.regularise.ema) if self.regularise.ema else None
 
-    def run(self, archs: Sequence[Architecture]) -> Iterator[dict[str, Any]]:
-        """Facts of each network as it is done; top-1 in percent, of test images only now."""
-        teacher = self.supernet.extract(self.space.extremes()[1]) if self.supernet and self.config.teacher else None
-        with track(len(archs) * self.config.epochs, "fine-tuning") as bar:
-            for arch in archs:
-                with torch_threads(self.config.threads):
-                    facts = self._one(arch, teacher, bar)
-                yield facts
+    def run_epoch(self) -> float:
+        """One pass over the training images; returns the mean loss, Diverged if it is no number."""
+        self.network.train()
+        steps = steps_per_epoch(self.size, self.recipe.batch)
+        losses = []
+        noise = np.random.default_rng([self.seed, self.done, 1, self.group.rank])
+        with torch_seed(int(noise.integers(2**31)), self.group.device):
+            for step, (weight, images, labels) in enumerate(self.batches()):
+                self.group.check_alive()
+                rate = learning_rate(self.done * steps + step, self.epochs * steps, self.lr, self.recipe.warmup)
+                losses.append(self.train_step(images, labels, rate, weight))
+        self.done += 1
+        loss = self.group.mean(float(torch.stack(losses).mean()))
+        check_finite(loss, f"epoch {self.done}")
+        return loss
 
-    def _one(self, arch: Architecture, teacher: Network | None, bar: Progress) -> dict[str, Any]:
-        config, dataset = self.config, self.dataset
-        specs = self.space.layers(arch)
-        network = self.supernet.extract(arch) if self.supernet else Network(specs, arch, seed=config.seed)
-        recalibrate(network, calibration_images(dataset, arch.r))
-        before = self._top1(network, "val")
-        options: Any = {"epochs": config.epochs, "lr": config.lr, "recipe": config.recipe, "seed": config.seed}
-        finetune(network, dataset, **options, teacher=teacher, progress=bar)
-        path = config.out / f"{arch.id}.safetensors"
-        provenance = Provenance(dataset.name, dataset.mean, dataset.std, {"config": config.to_json()})
-        save_network(path, network, self.space, provenance)
-        after = {f"{split}_top1": self._top1(network, split) for split in ("val", "test")}
-        return {"id": arch.id, "arch": arch.to_json(), "file": str(path), "val_top1_before": before, **after}
+    def batches(self) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """The process's share of each batch of an epoch, and what its loss counts."""
+        order = np.random.default_rng([self.seed, self.done])
+        augment = np.random.default_rng([self.seed, self.done, 2, self.group.rank])
+        indices = list(index_batches(self.size, self.recipe.batch, order))
+        plans = (Plan(self.group.share(i), self.resolution, augment) for i in indices)
+        for whole, (images, labels) in zip(indices, ahead(self.dataset, "train", plans), strict=True):
+            if self.images is not None:
+                images, labels = self.images(images, labels)
+            images = images.to(self.group.device).contiguous(memory_format=torch.channels_last)
+            yield self.group.weight(whole), images, labels.to(self.group.device)
 
-    def _top1(self, network: Network, split: str) -> float:
-        assert network.arch is not None
-        top1 = evaluate(network, self.dataset.images(split, network.arch.r), self.dataset.labels(split))
-        return round(top1, 2)
+    def train_step(self, images: Tensor, labels: Tensor, lr: float, weight: float = 1.0) -> Tensor:
+        """One update; returns the loss."""
+        with self.descent.autocast():
+            soft = None if self.teacher is None else teacher_probabilities(self.teacher, images)
+            logits = self.model(images)
+        loss = loss_of(logits, labels, soft, self.recipe) * weight
+        self.descent.backward(loss)
+        self.descent.update(lr)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return loss.detach()
+
+    def finish(self) -> None:
+        """Take the averaged weights, if any, and recalibrate BatchNorm."""
+        if self.average is not None:
+            self.network.load_state_dict(self.average.module.state_dict())
+        recalibrate(self.network, calibration_batches(self.dataset, self.resolution))
+
+    # --- what the next epoch depends on ------------------------------------------------------------------------
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """All tensors."""
+        average = self.average.state_dict() if self.average is not None else {}
+        return {"network": self.network.state_dict(), "momentum": self.descent.momentum(), "average": average}
+
+    def restore(
+        self, groups: Mapping[str, dict[str, Tensor]], done: int, scaler: Mapping[str, Any], path: Path
+    ) -> None:
+        """Go on behind `done` epochs from `state()`, read from `path`; BadInput if tensors are missing or misshapen."""
+        load_state(self.network, groups.get("network", {}), path)
+        self.descent.restore(groups.get("momentum", {}), scaler)
+        if self.average is not None:
+            load_state(self.average, groups.get("average", {}), path)
+        self.done = done

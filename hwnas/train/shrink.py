@@ -9,9 +9,7 @@ Source: NSGANetV2, section 3.4; once-for-all, section 3.3 and algorithm 1.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,79 +17,74 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwnas.data import Dataset, get_dataset
-from hwnas.nets.checkpoint import (
-    Provenance,
-    check_header,
-    header,
-    load_state,
-    load_supernet,
-    provenance_of,
-    save_supernet,
-)
+from hwnas.data import Dataset, Plan, ahead, get_dataset
+from hwnas.nets.checkpoint import Provenance, load_state, load_supernet, save_supernet
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
-from hwnas.nets.tensorfile import read_tensors, write_tensors
+from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.train.config import SupernetConfig
 from hwnas.train.elastic import Elastic, sort_channels
-from hwnas.train.evaluate import calibration_images, evaluate, recalibrate
+from hwnas.train.evaluate import calibration_batches, recalibrate, top1
 from hwnas.train.optimise import (
+    Descent,
+    check_finite,
     index_batches,
     learning_rate,
     loss_of,
-    make_optimiser,
-    momentum_of,
-    restore_momentum,
+    smallest_batch,
     steps_per_epoch,
     teacher_probabilities,
+    torch_seed,
     torch_threads,
-    update,
 )
+from hwnas.train.processes import Group, accumulating, joined
+from hwnas.train.state import StateFile, fact
 from profilers.errors import BadInput
-from profilers.progress import Progress, track
+from profilers.progress import Progress
 
 
 def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Supernet, Provenance]:
     """Train, write the supernet to `config.out`, and return it in evaluation mode.
 
+    Under torchrun the processes train it together; only the first one's provenance has the history.
+
     Raises:
         BadInput: an unknown space or data set, a phase that the space cannot have, or an unfinished training in the
             way (without `resume`), or one of another configuration (with it).
+        Diverged: a loss that is no number; the state before that epoch is kept.
         FileProblem: a file that cannot be written.
     """
-    run = _Run(config, get_dataset(config.dataset))
-    if resume and config.out.exists() and not run.state_path.exists():
-        return run.finished()
-    run.open(resume)
-    with torch_threads(config.threads), track(run.total, f"training {config.space}", done=run.done) as bar:
-        run.train(bar)
-    save_supernet(config.out, run.supernet, run.provenance)
-    run.state_path.unlink(missing_ok=True)
+    with joined(config.device) as group, torch_threads(config.threads):
+        run = _Run(config, get_dataset(config.dataset), group)
+        if resume and config.out.exists() and not run.state.path.exists():
+            return run.finished()
+        run.open(resume)
+        with group.track(run.total, f"training {config.space}", done=run.done) as bar:
+            run.train(bar)
+        if group.first:
+            save_supernet(config.out, run.supernet, run.provenance)
+            run.state.remove()
     return run.supernet.eval(), run.provenance
 
 
-@dataclass
 class _Run:
     """A training in progress; `done` counts epochs over all phases."""
 
-    config: SupernetConfig
-    dataset: Dataset
-    done: int = 0
-    teacher: Network | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        space = get_space(self.config.space, self.config.resolutions, self.dataset.classes)
-        if space.in_channels != self.dataset.in_channels:
-            got = f"images of {self.dataset.in_channels} channels in {self.dataset.name}"
-            raise BadInput(got, f"{space.in_channels} in space {space.name}")
-        self.elastic = [Elastic.of(space, phase) for phase in self.config.phases]
-        self.supernet = Supernet(space, dropout=self.config.recipe.dropout, seed=self.config.seed)
-        self.supernet.to(memory_format=torch.channels_last)
-        self.optimiser = make_optimiser(self.supernet, self.config.recipe)
-        self.total = sum(phase.epochs for phase in self.config.phases)
-        self.state_path = self.config.out.with_name(self.config.out.name + ".training")
+    def __init__(self, config: SupernetConfig, dataset: Dataset, group: Group) -> None:
+        space = get_space(config.space, config.resolutions, dataset.classes)
+        self.config, self.group = config, group
+        self.dataset = dataset.with_channels(space.in_channels)
+        group.check_batch(smallest_batch(self.dataset.size("train"), config.recipe.batch))
+        self.elastic = [Elastic.of(space, phase) for phase in config.phases]
+        self.supernet = Supernet(space, dropout=config.recipe.dropout, seed=config.seed)
+        self.supernet.to(group.device, memory_format=torch.channels_last)
+        self.model = group.parallel(self.supernet, changing=True)
+        self.descent = Descent(self.supernet, config.recipe, group.device)
+        self.total, self.done = sum(phase.epochs for phase in config.phases), 0
+        self.teacher: Network | None = None
+        self.history: list[dict[str, Any]] = []
+        self.state = StateFile(config.out, config.to_json(), _filled)
 
     @property
     def provenance(self) -> Provenance:
@@ -109,9 +102,10 @@ class _Run:
                 self.begin_phase(index)
             loss = self.train_epoch(index, epoch)
             self.done = done + 1
-            if epoch + 1 == self.config.phases[index].epochs:
-                self.history.append(self.validate(index))
-            self.save()
+            if self.group.first:
+                if epoch + 1 == self.config.phases[index].epochs:
+                    self.history.append(self.validate(index))
+                self.save()
             bar.note(f"phase {self.config.phases[index].name}, loss {loss:.3f}")
             bar.advance()
 
@@ -130,40 +124,57 @@ class _Run:
         before, now = len(self.elastic[index - 1].expands), len(self.elastic[index].expands)
         if now > before:
             sort_channels(self.supernet, before)
-        self.optimiser = make_optimiser(self.supernet, self.config.recipe)
+        self.descent = Descent(self.supernet, self.config.recipe, self.group.device)
 
     def largest(self) -> Network:
         """A copy of the largest network."""
         network = self.supernet.extract(self.supernet.space.extremes()[1])
         network.dropout = 0.0
-        return network.to(memory_format=torch.channels_last)
+        return network.to(self.group.device, memory_format=torch.channels_last)
 
     def train_epoch(self, index: int, epoch: int) -> float:
         """One pass over the training images; returns the mean loss."""
         phase, recipe, elastic = self.config.phases[index], self.config.recipe, self.elastic[index]
-        rng = np.random.default_rng([self.config.seed, index, epoch])
+        place = [self.config.seed, index, epoch]
+        networks = np.random.default_rng([*place, 1])  # the same in every process
+        steps = steps_per_epoch(self.dataset.size("train"), recipe.batch)
         self.supernet.train()
-        size, losses = self.dataset.size("train"), []
-        steps = steps_per_epoch(size, recipe.batch)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**31)))  # of dropout
-            for step, indices in enumerate(index_batches(size, recipe.batch, rng)):
+        losses = []
+        with torch_seed(int(networks.integers(2**31)) + self.group.rank, self.group.device):  # of dropout
+            for step, (weight, images, labels) in enumerate(self.batches(elastic, place)):
+                self.group.check_alive()
                 lr = learning_rate(epoch * steps + step, phase.epochs * steps, phase.lr, recipe.warmup)
-                images, labels = self.dataset.batch("train", indices, int(rng.choice(elastic.resolutions)), augment=rng)
-                archs = elastic.networks(phase, rng, images.shape[-1])
-                losses.append(self.train_step(images, labels, archs, lr))
-        return float(np.mean(losses))
+                archs = elastic.networks(phase, networks, images.shape[-1])
+                losses.append(self.train_step(images, labels, archs, lr, weight))
+        loss = self.group.mean(float(torch.stack(losses).mean()))
+        check_finite(loss, f"phase {phase.name}, epoch {epoch + 1}")
+        return loss
 
-    def train_step(self, images: Tensor, labels: Tensor, archs: Sequence[Architecture], lr: float) -> float:
+    def batches(self, elastic: Elastic, place: Sequence[int]) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """The process's share of each batch of an epoch, at a random resolution, and what its loss counts."""
+        order, augment = np.random.default_rng(place), np.random.default_rng([*place, 2, self.group.rank])
+        indices = list(index_batches(self.dataset.size("train"), self.config.recipe.batch, order))
+        sizes = order.choice(elastic.resolutions, len(indices)).tolist()
+        plans = (Plan(self.group.share(i), size, augment) for i, size in zip(indices, sizes, strict=True))
+        for whole, (images, labels) in zip(indices, ahead(self.dataset, "train", plans), strict=True):
+            images = images.to(self.group.device).contiguous(memory_format=torch.channels_last)
+            yield self.group.weight(whole), images, labels.to(self.group.device)
+
+    def train_step(
+        self, images: Tensor, labels: Tensor, archs: Sequence[Architecture], lr: float, weight: float = 1.0
+    ) -> Tensor:
         """One update by the mean gradient of several networks on the same images; returns their mean loss."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        soft = None if self.teacher is None else teacher_probabilities(self.teacher, images)
-        total = 0.0
-        for arch in archs:
-            loss = loss_of(self.supernet(images, arch), labels, soft, self.config.recipe) / len(archs)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        update(self.optimiser, lr)
+        total = torch.zeros((), device=self.group.device)
+        with self.descent.autocast():
+            soft = None if self.teacher is None else teacher_probabilities(self.teacher, images)
+        for left, arch in zip(range(len(archs) - 1, -1, -1), archs, strict=True):
+            with accumulating(self.model, left > 0):
+                with self.descent.autocast():
+                    logits = self.model(images, arch)
+                loss = loss_of(logits, labels, soft, self.config.recipe) * (weight / len(archs))
+                self.descent.backward(loss)
+            total += loss.detach()
+        self.descent.update(lr)
         return total
 
     def validate(self, index: int) -> dict[str, Any]:
@@ -172,58 +183,50 @@ class _Run:
         result: dict[str, Any] = {"phase": self.config.phases[index].name}
         for name, position in (("smallest", 0), ("largest", -1)):
             arch = elastic.extreme(position, elastic.resolutions[position])
-            network = self.supernet.extract(arch)
-            recalibrate(network, calibration_images(self.dataset, arch.r))
-            top1 = evaluate(network, self.dataset.images("val", arch.r), self.dataset.labels("val"))
-            result[name] = round(top1, 2)
+            network = self.supernet.extract(arch).to(self.group.device)
+            recalibrate(network, calibration_batches(self.dataset, arch.r))
+            result[name] = top1(network, self.dataset, "val", arch.r)
         return result
 
     # --- the state on disk -----------------------------------------------------------------------------------
 
     def open(self, resume: bool) -> None:
         """Take up an unfinished training, or make sure that there is none."""
-        if self.state_path.exists() and not resume:
-            raise BadInput(f"{self.state_path} holds an unfinished training", remedy="--resume, or remove that file")
-        if self.state_path.exists():
+        if self.state.found(resume):
             self.load()
 
     def finished(self) -> tuple[Supernet, Provenance]:
         """The supernet that an earlier training of this configuration has written."""
         supernet, provenance = load_supernet(self.config.out)
-        self.check_config(provenance, self.config.out)
+        self.state.check_config(provenance.training, self.config.out)
         return supernet, provenance
-
-    def check_config(self, provenance: Provenance, path: Path) -> None:
-        """BadInput if `path` comes from another configuration."""
-        ours, theirs = json.loads(json.dumps(self.config.to_json())), provenance.training.get("config") or {}
-        if differ := sorted(k for k in ours if ours[k] != theirs.get(k)):
-            got = f"{path} was begun with another {', '.join(differ)}"
-            raise BadInput(got, "the configuration that it was begun with", "remove that file to train anew")
 
     def save(self) -> None:
         """Write everything that the next epoch depends on."""
         groups = {
             "supernet": self.supernet.state_dict(),
-            "momentum": momentum_of(self.supernet, self.optimiser),
+            "momentum": self.descent.momentum(),
             "teacher": self.teacher.state_dict() if self.teacher else {},
         }
-        tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
-        write_tensors(self.state_path, tensors, header("training", self.supernet.space, self.provenance))
+        provenance = self.provenance
+        training = {**provenance.training, "scaler": self.descent.scaler.state_dict()}
+        self.state.save(groups, self.supernet.space, Provenance(**{**vars(provenance), "training": training}))
 
     def load(self) -> None:
         """Undo `save`."""
-        tensors, head = read_tensors(self.state_path)
-        check_header(head, "training", self.state_path)
-        provenance = provenance_of(head, self.state_path)
-        self.check_config(provenance, self.state_path)
-        training = provenance.training
-        self.done, self.history = int(training["epochs"]), list(training["history"])
-        parts: dict[str, dict[str, Tensor]] = {"supernet": {}, "momentum": {}, "teacher": {}}
-        for name, value in tensors.items():
-            group, _, rest = name.partition("/")
-            parts.setdefault(group, {})[rest] = value
-        load_state(self.supernet, parts["supernet"], self.state_path)
-        restore_momentum(self.supernet, self.optimiser, parts["momentum"])
-        if parts["teacher"]:
+        groups, training = self.state.load()
+        path = self.state.path
+        self.done, self.history = fact(training, "epochs", int, path), fact(training, "history", list, path)
+        load_state(self.supernet, groups.get("supernet", {}), path)
+        self.descent.restore(groups.get("momentum", {}), training.get("scaler") or {})
+        if "teacher" in groups:
             self.teacher = self.largest()
-            load_state(self.teacher, parts["teacher"], self.state_path)
+            load_state(self.teacher, groups["teacher"], path)
+
+
+def _filled(config: Any) -> Mapping[str, Any]:
+    """A stored configuration with today's defaults for keys that it lacks."""
+    if not isinstance(config, Mapping):
+        raise BadInput(f"a stored configuration is {config!r}", "a section", "remove that file to train anew")
+    known = {k: v for k, v in config.items() if v is not None}
+    return build(SupernetConfig, {**known, "out": Path()}, "a stored configuration").to_json()

@@ -18,6 +18,7 @@ from hwnas.nets.tensorfile import read_tensors
 from hwnas.space import Architecture, get_space
 from hwnas.train import Phase, Recipe, SupernetConfig, evaluate, finetune, recalibrate, shrink, train_supernet
 from hwnas.train.elastic import Elastic, sort_channels
+from hwnas.train.evaluate import top1
 from hwnas.train.optimise import learning_rate, steps_per_epoch
 from profilers.errors import BadInput
 
@@ -171,14 +172,15 @@ def test_recalibration_sets_statistics_to_those_of_the_images():
     arch = SPACE.extremes(12)[0]
     network = Network(SPACE.layers(arch), arch)
     images = torch.randn(96, 1, 12, 12) * 3 + 1
-    recalibrate(network, images, batch=32)
+    batches = [(part, None) for part in torch.split(images, 32)]
+    recalibrate(network, batches)
     stem = network.layers[0].conv
     y = stem.conv(images)
     assert torch.allclose(stem.norm.running_mean, y.mean((0, 2, 3)), atol=1e-4)
     assert torch.allclose(stem.norm.running_var, y.var((0, 2, 3)), rtol=0.05)
     assert not network.training and stem.norm.momentum == 0.1
     again = stem.norm.running_mean.clone()
-    recalibrate(network, images, batch=32)
+    recalibrate(network, batches)
     assert torch.equal(stem.norm.running_mean, again)
 
 
@@ -189,19 +191,18 @@ def test_evaluate_counts_right_answers_in_percent():
 
     labels = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
     images = torch.tensor([0, 1, 2, 3, 0, 1, 0, 0.0]).view(-1, 1, 1, 1)
-    assert evaluate(Echo(), images, labels, batch=3) == 75.0
+    assert evaluate(Echo(), zip(images.split(3), labels.split(3), strict=True)) == 75.0
 
 
 def test_fine_tuning_improves_and_is_deterministic(trained):
     dataset = get_dataset("digits")
     arch = SPACE.extremes(12)[0]
     network, _ = inherit(trained.out, SPACE, arch)
-    images, labels = dataset.images("val", 12), dataset.labels("val")
-    before, found = evaluate(network, images, labels), []
+    before, found = top1(network, dataset, "val", 12), []
     for _ in range(2):
         network, _ = inherit(trained.out, SPACE, arch)
         finetune(network, dataset, epochs=2, lr=0.1, recipe=Recipe(dropout=0.1), seed=3)
-        found.append((evaluate(network, images, labels), network.state_dict()))
+        found.append((top1(network, dataset, "val", 12), network.state_dict()))
     assert found[0][0] > before + 5
     assert all(torch.equal(v, found[1][1][k]) for k, v in found[0][1].items())
 
@@ -260,9 +261,8 @@ def test_commands_train_and_fine_tune(tmp_path, capsys):
     facts = json.loads(out)
     assert code == 0 and facts["id"] == arch.id and facts["val_top1"] > facts["val_top1_before"], err
     network, space, provenance = load_network(tmp_path / "nets" / f"{arch.id}.safetensors")
-    images, labels = get_dataset("digits").images("test", 12), get_dataset("digits").labels("test")
     assert network.arch == arch and space.resolutions == (12,) and provenance.dataset == "digits"
-    assert round(evaluate(network, images, labels), 2) == facts["test_top1"]
+    assert top1(network, get_dataset("digits"), "test", 12) == facts["test_top1"]
 
 
 def test_a_wrong_configuration_is_one_line(tmp_path, capsys):

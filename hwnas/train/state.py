@@ -1,0 +1,74 @@
+"""What a training continues from: groups of tensors and facts in one file, written whole after every epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from hwnas.nets.checkpoint import Provenance, check_header, header, provenance_of
+from hwnas.nets.tensorfile import read_tensors, write_tensors
+from hwnas.space import SearchSpace
+from profilers.errors import BadInput
+
+T = TypeVar("T")
+Groups = dict[str, dict[str, Tensor]]
+
+
+class StateFile:
+    """The file beside `out`, which is there as long as its training is unfinished.
+
+    Args:
+        out: what the training writes in the end.
+        config: what its weights depend on.
+        fill: completes the configuration that a file holds with defaults, for files of earlier versions.
+    """
+
+    def __init__(self, out: Path, config: Mapping[str, Any], fill: Callable[[Any], Mapping[str, Any]]) -> None:
+        self.path, self.fill = out.with_name(out.name + ".training"), fill
+        self.config = json.loads(json.dumps(config))
+
+    def found(self, resume: bool) -> bool:
+        """Whether there is an unfinished training; BadInput if so without `resume`."""
+        if self.path.exists() and not resume:
+            raise BadInput(f"{self.path} holds an unfinished training", remedy="--resume, or remove that file")
+        return self.path.exists()
+
+    def save(self, groups: Groups, space: SearchSpace, provenance: Provenance) -> None:
+        """Write everything that the next epoch depends on."""
+        tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+        write_tensors(self.path, tensors, header("training", space, provenance))
+
+    def load(self) -> tuple[Groups, Mapping[str, Any]]:
+        """What was saved, and the facts of its provenance; BadInput if damaged or of another configuration."""
+        tensors, head = read_tensors(self.path)
+        check_header(head, "training", self.path)
+        training = provenance_of(head, self.path).training
+        self.check_config(training, self.path)
+        groups: Groups = {}
+        for name, value in tensors.items():
+            group, _, rest = name.partition("/")
+            groups.setdefault(group, {})[rest] = value
+        return groups, training
+
+    def remove(self) -> None:
+        """The training is finished."""
+        self.path.unlink(missing_ok=True)
+
+    def check_config(self, training: Mapping[str, Any], path: Path) -> None:
+        """BadInput if `path` comes from another configuration."""
+        theirs = json.loads(json.dumps(self.fill(training.get("config") or {})))
+        if differ := sorted(k for k in self.config if self.config[k] != theirs.get(k)):
+            got = f"{path} was begun with another {', '.join(differ)}"
+            raise BadInput(got, "the configuration that it was begun with", "remove that file to train anew")
+
+
+def fact(training: Mapping[str, Any], name: str, kind: type[T], path: Path) -> T:
+    """A fact of an unfinished training; BadInput if it is missing or of another type."""
+    value = training.get(name)
+    if not isinstance(value, kind):
+        raise BadInput(f"{path} says {name} = {value!r}", f"a value of type {kind.__name__}", "remove that file")
+    return value
