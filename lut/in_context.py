@@ -26,7 +26,7 @@ from profilers.base import Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
-FREE = 0.01  # what tracing may add to a run, relative, where untraced runs beside it are spared
+FREE = 0.02  # what tracing may add to a run, relative, where untraced runs beside it are spared
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
@@ -55,7 +55,7 @@ class InContext:
         started = monotonic()
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         layers = [bench.space.layers(arch) for arch in archs]
-        cost = max((u.slowdown for u in earlier), default=None)
+        cost = float(np.mean([u.slowdown for u in earlier])) if earlier else None
         with ExitStack() as stack:
             sessions = _open(stack, bench, layers, paired=cost is None or cost > FREE)
             timed = bench.time(sessions, plan, seed)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from lut.in_context import InContext
 from lut.isolated import COLD, Isolated
 from lut.observe import Unit, pool
 from lut.partial import Partial
+from lut.protocols import Genes
 from lut.verify import PLAN, compare, measure
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
@@ -36,7 +38,7 @@ from profilers.files import write_json
 from profilers.fingerprint import fingerprint
 from profilers.registry import PROFILERS, get_profiler
 
-NETWORK_GROUPS = 3
+NETWORK_GROUPS = 4
 COLUMNS = ("mape", "bias", "within_5", "within_10", "kendall_tau")
 Units = dict[str, list[Unit]]
 
@@ -96,21 +98,26 @@ def bench(space: SearchSpace, profiler: Profiler, options: Options, archs: int, 
 
 
 def take_turns(place: Bench, space: SearchSpace, seed: int) -> Units:
-    """Each resolution measured in every way, then whole networks for calibration."""
+    """Each resolution measured in every way, and whole networks among them, as `hwnas lut build` does."""
     units: Units = {"hot": [], "cold": [], "context": [], "networks": []}
-    for i, pixels in enumerate(space.resolutions):
-        units["context"].append(InContext().measure(place, pixels, seed + i))
+    genes = space.sample(NETWORK_GROUPS * TOGETHER, np.random.default_rng([seed, 1]))
+    groups = np.array_split(np.arange(NETWORK_GROUPS), len(space.resolutions))
+    for i, (pixels, some) in enumerate(zip(space.resolutions, groups, strict=True)):
+        units["context"].append(InContext().measure(place, pixels, seed + i, earlier=units["context"]))
         units["hot"].append(Isolated().measure(place, pixels, seed + i))
         units["cold"].append(Isolated().measure(place, pixels, seed + i, COLD))
-    genes = space.sample(NETWORK_GROUPS * TOGETHER, np.random.default_rng([seed, 1]))
-    decoded = space.decode(genes)
-    for i in range(0, len(genes), TOGETHER):
-        timed = place.networks(genes[i : i + TOGETHER], NETWORKS, seed + i)
-        networks = [network_time(decoded[i + int(k)], s) for k, s in timed.samples.items()]
-        units["networks"].append(
-            Unit(f"networks {i}", {}, networks, timed.sentinels, 0.0, timed.blocks, timed.rejected)
-        )
+        units["networks"] += [networks(place, space, genes, group, seed) for group in some.tolist()]
     return units
+
+
+def networks(place: Bench, space: SearchSpace, genes: Genes, group: int, seed: int) -> Unit:
+    """One group of whole networks, end to end."""
+    started, some = time.monotonic(), genes[group * TOGETHER : (group + 1) * TOGETHER]
+    timed = place.networks(some, NETWORKS, seed + group)
+    archs = space.decode(some)
+    done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
+    seconds = time.monotonic() - started
+    return Unit(f"networks {group + 1}", {}, done, timed.sentinels, seconds, timed.blocks, timed.rejected)
 
 
 def make_tables(
