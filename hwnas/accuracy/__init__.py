@@ -53,9 +53,15 @@ def obtained(spec: str) -> str:
 
 
 def resolve(spec: str, folder: Path) -> str:
-    """The same source with its file, or its module's folder, as an absolute path; relative ones are in `folder`."""
+    """The same source with its file, or its module's folder, as an absolute path; relative ones are in `folder`.
+
+    A file that is not there may also be the name of one that `hwnas fetch` has taken.
+    """
+    from hwnas.fetch import cached
+
     kind, rest = split(spec)
-    return f"{kind}:{(folder / rest).absolute()}"
+    path = (folder / rest).absolute()
+    return f"{kind}:{path if path.exists() else cached(rest) or path}"
 
 
 def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | None = None) -> Accuracy:

@@ -12,7 +12,7 @@ import typer
 from hwnas import __version__
 from profilers.errors import HwnasError
 
-PARTS = ("basics", "lut", "train", "search", "export", "compare", "report")
+PARTS = ("basics", "fetch", "lut", "train", "search", "export", "compare", "report")
 
 app = typer.Typer(
     name="hwnas", help="Profile a device, search networks for its latency budget, ship measured engines.",

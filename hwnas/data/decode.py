@@ -22,8 +22,8 @@ REDUCTIONS = (8, 4, 2)
 Size = tuple[int, int]  # width, height
 Reduction = Callable[[Size], int]
 
-# An image of more pixels than Pillow's limit is damaged; Pillow would only warn of one up to twice that.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Pillow warns of an image above its limit and refuses one of twice that; here the first is an error already.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 class Damaged(Exception):
@@ -49,10 +49,12 @@ def read_image(path: Path, reduction: Reduction = whole) -> tuple[Image.Image, S
     try:
         with Image.open(path, formats=FORMATS) as image:
             size = image.size
+            if (limit := Image.MAX_IMAGE_PIXELS) and size[0] * size[1] > limit:
+                raise Damaged(f"{size[0]} x {size[1]} pixels, more than Pillow's limit of {limit}")
             if (by := reduction(size)) > 1:
                 image.draft("RGB", (size[0] // by, size[1] // by))
             return _colour(image), size
-    except MemoryError:
+    except (MemoryError, Damaged):
         raise
     except UnidentifiedImageError as error:
         raise Damaged("no image" if path.stat().st_size else "an empty file") from error

@@ -109,4 +109,4 @@ def _check_link(root: Path, link: Path) -> None:
 
 
 def _count(others: Sequence[str]) -> str:
-    return f" ({len(others)} files are no images)" if others else ""
+    return f" but for {len(others)} other file{'s' * (len(others) > 1)}" if others else ""

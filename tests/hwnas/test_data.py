@@ -56,7 +56,7 @@ def test_a_shift_moves_by_that_fraction_of_the_frame():
 
 
 def test_unknown_names_are_refused(digits):
-    with pytest.raises(BadInput, match="unknown data set 'digit'; allowed: digits"):
+    with pytest.raises(BadInput, match=r"unknown data set 'digit'; allowed: digits, imagenet.*try: digits"):
         get_dataset("digit")
     with pytest.raises(BadInput, match="'valid' of digits; allowed"):
         digits.labels("valid")

@@ -1,0 +1,50 @@
+"""`hwnas fetch`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwnas.cli.shared import emit, people
+from hwnas.fetch import FILES, GROUPS, default_cache, find
+from hwnas.fetch import fetch as take
+from profilers.errors import BadInput
+
+
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME…", help=f"Files, or groups: {', '.join(GROUPS)}.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Take them from here, offline.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where they are kept; HWNAS_CACHE, or ~/.cache/hwnas/files.")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="What there is, and what the cache has of it.")] = False,
+) -> None:
+    """Take the authors' public files (supernets, predictor, tables) into a cache; JSONL of their paths.
+
+    What was interrupted goes on; what was once taken is checked against its SHA-256 and needs no network.
+    """
+    place = cache or default_cache()
+    if listing:
+        for file in FILES.values():
+            path = place / file.path
+            emit({"name": file.name, "what": file.what, "url": file.url, "path": str(path), "cached": path.is_file()})
+        return
+    if not names:
+        raise BadInput("no name", "names or groups of files", "hwnas fetch --list")
+    if folder is not None and not folder.is_dir():
+        raise BadInput(f"--from {folder} is no folder", "a folder that has the files")
+    for file in find(names):
+        fetched = take(file, place, folder)
+        emit(asdict(fetched))
+        line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
+        people().print(line, markup=False, soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(fetch)

@@ -1,0 +1,12 @@
+"""`hwnas fetch`: the papers' authors' public files, from their addresses into a cache."""
+
+from __future__ import annotations
+
+from hwnas.fetch.catalogue import FILES, GROUPS, PublicFile, find
+from hwnas.fetch.download import NetworkProblem, Patience
+from hwnas.fetch.store import Fetched, cached, default_cache, fetch
+
+__all__ = [
+    "FILES", "GROUPS", "Fetched", "NetworkProblem", "Patience", "PublicFile", "cached", "default_cache", "fetch",
+    "find",
+]  # fmt: skip
