@@ -33,7 +33,8 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
         _, provenance = train_supernet(wanted, resume=resume)
         if prints():
             training = provenance.training
-            emit({"supernet": str(wanted.out), "dataset": provenance.dataset, "history": training["history"]})
+            facts = {"history": training["history"], "left_out": training.get("left_out", 0)}  # damaged images
+            emit({"supernet": str(wanted.out), "dataset": provenance.dataset, **facts})
 
 
 def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:

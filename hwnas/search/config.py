@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
+from hwnas.data_reference import resolve_reference
 from hwnas.search.executors import EXECUTORS, ExecutorSettings
 from hwnas.search.objectives import TOP1, check_name
 from hwnas.search.problem import Scalarise
@@ -105,6 +106,8 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     tables = {name: folder / path for name, path in config.tables.items()}
     start = (folder / config.init_from).absolute() if config.init_from else None
     config = replace(config, tables=tables, accuracy=accuracy.resolve(config.accuracy, folder), init_from=start)
+    if isinstance(dataset := config.evaluate.get("dataset"), str):
+        config = replace(config, evaluate=config.evaluate | {"dataset": resolve_reference(dataset, folder)})
     _check(config, where)
     return config
 

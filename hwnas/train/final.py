@@ -129,7 +129,7 @@ class _Job:
         if self.group.first:
             recalibrate(network, calibration_batches(self.work.dataset, self.arch.r))
             self.judge(network, "_before")
-        self.facts["seconds"] = 0.0
+        self.facts |= {"seconds": 0.0, "left_out": len(self.work.dataset.left_out)}  # damaged images
         return self.training(network)
 
     def continued(self) -> Training:

@@ -90,6 +90,7 @@ class _Run:
     def provenance(self) -> Provenance:
         """Where the weights come from, as far as it is known by now."""
         training = {"config": self.config.to_json(), "history": self.history, "epochs": self.done}
+        training["left_out"] = len(self.dataset.left_out)
         return Provenance(self.dataset.name, self.dataset.mean, self.dataset.std, training)
 
     # --- phases and epochs -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -61,7 +62,8 @@ class Server:
                 handler.send_header(name, value)
         handler.end_headers()
         end = self.break_after.pop(0) if self.break_after else len(body)
-        handler.wfile.write(body[:end])
+        with suppress(OSError):  # a client that has seen enough
+            handler.wfile.write(body[:end])
         handler.close_connection = True
 
 
