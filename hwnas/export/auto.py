@@ -8,18 +8,20 @@ larger `max_drop` allows more in both cases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.export import check
 from hwnas.export.build import Built, Models, Target, build
 from hwnas.export.datasheet import Figure
-from hwnas.export.engines import ENGINES, MODEL, engine_file
+from hwnas.export.engines import ENGINES, engine_files
 from hwnas.export.job import Job
 from hwnas.export.torch_session import TorchSession, torch_threads
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
@@ -32,6 +34,7 @@ from profilers.timing import time_sessions
 MAX_DROP = 0.5
 REFERENCES = ("eager", "compiled")
 NOISE_IMAGES = 64
+JUDGED = 2000  # validation images at most
 
 
 @dataclass
@@ -162,19 +165,23 @@ class _Judge:
     """What a candidate's logits are compared with, computed once."""
 
     def __init__(self, job: Job) -> None:
-        self.labels = None
+        self.job = job
+        self.expected, self.labels = self.answers(partial(check.torch_logits, job.network))
         if job.dataset is not None:
-            self.images = job.dataset.images("val", job.arch.r).numpy()
-            self.labels = job.dataset.labels("val").numpy()
-            self.words = f"measured: {len(self.images)} images, {job.dataset.name} validation split"
+            self.words = f"measured: {len(self.expected)} images, {job.dataset.name} validation split"
         else:
-            shape = (NOISE_IMAGES, *job.input_shape)
-            self.images = np.random.default_rng(check.PARITY_SEED).standard_normal(shape, dtype=np.float32)
             self.words = f"not measured: no data set; classes that differ from torch on {NOISE_IMAGES} noise images"
-        self.expected = check.torch_logits(job.network, self.images)
+
+    def answers(self, answer: Callable[[check.Floats], check.Floats]) -> tuple[check.Floats, NDArray[Any] | None]:
+        """Logits and labels (None of noise)."""
+        if self.job.dataset is not None:
+            return check.over(self.job.dataset, "val", self.job.arch.r, answer, JUDGED)
+        shape = (NOISE_IMAGES, *self.job.input_shape)
+        noise = np.random.default_rng(check.PARITY_SEED).standard_normal(shape, dtype=np.float32)
+        return answer(noise), None
 
     def judge(self, candidate: Candidate, session: Session) -> None:
-        got = check.logits_of(session, self.images)
+        got, _ = self.answers(partial(check.logits_of, session))
         candidate.parity = check.parity(got, self.expected)
         if self.labels is None:
             candidate.lost = 100 * (1 - candidate.parity.top1_agreement)
@@ -194,8 +201,8 @@ def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_
         if candidate.built.session is None:
             raise EngineUnavailable(candidate.built.missing)
         session = stack.enter_context(candidate.built.session)
-        name = MODEL if candidate.target.engine.compile is None else engine_file(candidate.built.files)
-        candidate.size = (place / name).stat().st_size
+        names = engine_files(candidate.target.engine, candidate.built.files)
+        candidate.size = sum((place / name).stat().st_size for name in names)
         judge.judge(candidate, session)
     except HwnasError as error:
         candidate.refused = str(error)

@@ -70,14 +70,13 @@ class Models:
         batch = target.options.batch
         if target.options.precision != "int8":
             return self.float32(batch), ""
-        symmetric = target.engine.compile is not None
+        symmetric = target.engine.gpu
         if symmetric not in self.quantised:
             calibration, model = self.calibration(), self.float32(1)
             self.source = calibration.source
             self.quantised[symmetric] = quantise(model, calibration, symmetric=symmetric, tolerance=self.tolerance)
         found = self.quantised[symmetric]
-        kept = f"; {found.kept} kept in float" if found.kept else ""
-        return with_batch(found.model, batch), f"int8, ranges from {self.source}{kept}"
+        return with_batch(found.model, batch), found.note(self.source)
 
     def float32(self, batch: int) -> bytes:
         """With its weights, preprocessing and labels inside."""
@@ -117,8 +116,8 @@ def build(models: Models, target: Target, folder: Path) -> Built:
         built.files += target.engine.compile(model, target.options, target.gpus, folder)
     try:
         built.session = open_engine(target.engine, folder, target.options, built.files)
-    except EngineUnavailable as error:  # built ahead of time for a GPU that is not here
-        if target.engine.compile is None:
+    except EngineUnavailable as error:
+        if not target.engine.gpu:
             raise
         built.missing = error.got
     write_text(folder / SCRIPT, script(target.engine, target.options, built.files))

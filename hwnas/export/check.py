@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,11 @@ from profilers.errors import MeasurementFailed
 if TYPE_CHECKING:
     from torch import nn
 
+    from hwnas.data import Dataset
+
 Floats = NDArray[np.float32]
 PARITY_IMAGES, PARITY_SEED = 16, 20260
+TOGETHER = 64  # images that are in memory, of a split
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,20 @@ def torch_logits(network: nn.Module, images: Floats) -> Floats:
     import torch
 
     with torch.inference_mode():
-        parts = [network.eval()(torch.from_numpy(images[i : i + 64])) for i in range(0, len(images), 64)]
+        starts = range(0, len(images), TOGETHER)
+        parts = [network.eval()(torch.from_numpy(images[i : i + TOGETHER])) for i in starts]
     logits: Floats = torch.cat(parts).numpy()
     return logits
+
+
+def over(
+    dataset: Dataset, split: str, size: int, answer: Callable[[Floats], Floats], count: int | None = None
+) -> tuple[Floats, NDArray[Any]]:
+    """Logits (n, classes) of `answer`, and labels (n,), over a split or `count` images of it."""
+    batches = dataset.batches(split, size, TOGETHER, count)
+    parts = [(answer(images.numpy()), labels.numpy()) for images, labels in batches]
+    logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return logits, labels
 
 
 def parity(got: Floats, reference: Floats) -> Parity:

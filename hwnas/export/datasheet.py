@@ -17,8 +17,10 @@ from typing import Any
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, write_json, write_text
 
-SCHEMA, FILE, KIND = 2, "datasheet.json", "hwnas-datasheet"
+SCHEMA, FILE, KIND = 3, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+SHOWN = 10  # classes that the head of the page names
+NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-adds an image"}
 _SECTIONS = {
     "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
     "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
@@ -99,34 +101,72 @@ def _checksum(sheet: Mapping[str, Any]) -> str:
 
 
 def markdown(sheet: Mapping[str, Any]) -> str:
-    """The same for people."""
-    latency, engine, accuracy = sheet["latency"], sheet["engine"], sheet["accuracy"]
-    rows = [f"| {name} | {_figure(value)} |" for name, value in sheet["objectives"].items()]
-    shape = sheet["preprocessing"]
-    lines = [
-        f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}",
-        "",
-        f"Space {sheet['space']['name']}, {json.dumps(sheet['architecture'])}. Weights: {sheet['weights']}.",
-        "",
-        "## Objectives of the search", "", "| objective | value |", "|---|---|", *rows, "",
-        "## This engine", "", "| what | value |", "|---|---|",
-        f"| latency, predicted | {_figure(latency['predicted'])} |",
-        f"| latency, measured | {_figure(latency['measured'])} |",
-        f"| measured within the predicted interval | {_yes(latency['within_interval'])} |",
-        f"| accuracy of the engine | {_figure(accuracy['top1'])} |",
-        *_parity_rows(sheet["parity"]), *_running_rows(sheet["running"]), "",
-        *_contest(sheet["contest"]),
-        "## Input", "",
-        f"{shape['layout']}, {shape['size']} x {shape['size']} px, {shape['channels']} channels, "
-        f"mean {shape['mean']}, std {shape['std']}; {shape['note']}", "",
-        "## Load and run it", "", "```python", sheet["snippet"], "```", "",
-        "## Check it again", "", "```", *sheet["commands"], "```", "",
-        "## Files", "", "| file | bytes | SHA-256 |", "|---|---|---|",
-        *(f"| {n} | {f['bytes']:,} | {f['sha256']} |" for n, f in sheet["files"].items()), "",
-        "## Measured on", "", *(f"- {k}: {v}" for k, v in sheet["fingerprint"].items()), "",
-        f"hwnas {sheet['version']}, {sheet['created']}.", "",
+    """The same for people, who need not know this project."""
+    parts = (_head, _about, _figures, _contest, _input, _use, _files, _machine)
+    blocks = ((*lines, "") for part in parts if (lines := part(sheet)))
+    return "\n".join(line for block in blocks for line in block)
+
+
+def _head(sheet: Mapping[str, Any]) -> list[str]:
+    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"]
+    return [
+        f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
+        f"An image classifier of {len(labels)} classes ({', '.join(labels[:SHOWN])}{', …' if len(labels) > SHOWN else ''}), "
+        f"ready to run: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
+        "`python run.py IMAGE` names the likeliest classes of an image. Each figure below says how it was obtained: "
+        "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its interval.",
     ]  # fmt: skip
-    return "\n".join(lines)
+
+
+def _about(sheet: Mapping[str, Any]) -> list[str]:
+    rows = [f"| {NAMES.get(name, name)} | {_figure(value)} |" for name, value in sheet["objectives"].items()]
+    return [
+        "## The network", "",
+        f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`. Weights: {sheet['weights']}.", "",
+        "| known before it was exported | value |", "|---|---|", *rows,
+    ]  # fmt: skip
+
+
+def _figures(sheet: Mapping[str, Any]) -> list[str]:
+    latency = sheet["latency"]
+    return [
+        "## This engine", "", "| what | value |", "|---|---|",
+        f"| latency of one run, predicted | {_figure(latency['predicted'])} |",
+        f"| latency of one run, measured | {_figure(latency['measured'])} |",
+        f"| measured within the predicted interval | {_yes(latency['within_interval'])} |",
+        f"| accuracy (top-1) | {_figure(sheet['accuracy']['top1'])} |",
+        *_parity_rows(sheet["parity"]), *_running_rows(sheet["running"]),
+    ]  # fmt: skip
+
+
+def _input(sheet: Mapping[str, Any]) -> list[str]:
+    shape = sheet["preprocessing"]
+    return [
+        "## Input", "",
+        f"{shape['layout']}: {sheet['engine']['batch']} x {shape['channels']} x {shape['size']} x {shape['size']} "
+        f"({'grey' if shape['channels'] == 1 else shape['mode']}), mean {shape['mean']}, std {shape['std']}: "
+        f"{shape['note']}. Preprocessing and class names are in datasheet.json and in the metadata of model.onnx.",
+    ]  # fmt: skip
+
+
+def _use(sheet: Mapping[str, Any]) -> list[str]:
+    return [
+        "## Load and run it", "", "```python", sheet["snippet"], "```", "",
+        "## Make it and check it again", "",
+        "`hwnas validate` measures on whatever machine it runs and prints what differs from this sheet.", "",
+        "```", *sheet["commands"], "```",
+    ]  # fmt: skip
+
+
+def _files(sheet: Mapping[str, Any]) -> list[str]:
+    rows = (f"| {name} | {f['bytes']:,} | {f['sha256']} |" for name, f in sheet["files"].items())
+    return ["## Files", "", "| file | bytes | SHA-256 |", "|---|---|---|", *rows]
+
+
+def _machine(sheet: Mapping[str, Any]) -> list[str]:
+    facts = ((k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in sheet["fingerprint"].items())
+    rows = [f"- {name}: {value}" for name, value in facts if value not in (None, "")]
+    return ["## Measured on", "", *rows, "", f"hwnas {sheet['version']}, {sheet['created']}."]
 
 
 def _parity_rows(parities: Mapping[str, Any]) -> list[str]:
@@ -143,8 +183,9 @@ def _running_rows(running: Mapping[str, Any]) -> list[str]:
     return rates + [f"| {name} | {_figure(running[key])} |" for key, name in names.items() if key in running]
 
 
-def _contest(contest: Mapping[str, Any]) -> list[str]:
+def _contest(sheet: Mapping[str, Any]) -> list[str]:
     """The table of what else was tried, for an engine that was chosen among several."""
+    contest = sheet["contest"]
     if not contest:
         return []
     rows = [
@@ -157,7 +198,7 @@ def _contest(contest: Mapping[str, Any]) -> list[str]:
     ]
     return [
         "## Why this engine", "", f"{contest['why']}.", "", f"Accuracy {contest['accuracy']}.", "",
-        "| engine | latency | points lost | size | |", "|---|---|---|---|---|", *rows, *torch, "",
+        "| engine | latency | points lost | size | |", "|---|---|---|---|---|", *rows, *torch,
     ]  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Engine formats: what lies in the folder for each, and which profiler runs it. A new one is one entry.
 
-Every folder holds `model.onnx`, float32 or quantised, with its weights inside. TensorRT's engines are built from it and
-lie beside it with their manifests; ONNX Runtime and OpenVINO load the ONNX itself.
+Every folder holds `model.onnx`, float32 or quantised, with its weights inside; the engine is made of it and lies beside
+it: ONNX Runtime's optimised model (`model.ort`), OpenVINO's IR (`model.xml`, `model.bin`), TensorRT's engine with its
+manifest. Format "onnx" is the ONNX itself.
 """
 
 from __future__ import annotations
@@ -15,75 +16,67 @@ import onnx
 
 from hwnas.export import runner
 from profilers.base import Options, Session
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import inside, read_bytes
+from profilers.fingerprint import Fingerprint, cpu_flags
 from profilers.registry import get_profiler
+from profilers.save import save_ir, save_optimised
 from profilers.trt import TensorRt
 from profilers.trt_build import TENSORRT, TENSORRT_RTX, Flavour, Settings, build
 from profilers.trt_manifest import SUFFIX, read_engine, write_engine
 
 MODEL = "model.onnx"
+VECTORS = {"avx2", "avx512f", "asimd"}  # CPU flags that decide the layouts in an optimised model
 Compile = Callable[[bytes, Options, tuple[str, ...], Path], list[str]]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A format: `profiler` runs and times it, `snippet` loads and runs it, `compile` builds its files from the ONNX.
+    """A format.
 
-    `loader` is `run.py`'s part for it, `imports` that file's import lines. What is compiled may be built on a machine
-    that cannot run it.
+    profiler  runs and times it              suffixes  of its files, the one that is loaded first
+    loader    `run.py`'s part for it         compile   makes the files from the ONNX; None where it is the ONNX
+    batch     usual images a run             gpu       built for cards, by a machine that may have none
+    tied      whether the files are for one version of the runtime and one kind of CPU
     """
 
     name: str
     profiler: str
-    snippet: str
-    loader: str
-    imports: str
-    batch: int = 1
+    loader: runner.Loader
+    suffixes: tuple[str, ...] = (".onnx",)
     compile: Compile | None = None
+    batch: int = 1
+    gpu: bool = False
+    tied: bool = False
+
+
+def _optimised(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+    save_optimised(model, options, folder / "model.ort")
+    return ["model.ort"]
+
+
+def _ir(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+    save_ir(model, options, folder / "model.xml")
+    return ["model.xml", "model.bin"]
 
 
 def _compiler(flavour: Flavour) -> Compile:
-    def compile_(model: bytes, options: Options, targets: tuple[str, ...], folder: Path) -> list[str]:
-        settings = Settings(options.precision, options.batch, targets, options.optimization)
+    def compile_(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        settings = Settings(options.precision, options.batch, gpus, options.optimization)
         return write_engine(folder, build(flavour, model, settings))
 
     return compile_
 
 
-_ORT = """\
-import numpy as np, onnxruntime as ort
-session = ort.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-logits = session.run(None, {{"input": np.zeros({shape}, np.float32)}})[0]"""
-
-_OV = """\
-import numpy as np, openvino as ov
-model = ov.Core().compile_model("model.onnx", "CPU", {{"INFERENCE_PRECISION_HINT": "{hint}"}})
-logits = model(np.zeros({shape}, np.float32))[0]"""
-
-_TRT = """\
-import {package} as trt  # version {version}, the one that built it
-engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine(open("{file}", "rb").read())
-context = engine.create_execution_context()  # set_tensor_address of "input" {shape} and "logits", execute_async_v3"""
-
-_CUDA = "import pycuda.autoinit, pycuda.driver as cuda\n"
-
+_GPU = (SUFFIX, ".json")
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("onnx", "onnxruntime", _ORT, runner.ORT, "import onnxruntime as ort"),
-        Engine("onnxruntime", "onnxruntime", _ORT, runner.ORT, "import onnxruntime as ort"),
-        Engine("openvino", "openvino", _OV, runner.OV, "import openvino as ov"),
-        Engine("tensorrt", "tensorrt", _TRT, runner.TRT, _CUDA + "import tensorrt as trt", 64, _compiler(TENSORRT)),
-        Engine(
-            "tensorrt-rtx",
-            "tensorrt-rtx",
-            _TRT,
-            runner.TRT,
-            _CUDA + "import tensorrt_rtx as trt",
-            64,
-            _compiler(TENSORRT_RTX),
-        ),
+        Engine("onnx", "onnxruntime", runner.ORT),
+        Engine("onnxruntime", "onnxruntime", runner.OPTIMISED, (".ort",), _optimised, tied=True),
+        Engine("openvino", "openvino", runner.OV, (".xml", ".bin"), _ir),
+        Engine("tensorrt", "tensorrt", runner.TRT, _GPU, _compiler(TENSORRT), 64, gpu=True),
+        Engine("tensorrt-rtx", "tensorrt-rtx", runner.TRT_RTX, _GPU, _compiler(TENSORRT_RTX), 64, gpu=True),
     )
 }
 
@@ -93,6 +86,15 @@ def get_engine(name: str) -> Engine:
     if name not in ENGINES:
         raise BadInput(f"unknown engine {name!r}", ", ".join(ENGINES))
     return ENGINES[name]
+
+
+def engine_files(engine: Engine, files: Sequence[str]) -> list[str]:
+    """The engine's own among a folder's files, the one that is loaded first; BadInput unless there is one of each."""
+    found = [name for suffix in engine.suffixes for name in files if name.endswith(suffix)]
+    if len(found) != len(engine.suffixes):
+        got, wanted = ", ".join(found) or "no file", ", ".join(engine.suffixes)
+        raise BadInput(f"{got} as an engine of {engine.name}", f"one file each of {wanted}", "export it again")
+    return found
 
 
 def open_engine(engine: Engine, folder: Path, options: Options, files: Sequence[str]) -> Session:
@@ -108,50 +110,65 @@ def open_engine(engine: Engine, folder: Path, options: Options, files: Sequence[
         BadInput: a damaged ONNX or engine, or one that points to other files.
         FingerprintMismatch: an engine of another version or card. EngineUnavailable: it cannot run here.
     """
-    model = read_bytes(inside(folder, MODEL))
-    check_onnx(model, MODEL)
-    profiler = get_profiler(engine.profiler)
-    if engine.compile is None:
-        return profiler.load(model, options)
-    built = read_engine(inside(folder, engine_file(files)))
-    return cast(TensorRt, profiler).load_engine(built)
+    check_onnx(read_bytes(inside(folder, MODEL)), MODEL)
+    profiler, path = get_profiler(engine.profiler), inside(folder, engine_files(engine, files)[0])
+    if engine.gpu:
+        return cast(TensorRt, profiler).load_engine(read_engine(path))
+    return profiler.load(path, options)
 
 
-def engine_file(files: Sequence[str]) -> str:
-    """The compiled engine among a folder's files."""
-    found = [name for name in files if name.endswith(SUFFIX)]
-    if len(found) != 1:
-        raise BadInput(f"{len(found)} engines in one folder", "one", "export it again")
-    return found[0]
+def check_tied(engine: Engine, made: Fingerprint) -> None:
+    """FingerprintMismatch for files that are not for the runtime's version and the CPU here, where that matters."""
+    here = made_for(get_profiler(engine.profiler).status().version, cpu_flags())
+    there = made_for(made.runtime_version, made.flags)
+    if engine.tied and here != there:
+        raise FingerprintMismatch(
+            f"its {engine.suffixes[0]} file is optimised for {there}, not for {here}",
+            "the same version and kind of CPU", "--rebuild, or model.onnx, which runs anywhere",
+        )  # fmt: skip
 
 
-def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str], version: str) -> str:
+def made_for(version: str, flags: Sequence[str]) -> str:
+    """What an optimised model is tied to, in words."""
+    return f"version {version} on a CPU with {' '.join(vectors(flags)) or 'unknown vectors'}"
+
+
+def vectors(flags: Sequence[str]) -> list[str]:
+    """Those flags that decide the layouts."""
+    return sorted(VECTORS & set(flags))
+
+
+def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str]) -> str:
     """The lines of code that load and run it."""
-    return engine.snippet.format(
-        shape=shape, hint=_hint(options), version=version, package=engine.profiler.replace("-", "_"),
-        file=engine_file(files) if engine.compile else MODEL,
-    )  # fmt: skip
+    return runner.snippet(engine.loader, shape, **_values(engine, options, files))
 
 
 def script(engine: Engine, options: Options, files: Sequence[str]) -> str:
     """The text of `run.py`."""
-    needs = engine.profiler.replace("-", "_") + (" and pycuda" if engine.compile else "")
-    return runner.script(
-        engine.loader, engine.imports, needs, options.batch, threads=options.threads, hint=_hint(options),
-        file=engine_file(files) if engine.compile else MODEL,
-    )  # fmt: skip
+    return runner.script(engine.loader, options.batch, **_values(engine, options, files))
 
 
-def _hint(options: Options) -> str:
-    """OpenVINO's word for what it computes in; a quantised model says so itself."""
-    return {"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32")
+def _values(engine: Engine, options: Options, files: Sequence[str]) -> dict[str, object]:
+    """What the loaders have in braces."""
+    hint = {"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32")  # OpenVINO's word; int8 is in the model
+    return {
+        "threads": options.threads, "hint": hint, "file": engine_files(engine, files)[0],
+        "version": get_profiler(engine.profiler).status().version or "unknown",
+        "families": _set(sorted(VECTORS)), "vectors": _set(vectors(cpu_flags())),
+    }  # fmt: skip
+
+
+def _set(names: Sequence[str]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in names or ["unknown"]) + "}"
 
 
 def check_onnx(model: bytes, name: str) -> None:
     """Refuse a file that is no ONNX model, or that keeps weights in other files (which could lie anywhere)."""
     try:
         proto = onnx.load_model_from_string(model)
-        tensors = [t for t in proto.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+        attributes = [a for node in proto.graph.node for a in node.attribute]
+        held = [*proto.graph.initializer, *(t for a in attributes for t in (a.t, *a.tensors))]
+        tensors = [t for t in held if t.data_location == onnx.TensorProto.EXTERNAL]
     except Exception as error:
         raise BadInput(f"{name} is not an ONNX model: {error}", remedy="export it again") from error
     if tensors:

@@ -80,7 +80,7 @@ def _folder(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
 def _read(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
     """One image as `run.py` prepares it."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise EngineUnavailable(
             "Pillow is not installed, so images cannot be read", remedy="pip install pillow"
@@ -88,7 +88,8 @@ def _read(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
     size, channels = preprocessing["size"], preprocessing["channels"]
     try:
         with Image.open(path) as file:
-            image = file.convert("L" if channels == 1 else "RGB").resize((size, size), Image.Resampling.BILINEAR)
+            image = file.convert(preprocessing["mode"])
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR, preprocessing["bleed"])
     except (UnidentifiedImageError, OSError) as error:
         raise BadInput(f"{path} is no image: {error}", ", ".join(SUFFIXES)) from error
     pixels = np.asarray(image, np.float32).reshape(size, size, channels) / 255

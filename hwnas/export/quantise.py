@@ -30,11 +30,21 @@ TOGETHER = 4  # images of which all activations are in memory
 
 @dataclass(frozen=True)
 class Quantised:
-    """A quantised model, what was kept in float ("" for nothing), and the % of held-out images that change class."""
+    """A quantised model, what was kept in float ("" for nothing), and the % of held-out images that change class.
+
+    `bits` are those of the weights: 7 where this CPU's integer sums saturate (see `profilers.quantise`).
+    """
 
     model: bytes
     kept: str
     changed: float
+    bits: int = 8
+
+    def note(self, source: str) -> str:
+        """What was done to the weights, for a datasheet; `source` names the calibration images."""
+        cpu = ", since integer sums of this CPU saturate with 8" if self.bits < 8 else ""
+        kept = f"; {self.kept} kept in float" if self.kept else ""
+        return f"int8 by quantise and dequantise nodes, weights of {self.bits} bits{cpu}, ranges from {source}{kept}"
 
 
 def quantise(
@@ -62,7 +72,7 @@ def quantise(
     for kept, nodes in variants([node.name for node in parse(model).graph.node]).items():
         data = check_quantised(ptq.insert(model, ranges, scheme, nodes), model)
         changed = 100 * float((_classes(data, calibration.held_out, "int8") != expected).mean())
-        found.append(Quantised(data, kept, changed))
+        found.append(Quantised(data, kept, changed, 7 if scheme.reduce_range else 8))
         if changed <= tolerance:
             return found[-1]
     return min(found, key=lambda q: q.changed)

@@ -1,20 +1,21 @@
-"""A compiled engine made again from the ONNX beside it, for the runtime and the GPU of this machine."""
+"""An engine made again from the ONNX beside it, for the runtime and the CPU or GPU of this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hwnas.export import datasheet
 from hwnas.export.build import SCRIPT
-from hwnas.export.engines import MODEL, engine_file, get_engine, script, snippet
+from hwnas.export.engines import ENGINES, MODEL, Engine, engine_files, get_engine, script, snippet
 from profilers import trt_build
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, write_text
 from profilers.fingerprint import fingerprint
 from profilers.registry import get_profiler
-from profilers.trt_manifest import SUFFIX, read_engine, write_engine
+from profilers.trt_manifest import read_engine, write_engine
 
 FLAVOURS = {flavour.name: flavour for flavour in (trt_build.TENSORRT, trt_build.TENSORRT_RTX)}
 
@@ -23,7 +24,7 @@ def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
     """Build, put it in the place of the old engine, and write the datasheet anew (its latency is not measured yet).
 
     Args:
-        folder: an exported one, of an engine that is compiled.
+        folder: an exported one, of any format but the ONNX itself.
         gpus: compute capabilities to build for; the GPU at hand by default.
 
     Raises:
@@ -31,29 +32,49 @@ def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
         EngineUnavailable: the package is missing, or a GPU where one is needed.
     """
     sheet = datasheet.read(folder)
-    engine = get_engine(sheet["engine"]["name"])
+    engine, old = get_engine(sheet["engine"]["name"]), list(sheet["files"])
     if engine.compile is None:
-        raise BadInput(f"--rebuild of {engine.name}, which loads its ONNX as it is", ", ".join(FLAVOURS))
-    old = engine_file(list(sheet["files"]))
-    manifest = read_engine(inside(folder, old)).manifest
-    built = trt_build.rebuild(FLAVOURS[engine.profiler], manifest, read_bytes(folder / MODEL), gpus)
-    pair = (old, old.removesuffix(SUFFIX) + ".json")
-    written = write_engine(folder, built)
+        compiled = ", ".join(e.name for e in ENGINES.values() if e.compile)
+        raise BadInput(f"--rebuild of {engine.name}, which loads its ONNX as it is", compiled)
+    options = engine_options(sheet["engine"])
+    pair = engine_files(engine, old)
+    written = _again(engine, folder, pair, options, gpus)
     for name in set(pair) - set(written):
         inside(folder, name).unlink()
-    files = [name for name in sheet["files"] if name not in pair] + written
-    options = Options(*(sheet["engine"][key] for key in ("threads", "precision", "batch", "optimization")))
+    files = [name for name in old if name not in pair] + written
     write_text(folder / SCRIPT, script(engine, options, files))
-    profiler, shape = get_profiler(engine.profiler), sheet["preprocessing"]
+    datasheet.write(folder, _renewed(sheet, engine, options, folder, files))
+    return datasheet.read(folder)
+
+
+def _again(engine: Engine, folder: Path, old: Sequence[str], options: Options, gpus: tuple[str, ...]) -> list[str]:
+    """A GPU's engine is built as its manifest says, a CPU's as any."""
+    model = read_bytes(folder / MODEL)
+    if engine.gpu:
+        manifest = read_engine(inside(folder, old[0])).manifest
+        return write_engine(folder, trt_build.rebuild(FLAVOURS[engine.profiler], manifest, model, gpus))
+    return engine.compile(model, options, (), folder) if engine.compile else []
+
+
+def _renewed(
+    sheet: dict[str, Any], engine: Engine, options: Options, folder: Path, files: Sequence[str]
+) -> dict[str, Any]:
+    """The datasheet's content, with what the new engine changes."""
+    shape = sheet["preprocessing"]
     measured = {"value": None, "unit": "ms", "how": "not measured: rebuilt; hwnas validate measures it"}
     new = sheet | {
-        "files": datasheet.file_facts(folder, files),
-        "fingerprint": fingerprint(profiler, options).to_json(),
+        "engine": sheet["engine"] | {"file": engine_files(engine, files)[0]},
+        "files": datasheet.file_facts(folder, list(files)),
+        "fingerprint": fingerprint(get_profiler(engine.profiler), options).to_json(),
         "latency": sheet["latency"] | {"measured": measured, "within_interval": None, "timing": None},
-        "snippet": snippet(
-            engine, options, (options.batch, shape["channels"], shape["size"], shape["size"]), files,
-            profiler.status().version or "unknown",
-        ),
-    }  # fmt: skip
-    datasheet.write(folder, {key: value for key, value in new.items() if key not in ("kind", "schema")})
-    return datasheet.read(folder)
+        "snippet": snippet(engine, options, (options.batch, shape["channels"], shape["size"], shape["size"]), files),
+    }
+    return {key: value for key, value in new.items() if key not in ("kind", "schema")}
+
+
+def engine_options(engine: dict[str, Any]) -> Options:
+    """How a datasheet's engine runs; BadInput if it does not say."""
+    try:
+        return Options(engine["threads"], engine["precision"], engine["batch"], engine["optimization"])
+    except (KeyError, TypeError) as error:
+        raise BadInput("the datasheet's engine lacks its settings", remedy="export it again") from error

@@ -5,31 +5,26 @@ Job ─► (the contest of all engines, for "auto") ─► engine ─► parity,
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hwnas.export import auto, check, datasheet
+from hwnas.export import auto, datasheet
 from hwnas.export.build import Built, Models, Target, build, replace, temporary
-from hwnas.export.datasheet import Figure
 from hwnas.export.engines import get_engine
 from hwnas.export.job import Job
+from hwnas.export.prove import Proof, prove
 from hwnas.export.running import DEPTH, Depth, running
-from hwnas.export.sheet import Proof, make_sheet
+from hwnas.export.sheet import make_sheet
 from profilers.base import Failure, Options, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
-from profilers.files import write_bytes
 from profilers.pin import pin
 from profilers.progress import track
 from profilers.timing import time_sessions
 
 PLAN = TimingPlan(min_rounds=30, max_rounds=120, block_ms=0.5)  # blocks as long as those of the tables
-REFERENCE = "reference.npz"
 
 
 @dataclass(frozen=True)
@@ -115,8 +110,8 @@ def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, di
 
 def check_request(request: Request) -> None:
     """BadInput for an engine that does not exist, or GPUs named for one that is not built for them."""
-    compiled = request.engine != "auto" and get_engine(request.engine).compile is not None
-    if request.gpus and not compiled:
+    gpu = request.engine != "auto" and get_engine(request.engine).gpu
+    if request.gpus and not gpu:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
 
 
@@ -134,30 +129,6 @@ def _prepare(job: Job, request: Request, folder: Path, stack: ExitStack) -> _Wor
     work = _Work(job, target, built, contest)
     work.proof = prove(work.job, work.built)
     return work
-
-
-def prove(job: Job, built: Built) -> Proof:
-    """Parity and accuracy of the engine; torch's answers are written beside it."""
-    reference: dict[str, Any] = {}
-    inputs = {"seeded noise": check.parity_inputs(job.input_shape)}
-    if job.dataset is not None:
-        inputs[f"{job.dataset.name} test split"] = job.dataset.images("test", job.arch.r).numpy()
-    found, accuracy = {}, Figure(None, "%", f"not measured: {built.missing or 'random weights, or no data set'}")
-    for name, images in inputs.items():
-        expected = check.torch_logits(job.network, images)
-        first = not reference
-        reference |= {"parity_logits": expected} if first else {"test_top1": expected.argmax(1).astype(np.int32)}
-        if built.session is not None:
-            got = check.logits_of(built.session, images)
-            found[name] = check.parity(got, expected)
-            if job.dataset is not None and not first:
-                value = check.top1(got, job.dataset.labels("test").numpy())
-                accuracy = Figure(value, "%", f"measured: this engine on {len(images)} images, {name}")
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **reference)
-    write_bytes(built.folder / REFERENCE, stream.getvalue())
-    built.files.append(REFERENCE)
-    return Proof(found, accuracy, job.dataset.name if job.dataset else None, built.missing)
 
 
 def _time(work: Mapping[str, _Work], plan: TimingPlan) -> None:

@@ -1,35 +1,52 @@
 """`run.py` of an exported folder: classifies an image with nothing but the runtime, numpy and Pillow.
 
-Preprocessing and labels are the ONNX model's metadata (`preprocessing` and `labels`, JSON); a compiled engine keeps no
-metadata, so there they are the datasheet's.
+Preprocessing and labels are those of the datasheet beside it. They are the ONNX model's metadata too (`preprocessing`
+and `labels`, JSON), for whoever has the model alone.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-ORT = """\
+
+class Loader(NamedTuple):
+    """A runtime's part of the file: what to install and import, lines that load the engine, and how it is called."""
+
+    needs: str
+    imports: str
+    load: str
+    call: str
+
+
+_ORT_SESSION = """\
 options = ort.SessionOptions()
 options.intra_op_num_threads = {threads}
-session = ort.InferenceSession(here / "model.onnx", options, providers=["CPUExecutionProvider"])
-facts = session.get_modelmeta().custom_metadata_map
-run = lambda images: session.run(None, {{"input": images}})[0]
-"""
+session = ort.InferenceSession(here / %s, options, providers=["CPUExecutionProvider"])"""
+_ORT_CALL = 'session.run(None, {"input": images})[0]'
 
-OV = """\
-core = ov.Core()
-graph = core.read_model(here / "model.onnx")
-facts = {{key: graph.get_rt_info(["framework", key]).astype(str) for key in ("preprocessing", "labels")}}
-model = core.compile_model(graph, "CPU", {{"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": {threads},
-                                          "INFERENCE_PRECISION_HINT": "{hint}"}})
-run = lambda images: model(images)[0]
-"""
+ORT = Loader("onnxruntime", "numpy as np, onnxruntime as ort", _ORT_SESSION % '"model.onnx"', _ORT_CALL)
 
-TRT = """\
-sheet = json.loads((here / "datasheet.json").read_text())["preprocessing"]
-facts = {{"preprocessing": json.dumps(sheet), "labels": json.dumps(sheet["labels"])}}
+# What is optimised for one CPU may compute nonsense on another: there, and for another version, the ONNX is loaded.
+_SAME = """\
+# model.ort is for one version of ONNX Runtime and one kind of CPU; elsewhere model.onnx does the same
+cpu = pathlib.Path("/proc/cpuinfo").read_text().split() if sys.platform == "linux" else []
+same = (ort.__version__, {families} & {{*cpu}}) == ("{version}", {vectors})
+"""
+_EITHER = "f\"model.{{'ort' if same else 'onnx'}}\""
+OPTIMISED = Loader(ORT.needs, ORT.imports, _SAME + _ORT_SESSION % _EITHER, _ORT_CALL)
+
+OV = Loader(
+    "openvino",
+    "numpy as np, openvino as ov",
+    """\
+hints = {{"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": {threads}, "INFERENCE_PRECISION_HINT": "{hint}"}}
+model = ov.Core().compile_model(here / "model.xml", "CPU", hints)""",
+    "model(images)[0]",
+)
+
+_TRT_LOAD = """\
 engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / "{file}").read_bytes())
 context, stream = engine.create_execution_context(), cuda.Stream()
 def run(images):
@@ -41,46 +58,65 @@ def run(images):
     context.execute_async_v3(stream.handle)
     stream.synchronize()
     cuda.memcpy_dtoh(logits, buffers["logits"])
-    return logits
-"""
+    return logits"""
+
+TRT, TRT_RTX = (
+    Loader(
+        f"{package} {{version}}, pycuda", f"numpy as np, {package} as trt, pycuda.autoinit, pycuda.driver as cuda",
+        _TRT_LOAD, "run(images)",
+    )
+    for package in ("tensorrt", "tensorrt_rtx")
+)  # fmt: skip
 
 _SCRIPT = '''\
 """Classify an image: python run.py IMAGE. Needs {needs}, numpy and Pillow."""
-import json, sys
-from pathlib import Path
-import numpy as np
-{imports}
-from PIL import Image
+import json, pathlib, sys, {imports}
+from PIL import Image, ImageOps
 
-here = Path(__file__).parent
+here = pathlib.Path(__file__).parent
+how = json.loads((here / "datasheet.json").read_text())["preprocessing"]
 {load}
-how, labels = json.loads(facts["preprocessing"]), json.loads(facts["labels"])
-image = Image.open(sys.argv[1]).convert("L" if how["channels"] == 1 else "RGB")
-image = image.resize((how["size"], how["size"]), Image.Resampling.BILINEAR)
-pixels = np.asarray(image, np.float32).reshape(how["size"], how["size"], how["channels"]) / 255  # height, width, C
-pixels = (pixels - np.array(how["mean"])) / np.array(how["std"])
-images = np.repeat(pixels.transpose(2, 0, 1)[None].astype(np.float32), {batch}, axis=0)  # the engine's batch
-logits = run(np.ascontiguousarray(images))[0]
-shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-for i in shares.argsort()[::-1][:5]:
-    print(f"{{labels[i]}}: {{100 * shares[i]:.1f}} %")
+
+image = ImageOps.fit(Image.open(sys.argv[1]).convert(how["mode"]), [how["size"]] * 2, Image.BILINEAR, how["bleed"])
+pixels = (np.asarray(image).reshape(*image.size, -1) / 255 - how["mean"]) / how["std"]
+images = np.array([pixels.transpose(2, 0, 1)] * {batch}, np.float32)  # as many as the engine takes
+logits = {call}[0]
+shares = np.exp(logits - np.logaddexp.reduce(logits))
+print(*(f"{{how['labels'][i]}}: {{100 * shares[i]:.1f}} %" for i in shares.argsort()[::-1][:5]), sep="\\n")
 '''
 
+_SNIPPET = """\
+import pathlib, sys, {imports}
+here = pathlib.Path(".")
+{load}
+images = np.zeros({shape}, np.float32)
+logits = {call}"""
 
-def script(load: str, imports: str, needs: str, batch: int, **values: Any) -> str:
+
+def script(loader: Loader, batch: int, **values: Any) -> str:
     """The file's text.
 
     Args:
-        load: one of the texts above, which defines `facts` (metadata) and `run` (images to logits).
-        imports: the runtime's import lines.
-        needs: what to install, in words.
+        loader: the runtime's part.
         batch: images a run.
-        values: what `load` has in braces.
+        values: what its `load` has in braces.
     """
-    return _SCRIPT.format(load=load.format(**values).rstrip(), imports=imports, needs=needs, batch=batch)
+    return _filled(_SCRIPT, loader, values, batch=batch)
+
+
+def snippet(loader: Loader, shape: tuple[int, ...], **values: Any) -> str:
+    """The lines that load the engine and run it on zeros of `shape`."""
+    return _filled(_SNIPPET, loader, values, shape=shape)
+
+
+def _filled(text: str, loader: Loader, values: Mapping[str, Any], **more: Any) -> str:
+    parts = {
+        name: part.format(**values) if name in ("needs", "load") else part for name, part in loader._asdict().items()
+    }
+    return text.format(**parts, **more)
 
 
 def metadata(preprocessing: Mapping[str, Any]) -> dict[str, str]:
-    """What `run.py` reads, from the section of the datasheet."""
+    """What the ONNX carries, from the section of the datasheet."""
     how = {k: v for k, v in preprocessing.items() if k != "labels"}
     return {"preprocessing": json.dumps(how), "labels": json.dumps(preprocessing["labels"])}

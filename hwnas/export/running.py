@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.export.datasheet import Figure
-from hwnas.export.engines import MODEL, Engine, engine_file
+from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.onnx_edit import with_batch
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import HwnasError
@@ -53,8 +53,8 @@ def running(
 
 
 def throughput(engine: Engine, options: Options, folder: Path, depth: Depth, missing: str = "") -> dict[int, Figure]:
-    """Images a second by batch, from the ONNX; a compiled engine has one batch."""
-    if missing or engine.compile is not None:
+    """Images a second by batch, from the ONNX; a GPU's engine has one batch."""
+    if missing or engine.gpu:
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Figure(None, "images/s", f"not measured: {reason}") for batch in depth.batches}
     model = read_bytes(folder / MODEL)
@@ -93,9 +93,9 @@ def _starts(
     """One a fresh process, and why there are none."""
     if missing or not depth.starts:
         return [], missing or "left out"
-    name = MODEL if engine.compile is None else engine_file(files)
+    path = folder / engine_files(engine, files)[0]
     try:
-        return [fresh_footprint(engine.profiler, folder / name, options) for _ in range(depth.starts)], ""
+        return [fresh_footprint(engine.profiler, path, options) for _ in range(depth.starts)], ""
     except HwnasError as error:
         return [], str(error)
 

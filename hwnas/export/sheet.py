@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hwnas import __version__
 from hwnas.export import datasheet
-from hwnas.export.check import Parity
 from hwnas.export.datasheet import Figure
-from hwnas.export.engines import MODEL, Engine, snippet
+from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.job import Job, predicted
 from profilers.base import Options, Samples
 from profilers.fingerprint import fingerprint
@@ -19,39 +16,34 @@ from profilers.registry import get_profiler
 
 if TYPE_CHECKING:
     from hwnas.export.build import Built, Target
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What was found out about an engine before it was timed; `missing` says why it could not be run here."""
-
-    parity: Mapping[str, Parity]
-    accuracy: Figure
-    dataset: str | None
-    missing: str = ""
+    from hwnas.export.prove import Proof
 
 
 def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Samples | None) -> dict[str, Any]:
     """The content of a datasheet; `samples` is None where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
-    version = profiler.status().version or "unknown"
     return {
         "name": job.arch.id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "architecture": job.arch.to_json(),
         "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
-        "engine": {"name": engine.name, "profiler": engine.profiler, "file": MODEL, **vars(options)},
+        "engine": {
+            "name": engine.name,
+            "profiler": engine.profiler,
+            "file": engine_files(engine, files)[0],
+            **vars(options),
+        },
         "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
         "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
         "latency": latency(predicted(job, engine.profiler, options), samples, engine, options, proof.missing),
         "parity": {key: value.to_json() for key, value in proof.parity.items()},
-        "accuracy": {"dataset": proof.dataset, "top1": proof.accuracy.to_json()},
+        "accuracy": {"dataset": proof.dataset, "split": proof.split, "top1": proof.accuracy.to_json()},
         "preprocessing": preprocessing(job),
         "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
-        "snippet": snippet(engine, options, (options.batch, *job.input_shape), files, version),
+        "snippet": snippet(engine, options, (options.batch, *job.input_shape), files),
         "commands": ["hwnas validate .", "python run.py IMAGE"],
     }
 
@@ -80,13 +72,19 @@ def within(low: float | None, high: float | None, ms: float) -> bool | None:
 def preprocessing(job: Job) -> dict[str, Any]:
     """What an image must go through, and what the outputs mean."""
     data, channels = job.dataset, job.space.in_channels
+    crop = data.crop if data else 1.0
+    part = "" if crop == 1 else f", its centre {100 * crop:.4g} %"
     unknown = "" if data else "; no data set is known: not normalised, classes by number"
     return {
         "layout": "NCHW, float32",
         "size": job.arch.r,
         "channels": channels,
+        "mode": "L" if channels == 1 else "RGB",
         "mean": list(data.mean) if data else [0.0] * channels,
         "std": list(data.std) if data else [1.0] * channels,
-        "note": f"values 0 to 1, then (value - mean) / std; resized bilinearly with antialiasing{unknown}",
-        "labels": [str(i) for i in range(job.space.classes)],
+        "crop": crop,
+        "bleed": (1 - crop) / 2,
+        "note": f"the largest square in the middle of the image{part}, resized bilinearly with antialiasing; "
+        f"values 0 to 1, then (value - mean) / std{unknown}",
+        "labels": list(data.class_names) if data else [str(i) for i in range(job.space.classes)],
     }

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hwnas.export import check, datasheet
-from hwnas.export.engines import get_engine, open_engine
-from hwnas.export.rebuild import rebuild
-from hwnas.export.run import PLAN, REFERENCE
+from hwnas.export.engines import check_tied, get_engine, open_engine
+from hwnas.export.prove import NOISE, read_reference
+from hwnas.export.rebuild import engine_options, rebuild
+from hwnas.export.run import PLAN
 from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import within
-from profilers.base import Failure, Options, Session, TimingPlan
-from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed
-from profilers.files import read_bytes
+from profilers.base import Failure, Session, TimingPlan
+from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
 from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.pin import pin
 from profilers.registry import get_profiler
@@ -31,7 +29,7 @@ def validate(
     Args:
         folder: an exported one.
         force: measure although this is another device or setting.
-        anew: build a compiled engine again first, for this machine (see `hwnas.export.rebuild`).
+        anew: build the engine again first, for this machine (see `hwnas.export.rebuild`).
         plan: of the timing.
         depth: what is measured beside it.
 
@@ -41,10 +39,11 @@ def validate(
         running costs, and `changes`: by figure, what the datasheet says and what was found here.
 
     Raises:
-        FingerprintMismatch: measured on another device or setting (fields named), and not `force`.
+        FingerprintMismatch: measured on another device or setting (fields named), and not `force`; or an optimised
+            model of another kind of CPU or version, which not even `force` runs, since it may compute nonsense.
         BadInput: an edited datasheet, a swapped file, an ONNX that points elsewhere.
     """
-    sheet = rebuild(folder) if anew else datasheet.read(folder)
+    sheet = datasheet.read(folder)
     engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
     differ = differences(sheet)
     if differ and not (force or anew):
@@ -52,7 +51,9 @@ def validate(
             f"the datasheet is of another device or setting ({'; '.join(differ)})",
             "the same device, runtime and settings", "--force to measure here all the same",
         )  # fmt: skip
-    files = list(sheet["files"])
+    if not anew:
+        check_tied(engine, Fingerprint.from_json(sheet["fingerprint"]))
+    files = list(rebuild(folder)["files"] if anew else sheet["files"])
     with pin(options.threads), open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         samples = time_sessions({"engine": session}, plan)["engine"]
@@ -98,34 +99,25 @@ def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str,
 
 
 def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str, Any]:
-    reference = _reference(folder)
-    shape = sheet["preprocessing"]
+    """Parity with torch's stored answers, and the accuracy where the data is at hand."""
+    reference, shape = read_reference(folder), sheet["preprocessing"]
     inputs = check.parity_inputs((shape["channels"], shape["size"], shape["size"]))
     noise = check.parity(check.logits_of(session, inputs), reference["parity_logits"])
-    found = {"parity_max_abs": noise.max_abs, "parity_max_rel": noise.max_rel, "top1_agreement": noise.top1_agreement}
-    name = sheet["accuracy"]["dataset"]
+    found = {
+        "parity_max_abs": noise.max_abs, "parity_max_rel": noise.max_rel, "top1_agreement": noise.top1_agreement,
+        "agreement_on": NOISE, "top1": None, "accuracy": "not measured: no data set",
+    }  # fmt: skip
+    name, split = sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
     if name is None:
-        return {**found, "agreement_on": "seeded noise", "top1": None}
+        return found
     from hwnas.data import get_dataset
 
-    data = get_dataset(name)
-    logits = check.logits_of(session, data.images("test", shape["size"]).numpy())
-    same = float((logits.argmax(1) == reference["test_top1"]).mean())
-    top1 = check.top1(logits, data.labels("test").numpy())
-    return {**found, "top1_agreement": same, "agreement_on": f"{name} test split", "top1": top1}
-
-
-def _reference(folder: Path) -> dict[str, Any]:
     try:
-        with np.load(io.BytesIO(read_bytes(folder / REFERENCE)), allow_pickle=False) as stored:
-            return dict(stored)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"{folder / REFERENCE} is damaged: {error}", remedy="export it again") from error
-
-
-def engine_options(engine: dict[str, Any]) -> Options:
-    """How the datasheet's engine runs; BadInput if it does not say."""
-    try:
-        return Options(engine["threads"], engine["precision"], engine["batch"], engine["optimization"])
-    except (KeyError, TypeError) as error:
-        raise BadInput("the datasheet's engine lacks its settings", remedy="export it again") from error
+        data = get_dataset(name).with_channels(shape["channels"])
+    except HwnasError as error:  # another machine need not have it
+        return found | {"accuracy": f"not measured: {error}"}
+    logits, labels = check.over(data, split, shape["size"], partial(check.logits_of, session))
+    same = float((logits.argmax(1) == reference["split_top1"]).mean())
+    where = f"{name} {split} split"
+    accuracy = {"top1": check.top1(logits, labels), "accuracy": f"measured: {len(labels)} images, {where}"}
+    return found | {"top1_agreement": same, "agreement_on": where, **accuracy}
