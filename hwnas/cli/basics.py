@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import Resolutions, SpaceName, emit, read_archs, space_of
+from hwnas.cli.shared import Resolutions, emit, people, space_of
+from hwnas.networks import holds_net_config, read_archs, read_network
+from hwnas.space import SPACES, LayerSpec, parse_resolutions
+from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 
 
@@ -31,14 +35,27 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
 
 
 def count(
-    space: SpaceName, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")],
+    archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line; or once-for-all's net.config.")],
+    space: Annotated[
+        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; a net.config needs none.")
+    ] = None,
     resolutions: Resolutions = None,
-) -> None:  # fmt: skip
+) -> None:
     """Params and multiply-adds of each architecture, counted from its layers, as JSONL."""
+    if holds_net_config(archs):
+        network = read_network(archs, parse_resolutions(resolutions), space)
+        people().print(f"{archs}: {network}", markup=False, soft_wrap=True)
+        _emit_counts(network.layers)
+        return
+    if space is None:
+        raise BadInput(f"{archs} holds architectures, but of which space", "--space NAME", "--space mbv3")
     chosen = space_of(space, resolutions)
     for arch in read_archs(chosen, archs):
-        layers = chosen.layers(arch)
-        emit({"params": sum(x.params for x in layers), "madds": sum(x.madds for x in layers)})
+        _emit_counts(chosen.layers(arch))
+
+
+def _emit_counts(layers: Sequence[LayerSpec]) -> None:
+    emit({"params": sum(x.params for x in layers), "madds": sum(x.madds for x in layers)})
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from hwnas.cli.shared import Resolutions, emit, people, people_table, space_of
 from hwnas.export.engines import ENGINES, get_engine
+from hwnas.networks import holds_net_config, read_network
+from hwnas.space import parse_resolutions
 from profilers.base import Options
 from profilers.errors import BadInput
 
@@ -23,12 +25,14 @@ AUTO = "auto"
 
 
 def export(
-    source: Annotated[Path, typer.Argument(metavar="RUN|ARCH.json", help="A run's folder, or an architecture's file.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|FILE", help="A run's folder; ARCH.json, a net.config or NET.safetensors.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write; one engine lies in it, several in a folder each.")],
     engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}, or auto: the fastest.")] = "onnxruntime",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
     whole: Annotated[bool, typer.Option("--all", help="The whole front; goes on where it was interrupted.")] = False,
-    space: Annotated[str | None, typer.Option(help="Search space of ARCH.json.")] = None,
+    space: Annotated[str | None, typer.Option(help="Search space of ARCH.json; a net.config needs none.")] = None,
     resolutions: Resolutions = None,
     supernet: Annotated[Path | None, typer.Option(help="Supernet to inherit weights from; random without.")] = None,
     tables: Annotated[list[Path] | None, typer.Option("--table", help="Latency table that predicts it.")] = None,
@@ -62,6 +66,14 @@ def export(
         return
     if source.is_dir():
         jobs = sources.jobs_of_run(source, ids)
+    elif source.suffix == ".safetensors":
+        if space is not None or supernet is not None:
+            raise BadInput(f"{'--space' if space else '--supernet'} for {source}", "neither: both are in the file")
+        jobs = {"": sources.job_of_network(source, tables or [])}
+    elif holds_net_config(source):
+        network = read_network(source, parse_resolutions(resolutions), space)
+        people().print(f"{source}: {network}", markup=False, soft_wrap=True)
+        jobs = {"": sources.job_of_net_config(network, supernet, tables or [])}
     elif space is None:
         raise BadInput(f"{source} is one architecture, but of which space", "--space NAME", "--space mbv3")
     else:

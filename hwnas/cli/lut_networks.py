@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hwnas.cli.shared import Resolutions, SpaceName, emit, people, read_archs, space_of
+from hwnas.networks import holds_net_config, read_network
 from hwnas.space import Architecture, SearchSpace, get_space
 from lut import save
 from profilers.base import Options
@@ -102,6 +103,11 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _read_networks(path: Path, name: str | None) -> tuple[SearchSpace, list[Architecture]]:
     """The space, with the resolutions that occur, and the architectures."""
+    if holds_net_config(path):
+        network = read_network(path, space=name)
+        if not isinstance(network.home, SearchSpace) or not isinstance(network.arch, Architecture):
+            raise BadInput(f"{path} is {network}", "a network of a space", f"hwnas export {path}, which measures it")
+        return network.home, [network.arch]
     rows = _rows(path)
     names = {str(row["space"]) for _, row in rows if "space" in row} if name is None else {name}
     if len(names) != 1:

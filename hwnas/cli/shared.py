@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,9 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_resolutions
-from profilers.errors import BadInput
-from profilers.files import parse_json, read_text
+from hwnas.networks import read_archs as read_archs
+from hwnas.space import SPACES, SearchSpace, get_space, parse_resolutions
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
@@ -45,18 +43,3 @@ def emit(value: Any) -> None:
 def space_of(name: str, resolutions: str | None = None) -> SearchSpace:
     """The space of `--space` and `--resolutions`."""
     return get_space(name, parse_resolutions(resolutions))
-
-
-def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
-    """Architectures of a JSONL file, one object a line (or under its key "arch"); errors name the line."""
-    found = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        if line.strip():
-            value = parse_json(line, f"{path}, line {number}")
-            try:
-                found.append(space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value))
-            except BadInput as error:
-                raise BadInput(f"{path}, line {number}: {error.got}", error.allowed, error.remedy) from error
-    if not found:
-        raise BadInput(f"{path} holds no architecture", 'one {"ks": …, "e": …, "d": …, "r": …} a line')
-    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwnas.export.datasheet import Figure
 from hwnas.space import Architecture, SearchSpace
+from hwnas.space.fixed import Home, Member
 from lut import LatencyTable
 from profilers.base import Options
 
@@ -24,8 +25,8 @@ class Job:
     hand; the one that fits the engine predicts its latency. `dataset` is None for random weights.
     """
 
-    space: SearchSpace
-    arch: Architecture
+    space: Home
+    arch: Member
     network: Network
     weights: str
     objectives: Mapping[str, Figure]
@@ -38,7 +39,7 @@ class Job:
         return self.space.in_channels, self.arch.r, self.arch.r
 
 
-def counted(space: SearchSpace, arch: Architecture) -> dict[str, Figure]:
+def counted(space: Home, arch: Member) -> dict[str, Figure]:
     """Params and MAdds, which need nothing but the layers."""
     layers = space.layers(arch)
     return {
@@ -51,7 +52,9 @@ def predicted(job: Job, profiler: str, options: Options) -> Figure:
     """Latency by the first table made for this engine, batch, threads and precision; else a figure of no value."""
     for table in job.tables:
         made_for = table.fingerprint.runtime if table.fingerprint else None
-        if made_for == profiler and table.options == options:
-            ms, low, high = (float(x[0]) for x in table.bind(job.space).predict(job.space.encode([job.arch])))
+        fits = made_for == profiler and table.options == options
+        if fits and isinstance(job.space, SearchSpace) and isinstance(job.arch, Architecture):
+            genes = job.space.encode([job.arch])
+            ms, low, high = (float(x[0]) for x in table.bind(job.space).predict(genes))
             return Figure(ms, "ms", f"predicted by the {table.method} table of {table.device}", low, high)
     return Figure(None, "ms", f"not measured: no table of {profiler}, {options.precision}, batch {options.batch} given")

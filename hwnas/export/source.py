@@ -1,4 +1,4 @@
-"""Where a job comes from: a run's archive, or one architecture's file with a supernet."""
+"""Where a job comes from: a run's archive, an architecture's file with a supernet, or a trained network's file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import lut
 from hwnas.export.datasheet import Figure, digest
 from hwnas.export.job import Job, counted
+from hwnas.networks import Placed
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -39,6 +40,40 @@ def job_of_arch(path: Path, space: SearchSpace, supernet: Path | None, tables: S
     arch = space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value)
     loaded = [lut.load(table) for table in tables]
     return _job(space, arch, supernet, loaded, counted(space, arch))
+
+
+def job_of_net_config(network: Placed, supernet: Path | None, tables: Sequence[Path]) -> Job:
+    """A published network; as `job_of_arch` where it is of a space, with random weights where it is of none.
+
+    Raises:
+        BadInput: a supernet or table of another space, or for a network of none.
+    """
+    from hwnas.nets import Network
+
+    home, arch = network.home, network.arch
+    if isinstance(home, SearchSpace) and isinstance(arch, Architecture):
+        return _job(home, arch, supernet, [lut.load(table) for table in tables], counted(home, arch))
+    if supernet is not None or tables:
+        got = f"{'--supernet' if supernet else '--table'} for a network of no space"
+        raise BadInput(got, "neither: nothing inherits to it or predicts it", "leave it away")
+    return Job(home, arch, Network(network.layers), "random", counted(home, arch))
+
+
+def job_of_network(path: Path, tables: Sequence[Path]) -> Job:
+    """A network's own file, as `hwnas train finetune` writes it; architecture, space and data set are in it.
+
+    Raises:
+        BadInput: another kind of file, a damaged one, a data set that is not here, a table of another space.
+    """
+    from hwnas.data import get_dataset
+    from hwnas.nets.checkpoint import load_network
+
+    network, space, provenance = load_network(path)
+    assert network.arch is not None  # the file has one
+    dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
+    weights = f"trained on {dataset.name} ({path.name}, SHA-256 {digest(read_bytes(path))[:16]})"
+    loaded = [lut.load(table) for table in tables]
+    return Job(space, network.arch, network, weights, counted(network.specs), loaded, dataset)
 
 
 def jobs_of_run(folder: Path, ids: Sequence[str] | None) -> dict[str, Job]:

@@ -1,13 +1,15 @@
-"""Reader of once-for-all's published MobileNetV3 supernets (a torch file {"state_dict": tensors}).
+"""Reader of once-for-all's published supernets, MobileNetV3 and ProxylessNAS (a torch file {"state_dict": tensors}).
 
     theirs                                                          ours
     first_conv, blocks.0, final_expand_layer, feature_mix_layer     stem, first, final, mix
+    first_conv, blocks.0, feature_mix_layer (ProxylessNAS)          stem, first, final
     blocks.(1 + s).mobile_inverted_conv.inverted_bottleneck         slots.s.expand
         … .depth_conv, .depth_conv.se.fc.reduce / expand, .point_linear     .depth, .se_reduce / se_expand, .project
 
 Elastic tensors are wrapped once more in newer files (`conv.conv.weight`, `bn.bn.weight`), not in older ones
 (`conv.weight`, `bn.weight`); some are saved from a `module.` wrapper, some call the block `conv`. All are read.
-Source: mit-han-lab/once-for-all, `OFAMobileNetV3.load_state_dict`; DESIGN's `mbv3_checkpoint_format.json`.
+Source: mit-han-lab/once-for-all, `load_state_dict` of OFAMobileNetV3 and OFAProxylessNASNets;
+DESIGN's `mbv3_checkpoint_format.json`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ _FIXED = {
     "feature_mix_layer": "mix.conv",
     "classifier": "classifier.linear",
 }
+_WITHOUT_MIX = {"feature_mix_layer": "final.conv"}  # ProxylessNAS calls the convolution before the pooling so
 _PARTS = {
     "inverted_bottleneck": "expand",
     "depth_conv.se.fc.reduce": "se_reduce",  # before its prefix, for the pattern below
@@ -47,7 +50,7 @@ def read_ofa_checkpoint(path: Path, space: SearchSpace) -> Supernet:
 
     Args:
         path: the checkpoint.
-        space: `mbv3` or `mbv3-w1.2` (or of other resolutions) that it was trained for.
+        space: `mbv3`, `mbv3-w1.2` or `proxyless` (or of other resolutions) that it was trained for.
 
     Raises:
         BadInput: not a torch file of tensors, or tensors that are missing, unknown or of another shape.
@@ -58,11 +61,11 @@ def read_ofa_checkpoint(path: Path, space: SearchSpace) -> Supernet:
     for name, value in theirs.items():
         if name.endswith("num_batches_tracked"):
             continue
-        target = rename(name)
+        target = rename(name, space)
         if target not in ours:
             raise BadInput(f"{path} has a tensor {name!r}", f"those of OFA's supernet of space {space.name}")
         ours[target] = _shaped(value, ours[target], name, path)
-    missing = set(ours) - {rename(name) for name in theirs}
+    missing = set(ours) - {rename(name, space) for name in theirs}
     if missing := {name for name in missing if not name.endswith("num_batches_tracked")}:
         raise BadInput(f"{path} lacks {len(missing)} tensors of space {space.name}, as {min(missing)}")
     supernet.load_state_dict(ours)
@@ -74,15 +77,16 @@ def is_torch_file(path: Path) -> bool:
     return read_bytes(path)[:2] in (b"PK", b"\x80\x02")
 
 
-def rename(name: str) -> str:
+def rename(name: str, space: SearchSpace) -> str:
     """Our name of one of their tensors; a name that is not theirs comes back as it is."""
+    fixed = _FIXED if space.mix else _FIXED | _WITHOUT_MIX
     name = name.removeprefix("module.")
     if match := _BLOCK.fullmatch(name):
         block = int(match[1])
         where = f"slots.{block - 1}" if block else "first"
         return f"{where}.{_PARTS[match[2]]}.{_leaf(match[3])}"
     head, _, rest = name.partition(".")
-    return f"{_FIXED[head]}.{_leaf(rest)}" if head in _FIXED else name
+    return f"{fixed[head]}.{_leaf(rest)}" if head in fixed else name
 
 
 def _leaf(rest: str) -> str:

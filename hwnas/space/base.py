@@ -151,8 +151,8 @@ class SearchSpace(Layout):
         n = len(self.kernels) * len(self.expands)
         order = np.stack([rng.permutation(n) for _ in range(self.slots)], axis=1)
         kernels, expands = np.array(self.kernels), np.array(self.expands)
-        rows = [(kernels[row // len(expands)], expands[row % len(expands)]) for row in order]
-        return [self.check(Architecture(self.capacity, tuple(k.tolist()), tuple(e.tolist()), resolution)) for k, e in rows]
+        rows = [(kernels[row // len(expands)].tolist(), expands[row % len(expands)].tolist()) for row in order]
+        return [self.check(Architecture(self.capacity, tuple(k), tuple(e), resolution)) for k, e in rows]
 
     def layers(self, arch: Architecture) -> tuple[LayerSpec, ...]:
         """Every layer of `arch` in order of execution."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hwnas.space import SPACES, get_space
-from tests.hwnas import published_config
 
 
 def counts(space, arch):
@@ -31,23 +30,6 @@ def test_parameters_of_ofas_own_networks(published):
         space = get_space(name)
         for case in cases[width]["cases"]:
             assert counts(space, space.parse(case["arch"]))[0] == case["params"]
-
-
-def test_published_networks(published):
-    seen = 0
-    for folder in sorted((published / "ofa/ofa_specialized").iterdir()):
-        found = published_config.read(folder)
-        if found is None:
-            continue
-        seen += 1
-        space, arch = found
-        config = json.loads((folder / "net.config").read_text())
-        mids = [x.mid for x in space.layers(arch) if x.kind == "mbconv"][1:]
-        assert mids == [b["mobile_inverted_conv"]["mid_channels"] for b in config["blocks"][1:]]
-        if mflops := published_config.published_mflops(folder):
-            assert abs(counts(space, arch)[1] / 1e6 - mflops) < 0.5
-            assert round(counts(space, arch)[1] / 1e6, 2) == 389.49
-    assert seen >= 4
 
 
 def test_mobilenet_like_layers_by_hand():

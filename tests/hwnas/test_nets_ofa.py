@@ -1,86 +1,95 @@
-"""OFA's published checkpoint format: names, shapes, and the logits that OFA's own code gives."""
+"""OFA's published checkpoints: names, shapes, and the logits that OFA's own code gives."""
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
+from hwnas.nets import fold
 from hwnas.nets.ofa_checkpoint import read_ofa_checkpoint
+from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from profilers.errors import BadInput
-
-FORMAT = Path(__file__).parents[3] / "shared/published/ofa/mbv3_checkpoint_format.json"
-pytestmark = pytest.mark.skipif(not FORMAT.exists(), reason="../shared/published is not here")
-SPACES = {"1.0": "mbv3", "1.2": "mbv3-w1.2"}
+from tests.hwnas import ofa_cases
 
 torch.set_num_threads(1)
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # OpenVINO's default is bfloat16 where the CPU has it
 
 
-def tensor(name: str, shape: list[int]) -> torch.Tensor:
-    """The recipe in the file."""
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.int64)
-    if name.endswith("running_var"):
-        value = rng.uniform(0.5, 1.5, shape)
-    elif name.endswith("running_mean"):
-        value = rng.normal(0, 0.1, shape)
-    elif "_matrix" in name:
-        value = np.eye(shape[0]) + rng.normal(0, 0.02, shape)
-    elif len(shape) == 1:
-        value = rng.uniform(0.5, 1.5, shape) if name.endswith("weight") else rng.normal(0, 0.1, shape)
-    else:
-        value = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
-    return torch.from_numpy(np.asarray(value, np.float32))
-
-
-@pytest.fixture(scope="module", params=["1.0", "1.2"])
+@pytest.fixture(scope="module", params=sorted(ofa_cases.FAMILIES))
 def published(request, tmp_path_factory):
-    part = json.loads(FORMAT.read_text())[request.param]
-    tensors = {name: tensor(name, shape) for name, shape in part["shapes"].items()}
+    found = ofa_cases.family(request.param)
     path = tmp_path_factory.mktemp("ofa") / "ofa.pth"
-    torch.save({"state_dict": tensors}, path)
-    return get_space(SPACES[request.param]), path, tensors, part["cases"]
+    torch.save({"state_dict": found.tensors}, path)
+    return found, path
 
 
-def check(supernet, case):
+def of_torch(network, x):
+    with torch.no_grad():
+        return network(torch.from_numpy(x))[0].numpy()
+
+
+def of_onnxruntime(network, x):
+    return onnxruntime.InferenceSession(write_onnx(network.specs, fold(network))).run(None, {"input": x})[0][0]
+
+
+def of_openvino(network, x):
+    core = pytest.importorskip("openvino").Core()
+    model = core.compile_model(core.read_model(write_onnx(network.specs, fold(network))), "CPU", EXACT)
+    return model({"input": x})[0][0]
+
+
+def error(found, supernet, case, run) -> float:
+    """The largest error of a logit, over the largest logit."""
     arch = supernet.space.parse(case["arch"])
-    x = np.random.default_rng(case["input_seed"]).normal(0, 1, (1, 3, arch.r, arch.r)).astype(np.float32)
     network = supernet.extract(arch)
     assert sum(p.numel() for p in network.parameters()) == case["params"]
-    with torch.no_grad():
-        logits = network(torch.from_numpy(x))[0].numpy()
-    expected = np.array(case["logits"])
-    assert np.abs(logits - expected).max() / np.abs(expected).max() < 1e-4
+    got, expected = run(network, ofa_cases.images(case, arch.r))[:: found.step], np.array(case["logits"])
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
-def test_logits_are_those_of_ofas_code(published):
-    space, path, _, cases = published
-    supernet = read_ofa_checkpoint(path, space)
-    assert len(cases) == 2
-    for case in cases:
-        check(supernet, case)
+@pytest.mark.parametrize("run", [of_torch, of_onnxruntime, of_openvino])
+def test_logits_are_those_of_ofas_code(published, run):
+    found, path = published
+    supernet = read_ofa_checkpoint(path, found.space)
+    errors = [error(found, supernet, case, run) for case in found.cases]
+    print(f"{found.space.name} {run.__name__}: largest relative error", *(f"{e:.1e}" for e in errors))
+    assert len(errors) >= 2 and max(errors) < 1e-4
 
 
-def test_older_names_without_the_second_wrapper_are_read(published, tmp_path):
-    space, _, tensors, cases = published
-    older = {"module." + re.sub(r"\.(conv|bn)\.\1\.", r".\1.", name): value for name, value in tensors.items()}
-    assert set(older) != {"module." + name for name in tensors}
-    torch.save(older, tmp_path / "old.pth")
-    check(read_ofa_checkpoint(tmp_path / "old.pth", space), cases[0])
+def older(name: str) -> str:
+    """Elastic parts without their second wrapper, saved from a DataParallel model."""
+    return "module." + re.sub(r"\.(conv|bn)\.\1\.", r".\1.", name)
+
+
+def other(name: str) -> str:
+    """Blocks call `conv` in the newer code what is `mobile_inverted_conv` in the published files."""
+    match = re.fullmatch(r"(blocks\.\d+)\.(mobile_inverted_conv|conv)\.(.+)", name)
+    if match is None:
+        return name
+    return f"{match[1]}.{'mobile_inverted_conv' if match[2] == 'conv' else 'conv'}.{match[3]}"
+
+
+@pytest.mark.parametrize("rename", [older, other])
+def test_names_of_other_versions_are_read(published, tmp_path, rename):
+    found, _ = published
+    tensors = {rename(name): value for name, value in found.tensors.items()}
+    assert set(tensors) != set(found.tensors)
+    torch.save(tensors, tmp_path / "old.pth")
+    assert error(found, read_ofa_checkpoint(tmp_path / "old.pth", found.space), found.cases[0], of_torch) < 1e-4
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(published, tmp_path):
-    space, path, tensors, _ = published
-    other = get_space("mbv3" if space.name != "mbv3" else "mbv3-w1.2")
-    with pytest.raises(BadInput, match="has shape"):
-        read_ofa_checkpoint(path, other)
+    found, path = published
+    space, tensors = found.space, found.tensors
+    for name in {"mbv3", "mbv3-w1.2"} - {space.name}:
+        with pytest.raises(BadInput, match="has shape"):
+            read_ofa_checkpoint(path, get_space(name))
     fewer = dict(list(tensors.items())[:-1])
     torch.save({"state_dict": fewer}, tmp_path / "fewer.pth")
     with pytest.raises(BadInput, match=r"lacks 1 tensors.*classifier.linear.conv.bias"):
@@ -91,9 +100,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused(published, tmp_path):
 
 
 def test_truncated_and_pickled_files_are_refused(published, tmp_path):
-    space, path, *_ = published
+    found, path = published
     (tmp_path / "cut.pth").write_bytes(path.read_bytes()[:100_000])
     torch.save({"state_dict": Path("x")}, tmp_path / "pickle.pth")
     for name in ("cut.pth", "pickle.pth"):
         with pytest.raises(BadInput, match="not a torch file"):
-            read_ofa_checkpoint(tmp_path / name, space)
+            read_ofa_checkpoint(tmp_path / name, found.space)

@@ -1,0 +1,125 @@
+"""Networks from files: architectures of a space, one a line, and once-for-all's `net.config`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
+from hwnas.space.fixed import FixedNetwork, Home, Member, architecture_of
+from hwnas.space.net_config import is_net_config, read_layers
+from profilers.errors import BadInput
+from profilers.files import parse_json, read_json, read_text
+
+RUN_CONFIG = "run.config"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A network, and the space it belongs to; a fixed network is both itself."""
+
+    home: Home
+    arch: Member
+    layers: tuple[LayerSpec, ...]
+
+    def __str__(self) -> str:
+        fixed = isinstance(self.home, FixedNetwork)
+        where = "a fixed network, of no space here" if fixed else f"of space {self.home.name}"
+        return f"{where}, {self.arch.r} px, {len(self.layers)} layers"
+
+
+def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
+    """Architectures of a file: one JSON object a line (or under its key "arch"), or one net.config.
+
+    Raises:
+        BadInput: which line is wrong and why; a network that is not of this space.
+    """
+    text = read_text(path)
+    if (value := _net_config(text)) is not None:
+        sizes = space.resolutions if len(space.resolutions) == 1 else None
+        return [_placed(_layers(value, path, sizes), space, path)]
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            value = parse_json(line, f"{path}, line {number}")
+            try:
+                found.append(space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value))
+            except BadInput as error:
+                raise BadInput(f"{path}, line {number}: {error.got}", error.allowed, error.remedy) from error
+    if not found:
+        raise BadInput(f"{path} holds no architecture", 'one {"ks": …, "e": …, "d": …, "r": …} a line')
+    return found
+
+
+def holds_net_config(path: Path) -> bool:
+    """Whether a file is a net.config (right or wrong in its details)."""
+    return _net_config(read_text(path)) is not None
+
+
+def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | None = None) -> Placed:
+    """The network of a net.config: a space and its architecture, or a fixed network where no space has it.
+
+    Args:
+        path: the file; its image size is read from the run.config beside it.
+        sizes: one image size in pixels, where that file is missing or another size is wanted.
+        space: the space that it must be of; by default the first that has it.
+
+    Raises:
+        BadInput: the field that is missing or wrong; no image size; a network that is not of the space named.
+    """
+    value = _net_config(read_text(path))
+    if value is None:
+        raise BadInput(f"{path} is no net.config", "an object with first_conv, blocks and classifier", "--space NAME")
+    layers = _layers(value, path, sizes)
+    if space is not None:
+        home = get_space(space, [layers[0].size], layers[-1].out_channels)
+        return Placed(home, _placed(layers, home, path), layers)
+    for name in SPACES:
+        try:
+            home = get_space(name, [layers[0].size], layers[-1].out_channels)
+            return Placed(home, architecture_of(layers, home), layers)
+        except BadInput:
+            continue
+    fixed = FixedNetwork(layers)
+    return Placed(fixed, fixed, layers)
+
+
+def _placed(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -> Architecture:
+    try:
+        return architecture_of(layers, space)
+    except BadInput as error:
+        got = f"{path} is no network of space {space.name}: {error.got}"
+        raise BadInput(got, error.allowed, error.remedy) from error
+
+
+def _layers(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[LayerSpec, ...]:
+    try:
+        return read_layers(value, _image_size(path, sizes))
+    except BadInput as error:
+        raise BadInput(f"{path}: {error.got}", error.allowed, error.remedy) from error
+
+
+def _image_size(path: Path, sizes: Sequence[int] | None) -> int:
+    if sizes is not None and len(sizes) == 1:
+        return sizes[0]
+    beside = path.parent / RUN_CONFIG
+    if not beside.is_file():
+        raise BadInput(f"a net.config does not say its image size, and {beside} is missing", remedy="--resolutions 224")
+    value = read_json(beside)
+    size = value.get("image_size") if isinstance(value, dict) else None
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise BadInput(f"image_size in {beside} is {size!r}", "pixels")
+    return size
+
+
+def _net_config(text: str) -> Any:
+    """The JSON value, or None if the text is anything else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = parse_json(text, "")
+    except BadInput:
+        return None
+    return value if is_net_config(value) else None
