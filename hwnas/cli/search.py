@@ -13,7 +13,7 @@ from rich.table import Table
 from hwnas.cli.shared import emit, people, people_table
 
 if TYPE_CHECKING:
-    from hwnas.search.hold import Offer
+    from hwnas.search.offer import Offer
     from hwnas.search.insights import Insight
     from hwnas.search.run import Run
 
@@ -54,7 +54,7 @@ def archive(
     run: RunFolder, kind: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl"
 ) -> None:
     """Every evaluation of a run, in order."""
-    from hwnas.search.export import export
+    from hwnas.search.archive_formats import export
     from hwnas.search.run import open_run
 
     with open_run(run) as opened:
@@ -77,7 +77,7 @@ def select(
     first, where the table's device is this one.
     """
     import lut
-    from hwnas.search import hold
+    from hwnas.search import offer as offers
     from hwnas.search import select as selection
     from hwnas.search.run import open_run
 
@@ -88,11 +88,11 @@ def select(
         rows = opened.archive.evaluations()
         if optimistic:
             chosen = selection.select(opened.problem, rows, budget=limits, prefer=wish, knee=knee, n=n)
-            found = hold.Offer(chosen)
+            found = offers.Offer(chosen)
         else:
             tables = {name: lut.load(path) for name, path in opened.config.tables.items()}
-            measure = hold.measurer(opened.problem, tables)
-            found = hold.offer(opened.problem, rows, tables, measure, budget=limits, prefer=wish, knee=knee, n=n)
+            measure = offers.measurer(opened.problem, tables)
+            found = offers.offer(opened.problem, rows, tables, measure, budget=limits, prefer=wish, knee=knee, n=n)
     for choice in found.choices:
         emit(found.to_json(choice, opened.problem))
     people().print(_table(found, objectives))

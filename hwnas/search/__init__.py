@@ -1,1 +1,13 @@
-"""Searching a space: objectives, archive, Algorithm 1 of NSGANetV2 and its parts, selection."""
+"""Searching a space (algorithm 1 of NSGANetV2): where to find what.
+
+    config, objectives, problem     what is searched: TOML, the objectives, their normalisation and budgets
+    run, archive, archive_formats   what is kept: a run's folder, its database, and that as JSONL, CSV or Parquet
+    driver                          the outer loop: propose, evaluate, record
+    strategies                      what an iteration proposes: surrogate, `inner` search, `acquisition`
+    operators, transfer             how networks are drawn and varied; drawn like another run's front
+    improvement, hypervolume        the measures that proposals are chosen by
+    executors, worker               who evaluates: this process, `processes`, or `ray_tasks`
+    metrics                         what is recorded of each iteration
+    select, offer                   choosing from a run; choosing so that budgets hold
+    choices, insights               which choices the networks of a front have made
+"""

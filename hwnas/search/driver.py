@@ -15,7 +15,7 @@ from hwnas.accuracy import Accuracy
 from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
 from hwnas.search.config import SearchSettings
 from hwnas.search.executors import Executor, Outcome, Serial
-from hwnas.search.figures import figures
+from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
 from hwnas.search.strategies import Context, propose
 from hwnas.space import Architecture
@@ -52,7 +52,7 @@ def _iterate(run: Run, executor: Executor, k: int, settings: SearchSettings, pro
         progress.advance()
     rows = [e for e in archive.evaluations() if e.iteration == k]
     surrogate, seconds = archive.proposal_info(k)
-    result = figures(run.problem, archive.history(run.space.n_genes, k + 1), proposed, rows)
+    result = iteration_metrics(run.problem, archive.history(run.space.n_genes, k + 1), proposed, rows)
     result |= {"surrogate": surrogate, "seconds_search": seconds, "seconds_evaluate": sum(e.seconds for e in rows)}
     archive.add_iteration(k, result)
     return result

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search import operators
-from hwnas.search.choose import RULES, Predict, Question
+from hwnas.search.acquisition import RULES, Predict, Question
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem

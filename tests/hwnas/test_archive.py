@@ -10,7 +10,7 @@ import pytest
 
 from hwnas.search import archive as archives
 from hwnas.search.archive import Evaluation
-from hwnas.search.export import export
+from hwnas.search.archive_formats import export
 from profilers.errors import BadInput, FileProblem, HwnasError
 from tests.hwnas.searching import SPACE, Formula, genes, run_search
 

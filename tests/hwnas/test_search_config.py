@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hwnas.search import config as configs
-from hwnas.search.choose import RULES
+from hwnas.search.acquisition import RULES
 from hwnas.search.config import CHOICES, load, to_toml
 from hwnas.search.inner import ALGORITHMS
 from hwnas.search.strategies import STRATEGIES

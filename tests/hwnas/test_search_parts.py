@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from hwnas.search import inner, operators
-from hwnas.search.choose import Question, choose_hypervolume, choose_paper
+from hwnas.search.acquisition import Question, choose_hypervolume, choose_paper
 from hwnas.search.hypervolume import hypervolume, nondominated
 from hwnas.search.improvement import Improvement, expected_excess
 from hwnas.search.objectives import make_objectives

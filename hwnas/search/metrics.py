@@ -1,4 +1,4 @@
-"""The figures of an iteration: the front's hypervolume, and how well the surrogate knew the networks new to it.
+"""What is recorded of an iteration: the front's hypervolume, and how well the surrogate knew the networks new to it.
 
 Quality is always measured on networks that were predicted before they were evaluated (the seed mixes in the ones that
 its interpolator was fitted to, and prints 0.99 for what is 0.79).
@@ -16,10 +16,10 @@ from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem
 
 
-def figures(
+def iteration_metrics(
     problem: Problem, history: History, proposed: Sequence[Proposed], rows: Sequence[Evaluation]
 ) -> dict[str, Any]:
-    """Figures after an iteration; `history` includes its `rows`, which were `proposed`.
+    """Metrics after an iteration; `history` includes its `rows`, which were `proposed`.
 
     optimism: mean of predicted minus evaluated top-1, in points. dominated: share of the new networks that others
     dominate, once evaluated. Those that need a surrogate are None without one.
