@@ -21,6 +21,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.accuracy.ofa_predictor import OfaPredictor
 from hwnas.search import archive as archives
@@ -31,24 +32,31 @@ from hwnas.search.hypervolume import hypervolume
 from hwnas.search.objectives import Objective, make_objectives
 from hwnas.search.problem import Problem
 from hwnas.search.run import Run
-from hwnas.space import CostArray, Genes, LayerSpec, SearchSpace, get_space
+from hwnas.space import CostArray, Genes, SearchSpace, get_space
+from lut.formats.convert import import_table
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESOLUTIONS = (160, 176, 192, 208, 224)
 PROBLEMS = {
     "five": ("top1", "params", "madds", "cpu_ms", "gpu_ms"), "cpu": ("top1", "cpu_ms"), "madds": ("top1", "madds"),
 }  # fmt: skip
+SEED_CURVES = {"five": "five", "cpu": "cpu", "madds": "flops"}  # the problems' names in seed_search.json
 NORMAL = {"top1": "acc", "params": "params", "madds": "madds", "cpu_ms": "cpu", "gpu_ms": "gpu"}
+Evaluate = Callable[[Genes], NDArray[np.float64]]
 UNIT = {"top1": 1.0, "params": 1e-6, "madds": 1e-6, "cpu_ms": 1.0, "gpu_ms": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One run: hypervolume after each evaluation, and its cost in CPU seconds (one core)."""
+    """One run: hypervolume after each evaluation, and its cost in CPU seconds (one core).
+
+    optimism: mean of predicted minus evaluated top-1 over the iterations, in points; None without a surrogate.
+    dominated: mean share of an iteration's networks that others dominate once they are evaluated.
+    """
 
     values: list[float]
     seconds: float
-    optimism: float
+    optimism: float | None
     dominated: float
 
 
@@ -67,47 +75,25 @@ def predictor() -> OfaPredictor:
     return OfaPredictor(SHARED / "published/ofa/acc_predictor.pth", space())
 
 
-def i7_table() -> CostArray:
-    """The published YAML, read by its fixed form: a key, then `  mean: value`."""
-    ms, name = {}, ""
-    for line in (SHARED / "published/nsganetv2/i7-8700K_lut.yaml").read_text().splitlines():
-        if not line.startswith(" "):
-            name = line.rstrip(":")
-        elif line.startswith("  mean:"):
-            ms[name] = float(line.split(":")[1])
-    return space().compile(lambda layer: 0.0 if layer.kind == "pool" else ms[i7_key(layer)])
+def i7_ms() -> Evaluate:
+    table = import_table("nsganetv2", space(), [SHARED / "published/nsganetv2/i7-8700K_lut.yaml"])
+    return table.bind(space()).sums
 
 
-def i7_key(layer: LayerSpec) -> str:
-    shape = f"input:{layer.size}x{layer.size}x{layer.in_channels}-output:{layer.out}x{layer.out}x{layer.out_channels}"
-    if layer.kind == "mbconv":
-        return (f"MBConv-{shape}-expand:{layer.expand}-kernel:{layer.kernel}-stride:{layer.stride}"
-                f"-idskip:{int(layer.skip)}-se:{int(layer.se)}")  # fmt: skip
-    if layer.kind == "linear":
-        return f"classifier-input:{layer.in_channels}-output:{layer.out_channels}"
-    if layer.stride == 2:
-        return f"first_conv-{shape}"
-    return f"{'final_expand_layer' if layer.size > 1 else 'feature_mix_layer'}-{shape}"
-
-
-def titan_xp_table() -> CostArray:
+def titan_xp_ms() -> Evaluate:
     table = json.loads((SHARED / "baselines/titan_xp_b64.json").read_text())
     rows = [table["resolutions"].index(r) for r in RESOLUTIONS]
-    return CostArray(np.array(table["base"])[rows], np.array(table["table"])[rows].transpose(1, 0, 2, 3))
+    cost = CostArray(np.array(table["base"])[rows], np.array(table["table"])[rows].transpose(1, 0, 2, 3))
+    return lambda genes: cost.evaluate(genes[:, 0], space().choices(genes))
 
 
 @cache
 def objectives() -> dict[str, Objective]:
     found = make_objectives(space(), ("top1", "params", "madds"), {})
-    for name, table in (("cpu_ms", i7_table()), ("gpu_ms", titan_xp_table())):
-        evaluate = _evaluator(table)
+    for name, evaluate in (("cpu_ms", i7_ms()), ("gpu_ms", titan_xp_ms())):
         low, high = evaluate(space().encode(space().extremes()))
         found[name] = Objective(name, "ms", True, "imported-table", evaluate, float(low), float(high))
     return found
-
-
-def _evaluator(table: CostArray) -> Callable[[Any], Any]:
-    return lambda genes: table.evaluate(genes[:, 0], space().choices(genes))
 
 
 def make_problem(problem: str, budget: dict[str, float] | None = None) -> Problem:
@@ -142,8 +128,9 @@ class StartedRun(Run):
 
 def run_once(problem: str, settings: SearchSettings, seed: int) -> Curve:
     rows, steps, spent = run_rows(make_problem(problem), settings, seed)
-    mean = lambda key: float(np.mean([s[key] for s in steps[1:] if s[key] is not None] or [np.nan]))  # noqa: E731
-    return Curve(volumes(rows, problem), spent, mean("optimism"), mean("dominated"))
+    optimism = [step["optimism"] for step in steps if step["optimism"] is not None]
+    dominated = float(np.mean([step["dominated"] for step in steps[1:]]))
+    return Curve(volumes(rows, problem), spent, float(np.mean(optimism)) if optimism else None, dominated)
 
 
 def volumes(rows: list[Evaluation], problem: str) -> list[float]:

@@ -15,17 +15,16 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import bench_more
 import numpy as np
-from bench_problem import PROBLEMS, Curve, baseline, run_once
+from bench_figure import Curves, figure
+from bench_problem import PROBLEMS, SEED_CURVES, Curve, baseline, run_once
 from scipy.stats import ttest_rel
 
 from hwnas.search.config import SearchSettings
 from profilers.files import write_json
 
-Curves = dict[str, dict[str, dict[int, Curve]]]  # by problem, method and seed
 PAPER = SearchSettings(choose="paper", initial_sampling="uniform", generations=60)
 METHODS = {
     "ours": SearchSettings(),
@@ -34,7 +33,6 @@ METHODS = {
     "nsga2": SearchSettings(strategy="nsga2", initial=20, iterations=16, per_iteration=20),
     **{f"paper-{name}": replace(PAPER, surrogate=name) for name in ("rbf", "gp", "cart", "mlp", "xgb", "auto")},
 }
-SEED_CURVES = {"five": "five", "cpu": "cpu", "madds": "flops"}
 
 
 def main() -> None:
@@ -72,23 +70,41 @@ def compare(args: argparse.Namespace) -> None:
 
 def line(problem: str, method: str, seed: int, curve: Curve) -> str:
     at = " ".join(f"{n} {curve.values[min(n, len(curve.values)) - 1]:.4f}" for n in (100, 148, 172, 200, 220, 340))
-    return (f"{problem} {method} seed {seed}: {at}; own time {curve.seconds:.1f} s CPU, optimism {curve.optimism:.3f}, "
+    optimism = "-" if curve.optimism is None else f"{curve.optimism:.3f}"
+    return (f"{problem} {method} seed {seed}: {at}; own time {curve.seconds:.1f} s CPU, optimism {optimism}, "
             f"dominated {curve.dominated:.2f}")  # fmt: skip
 
 
 def table(curves: Curves) -> str:
-    """Means and deviations at the last evaluation, against the seed's published mean and, paired by seed, ours."""
-    rows = ["problem method      seeds  at 148  at 340    s.d.    seed   p(ours)   CPU s"]
+    """One line a method; see `NOTES`."""
+    rows = [f"{'':7}{'method':11}runs at 148 at 340   s.d.   seed   by p(ours) CPU s  opt. dom."]
     for problem, methods in curves.items():
-        seed = baseline()["hypervolume"][SEED_CURVES[problem]]["seed-rbf"]["mean"][-1]
         for name, runs in methods.items():
-            values = np.array([c.values[-1] for c in runs.values()])
-            early = np.mean([c.values[min(148, len(c.values)) - 1] for c in runs.values()])
-            spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            spent = np.mean([c.seconds for c in runs.values()])
-            rows.append(f"{problem:8}{name:12}{len(runs):6}{early:8.4f}{values.mean():8.4f}{spread:8.4f}{seed:8.4f}"
-                        f"{paired(methods, name):>10}{spent:8.1f}")  # fmt: skip
-    return "\n".join(rows)
+            rows.append(f"{problem:7}{name:11}{len(runs):4}{summary(problem, runs, paired(methods, name))}")
+    return "\n".join([*rows, *NOTES])
+
+
+NOTES = (
+    "at 148, at 340: mean hypervolume after so many evaluations; seed: of the seed's code",
+    "after 340; by: evaluations after which the mean is above that; p(ours): paired t-test",
+    "against ours at 340; opt.: predicted minus evaluated top-1, points; dom.: share of the",
+    "proposals that others dominate once they are evaluated (the seed's code: 0.5 and half)",
+)
+
+
+def summary(problem: str, runs: dict[int, Curve], p: str) -> str:
+    """The figures of one method."""
+    length = min(len(c.values) for c in runs.values())
+    values = np.array([c.values[:length] for c in runs.values()])
+    mean, last = values.mean(axis=0), values[:, -1]
+    seed = baseline()["hypervolume"][SEED_CURVES[problem]]["seed-rbf"]["mean"][-1]
+    by = str(int(np.argmax(mean >= seed)) + 1) if (mean >= seed).any() else "-"
+    spread = last.std(ddof=1) if len(last) > 1 else 0.0
+    optimism = [c.optimism for c in runs.values() if c.optimism is not None]
+    about = f"{np.mean(optimism):6.2f}" if optimism else f"{'-':>6}"
+    spent, dominated = (np.mean([getattr(c, key) for c in runs.values()]) for key in ("seconds", "dominated"))
+    return (f"{mean[min(148, length) - 1]:7.4f}{mean[-1]:7.4f}{spread:7.4f}{seed:7.4f}{by:>5}{p:>8}{spent:6.1f}"
+            f"{about}{dominated:5.2f}")  # fmt: skip
 
 
 def paired(methods: dict[str, dict[int, Curve]], name: str) -> str:
@@ -113,26 +129,6 @@ def write(curves: Curves, folder: Path, changes: list[str]) -> None:
     data = {p: {m: {s: asdict(c) for s, c in runs.items()} for m, runs in methods.items()}
             for p, methods in curves.items()}  # fmt: skip
     write_json(folder / "curves.json", {"made": time.strftime("%F %T"), "set": changes, "curves": data}, indent=None)
-
-
-def figure(curves: Curves) -> Any:
-    from plotly.subplots import make_subplots
-
-    shown = make_subplots(rows=1, cols=len(curves), subplot_titles=list(curves))
-    for column, (problem, methods) in enumerate(curves.items(), 1):
-        lines = {
-            f"ours: {name}": (list(range(1, 1 + min(len(c.values) for c in runs.values()))), runs)
-            for name, runs in methods.items()
-        }
-        for name, (x, runs) in lines.items():
-            shown.add_scatter(
-                x=x, y=np.mean([c.values[: len(x)] for c in runs.values()], axis=0), name=name, row=1, col=column
-            )
-        for name, curve in baseline()["hypervolume"][SEED_CURVES[problem]].items():
-            shown.add_scatter(x=baseline()["evaluations"], y=curve["mean"], name=f"baseline: {name}", row=1, col=column,
-                              line={"dash": "dot"})  # fmt: skip
-    shown.update_layout(title="Hypervolume by evaluations (mean over seeds; dotted: the seed's own code)")
-    return shown
 
 
 if __name__ == "__main__":
