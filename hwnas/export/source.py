@@ -73,7 +73,7 @@ def job_of_network(path: Path, tables: Sequence[Path]) -> Job:
     dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
     weights = f"trained on {dataset.name} ({path.name}, SHA-256 {digest(read_bytes(path))[:16]})"
     loaded = [lut.load(table) for table in tables]
-    return Job(space, network.arch, network, weights, counted(network.specs), loaded, dataset)
+    return Job(space, network.arch, network, weights, counted(space, network.arch), loaded, dataset)
 
 
 def jobs_of_run(folder: Path, ids: Sequence[str] | None) -> dict[str, Job]:

@@ -1,8 +1,8 @@
 """Checkpoints of once-for-all's supernets with the weights of a recipe, and the logits that OFA's own code gives.
 
-MobileNetV3: names, shapes and logits are in ../shared/published/ofa/mbv3_checkpoint_format.json. ProxylessNAS: names
-and shapes follow from the few facts below, and `ofa_proxyless.json` holds every 50th logit of three networks, computed with
-the package `ofa` 0.1.0.post202307202001 (mit-han-lab/once-for-all, MIT) in the same way.
+MobileNetV3: names, shapes and logits are in ../shared/published/ofa/mbv3_checkpoint_format.json.
+ProxylessNAS: names and shapes follow from the few facts below, and `ofa_proxyless.json` holds every 50th logit of
+three networks, computed with the package `ofa` 0.1.0.post202307202001 (mit-han-lab/once-for-all, MIT) the same way.
 """
 
 from __future__ import annotations

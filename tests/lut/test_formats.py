@@ -16,7 +16,7 @@ def predictions(table, space):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["mbv3", "mbv3-w1.2"])
+@pytest.mark.parametrize("name", ["mbv3", "mbv3-w1.2", "proxyless", "proxylessnas"])
 def test_round_trips_lose_nothing(tmp_path, form, name):
     space = get_space(name, [192, 208, 224])
     first = export_table(make_table(space), form, space, tmp_path / "a")
@@ -44,6 +44,28 @@ def test_ofas_phone_tables_have_every_layer_of_width_1_2(published):
     files = [published / f"ofa/note10/{r}_lookup_table.yaml" for r in space.resolutions]
     table = import_table("ofa", space, files, "Note10")
     assert table.device == "Note10" and 10 < np.median(predictions(table, space).ms) < 100
+
+
+def test_proxylessnass_phone_table_has_every_layer_of_its_space(published):
+    path = published / "proxylessnas/mobile_trim.yaml"
+    space, raw = get_space("proxylessnas"), yaml.parse(path.read_text(), "t")
+    table = import_table("proxylessnas", space, [path], "Pixel 1")
+    smallest, largest = (table.bind(space).predict(space.encode([arch])).ms[0] for arch in space.extremes())
+    names = {f"expanded_conv-{shape}" for shape in (
+        "input:112x112x16-output:56x56x24-expand:3-kernel:3-stride:2-idskip:0",
+        "input:56x56x24-output:28x28x40-expand:3-kernel:3-stride:2-idskip:0",
+        "input:28x28x40-output:14x14x80-expand:3-kernel:3-stride:2-idskip:0",
+        "input:14x14x80-output:14x14x96-expand:3-kernel:3-stride:1-idskip:0",
+        "input:14x14x96-output:7x7x192-expand:3-kernel:3-stride:2-idskip:0",
+        "input:7x7x192-output:7x7x320-expand:3-kernel:3-stride:1-idskip:0",
+        "input:112x112x32-output:112x112x16-expand:1-kernel:3-stride:1-idskip:0",
+    )} | {"Conv-input:224x224x3-output:112x112x32", "Conv_1-input:7x7x320-output:7x7x1280",
+          "Logits-input:7x7x1280-output:1000"}  # fmt: skip
+    assert smallest == pytest.approx(sum(raw[name]["mean"] for name in names), rel=1e-6)
+    assert 20 < smallest < largest < 300
+    for other, resolutions in (("proxyless", [224]), ("proxylessnas", [192])):
+        with pytest.raises(TableError, match=rf"lacks \d+ of the \d+ layers of {other}, first Conv-input"):
+            import_table("proxylessnas", get_space(other, resolutions), [path])
 
 
 def test_missing_layers_are_counted_and_the_first_named(published):
