@@ -1,6 +1,6 @@
 """What the acceptance of shipping asks for, on this machine; run it when nothing else does.
 
-    python tools/bench_ship.py auto [--run RUN] [--mbv3 5]   what auto picks, against an independent timing
+    python tools/bench_ship.py auto [--run RUN] [--mbv3 5] [--mbv3-only]   what auto picks, against an independent timing
     python tools/bench_ship.py intervals TABLE.json … [--archs 40]   measured within the predicted interval, and budgets
     python tools/bench_ship.py int8 [--run RUN]                 accuracy on the test set and latency of int8 and fp32
     python tools/bench_ship.py compare [--run RUN] [--models …] the paper's Table 3 for this device
@@ -25,7 +25,6 @@ import numpy as np
 import lut
 from hwnas.compare import known, render
 from hwnas.compare.measure import measure, of_known
-from hwnas.compare.paper import TABLE as PAPER
 from hwnas.export import auto, check
 from hwnas.export.build import Models, Target, build
 from hwnas.export.engines import ENGINES
@@ -58,16 +57,17 @@ def random_job(space: SearchSpace, arch: Architecture) -> Job:
     return Job(space, arch, Network(space.layers(arch), arch), "random", counted(space, arch))
 
 
-def jobs(run: Path, mbv3: int) -> Iterator[tuple[str, Job]]:
+def jobs(run: Path | None, mbv3: int) -> Iterator[tuple[str, Job]]:
     """The run's chosen networks, and of mbv3 the smallest, the largest and random ones."""
-    yield from jobs_of_run(run, None).items()
+    if run is not None:
+        yield from jobs_of_run(run, None).items()
     space = get_space("mbv3")
     some = space.decode(space.sample(max(mbv3 - 2, 1), np.random.default_rng(7)))
     for arch in [*space.extremes(), *some][:mbv3]:
         yield f"mbv3 {arch.id}", random_job(space, arch)
 
 
-def bench_auto(run: Path, mbv3: int, max_drop: float, compiled: bool) -> None:
+def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> None:
     """Pick, then load everything afresh and time it in another order."""
     good = []
     references = auto.REFERENCES if compiled else ("eager",)
@@ -222,15 +222,16 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", type=Path)
     parser.add_argument("--run", type=Path, default=Path("runs/demo"))
     parser.add_argument("--mbv3", type=int, default=5)
+    parser.add_argument("--mbv3-only", action="store_true")
     parser.add_argument("--max-accuracy-drop", type=float, default=auto.MAX_DROP)
     parser.add_argument("--no-compiled", action="store_true")
     parser.add_argument("--archs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--models", default=",".join([*PAPER, "resnet50"]))
+    parser.add_argument("--models", default=",".join(known.usual()))
     parser.add_argument("--engine", default="onnxruntime")
     a = parser.parse_args()
     if a.what == "auto":
-        bench_auto(a.run, a.mbv3, a.max_accuracy_drop, not a.no_compiled)
+        bench_auto(None if a.mbv3_only else a.run, a.mbv3, a.max_accuracy_drop, not a.no_compiled)
     elif a.what == "intervals":
         bench_intervals(a.tables, a.archs, a.seed)
     elif a.what == "int8":

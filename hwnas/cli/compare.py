@@ -22,7 +22,7 @@ FOLDER = "known"
 
 def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    models: Annotated[str, typer.Option(help="Known networks, comma-separated; eight usual ones by default.")] = "",
+    models: Annotated[str, typer.Option(help="Known networks, comma-separated; by default some usual ones.")] = "",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
     precision: Annotated[str, typer.Option(help="What it computes in.")] = "fp32",
@@ -38,7 +38,7 @@ def compare(
 
     if size < 0:
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
-    names = [name.strip() for name in models.split(",") if name.strip()] or list(known.DEFAULT)
+    names = [name.strip() for name in models.split(",") if name.strip()] or list(known.usual())
     options = Options(threads, precision, batch)
     with RunSource(run, ids) as source:
         networks = _ours(source, engine, options)

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwnas.compare import paper
 from hwnas.compare.count import Counts, count
 from profilers.errors import BadInput
 from profilers.files import read_bytes
@@ -48,6 +49,16 @@ class Known:
     top1: float | None = None
 
 
+def usual() -> tuple[str, ...]:
+    """Names to compare with where none is given: eight of torchvision, and with timm the paper's others."""
+    more = tuple(name for name in paper.TABLE if name not in DEFAULT) if _has_timm() else ()
+    return DEFAULT + more
+
+
+def _has_timm() -> bool:
+    return importlib.util.find_spec("timm") is not None
+
+
 def make(name: str, size: int | None = 224, batch: int = 1) -> Known:
     """A network by its name in torchvision or timm.
 
@@ -63,13 +74,13 @@ def make(name: str, size: int | None = 224, batch: int = 1) -> Known:
 
     if name in models.list_models(module=models):
         return _torchvision(name, size, batch)
-    if importlib.util.find_spec("timm") is not None:
+    if _has_timm():
         timm = importlib.import_module("timm")
         if name in timm.list_models():
             network = timm.create_model(name, pretrained=False)
             return _known(name, "timm", network, size or _timm_size(network), batch)
     near = next(iter(get_close_matches(name, models.list_models(module=models), 1)), "")
-    more = "" if importlib.util.find_spec("timm") else ", and of timm once it is installed"
+    more = "" if _has_timm() else ", and of timm once it is installed (pip install 'hwnas[compare]')"
     raise BadInput(f"unknown network {name!r}", f"classification networks of torchvision{more}", near)
 
 

@@ -1,9 +1,9 @@
 """int8 by post-training quantisation: which parts stay in float, and whether the result still is the network.
 
-`profilers.quantise` writes the model, one for every runtime. On trained `tiny` networks (400 digits, AMD EPYC with AVX2
-alone) 8-bit weights cost 1 to 25 points of top-1 on ONNX Runtime and OpenVINO, 7-bit ones at most 1.5 at the same
-speed. OpenVINO runs such a model as fast as one of NNCF's (a `mbv3` network: 9.8 ms both), which knows no 7-bit weights
-and lost 3 to 10 points there.
+`profilers.quantise` writes the model, one for every runtime. On four trained `tiny` networks (400 test images of digits,
+AMD EPYC with AVX-512 VNNI, ONNX Runtime 1.32, OpenVINO 2026.4) it lost at most 0.25 points of top-1, with weights of 7
+bits as with 8; NNCF 3.4 (its defaults, the same calibration images) lost 0 to 2.5, so OpenVINO gets this model too.
+Where sums saturate in 16 bits (x86 without VNNI or AMX) weights have 7 bits; the datasheet says how many they have.
 """
 
 from __future__ import annotations

@@ -142,3 +142,18 @@ def test_what_cannot_be_compared():
         measure([one], profiler, Options(precision="fp8"), PLAN)
     with pytest.raises(MeasurementFailed, match="refuses the model"):
         measure([(one[0], b"")], profiler, options, PLAN)
+
+
+def test_the_papers_other_networks_are_usual_with_timm(monkeypatch):
+    monkeypatch.setattr(known, "_has_timm", lambda: False)
+    assert known.usual() == known.DEFAULT
+    monkeypatch.setattr(known, "_has_timm", lambda: True)
+    assert set(known.usual()) == {*known.DEFAULT, *paper.TABLE} and len(known.usual()) == 11
+
+
+@pytest.mark.parametrize("name", ["mixnet_m", "fbnetc_100"])
+def test_timms_networks_have_the_papers_size(name):
+    pytest.importorskip("timm")
+    made, printed = known.make(name), paper.TABLE[name]
+    assert made.counts.params == pytest.approx(1e6 * printed.params_m, rel=0.02)
+    assert made.counts.madds == pytest.approx(1e6 * printed.madds_m, rel=0.07)
