@@ -30,7 +30,9 @@ def recalibrate(network: nn.Module, batches: Batches) -> None:
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     before, device = [norm.momentum for norm in norms], _device(network)
-    network.train()
+    network.eval()  # dropped branches would change the statistics
+    for norm in norms:
+        norm.train()
     for index, (images, _) in enumerate(batches):
         for norm in norms:
             norm.momentum = 1 / (index + 1)  # running averages become the average over all batches
