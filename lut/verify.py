@@ -3,9 +3,10 @@
     a, b  (n,) measured twice, ms      y = (a + b) / 2      p  (n,) predicted, ms
 
 Every network is loaded and timed in two passes, since each loading lies differently in memory; the noise floor is what
-measuring twice gives: the same figures for a against b. What the sentinels show of the
-machine's speed since the table was built is divided out of y; `speed_change` says how much it was, and `..._as_run`
-are the figures without that. `noise_floor_rounds_mape` compares even and odd rounds of the same loadings.
+measuring twice gives: the same figures for a against b. `coverage` is of a and b, since the interval is for a network
+measured once. What the sentinels show of the machine's speed since the table was built is divided out of y;
+`speed_change` says how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares
+even and odd rounds of the same loadings.
 """
 
 from __future__ import annotations
@@ -141,7 +142,9 @@ def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
 def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
     """The figures of `verify` from predictions and measurements."""
     error, as_run = predicted.ms / measured.ms - 1, predicted.ms / measured.as_run - 1
-    inside, inside_as_run = ((predicted.low <= ms) & (ms <= predicted.high) for ms in (measured.ms, measured.as_run))
+    passes = (measured.first, measured.second)
+    inside = np.concatenate([((predicted.low <= ms) & (ms <= predicted.high))[np.isfinite(ms)] for ms in passes])
+    inside_as_run = (predicted.low <= measured.as_run) & (measured.as_run <= predicted.high)
     both = np.isfinite(measured.first) & np.isfinite(measured.second)
     noise = measured.first[both] / measured.second[both] - 1
     rounds = measured.even / measured.odd - 1
