@@ -10,4 +10,6 @@
     metrics                         what is recorded of each iteration
     select, offer                   choosing from a run; choosing so that budgets hold
     choices, insights               which choices the networks of a front have made
+
+It imports no torch: searching needs none.
 """

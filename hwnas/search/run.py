@@ -27,9 +27,7 @@ from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, write_bytes, write_text
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
-
-
-_FREE = ("iterations", "executor")  # what a run may be continued with otherwise
+_FREE = ("iterations", "executor")  # what may differ where a run is continued
 
 
 @dataclass(frozen=True, eq=False)

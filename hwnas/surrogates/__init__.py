@@ -1,4 +1,14 @@
-"""Surrogates of accuracy by name. A new one is one file with one `Surrogate` and one line here."""
+"""Surrogates of accuracy by name. A new one is one file with one `Surrogate` and one line here.
+
+What becomes of large archives, by the number of their rows (`bench_search.py --large` prints what that costs):
+
+    up to 400     all rows are used everywhere
+    above 400     Adaptive Switching compares its candidates on 400 rows (`auto._CV_ROWS`)
+    above 500     the GP learns its hyper-parameters from 500 rows, and predicts from all (`gp._LEARN_ROWS`)
+    above 2,000   every surrogate is fitted to 2,000 rows (`Surrogate.max_rows`)
+
+Rows that are kept are always half the newest, which are nearest the front, and half spread evenly (`base.thin`).
+"""
 
 from __future__ import annotations
 
