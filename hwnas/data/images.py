@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,7 @@ class ColourDataset(Dataset):
         grey = copy.copy(self)
         grey.reference = replace(self.reference, channels=1)
         grey._set_channels(1)
+        print(f"hwnas: the colour images of {self.name} are converted to grey, as the network takes", file=sys.stderr)
         return grey
 
     def labels(self, split: str) -> Tensor:

@@ -66,7 +66,7 @@ def list_split(root: Path, folder: str, classes: Sequence[str]) -> tuple[Listing
 def check_root(root: Path, name: str) -> None:
     """BadInput unless there is a folder DIR/train; says what lies there instead."""
     if not root.is_dir():
-        raise BadInput(f"the folder {root} of data set {name} does not exist", LAYOUT, f"{name}:DIR")
+        raise BadInput(f"data set {name}: the folder {root} does not exist", LAYOUT)
     if (root / "train").is_dir():
         return
     if loose := _loose_image(root):

@@ -303,11 +303,12 @@ def test_floating_point_pixels_are_refused(root):
         get_dataset(f"folder:{root}")
 
 
-def test_colour_becomes_grey_for_a_network_of_one_channel(root):
+def test_colour_becomes_grey_for_a_network_of_one_channel(root, capsys):
     for path in (root / "test").rglob("*.png"):
         Image.new("RGB", (9, 9), (200, 100, 50)).save(path)
     colour = get_dataset(f"folder:{root}")
     grey = colour.with_channels(1)
+    assert f"the colour images of folder:{root} are converted to grey" in capsys.readouterr().err
     assert (colour.in_channels, grey.in_channels, colour.with_channels(3) is colour) == (3, 1, True)
     value = float(grey.images("test", 8).mean() * grey.std[0] + grey.mean[0])
     assert value * 255 == pytest.approx(0.299 * 200 + 0.587 * 100 + 0.114 * 50, abs=1)

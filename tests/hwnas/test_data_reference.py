@@ -41,7 +41,7 @@ def test_options_that_there_are_not_are_refused(text):
 def test_a_variable_replaces_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HWNAS_ROOT_CINIC10", str(tmp_path / "moved"))
     for text in ("cinic10", "cinic10:/from/another/machine"):
-        with pytest.raises(BadInput, match=f"the folder {tmp_path}/moved of data set cinic10 does not exist"):
+        with pytest.raises(BadInput, match=f"data set cinic10: the folder {tmp_path}/moved does not exist"):
             get_dataset(text)
 
 
