@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import lut
 from hwnas.compare import known, render
@@ -53,8 +54,10 @@ def say(**row: Any) -> None:
 
 
 def random_job(space: SearchSpace, arch: Architecture) -> Job:
-    """A network with random weights."""
-    return Job(space, arch, Network(space.layers(arch), arch), "random", counted(space, arch))
+    """A network with random weights, and activations of a trained one's size: some kernels feel it by some percent."""
+    network, seed = Network(space.layers(arch), arch), torch.Generator().manual_seed(0)
+    known.settle(network, torch.randn(4, space.in_channels, arch.r, arch.r, generator=seed))
+    return Job(space, arch, network, "random", counted(space, arch))
 
 
 def jobs(run: Path | None, mbv3: int) -> Iterator[tuple[str, Job]]:

@@ -95,7 +95,7 @@ def validate(
     emit(found)
     people().print(_changes(found))
     for line in found["differences"]:
-        people().print(f"differs: {line}")
+        people().print(f"differs: {line}", markup=False, soft_wrap=True)
 
 
 def _command() -> str:

@@ -114,7 +114,7 @@ def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
     import torch
 
     generator = torch.Generator().manual_seed(SEED)
-    _settle(network, torch.randn(4, 3, size, size, generator=generator))
+    settle(network, torch.randn(4, 3, size, size, generator=generator))
     folder = tempfile.TemporaryDirectory(prefix="hwnas-known-")
     with folder as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter through TorchScript is deprecated; the newer needs onnxscript
@@ -126,8 +126,8 @@ def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
         return read_bytes(Path(place) / "m.onnx")
 
 
-def _settle(network: nn.Module, images: Any) -> None:
-    """BatchNorm's running statistics become those of `images`."""
+def settle(network: nn.Module, images: Any) -> None:
+    """BatchNorm's running statistics become those of `images`; the network is left in evaluation mode."""
     import torch
 
     for module in network.modules():
