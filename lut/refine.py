@@ -109,7 +109,8 @@ class _Problem:
 
     def covariance(self, a: float, t: float, e: float, u: float) -> Floats:
         known: Floats = a**2 * self.by_feature + t**2 * self.by_layer + u**2 * self.by_group
-        return known + self.fixed + e**2 * np.eye(len(self.r))
+        known += self.fixed + e**2 * np.eye(len(self.r))
+        return known
 
     def log_likelihood(self, a: float, t: float, e: float, u: float) -> float:
         root = np.linalg.cholesky(self.covariance(a, t, e, u))

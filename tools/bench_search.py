@@ -64,7 +64,8 @@ def compare(args: argparse.Namespace) -> None:
             runs[seed] = run_once(problem, replace(METHODS[method], **changes), seed)
             write(curves, args.out, args.set)
         print(line(problem, method, seed, runs[seed]), flush=True)
-    figure(curves).write_html(args.out / "curves.html", include_plotlyjs=True)
+    drawn = "document.documentElement.dataset.drawn = ''"  # what tools/screenshot waits for
+    figure(curves).write_html(args.out / "curves.html", include_plotlyjs=True, post_script=drawn)
     print(table(curves))
 
 
@@ -88,7 +89,7 @@ NOTES = (
     "at 148, at 340: mean hypervolume after so many evaluations; seed: of the seed's code",
     "after 340; by: evaluations after which the mean is above that; p(ours): paired t-test",
     "against ours at 340; opt.: predicted minus evaluated top-1, points; dom.: share of the",
-    "proposals that others dominate once they are evaluated (the seed's code: 0.5 and half)",
+    "proposals that others dominate once they are evaluated (of the seed's code: 0.5 points, half)",
 )
 
 

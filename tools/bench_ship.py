@@ -1,6 +1,6 @@
 """What the acceptance of shipping asks for, on this machine; run it when nothing else does.
 
-    python tools/bench_ship.py auto [--run RUN] [--mbv3 5] [--mbv3-only]   what auto picks, against an independent timing
+    python tools/bench_ship.py auto [--run RUN] [--mbv3 5] [--mbv3-only]   auto against an independent timing
     python tools/bench_ship.py intervals TABLE.json … [--archs 40]   measured within the predicted interval, and budgets
     python tools/bench_ship.py int8 [--run RUN]                 accuracy on the test set and latency of int8 and fp32
     python tools/bench_ship.py compare [--run RUN] [--models …] the paper's Table 3 for this device

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,9 +88,13 @@ class SupernetAccuracy:
         """
         with torch_threads(self.threads):
             network = transferred(self.supernet, arch, self.space.classes)
-            network.to(self.group.device, memory_format=torch.channels_last)
+            network.to(self.group.device).to(memory_format=torch.channels_last)
             if self.finetune_epochs:
-                options = {"epochs": self.finetune_epochs, "lr": self.finetune_lr, "recipe": self.recipe}
+                options: dict[str, Any] = {
+                    "epochs": self.finetune_epochs,
+                    "lr": self.finetune_lr,
+                    "recipe": self.recipe,
+                }
                 finetune(network, self.dataset, **options, group=self.group)
             return self.validate(network)
 

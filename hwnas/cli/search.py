@@ -13,8 +13,8 @@ from rich.table import Table
 from hwnas.cli.shared import emit, people, people_table
 
 if TYPE_CHECKING:
-    from hwnas.search.offer import Offer
     from hwnas.search.insights import Insight
+    from hwnas.search.offer import Offer
     from hwnas.search.run import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]

@@ -109,12 +109,14 @@ def markdown(sheet: Mapping[str, Any]) -> str:
 
 def _head(sheet: Mapping[str, Any]) -> list[str]:
     engine, labels = sheet["engine"], sheet["preprocessing"]["labels"]
+    shown = ", ".join([*labels[:SHOWN], *(["…"] if len(labels) > SHOWN else [])])
     return [
         f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
-        f"An image classifier of {len(labels)} classes ({', '.join(labels[:SHOWN])}{', …' if len(labels) > SHOWN else ''}), "
+        f"An image classifier of {len(labels)} classes ({shown}), "
         f"ready to run: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
         "`python run.py IMAGE` names the likeliest classes of an image. Each figure below says how it was obtained: "
-        "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its interval.",
+        "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its "
+        "interval.",
     ]  # fmt: skip
 
 
@@ -122,7 +124,8 @@ def _about(sheet: Mapping[str, Any]) -> list[str]:
     rows = [f"| {NAMES.get(name, name)} | {_figure(value)} |" for name, value in sheet["objectives"].items()]
     return [
         "## The network", "",
-        f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`. Weights: {sheet['weights']}.", "",
+        f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`. "
+        f"Weights: {sheet['weights']}.", "",
         "| known before it was exported | value |", "|---|---|", *rows,
     ]  # fmt: skip
 

@@ -31,9 +31,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def run_layer(
-    spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor], drop_connect: float = 0.0
-) -> Tensor:
+def run_layer(spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor], drop_connect: float = 0.0) -> Tensor:
     """How data flows through one layer, for the static network and for the supernet alike.
 
     Args:

@@ -92,8 +92,8 @@ class Training:
         self.group.check_batch(smallest_batch(self.size, self.recipe.batch))
         self.regularise = regularise or Regularise()
         network.dropout, network.drop_connect = self.recipe.dropout, self.regularise.drop_connect
-        network.to(self.group.device, memory_format=torch.channels_last)
-        self.teacher = teacher and teacher.to(self.group.device, memory_format=torch.channels_last)
+        network.to(self.group.device).to(memory_format=torch.channels_last)
+        self.teacher = teacher and teacher.to(self.group.device).to(memory_format=torch.channels_last)
         self.model = self.group.parallel(network)
         self.descent = Descent(network, self.recipe, self.group.device)
         changed = self.regularise.randaugment or self.regularise.mixup or self.regularise.cutmix

@@ -36,7 +36,7 @@ class Descent:
     def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device) -> None:
         self.model, self.recipe, self.device = model, recipe, device
         self.sgd = make_optimiser(model, recipe)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")  # type: ignore[attr-defined]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
 
     def autocast(self) -> torch.autocast:
         """Around a forward pass: products in the recipe's precision."""
@@ -45,7 +45,7 @@ class Descent:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss."""
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def update(self, lr: float) -> None:
         """One step with the gradients that are there, which are then cleared."""

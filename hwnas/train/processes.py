@@ -159,7 +159,7 @@ def _speaks_first() -> bool:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        store = distributed.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=10))
+        store = distributed.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=10))  # type: ignore[attr-defined]
         return bool(store.add(f"hwnas/failed/{restart}", 1) == 1)
     except RuntimeError:  # torchrun is gone, and the count with it
         return True

@@ -56,4 +56,4 @@ def averaged(network: Network, decay: float) -> AveragedModel:
         n = float(count)
         torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + n) / (10 + n)))
 
-    return AveragedModel(network, multi_avg_fn=torch.no_grad()(follow))
+    return AveragedModel(network, multi_avg_fn=torch.no_grad()(follow))  # type: ignore[arg-type]

@@ -78,7 +78,7 @@ class _Run:
         group.check_batch(smallest_batch(self.dataset.size("train"), config.recipe.batch))
         self.elastic = [Elastic.of(space, phase) for phase in config.phases]
         self.supernet = Supernet(space, dropout=config.recipe.dropout, seed=config.seed)
-        self.supernet.to(group.device, memory_format=torch.channels_last)
+        self.supernet.to(group.device).to(memory_format=torch.channels_last)
         self.model = group.parallel(self.supernet, changing=True)
         self.descent = Descent(self.supernet, config.recipe, group.device)
         self.total, self.done = sum(phase.epochs for phase in config.phases), 0
@@ -131,7 +131,7 @@ class _Run:
         """A copy of the largest network."""
         network = self.supernet.extract(self.supernet.space.extremes()[1])
         network.dropout = 0.0
-        return network.to(self.group.device, memory_format=torch.channels_last)
+        return network.to(self.group.device).to(memory_format=torch.channels_last)
 
     def train_epoch(self, index: int, epoch: int) -> float:
         """One pass over the training images; returns the mean loss."""

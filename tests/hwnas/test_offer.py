@@ -10,8 +10,8 @@ import pytest
 import lut
 from hwnas.onnx_writer import write_onnx
 from hwnas.search.archive import Evaluation
-from hwnas.search.offer import measurer, offer
 from hwnas.search.objectives import make_objectives
+from hwnas.search.offer import measurer, offer
 from hwnas.search.problem import Problem
 from hwnas.search.select import select
 from lut.correction import Interval
