@@ -1,9 +1,10 @@
 """int8 by post-training quantisation: which parts stay in float, and whether the result still is the network.
 
 `profilers.quantise` writes the model, one for every runtime. On four trained `tiny` networks (400 test images of
-digits, AMD EPYC with AVX-512 VNNI, ONNX Runtime 1.32, OpenVINO 2026.4) it lost at most 0.25 points of top-1, with weights of 7
-bits as with 8; NNCF 3.4 (its defaults, the same calibration images) lost 0 to 2.5, so OpenVINO gets this model too.
-Where sums saturate in 16 bits (x86 without VNNI or AMX) weights have 7 bits; the datasheet says how many they have.
+digits, AMD EPYC with AVX-512 VNNI, ONNX Runtime 1.32, OpenVINO 2026.4) it lost at most 0.25 points of top-1, with
+weights of 7 bits as with 8; NNCF 3.4 (its defaults, the same calibration images) lost 0 to 2.5, so OpenVINO gets this
+model too. Where sums saturate in 16 bits (x86 without VNNI or AMX) weights have 7 bits; the datasheet says how many
+they have.
 """
 
 from __future__ import annotations
