@@ -109,11 +109,21 @@ def show(
 def estimate(
     space: SpaceName, out: Out, gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
     batch: int = 64, resolutions: Resolutions = None,
+    networks: Annotated[
+        Path | None, typer.Option(help='Lines {"arch": …, "latency_ms": …} measured on the card; one is enough.')
+    ] = None,
 ) -> None:  # fmt: skip
-    """A table from a GPU's data sheet: ranks networks, its milliseconds are not to be trusted."""
+    """A table from a GPU's data sheet: ranks networks; its milliseconds need a network measured on the card."""
     from lut.roofline import estimate as estimate_table
+    from lut.roofline import scaled
 
-    table = estimate_table(space_of(space, resolutions), gpu, batch)
+    chosen = space_of(space, resolutions)
+    table = estimate_table(chosen, gpu, batch)
+    if networks is not None:
+        archs, times = read_archs(chosen, networks), lut_networks.latencies(networks)
+        save(scaled(table, chosen, archs, times), out)
+        _tell(out, [])
+        return
     save(table, out)
     _tell(out, [f"estimated from the data sheet of {table.device}, not measured: good for ranking only"])
 

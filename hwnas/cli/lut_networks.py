@@ -81,7 +81,7 @@ def fit(
     from lut.fewshot import fit as fit_table
 
     chosen = space_of(space, resolutions)
-    archs, times = read_archs(chosen, networks), _latencies(networks)
+    archs, times = read_archs(chosen, networks), latencies(networks)
     table = fit_table(chosen, archs, times, batch, device)
     save(table, out)
     emit(table.provenance["cross_validated"])
@@ -120,7 +120,7 @@ def _read_networks(path: Path, name: str | None) -> tuple[SearchSpace, list[Arch
     return space, read_archs(space, path)
 
 
-def _latencies(path: Path) -> list[float]:
+def latencies(path: Path) -> list[float]:
     """The "latency_ms" of each line; BadInput names the line without one."""
     found = []
     for where, row in _rows(path):

@@ -10,7 +10,7 @@ from hwnas.space import get_space
 from lut import load, save
 from lut.gpus import GPUS, get_gpu
 from lut.kernels import kernels
-from lut.roofline import TRUST, estimate
+from lut.roofline import TRUST, estimate, scaled
 from profilers.errors import BadInput
 
 
@@ -68,3 +68,24 @@ def test_ranks_published_measurements(published, card, column):
     assert spearmanr(predicted.ms, measured).statistic >= 0.98
     inside = (predicted.low <= measured) & (measured <= predicted.high)
     assert inside.mean() >= TRUST.coverage
+
+
+@pytest.mark.parametrize(("card", "column"), [("Titan RTX", "titan_rtx_64"), ("Titan Xp", "titan_xp_64")])
+def test_one_measured_network_gives_milliseconds(published, card, column):
+    rows = [json.loads(line) for line in (published / "help/ofa_gpu_latency.jsonl").read_text().splitlines()]
+    space = get_space("mbv3", sorted({row["arch"]["r"] for row in rows}))
+    archs, measured = [space.parse(r["arch"]) for r in rows], np.array([r["latency_ms"][column] for r in rows])
+    inside = []
+    for i in range(0, len(rows), 250):
+        table = scaled(estimate(space, card), space, archs[i : i + 1], measured[i : i + 1].tolist())
+        predicted = table.bind(space).predict(space.encode(archs))
+        assert table.status == "fitted" and predicted.ms[i] == pytest.approx(measured[i])
+        inside.append(np.mean((predicted.low <= measured) & (measured <= predicted.high)))
+    assert np.mean(inside) >= table.interval.coverage
+
+
+@pytest.mark.parametrize("times", [[], [0.0], [float("nan")], [1.0, 2.0]])
+def test_scaling_needs_measured_times(times):
+    space = get_space("mbv3", [224])
+    with pytest.raises(BadInput):
+        scaled(estimate(space, "A10"), space, space.extremes()[:1], times)
