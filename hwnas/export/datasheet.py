@@ -108,7 +108,7 @@ def markdown(sheet: Mapping[str, Any]) -> str:
 
 
 def _head(sheet: Mapping[str, Any]) -> list[str]:
-    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"]
+    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"] or []
     shown = ", ".join([*labels[:SHOWN], *(["…"] if len(labels) > SHOWN else [])])
     return [
         f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
