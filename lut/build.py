@@ -83,6 +83,7 @@ def build(
     options, plan, builder = options or Options(), plan or BuildPlan(), get_builder(method)
     if builder.traced and not profiler.traces:
         raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
+    profiler.keep_beside(out)
     settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed}
     partial = Partial.open(out, settings, fingerprint(profiler, options), force=force)
     steps = list(_steps(space, plan))

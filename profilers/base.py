@@ -152,6 +152,9 @@ class Profiler(ABC):
         if options.precision not in (here := self.supported_precisions()):
             raise BadInput(f"precision {options.precision!r}, which {self.name} lacks on this device", ", ".join(here))
 
+    def keep_beside(self, path: Path) -> None:  # noqa: B027
+        """What speeds up later loads may be kept beside that file; most runtimes have nothing to keep."""
+
     def supported_precisions(self) -> tuple[str, ...]:
         """Those of `precisions` that this device computes in."""
         return self.precisions

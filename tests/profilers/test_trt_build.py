@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from profilers import cuda, trt_build
-from profilers.base import Status
+from profilers.base import Options, Status
 from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
 from profilers.registry import get_profiler
+from profilers.trt import TensorRt
 from profilers.trt_build import TENSORRT, TENSORRT_RTX, Settings, build
 from profilers.trt_manifest import Here, check_manifest
 from tests.profilers import models
@@ -58,6 +59,23 @@ def test_an_engine_of_another_version_is_refused(rtx):
     built = build(TENSORRT_RTX, models.chain(), settings())
     with pytest.raises(FingerprintMismatch, match="version: 99"):
         check_manifest(built.manifest, built.data, Here("tensorrt-rtx", "99", "card", "sm86"))
+
+
+def test_kernel_timings_are_kept_beside_the_table(monkeypatch, tmp_path):
+    kept = []
+
+    def stop(flavour, model, settings):
+        kept.append(settings.timing_cache)
+        raise EngineUnavailable("enough")
+
+    monkeypatch.setattr("profilers.trt_build.build", stop)
+    monkeypatch.setattr(TensorRt, "require", lambda self, options: None)
+    profiler = TensorRt()
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable, match="enough"):
+            profiler.load(models.chain(), Options())
+        profiler.keep_beside(tmp_path / "gpu.json")
+    assert kept == [None, tmp_path / "gpu.timing"]
 
 
 def test_half_precision_makes_the_engine_smaller(rtx):
