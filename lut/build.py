@@ -21,7 +21,7 @@ from lut.bench import TOGETHER, Bench, network_time, open_bench, require
 from lut.builders import Builder, get_builder
 from lut.observe import Unit, pool, relative_errors
 from lut.partial import Partial
-from lut.protocols import Space, Writer
+from lut.protocols import Genes, Space, Writer
 from lut.store import save
 from lut.table import LatencyTable, SpaceId
 from profilers.base import Options, Profiler, TimingPlan
@@ -145,23 +145,22 @@ def _work(
             done = builder.measure(bench, step.resolution, _seed(plan, step.name), earlier=_covers(partial.units))
             partial.add(replace(done, name=step.name))
         else:
-            partial.add(_networks(bench, plan, step.name, step.rows))
+            genes = bench.space.sample(plan.networks, np.random.default_rng(_seed(plan, "networks")))[step.rows]
+            partial.add(time_networks(bench, genes, step.name, _seed(plan, step.name)))
 
 
 def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
     """Whether the layers are known well enough, or the step would exceed the budget."""
-    covers = _covers(units)
-    if step.rows is None and float(np.median(relative_errors(pool(covers)))) <= plan.target:
-        return True
     spent, usual = sum(u.seconds for u in units), float(np.median([u.seconds for u in units]))
-    return plan.budget_seconds is not None and spent + usual > plan.budget_seconds
+    if plan.budget_seconds is not None and spent + usual > plan.budget_seconds:
+        return True
+    return step.rows is None and _layers_error(units) <= plan.target
 
 
-def _networks(bench: Bench, plan: BuildPlan, name: str, rows: slice) -> Unit:
-    """Whole networks end to end; which they are follows from the plan alone."""
+def time_networks(bench: Bench, genes: Genes, name: str, seed: int) -> Unit:
+    """Whole networks, timed together end to end; MeasurementFailed if most of them cannot be."""
     started = time.monotonic()
-    genes = bench.space.sample(plan.networks, np.random.default_rng(_seed(plan, "networks")))[rows]
-    timed = bench.networks(genes, NETWORKS, _seed(plan, name))
+    timed = bench.networks(genes, NETWORKS, seed)
     require(timed, "whole networks")
     archs = bench.space.decode(genes)
     done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
@@ -172,8 +171,12 @@ def _networks(bench: Bench, plan: BuildPlan, name: str, rows: slice) -> Unit:
 
 
 def _precision(units: Sequence[Unit]) -> str:
-    covers = _covers(units)
-    return f", layers known to {float(np.median(relative_errors(pool(covers)))):.1%}" if covers else ""
+    return f", layers known to {_layers_error(units):.1%}" if _covers(units) else ""
+
+
+def _layers_error(units: Sequence[Unit]) -> float:
+    """The layers' median relative standard error."""
+    return float(np.median(relative_errors(pool(_covers(units)))))
 
 
 def _covers(units: Sequence[Unit]) -> list[Unit]:

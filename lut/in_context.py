@@ -4,8 +4,8 @@
     nodes (m, N)   milliseconds of each node in each traced run
     t (L,)         a layer's milliseconds; they add up to the network's untraced time
 
-Traced and untraced runs of the same network are interleaved, so that both see the same machine. Where the first cover
-shows that tracing costs next to nothing (`FREE`), later ones are timed traced only, which halves the models to load;
+Traced and untraced runs of the same network are interleaved, so that both see the same machine. Where the covers so
+far show that tracing costs next to nothing (`FREE`), the next are timed traced only, which halves the models to load;
 whole networks, always untraced, set the scale (`lut.refine`).
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -76,6 +77,11 @@ def parse_json(text: str, what: str) -> Any:
 def read_json(path: Path) -> Any:
     """`parse_json` of a file."""
     return parse_json(read_text(path), str(path))
+
+
+def sha256(data: bytes) -> str:
+    """As hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from profilers.base import Status
 from profilers.cuda import gpu, gpu_status
 from profilers.errors import BadInput, EngineUnavailable
-from profilers.files import read_bytes, write_bytes
+from profilers.files import read_bytes, sha256, write_bytes
 from profilers.narrow import Prepared, prepare
-from profilers.trt_manifest import BuiltEngine, Here, check_form, make_manifest, sha256
+from profilers.trt_manifest import BuiltEngine, Here, check_form, make_manifest
 
 if TYPE_CHECKING:
     import tensorrt as T

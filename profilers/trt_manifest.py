@@ -6,13 +6,12 @@ to be those of its manifest. Manifest and engine lie side by side, `model.sm86.e
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from profilers.errors import BadInput, FingerprintMismatch
-from profilers.files import read_bytes, read_json, write_bytes, write_json
+from profilers.files import read_bytes, read_json, sha256, write_bytes, write_json
 
 KIND, SCHEMA = "hwnas-engine", 1
 SUFFIX = ".engine"
@@ -40,11 +39,6 @@ class Here:
     version: str
     gpu: str = ""
     capability: str = ""
-
-
-def sha256(data: bytes) -> str:
-    """As hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def make_manifest(data: bytes, onnx: bytes, here: Here, targets: tuple[str, ...], **facts: Any) -> dict[str, Any]:

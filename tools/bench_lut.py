@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,13 +23,12 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import SearchSpace, get_space, parse_resolutions
 from lut import LatencyTable
 from lut.assemble import assemble
-from lut.bench import TOGETHER, Bench, network_time, open_bench
-from lut.build import NETWORKS
+from lut.bench import TOGETHER, Bench, open_bench
+from lut.build import time_networks
 from lut.in_context import InContext
 from lut.isolated import COLD, Isolated
 from lut.observe import Unit, pool
 from lut.partial import Partial
-from lut.protocols import Genes
 from lut.verify import PLAN, compare, measure
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
@@ -106,18 +104,10 @@ def take_turns(place: Bench, space: SearchSpace, seed: int) -> Units:
         units["context"].append(InContext().measure(place, pixels, seed + i, earlier=units["context"]))
         units["hot"].append(Isolated().measure(place, pixels, seed + i))
         units["cold"].append(Isolated().measure(place, pixels, seed + i, COLD))
-        units["networks"] += [networks(place, space, genes, group, seed) for group in some.tolist()]
+        for group in some.tolist():
+            rows = genes[group * TOGETHER : (group + 1) * TOGETHER]
+            units["networks"].append(time_networks(place, rows, f"networks {group + 1}", seed + group))
     return units
-
-
-def networks(place: Bench, space: SearchSpace, genes: Genes, group: int, seed: int) -> Unit:
-    """One group of whole networks, end to end."""
-    started, some = time.monotonic(), genes[group * TOGETHER : (group + 1) * TOGETHER]
-    timed = place.networks(some, NETWORKS, seed + group)
-    archs = space.decode(some)
-    done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
-    seconds = time.monotonic() - started
-    return Unit(f"networks {group + 1}", {}, done, timed.sentinels, seconds, timed.blocks, timed.rejected)
 
 
 def make_tables(

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Resolutions, SpaceName, emit, people, read_archs, space_of
+from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of
+from hwnas.networks import read_archs
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import Options

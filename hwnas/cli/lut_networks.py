@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hwnas.cli.shared import Resolutions, SpaceName, emit, people, read_archs, space_of
-from hwnas.networks import holds_net_config, read_network
+from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of
+from hwnas.networks import holds_net_config, read_archs, read_network
 from hwnas.space import Architecture, SearchSpace, get_space
 from lut import save
 from profilers.base import Options

@@ -13,7 +13,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.networks import read_archs as read_archs
 from hwnas.space import SPACES, SearchSpace, get_space, parse_resolutions
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import emit, people, people_table, read_archs
+from hwnas.cli.shared import emit, people, people_table
 from hwnas.data_reference import resolve_reference
+from hwnas.networks import read_archs
 from hwnas.settings import build, read_toml
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]

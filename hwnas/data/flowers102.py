@@ -5,10 +5,8 @@ Source: Nilsback and Zisserman 2008.
 
 from __future__ import annotations
 
-from hwnas.data.check import open_files
 from hwnas.data.dataset import Dataset
-from hwnas.data.images import PHOTOS
-from hwnas.data.published import Published
+from hwnas.data.published import Published, with_own_splits
 from hwnas.data_reference import Reference
 
 CLASSES = 102
@@ -19,10 +17,6 @@ def load_flowers102(reference: Reference) -> Dataset:
     """By 102 classes; older torchvision does not know their names, there they are numbers."""
     from torchvision.datasets import Flowers102
 
-    root = reference.folder
     files = [Flowers102._file_dict[key] for key in ("label", "setid")]
-    names = ("train", "val", "test")
-    opened = _FLOWERS.open(root, lambda: [Flowers102(root, split=s) for s in names], files)
-    listings = {s: _FLOWERS.listing(x._image_files, x._labels, root) for s, x in zip(names, opened, strict=True)}
     classes = getattr(Flowers102, "classes", None) or [str(i) for i in range(CLASSES)]
-    return open_files(reference, root, listings, classes, PHOTOS)
+    return with_own_splits(_FLOWERS, reference, Flowers102, files, classes)

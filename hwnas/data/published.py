@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from hwnas.data.images import Listing
+from hwnas.data.check import open_files
+from hwnas.data.dataset import SPLITS, Dataset
+from hwnas.data.images import PHOTOS, Listing
+from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
 T = TypeVar("T")
@@ -62,3 +65,26 @@ def same_classes(found: Sequence[Sequence[str]], place: Path) -> list[str]:
             differ = sorted(set(classes) ^ set(found[0]))
             raise BadInput(f"the splits in {place} have other classes ({', '.join(differ[:3])})", "the same in each")
     return list(found[0])
+
+
+def with_own_splits(
+    published: Published,
+    reference: Reference,
+    make: Callable[..., Any],
+    files: Sequence[tuple[str, str]] = (),
+    class_names: Sequence[str] | None = None,
+) -> Dataset:
+    """A data set of photos that torchvision has as training, validation and test images.
+
+    Args:
+        published: where it lies.
+        reference: of the data set.
+        make: torchvision's class, called with the folder and `split`.
+        files: as of `Published.open`.
+        class_names: in the order of the labels; by default what torchvision calls them.
+    """
+    root = reference.folder
+    opened = published.open(root, lambda: [make(root, split=split) for split in SPLITS], files)
+    names = class_names or same_classes([x.classes for x in opened], root)
+    listings = {s: published.listing(x._image_files, x._labels, root) for s, x in zip(SPLITS, opened, strict=True)}
+    return open_files(reference, root, listings, names, PHOTOS)

@@ -7,7 +7,6 @@ content and of every file of the folder; a changed one is refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from profilers.errors import BadInput
-from profilers.files import inside, read_bytes, read_json, write_json, write_text
+from profilers.files import inside, read_bytes, read_json, sha256, write_json, write_text
 
 SCHEMA, FILE, KIND = 3, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
@@ -54,15 +53,10 @@ class Figure:
         return f"{number}{interval}, {self.how}"
 
 
-def digest(data: bytes) -> str:
-    """SHA-256 as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def file_facts(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """Size and SHA-256 of files in the folder."""
     found = {name: read_bytes(inside(folder, name)) for name in names}
-    return {name: {"bytes": len(data), "sha256": digest(data)} for name, data in found.items()}
+    return {name: {"bytes": len(data), "sha256": sha256(data)} for name, data in found.items()}
 
 
 def write(folder: Path, content: Mapping[str, Any]) -> None:
@@ -89,7 +83,7 @@ def read(folder: Path) -> dict[str, Any]:
     if wrong:
         raise BadInput(f"{folder / FILE} lacks {', '.join(wrong)}", remedy="export it again")
     for name, facts in sheet["files"].items():
-        if digest(read_bytes(inside(folder, name))) != facts.get("sha256"):
+        if sha256(read_bytes(inside(folder, name))) != facts.get("sha256"):
             raise BadInput(
                 f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy="export it again"
             )
@@ -97,7 +91,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def _checksum(sheet: Mapping[str, Any]) -> str:
-    return digest(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
+    return sha256(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
 
 
 def markdown(sheet: Mapping[str, Any]) -> str:
@@ -108,7 +102,7 @@ def markdown(sheet: Mapping[str, Any]) -> str:
 
 
 def _head(sheet: Mapping[str, Any]) -> list[str]:
-    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"] or []
+    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"]
     shown = ", ".join([*labels[:SHOWN], *(["…"] if len(labels) > SHOWN else [])])
     return [
         f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lut
-from hwnas.export.datasheet import Figure, digest
+from hwnas.export.datasheet import Figure
 from hwnas.export.job import Job, counted
 from hwnas.networks import Placed
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
-from profilers.files import read_bytes, read_json
+from profilers.files import read_bytes, read_json, sha256
 
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
@@ -71,7 +71,7 @@ def job_of_network(path: Path, tables: Sequence[Path]) -> Job:
     network, space, provenance = load_network(path)
     assert network.arch is not None  # the file has one
     dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
-    weights = f"trained on {dataset.name} ({path.name}, SHA-256 {digest(read_bytes(path))[:16]})"
+    weights = f"trained on {dataset.name} ({path.name}, SHA-256 {sha256(read_bytes(path))[:16]})"
     loaded = [lut.load(table) for table in tables]
     return Job(space, network.arch, network, weights, counted(space, network.arch), loaded, dataset)
 
@@ -122,7 +122,7 @@ class RunSource:
     @property
     def weights(self) -> str:
         """The supernet's SHA-256, "" for random weights."""
-        return digest(read_bytes(self.supernet)) if self.supernet else ""
+        return sha256(read_bytes(self.supernet)) if self.supernet else ""
 
     def job(self, key: str) -> Job:
         """The network of that id, with its weights."""
@@ -178,5 +178,5 @@ def _job(
 
     network, dataset = inherit(supernet, space, arch)
     calibrated = f", BatchNorm recalibrated on {dataset.name}" if dataset else ""
-    weights = f"inherited from {supernet.name} (SHA-256 {digest(read_bytes(supernet))[:16]}){calibrated}"
+    weights = f"inherited from {supernet.name} (SHA-256 {sha256(read_bytes(supernet))[:16]}){calibrated}"
     return Job(space, arch, network, weights, objectives, tables, dataset)

@@ -1,7 +1,7 @@
 """The cache of public files: each with its SHA-256 beside it, recorded when it was first taken, checked ever after.
 
 CACHE/PATH            the file, complete
-CACHE/PATH.sha256     {"sha256", "bytes", "from"}; stays if the file is removed
+CACHE/PATH.sha256     {"sha256", "bytes", "source"}; stays if the file is removed
 CACHE/PATH.part       what has arrived of a download; .part.json belongs to it
 CACHE/PATH.lock       held while one process takes the file; others wait
 """

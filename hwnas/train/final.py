@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from hwnas.train.evaluate import calibration_batches, recalibrate, top1
 from hwnas.train.finetune import Training
 from hwnas.train.optimise import Diverged, torch_threads
 from hwnas.train.processes import Group, joined
-from hwnas.train.state import StateFile, fact
+from hwnas.train.state import StateFile, fact, stored_values
 from profilers.errors import BadInput
-from profilers.files import read_bytes
+from profilers.files import read_bytes, sha256
 from profilers.progress import Progress
 
 SPLITS = ("val", "test")
@@ -42,7 +41,7 @@ class Finetuning:
         named = get_space(config.space, config.resolutions, data.classes) if config.space else None
         if config.supernet is not None:
             self.supernet, _ = open_supernet(config.supernet, named)
-            source["supernet_sha256"] = hashlib.sha256(read_bytes(config.supernet)).hexdigest()
+            source["supernet_sha256"] = sha256(read_bytes(config.supernet))
         own = self.supernet.space if self.supernet else named
         assert own is not None  # the configuration has one of them
         self.space = get_space(own.name, config.resolutions or own.resolutions, data.classes)
@@ -73,9 +72,7 @@ class Finetuning:
 
     def filled(self, stored: Any) -> Mapping[str, Any]:
         """A stored identity with today's defaults for keys that it lacks."""
-        if not isinstance(stored, Mapping):
-            raise BadInput(f"a stored configuration is {stored!r}", "a section", "remove that file to train anew")
-        known = {k: v for k, v in stored.items() if v is not None}
+        known = stored_values(stored)
         source = {"supernet_sha256": known.pop("supernet_sha256", "")}
         paths = {"archs": Path(), "out": Path(), "supernet": Path()}  # not part of it, but required
         return build(FinetuneConfig, {**known, **paths}, "a stored configuration").to_json() | source

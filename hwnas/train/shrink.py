@@ -39,8 +39,7 @@ from hwnas.train.optimise import (
     torch_threads,
 )
 from hwnas.train.processes import Group, accumulating, joined
-from hwnas.train.state import StateFile, fact
-from profilers.errors import BadInput
+from hwnas.train.state import StateFile, fact, stored_values
 from profilers.progress import Progress
 
 
@@ -227,7 +226,4 @@ class _Run:
 
 def _filled(config: Any) -> Mapping[str, Any]:
     """A stored configuration with today's defaults for keys that it lacks."""
-    if not isinstance(config, Mapping):
-        raise BadInput(f"a stored configuration is {config!r}", "a section", "remove that file to train anew")
-    known = {k: v for k, v in config.items() if v is not None}
-    return build(SupernetConfig, {**known, "out": Path()}, "a stored configuration").to_json()
+    return build(SupernetConfig, {**stored_values(config), "out": Path()}, "a stored configuration").to_json()

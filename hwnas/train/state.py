@@ -72,3 +72,10 @@ def fact(training: Mapping[str, Any], name: str, kind: type[T], path: Path) -> T
     if not isinstance(value, kind):
         raise BadInput(f"{path} says {name} = {value!r}", f"a value of type {kind.__name__}", "remove that file")
     return value
+
+
+def stored_values(config: Any) -> dict[str, Any]:
+    """The keys of a stored configuration that have a value; BadInput if it is none."""
+    if not isinstance(config, Mapping):
+        raise BadInput(f"a stored configuration is {config!r}", "a section", "remove that file to train anew")
+    return {k: v for k, v in config.items() if v is not None}

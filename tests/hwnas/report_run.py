@@ -117,7 +117,7 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
             "value": float(row.objectives["top1"]) - 0.4, "unit": "%",
             "how": "measured: this engine on the 360 images of digits's test split"}},
         "preprocessing": {"layout": "NCHW, float32", "size": row.arch["r"], "channels": 1, "mean": None, "std": None,
-                          "note": "", "labels": None},
+                          "note": "", "labels": [str(i) for i in range(10)]},
         "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
         "running": {}, "request": {}, "contest": {},
     }  # fmt: skip

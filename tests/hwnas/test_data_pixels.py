@@ -11,17 +11,7 @@ from PIL import Image
 
 from hwnas.data import get_dataset
 from profilers.errors import BadInput
-from tests.hwnas.image_files import labels_of, picture, write_folder
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HWNAS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def root(tmp_path):
-    return write_folder(tmp_path / "data", {"train": 10, "test": 2})
+from tests.hwnas.image_files import labels_of, picture
 
 
 def encoded(mode: str, **options) -> bytes:

@@ -14,11 +14,6 @@ from profilers.errors import BadInput
 from tests.hwnas import image_files as files
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HWNAS_CACHE", str(tmp_path / "cache"))
-
-
 def check(dataset, sizes: tuple[int, int, int], classes: list[str]) -> None:
     """Sizes, names, that each image shows the class of its label at any resolution, and that splits are disjoint."""
     assert tuple(dataset.size(s) for s in ("train", "val", "test")) == sizes

@@ -115,7 +115,7 @@ def test_an_engine_goes_through_its_folder(profiler, tmp_path):
 def test_a_damaged_engine_with_a_manifest_of_its_own_is_refused(profiler, say):
     """The hash fits, so TensorRT itself has to see it."""
     from profilers.errors import HwnasError
-    from profilers.trt_manifest import sha256
+    from profilers.files import sha256
 
     built = trt_build.build(profiler.flavour, models.chain(), Settings(batch=1))
     data = built.data[: len(built.data) // 2]
