@@ -17,7 +17,7 @@ from profilers import cuda, trt_build, trt_layers
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from profilers.trt_build import TENSORRT, TENSORRT_RTX, Flavour, Settings
-from profilers.trt_manifest import BuiltEngine, check_manifest
+from profilers.trt_manifest import BuiltEngine, check_manifest, check_runtime
 
 if TYPE_CHECKING:
     import tensorrt as T
@@ -54,10 +54,12 @@ class TensorRt(Profiler):
             BadInput: the engine is not the one of its manifest.
             FingerprintMismatch: it was built for another GPU or version; the field is named.
         """
-        status = self.status()
+        status, here = self.status(), trt_build.here(self.flavour)
+        if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
+            check_runtime(built.manifest, built.data, here)
         if not status.available:
             raise EngineUnavailable(status.reason, remedy=status.remedy)
-        check_manifest(built.manifest, built.data, trt_build.here(self.flavour))
+        check_manifest(built.manifest, built.data, here)
         return open_session(self.flavour, built.data)
 
     def _status(self) -> Status:

@@ -62,23 +62,36 @@ def check_manifest(manifest: dict[str, Any], data: bytes, here: Here) -> None:
     """Before deserialising: the engine is the manifest's, and this is where it runs.
 
     Raises:
+        BadInput, FingerprintMismatch: as `check_runtime` does, and for another GPU.
+    """
+    check_runtime(manifest, data, here)
+    differ = []
+    if manifest["gpu"] not in ("", here.gpu):  # one built for targets was tuned on no GPU
+        differ.append(_difference("gpu", here.gpu, manifest["gpu"]))
+    if here.capability not in manifest["targets"]:
+        differ.append(_difference("capability", here.capability, " ".join(manifest["targets"])))
+    _refuse(differ)
+
+
+def check_runtime(manifest: dict[str, Any], data: bytes, here: Here) -> None:
+    """What can be checked without a GPU: the engine is the manifest's, and of this runtime.
+
+    Raises:
         BadInput: no manifest of this schema, or an engine whose SHA-256 is another.
-        FingerprintMismatch: another runtime, version or GPU; the field is named.
+        FingerprintMismatch: another runtime or version; the field is named.
     """
     check_form(manifest)
     if sha256(data) != manifest["engine_sha256"]:
         raise BadInput("the engine is not the one of its manifest (SHA-256 differs)", remedy=REBUILD)
-    differ = [
-        f"{name}: {mine or 'none'} here, {theirs or 'none'} there"
-        for name, mine, theirs in (
-            ("runtime", here.runtime, manifest["runtime"]),
-            ("version", here.version, manifest["version"]),
-            ("gpu", here.gpu, manifest["gpu"] or here.gpu),  # one built for targets was tuned on no GPU
-        )
-        if mine != theirs
-    ]
-    if here.capability not in manifest["targets"]:
-        differ.append(f"capability: {here.capability or 'none'} here, {' '.join(manifest['targets'])} there")
+    both = (("runtime", here.runtime, manifest["runtime"]), ("version", here.version, manifest["version"]))
+    _refuse([_difference(*row) for row in both if row[1] != row[2]])
+
+
+def _difference(name: str, mine: str, theirs: str) -> str:
+    return f"{name}: {mine or 'none'} here, {theirs or 'none'} there"
+
+
+def _refuse(differ: list[str]) -> None:
     if differ:
         raise FingerprintMismatch(f"the engine belongs elsewhere ({'; '.join(differ)})", remedy=REBUILD)
 

@@ -119,17 +119,20 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
         table = lut.load(path)
         space = get_space(table.space.name, table.space.resolutions, table.space.classes)
         genes = space.sample(archs, np.random.default_rng(seed))
-        samples, change = exported_times(table, space, genes, seed)
+        samples, changes = exported_times(table, space, genes, seed)
         kept = sorted(samples)
+        change = np.array([changes[i] for i in kept])
         estimate = table.bind(space).predict(genes[kept])
         ms = np.array([samples[i].ms for i in kept])
         inside, as_run = ((estimate.low <= x) & (x <= estimate.high) for x in (ms / change, ms))
         say(table=str(path), engine=require_fingerprint(table).runtime, precision=table.options.precision,
             networks=len(kept), within_interval=float(inside.mean()), within_interval_as_run=float(as_run.mean()),
-            mape=float(np.mean(np.abs(estimate.ms * change / ms - 1))), speed_change=change - 1,
+            mape=float(np.mean(np.abs(estimate.ms * change / ms - 1))),
+            bias=float(np.mean(estimate.ms * change / ms - 1)), speed_change=float(np.mean(change)) - 1,
             half_width=float(np.mean((estimate.high - estimate.low) / 2 / estimate.ms)))  # fmt: skip
         limits = np.quantile(estimate.ms, (0.25, 0.5, 0.75))
-        worst = [budget_row([samples[i] for i in kept], estimate, limit, change) for limit in limits]
+        rows = [(samples[i], changes[i]) for i in kept]
+        worst = [budget_row(rows, estimate, limit) for limit in limits]
         selected, over = sum(w[0] for w in worst), sum(w[1] for w in worst)
         passed = inside.mean() >= 0.92 and over <= 0.05 * selected and max(w[2] for w in worst) <= 0.02
         say(bench="intervals", table=str(path), selected=selected, over_budget=over, passed=bool(passed))
@@ -137,12 +140,12 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
 
 def exported_times(
     table: lut.LatencyTable, space: SearchSpace, genes: Any, seed: int
-) -> tuple[dict[int, Samples], float]:
-    """Samples by row of engines of the table's runtime; and how much slower the machine is than for the table."""
+) -> tuple[dict[int, Samples], dict[int, float]]:
+    """By row: samples of an engine of the table's runtime, and how much slower the machine was than for the table."""
     profiler = get_profiler(require_fingerprint(table).runtime)
     target = Target(ENGINES[profiler.name], table.options)
     found: dict[int, Samples] = {}
-    sentinels = []
+    sentinels, groups = [], []
     with open_bench(space, write_onnx, profiler, table.options) as bench:
         for start in range(0, len(genes), TOGETHER):
             with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -153,20 +156,19 @@ def exported_times(
                         sessions[str(start + i)] = stack.enter_context(built)
                 timed = bench.time(sessions, PLAN, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
+            groups.append([int(k) for k in timed.samples])
             sentinels.append(timed.sentinels)
-    change = drifts(sentinels, table.provenance.get("sentinels_ms"))
-    return found, float(np.mean(change))
+    change = drifts(sentinels, table.provenance.get("sentinels_ms")).tolist()
+    return found, {row: f for rows, f in zip(groups, change, strict=True) for row in rows}
 
 
-def budget_row(
-    samples: Sequence[Samples], estimate: lut.Estimate, limit: float, change: float
-) -> tuple[int, int, float]:
+def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, limit: float) -> tuple[int, int, float]:
     """Networks that `select` would offer under a limit, those that exceed it, and by how much at most (relative).
 
     What reaches over the limit is chosen by its even rounds, as if measured for the choice, and judged by the odd ones.
     """
     excess = []
-    for row, found in enumerate(samples):
+    for row, (found, change) in enumerate(rows):
         even, odd = halves(found, PLAN)
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)

@@ -31,7 +31,7 @@ from hwnas.train.config import SHRINKING, Phase, Recipe
 from hwnas.train.elastic import Elastic
 from hwnas.train.finetune import finetune
 from hwnas.train.processes import Group
-from hwnas.train.shrink import _Run
+from hwnas.train.shrink import SupernetRun
 from profilers.errors import BadInput
 from profilers.progress import track
 
@@ -103,7 +103,7 @@ def steps(space: SearchSpace, recipe: Recipe, teacher: bool) -> tuple[Step, Step
     halves = np.arange(len(noise))
     dataset = MemoryDataset("noise", noise, labels, {"train": halves, "val": halves}, Augmentation())
     config = SupernetConfig(space.name, "noise", Path("unused"), space.resolutions, recipe=recipe, phases=(ELASTIC,))
-    run = _Run(config, dataset, Group())
+    run = SupernetRun(config, dataset, Group())
     plain = copy.deepcopy(run.supernet).to(memory_format=torch.contiguous_format)
     run.supernet.train()
     run.teacher = run.largest() if teacher else None

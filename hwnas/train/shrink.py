@@ -55,7 +55,7 @@ def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Sup
         FileProblem: a file that cannot be written.
     """
     with joined(config.device) as group, torch_threads(config.threads):
-        run = _Run(config, get_dataset(config.dataset), group)
+        run = SupernetRun(config, get_dataset(config.dataset), group)
         if resume and config.out.exists() and not run.state.path.exists():
             return run.finished()
         run.open(resume)
@@ -67,7 +67,7 @@ def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Sup
     return run.supernet.eval(), run.provenance
 
 
-class _Run:
+class SupernetRun:
     """A training in progress; `done` counts epochs over all phases."""
 
     def __init__(self, config: SupernetConfig, dataset: Dataset, group: Group) -> None:

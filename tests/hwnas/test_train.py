@@ -59,7 +59,7 @@ def test_a_short_training_learns(trained):
 
 def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
     config = short(tmp_path)
-    save, count = shrink._Run.save, [0]
+    save, count = shrink.SupernetRun.save, [0]
 
     def dying(run):
         save(run)
@@ -67,7 +67,7 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
         if count[0] in (1, 3, 5):  # within phases and between them
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(shrink._Run, "save", dying)
+    monkeypatch.setattr(shrink.SupernetRun, "save", dying)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             train_supernet(config, resume=True)
@@ -80,14 +80,14 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
 
 def test_an_unfinished_training_is_not_lost_or_mixed_up(tmp_path, monkeypatch):
     config = short(tmp_path, phases=SHORT[:1])
-    save = shrink._Run.save
+    save = shrink.SupernetRun.save
 
     def dying(run):
         save(run)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(shrink._Run, "save", dying)
+        patch.setattr(shrink.SupernetRun, "save", dying)
         with pytest.raises(KeyboardInterrupt):
             train_supernet(config)
     with pytest.raises(BadInput, match=r"unfinished training; try: --resume"):

@@ -13,7 +13,7 @@ from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
 from profilers.registry import get_profiler
 from profilers.trt import TensorRt
 from profilers.trt_build import TENSORRT, TENSORRT_RTX, Settings, build
-from profilers.trt_manifest import Here, check_manifest
+from profilers.trt_manifest import BuiltEngine, Here, check_manifest
 from tests.profilers import models
 from tests.profilers.test_contract import images_for
 from tests.profilers.test_narrow import small
@@ -59,6 +59,13 @@ def test_an_engine_of_another_version_is_refused(rtx):
     built = build(TENSORRT_RTX, models.chain(), settings())
     with pytest.raises(FingerprintMismatch, match="version: 99"):
         check_manifest(built.manifest, built.data, Here("tensorrt-rtx", "99", "card", "sm86"))
+
+
+def test_another_version_is_named_before_a_gpu_is_asked_for(rtx, without_gpu):
+    built = build(TENSORRT_RTX, models.chain(), settings())
+    other = BuiltEngine(built.data, {**built.manifest, "version": "99"})
+    with pytest.raises(FingerprintMismatch, match=f"version: {rtx.__version__} here, 99 there"):
+        get_profiler("tensorrt-rtx").load_engine(other)
 
 
 def test_kernel_timings_are_kept_beside_the_table(monkeypatch, tmp_path):
