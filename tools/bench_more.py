@@ -23,7 +23,7 @@ from hwnas.surrogates import MODELS
 from profilers.files import write_json
 
 BUDGETS_MS = (8.0, 12.0, 16.0, 20.0)
-WITHIN = SearchSettings(initial=32, iterations=42, per_iteration=4)  # 200 evaluations; small batches learn sooner
+WITHIN = SearchSettings(initial=32, iterations=84, per_iteration=2)  # 200 evaluations; small batches learn sooner
 SHORT = SearchSettings(initial=28, iterations=4, per_iteration=8)  # 60
 ROWS = (340, 1000, 3000, 10_000)
 _REFERENCE, _PARENTS = 100_000, 200

@@ -99,6 +99,14 @@ class Problem:
                 total += np.maximum(evaluate(genes) / limit - 1.0, 0.0)
         return total
 
+    def used(self, genes: Genes) -> Floats:
+        """(n,) the largest share of a cost's budget that each network takes; 0 where no cost has one."""
+        most = np.zeros(len(genes))
+        for name, limit in self.budget.items():
+            if (evaluate := self.objectives[name].evaluate) is not None:
+                most = np.maximum(most, evaluate(genes) / limit)
+        return most
+
     def score(self, top1: Floats, genes: Genes) -> Floats:
         """(n,) what is maximised: accuracy, or the scalarised objective."""
         return top1 * self.factor(genes)

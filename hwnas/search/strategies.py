@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search import operators
-from hwnas.search.acquisition import RULES, Predict, Question
+from hwnas.search.acquisition import RULES, WANTED, Predict, Question
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem
@@ -27,6 +28,8 @@ Floats = NDArray[np.float64]
 _GROWTH = 1.2  # surrogates are compared again when the archive has grown by this factor
 _DRAWS = 200  # rounds of sampling before networks within a tight budget are made by mutation
 _PARENTS = 20  # of `nsga2`
+_NEAR = 0.85  # share of a limit from which on a network is near it
+_MANY = 60  # networks drawn for one near a limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +70,19 @@ def _initial(context: Context) -> Genes:
         alike = lambda n, rng: sample_like(problem.space, start, n, rng)  # noqa: E731
         return _fill(context, problem.anchors, settings.initial, alike)
     uniform = settings.initial_sampling == "uniform" or settings.strategy != "msunas"
-    draw = problem.space.sample if uniform else lambda n, rng: operators.sample_spread(problem.space, n, rng)
-    return _fill(context, problem.anchors, settings.initial, draw)
+    if uniform:
+        return _fill(context, problem.anchors, settings.initial, problem.space.sample)
+    spread = lambda n, rng: operators.sample_spread(problem.space, n, rng)  # noqa: E731
+    close = _near(problem, ceil(WANTED * settings.initial), context.rng) if problem.budget else problem.anchors[:0]
+    return _fill(context, np.concatenate([problem.anchors, close]), settings.initial, spread)
+
+
+def _near(problem: Problem, n: int, rng: np.random.Generator) -> Genes:
+    """At most n networks that cost nearly as much as they may: of these the surrogate is to tell the best."""
+    genes = operators.sample_spread(problem.space, _MANY * n, rng)
+    used = problem.used(genes)
+    near = genes[(used > _NEAR) & (used <= 1)]
+    return near[operators.distinct(near)[:n]]
 
 
 def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random.Generator], Genes]) -> Genes:

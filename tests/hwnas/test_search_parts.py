@@ -10,10 +10,12 @@ from scipy.stats import norm
 
 from hwnas.search import inner, operators
 from hwnas.search.acquisition import Question, choose_hypervolume, choose_paper
+from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import hypervolume, nondominated
 from hwnas.search.improvement import Improvement, expected_excess
 from hwnas.search.objectives import make_objectives
 from hwnas.search.problem import History, Problem, Scalarise
+from hwnas.search.strategies import Context, propose
 from hwnas.space import get_space
 from profilers.errors import BadInput
 from tests.hwnas.searching import SPACE, formula, genes
@@ -248,6 +250,15 @@ class TestChoice:
         best = question.predict(many[problem.excess(many) <= 0])[0].min()
         assert question.predict(chosen[:3])[0].max() <= best < question.predict(chosen[3:])[0].min()
         assert (problem.excess(chosen) <= 0).all()
+
+    @pytest.mark.parametrize(("madds", "share"), [(150_000.0, 0.6), (1e9, 0.0)])
+    def test_the_first_networks_take_most_of_a_budget_that_binds(self, madds, share):
+        problem = replace(PROBLEM, budget={"madds": madds})
+        context = Context(
+            problem, SearchSettings(initial=20), History(genes(0), np.zeros(0)), 0, None, np.random.default_rng(3)
+        )
+        used = problem.used(propose(context).genes[2:])  # the first two are the anchors
+        assert len(used) == 18 and (used <= 1).all() and (used > 0.85).mean() >= share
 
     def test_an_empty_pool_gives_nothing(self):
         assert len(choose_paper(self.question(pool=genes(0)), 3, np.random.default_rng(0))) == 0
