@@ -25,7 +25,7 @@ from scipy.stats import ttest_rel
 from hwnas.search.config import SearchSettings
 from profilers.files import write_json
 
-PAPER = SearchSettings(choose="paper", initial_sampling="uniform", generations=60)
+PAPER = SearchSettings(choose="paper", initial_sampling="uniform", population=240, generations=60)
 METHODS = {
     "ours": SearchSettings(),
     "ours-gp": SearchSettings(surrogate="gp"),
