@@ -69,11 +69,11 @@ def _initial(context: Context) -> Genes:
     if start is not None:
         alike = lambda n, rng: sample_like(problem.space, start, n, rng)  # noqa: E731
         return _fill(context, problem.anchors, settings.initial, alike)
-    uniform = settings.initial_sampling == "uniform" or settings.strategy != "msunas"
-    if uniform:
+    if settings.initial_sampling == "uniform" or settings.strategy != "msunas":
         return _fill(context, problem.anchors, settings.initial, problem.space.sample)
     spread = lambda n, rng: operators.sample_spread(problem.space, n, rng)  # noqa: E731
-    close = _near(problem, ceil(WANTED * settings.initial), context.rng) if problem.budget else problem.anchors[:0]
+    bounded = set(problem.cost_names) <= set(problem.budget)  # else a whole front of the other costs is wanted
+    close = _near(problem, ceil(WANTED * settings.initial), context.rng) if bounded else problem.anchors[:0]
     return _fill(context, np.concatenate([problem.anchors, close]), settings.initial, spread)
 
 
