@@ -65,7 +65,8 @@ def compare(args: argparse.Namespace) -> None:
             write(curves, args.out, args.set)
         print(line(problem, method, seed, runs[seed]), flush=True)
     drawn = "document.documentElement.dataset.drawn = ''"  # what tools/screenshot waits for
-    figure(curves).write_html(args.out / "curves.html", include_plotlyjs=True, post_script=drawn)
+    plain = {"displayModeBar": False}
+    figure(curves).write_html(args.out / "curves.html", include_plotlyjs=True, post_script=drawn, config=plain)
     print(table(curves))
 
 
