@@ -55,9 +55,9 @@ class TensorRt(Profiler):
             FingerprintMismatch: it was built for another GPU or version; the field is named.
         """
         status, here = self.status(), trt_build.here(self.flavour)
-        if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
-            check_runtime(built.manifest, built.data, here)
         if not status.available:
+            if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
+                check_runtime(built.manifest, built.data, here)
             raise EngineUnavailable(status.reason, remedy=status.remedy)
         check_manifest(built.manifest, built.data, here)
         return open_session(self.flavour, built.data)

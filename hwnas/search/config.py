@@ -26,7 +26,8 @@ class SearchSettings:
 
     Evaluations in all: initial + iterations * per_iteration. `surrogate`: auto (Adaptive Switching), gp, rbf, cart, mlp
     or xgb. `strategy`: msunas, random or nsga2. `choose`: hypervolume or paper. `inner`: an algorithm of pymoo, with
-    its `population` and `generations`. `initial_sampling`: spread (small to large networks) or uniform (the paper's).
+    its `population` and `generations`. `initial_sampling`: spread (small to large networks; mostly
+    near the budgets where all costs have one) or uniform (the paper's).
     """
 
     initial: int = 100

@@ -93,19 +93,17 @@ class Problem:
 
     def excess(self, genes: Genes) -> Floats:
         """(n,) by how much budgets of costs are exceeded, relative and summed; 0 within all budgets."""
-        total = np.zeros(len(genes))
-        for name, limit in self.budget.items():
-            if (evaluate := self.objectives[name].evaluate) is not None:
-                total += np.maximum(evaluate(genes) / limit - 1.0, 0.0)
-        return total
+        return np.asarray(np.maximum(self._shares(genes) - 1.0, 0.0).sum(axis=0))
 
     def used(self, genes: Genes) -> Floats:
         """(n,) the largest share of a cost's budget that each network takes; 0 where no cost has one."""
-        most = np.zeros(len(genes))
-        for name, limit in self.budget.items():
-            if (evaluate := self.objectives[name].evaluate) is not None:
-                most = np.maximum(most, evaluate(genes) / limit)
-        return most
+        return np.asarray(self._shares(genes).max(axis=0, initial=0.0))
+
+    def _shares(self, genes: Genes) -> Floats:
+        """(b, n) the share of each of the b budgets of costs that a network takes."""
+        limits = [(o.evaluate, self.budget[name]) for name, o in self.objectives.items() if name in self.budget]
+        shares = [evaluate(genes) / limit for evaluate, limit in limits if evaluate is not None]
+        return np.array(shares, float).reshape(len(shares), len(genes))
 
     def score(self, top1: Floats, genes: Genes) -> Floats:
         """(n,) what is maximised: accuracy, or the scalarised objective."""

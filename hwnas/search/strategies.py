@@ -72,7 +72,7 @@ def _initial(context: Context) -> Genes:
     if settings.initial_sampling == "uniform" or settings.strategy != "msunas":
         return _fill(context, problem.anchors, settings.initial, problem.space.sample)
     spread = lambda n, rng: operators.sample_spread(problem.space, n, rng)  # noqa: E731
-    bounded = set(problem.cost_names) <= set(problem.budget)  # else a whole front of the other costs is wanted
+    bounded = problem.budget and set(problem.cost_names) <= set(problem.budget)  # else a whole front is wanted
     close = _near(problem, ceil(WANTED * settings.initial), context.rng) if bounded else problem.anchors[:0]
     return _fill(context, np.concatenate([problem.anchors, close]), settings.initial, spread)
 
