@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ SENTINEL = "sentinel"
 SENTINELS = 4  # one alone is as noisy as what it corrects
 BLOCK_MS = 0.5  # what a block of the sentinel lasts at least, in milliseconds
 MOST_RUNS = 20  # a block, however small the networks
+Load = Callable[[], Session]
+T = TypeVar("T")
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
 
 
@@ -79,18 +82,31 @@ class Bench:
         """A session; close it."""
         return self.profiler.load(model, self.options, traced=traced)
 
-    def time(self, sessions: Mapping[str, Session], plan: TimingPlan, seed: int) -> Timed:
-        """Time sessions in interleaved rounds, the sentinels among them and the first at the start of each round."""
+    @contextmanager
+    def loaded(self, loads: Mapping[str, Load], seed: int) -> Iterator[dict[str, Session]]:
+        """Sessions in the order of `loads`, then the sentinels; loaded in random order and the sentinels evenly among the others.
+
+        What is loaded early lies elsewhere in memory than what is loaded late, the more so the longer a process has
+        lived, and is up to half a percent slower or faster for it. Sentinels that are always loaded last do not feel
+        the same as the networks beside them: four of five tables were 0.5 to 1.3 % too slow in another process.
+        """
+        rng = np.random.default_rng([seed, len(loads)])
+        fixed: dict[str, Load] = {f"{SENTINEL}-{i}": partial(self.load, m) for i, m in enumerate(self.sentinels)}
+        every = {**loads, **fixed}
         with ExitStack() as stack:
-            fixed = {f"{SENTINEL}-{i}": stack.enter_context(self.load(m)) for i, m in enumerate(self.sentinels)}
-            everyone = {**sessions, **fixed}
-            share = None if self.progress is None else _Share(self.progress, len(everyone))
-            beat = fixed[f"{SENTINEL}-0"]
-            runs = max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
-            plan = replace(plan, seed=seed, runs_per_block=runs)
-            others = OtherWork()
-            results = time_sessions(everyone, plan, sentinel=beat, progress=share)
-            load = others.cores()
+            order = spread(*(rng.permutation(list(some)).tolist() for some in (loads, fixed) if some))
+            opened = {name: stack.enter_context(every[name]()) for name in order}
+            yield {name: opened[name] for name in every}
+
+    def time(self, sessions: Mapping[str, Session], plan: TimingPlan, seed: int) -> Timed:
+        """Time what is `loaded` in interleaved rounds, the first sentinel at the start of each round besides."""
+        fixed = [f"{SENTINEL}-{i}" for i in range(len(self.sentinels))]
+        share = None if self.progress is None else _Share(self.progress, len(sessions))
+        runs = max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
+        plan = replace(plan, seed=seed, runs_per_block=runs)
+        others = OtherWork()
+        results = time_sessions(sessions, plan, sentinel=sessions[fixed[0]], progress=share)
+        load = others.cores()
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
         busy = float(np.mean([s.clock == "cpu" for s in samples.values()])) if samples else 0.0
@@ -102,9 +118,14 @@ class Bench:
         """Measure whole networks against each other; samples are named by row of `genes`."""
         archs = self.space.decode(genes)
         models = [self.model(self.space.layers(arch)) for arch in archs]
-        with ExitStack() as stack:
-            sessions = {str(i): stack.enter_context(self.load(model)) for i, model in enumerate(models)}
+        with self.loaded({str(i): partial(self.load, model) for i, model in enumerate(models)}, seed) as sessions:
             return self.time(sessions, plan, seed)
+
+
+def spread(*kinds: Sequence[T], at: float = 0.5) -> list[T]:
+    """All of them, each kind evenly over the whole, in its order; `at` 1 has the last of each at the end."""
+    places = [((i + at) / len(kind), item) for kind in kinds for i, item in enumerate(kind)]
+    return [item for _, item in sorted(places, key=lambda place: place[0])]
 
 
 @contextmanager

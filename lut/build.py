@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lut.assemble import assemble
-from lut.bench import TOGETHER, Bench, network_time, open_bench, require
+from lut.bench import TOGETHER, Bench, network_time, open_bench, require, spread
 from lut.builders import Builder, get_builder
 from lut.observe import Unit, pool, relative_errors
 from lut.partial import Partial
@@ -112,7 +112,7 @@ def _steps(space: Space, plan: BuildPlan) -> Iterator[_Step]:
     """All of them in order: groups of networks among the covers, so that both see the same minutes of the machine."""
     covers = [[_Step(f"pass {p + 1}, {r} px", p == 0, r) for r in _order(space, plan, p)] for p in range(plan.passes)]
     groups = [_Step(f"networks {i + 1}", i < LEAST_GROUPS, rows=rows) for i, rows in enumerate(plan.groups)]
-    yield from _mixed(covers[0], groups[:LEAST_GROUPS])
+    yield from spread(covers[0], groups[:LEAST_GROUPS], at=1.0)
     later = [step for some in covers[1:] for step in some]
     for pair in zip_longest(groups[LEAST_GROUPS:], later):
         yield from (step for step in pair if step is not None)
@@ -123,12 +123,6 @@ def _order(space: Space, plan: BuildPlan, number: int) -> list[int]:
     return [
         space.resolutions[i] for i in np.random.default_rng([plan.seed, number]).permutation(len(space.resolutions))
     ]
-
-
-def _mixed(many: Sequence[_Step], few: Sequence[_Step]) -> list[_Step]:
-    """`few` spread evenly among `many`, one at the end."""
-    places = [((i + 1) / len(some), step) for some in (many, few) for i, step in enumerate(some)]
-    return [step for _, step in sorted(places, key=lambda place: place[0])]
 
 
 def _work(

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 
 import numpy as np
 
-from lut.bench import Bench, Timed, network_time, require
+from lut.bench import Bench, Load, Timed, network_time, require
 from lut.observe import NetworkTime, Unit
 from lut.protocols import Floats, Layer
 from profilers.base import Session, TimingPlan
@@ -56,8 +56,8 @@ class InContext:
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         layers = [bench.space.layers(arch) for arch in archs]
         cost = float(np.mean([u.slowdown for u in earlier])) if earlier else None
-        with ExitStack() as stack:
-            sessions = _open(stack, bench, layers, paired=cost is None or cost > FREE)
+        loads = _loads(bench, layers, paired=cost is None or cost > FREE)
+        with bench.loaded(loads, seed) as sessions:
             timed = bench.time(sessions, plan, seed)
             require(timed, f"covering networks at {resolution} px")
             found = _attribute_all(layers, sessions, timed, cost or 0.0)
@@ -65,15 +65,20 @@ class InContext:
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
 
 
-def _open(stack: ExitStack, bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Session]:
-    sessions: dict[str, Session] = {}
+def _loads(bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
+    loads: dict[str, Load] = {}
     for i, network in enumerate(layers):
         model = bench.model(network)
         if paired:
-            sessions[f"plain-{i}"] = stack.enter_context(bench.load(model))
-        traced = sessions[f"traced-{i}"] = stack.enter_context(bench.load(model, traced=True))
-        traced.most_runs = TRACED_RUNS
-    return sessions
+            loads[f"plain-{i}"] = partial(bench.load, model)
+        loads[f"traced-{i}"] = partial(_traced, bench, model)
+    return loads
+
+
+def _traced(bench: Bench, model: bytes) -> Session:
+    session = bench.load(model, traced=True)
+    session.most_runs = TRACED_RUNS
+    return session
 
 
 def _timed_as(i: int, sessions: Mapping[str, Session]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 
 import numpy as np
@@ -37,9 +37,8 @@ class Isolated:
         failed: list[str] = []
         done: list[Timed] = []
         for start in range(0, len(layers), _TOGETHER):
-            with ExitStack() as stack:
-                some = layers[start : start + _TOGETHER]
-                sessions = {layer.key: stack.enter_context(bench.load(bench.model([layer]))) for layer in some}
+            loads = {x.key: partial(bench.load, bench.model([x])) for x in layers[start : start + _TOGETHER]}
+            with bench.loaded(loads, seed + start) as sessions:
                 timed = bench.time(sessions, plan, seed + start)
             require(timed, f"layers at {resolution} px")
             observed |= {key: [samples.ms] for key, samples in timed.samples.items()}

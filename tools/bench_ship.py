@@ -39,7 +39,7 @@ from lut.bench import TOGETHER, open_bench
 from lut.drift import drifts
 from lut.verify import halves, require_fingerprint
 from profilers.base import Options, Samples, Session, TimingPlan
-from profilers.errors import HwnasError
+from profilers.errors import EngineUnavailable, HwnasError
 from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
@@ -148,18 +148,25 @@ def exported_times(
     sentinels, groups = [], []
     with open_bench(space, write_onnx, profiler, table.options) as bench:
         for start in range(0, len(genes), TOGETHER):
-            with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-                sessions = {}
-                for i, arch in enumerate(space.decode(genes[start : start + TOGETHER])):
-                    built = build(Models(random_job(space, arch)), target, Path(folder) / str(i)).session
-                    if built is not None:
-                        sessions[str(start + i)] = stack.enter_context(built)
-                timed = bench.time(sessions, PLAN, seed + start)
+            archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
+            with tempfile.TemporaryDirectory() as folder:
+                loads = {str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
+                         for i, arch in archs}  # fmt: skip
+                with bench.loaded(loads, seed + start) as sessions:
+                    timed = bench.time(sessions, PLAN, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
             groups.append([int(k) for k in timed.samples])
             sentinels.append(timed.sentinels)
     change = drifts(sentinels, table.provenance.get("sentinels_ms")).tolist()
     return found, {row: f for rows, f in zip(groups, change, strict=True) for row in rows}
+
+
+def engine(models: Models, target: Target, folder: Path) -> Session:
+    """Built, checked and loaded."""
+    session = build(models, target, folder).session
+    if session is None:
+        raise EngineUnavailable(f"{target.engine.name} does not run here")
+    return session
 
 
 def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, limit: float) -> tuple[int, int, float]:
