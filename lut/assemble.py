@@ -6,7 +6,6 @@ Times have the machine's drift divided out: the interval is about networks at th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +26,6 @@ from profilers.base import Options
 from profilers.errors import MeasurementFailed
 
 BUSY = 0.3  # other work on the machine, in cores, from which on the build speaks of it
-PROCESS = 0.005  # relative: another process, minutes later, is off as a whole by as much (13 tables: 0.4 % r.m.s.)
 REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, likewise
 
 
@@ -57,7 +55,7 @@ def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: 
     if len(fresh.ms) == 0:
         return table
     sums = held_out_sums(fresh, lambda rows: entries if fit is None else fit(rows).entries)
-    shared = math.hypot(PROCESS, usual_error([u.sentinels for u in partial.units if not u.layers]))
+    shared = usual_error([u.sentinels for u in partial.units if not u.layers])
     calibration, interval = correct(fresh, sums, shared, calibrate=fit is None)
     return replace(table, calibration=calibration, interval=interval)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut.bench import open_bench
 from lut.drift import drifts, usual_error, usual_times
-from lut.in_context import InContext, attribute
+from lut.in_context import PLAN, InContext, attribute
 from lut.observe import Unit, pool
 from lut.refine import Timed, refine
 from lut.table import Entry
@@ -209,3 +211,40 @@ def test_untraced_runs_are_spared_where_tracing_costs_nothing(slowdown, untraced
     assert second.slowdown == pytest.approx(first.slowdown, abs=0.005) and len(second.networks) == 9
     one, two = (pool([u]) for u in (first, second))
     assert [two[k].ms for k in one] == pytest.approx([e.ms for e in one.values()], rel=0.03)
+
+
+class Placed(Fake):
+    """Memory that favours what is loaded late: each session of a group is a percent faster than the one before."""
+
+    def load(self, model, options, *, traced=False):
+        session = super().load(model, options, traced=traced)
+        session.place, self.places = self.places, self.places + 1
+        session.nodes = {k: ms * 0.99**session.place for k, ms in session.nodes.items()}
+        session.ideal_ms *= 0.99**session.place
+        return session
+
+
+def test_where_sentinels_lie_in_memory_is_as_random_as_where_networks_do():
+    profiler, space = Placed(Behaviour(noise=0.0)), get_space("tiny", [20])
+    profiler.places = 0
+    genes = space.sample(12, np.random.default_rng(3))
+    ideal = [Fake().load(write_onnx(space.layers(a)), Options()).ideal_ms for a in space.decode(genes)]
+    errors, orders = [], set()
+    with open_bench(space, write_onnx, profiler, Options()) as bench:
+        usual = [Fake().load(m, Options()).ideal_ms for m in bench.sentinels]
+        for seed in range(30):
+            profiler.places = 0
+            with bench.loaded({str(i): partial(bench.load, m) for i, m in enumerate(models(bench, genes))}, seed) as s:
+                assert list(s) == [*map(str, range(12)), *(f"sentinel-{i}" for i in range(4))]
+                places = sorted(s[f"sentinel-{i}"].place for i in range(4))
+                assert places == [1, 5, 9, 13]
+                orders.add(tuple(s[str(i)].place for i in range(12)))
+                timed = bench.time(s, PLAN, seed)
+            networks = np.mean([np.log(timed.samples[str(i)].ms / ideal[i]) for i in range(12)])
+            errors.append(np.mean(np.log(np.array(timed.sentinels) / usual)) - networks)
+    assert len(orders) == 30
+    assert abs(np.mean(errors)) < 0.01  # loaded last, the sentinels would be 8 % faster
+
+
+def models(bench, genes):
+    return [bench.model(bench.space.layers(a)) for a in bench.space.decode(genes)]
