@@ -84,7 +84,7 @@ class Bench:
 
     @contextmanager
     def loaded(self, loads: Mapping[str, Load], seed: int) -> Iterator[dict[str, Session]]:
-        """Sessions in the order of `loads`, then the sentinels; loaded in random order and the sentinels evenly among the others.
+        """Sessions in the order of `loads`, then the sentinels; loaded in random order, the sentinels among the others.
 
         What is loaded early lies elsewhere in memory than what is loaded late, the more so the longer a process has
         lived, and is up to half a percent slower or faster for it. Sentinels that are always loaded last do not feel

@@ -31,6 +31,7 @@ from profilers.progress import Progress, track
 
 NETWORKS = TimingPlan(min_rounds=15, max_rounds=30, relative_interval=0.03, warmup_runs=3)
 LEAST_GROUPS = 4  # of whole networks: each is a minute's mood, and the table's level is their mean
+LATE = 1.1  # so much of its budget a slow machine may take for the last of them, else three must do
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class BuildPlan:
 
     passes: most covers of the whole space.  target: median relative standard error of a layer that is good enough to
     stop.  networks: most whole networks, for reconciliation, calibration and interval (`lut.crossfit`).
-    budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it;
-    None for no limit.
+    budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it
+    (nor the last of these beyond `LATE` times it); None for no limit.
     """
 
     passes: int = 3
@@ -100,18 +101,26 @@ def build(
 
 @dataclass(frozen=True)
 class _Step:
-    """A cover of a resolution, or a group of whole networks (rows of the plan's); `must` be done whatever it takes."""
+    """A cover of a resolution, or a group of whole networks (rows of the plan's).
+
+    It `must` be done whatever it takes, or is while the build stays within `share` of its budget.
+    """
 
     name: str
     must: bool
     resolution: int = 0
     rows: slice | None = None
+    share: float = 1.0
 
 
 def _steps(space: Space, plan: BuildPlan) -> Iterator[_Step]:
     """All of them in order: groups of networks among the covers, so that both see the same minutes of the machine."""
     covers = [[_Step(f"pass {p + 1}, {r} px", p == 0, r) for r in _order(space, plan, p)] for p in range(plan.passes)]
-    groups = [_Step(f"networks {i + 1}", i < LEAST_GROUPS, rows=rows) for i, rows in enumerate(plan.groups)]
+    last = LEAST_GROUPS - 1
+    groups = [
+        _Step(f"networks {i + 1}", i < last, rows=rows, share=LATE if i == last else 1.0)
+        for i, rows in enumerate(plan.groups)
+    ]
     yield from spread(covers[0], groups[:LEAST_GROUPS], at=1.0)
     later = [step for some in covers[1:] for step in some]
     for pair in zip_longest(groups[LEAST_GROUPS:], later):
@@ -146,7 +155,7 @@ def _work(
 def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
     """Whether the layers are known well enough, or the step would exceed the budget."""
     spent, usual = sum(u.seconds for u in units), float(np.median([u.seconds for u in units]))
-    if plan.budget_seconds is not None and spent + usual > plan.budget_seconds:
+    if plan.budget_seconds is not None and spent + usual > step.share * plan.budget_seconds:
         return True
     return step.rows is None and _layers_error(units) <= plan.target
 

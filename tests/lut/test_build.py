@@ -237,3 +237,10 @@ def test_a_disturbed_build_says_so(space, tmp_path):
     genes = space.sample(40, np.random.default_rng(9))
     error = np.abs(table.bind(space).predict(genes).ms / true_ms(space, space.decode(genes)) - 1)
     assert np.mean(error < 0.05) >= 0.95
+
+
+@pytest.mark.parametrize(("budget", "groups"), [(None, 5), (1e-6, 3)])
+def test_a_late_build_makes_do_with_three_groups_of_networks(space, tmp_path, budget, groups):
+    table = make(space, tmp_path / "a.json", plan=BuildPlan(passes=1, networks=90, budget_seconds=budget))
+    names = [u["name"] for u in table.observations["units"] if u["networks"] and not u["layers"]]
+    assert names == [f"networks {i + 1}" for i in range(groups)]
