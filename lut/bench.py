@@ -88,7 +88,7 @@ class Bench:
 
         What is loaded early lies elsewhere in memory than what is loaded late, the more so the longer a process has
         lived, and is up to half a percent slower or faster for it. Sentinels that are always loaded last do not feel
-        the same as the networks beside them: four of five tables were 0.5 to 1.3 % too slow in another process.
+        the same as the networks beside them: five tables of `mbv3` were 0.1 to 1.3 % too slow in other processes.
         """
         rng = np.random.default_rng([seed, len(loads)])
         fixed: dict[str, Load] = {f"{SENTINEL}-{i}": partial(self.load, m) for i, m in enumerate(self.sentinels)}

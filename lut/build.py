@@ -6,6 +6,7 @@ killed goes on behind the last saved unit, with the same networks, since every u
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -103,24 +104,23 @@ def build(
 class _Step:
     """A cover of a resolution, or a group of whole networks (rows of the plan's).
 
-    It `must` be done whatever it takes, or is while the build stays within `share` of its budget.
+    It is done while the build stays within `share` of its budget; where that is infinite, whatever it takes.
     """
 
     name: str
-    must: bool
+    share: float
     resolution: int = 0
     rows: slice | None = None
-    share: float = 1.0
 
 
 def _steps(space: Space, plan: BuildPlan) -> Iterator[_Step]:
     """All of them in order: groups of networks among the covers, so that both see the same minutes of the machine."""
-    covers = [[_Step(f"pass {p + 1}, {r} px", p == 0, r) for r in _order(space, plan, p)] for p in range(plan.passes)]
-    last = LEAST_GROUPS - 1
-    groups = [
-        _Step(f"networks {i + 1}", i < last, rows=rows, share=LATE if i == last else 1.0)
-        for i, rows in enumerate(plan.groups)
+    covers = [
+        [_Step(f"pass {p + 1}, {r} px", 1.0 if p else math.inf, r) for r in _order(space, plan, p)]
+        for p in range(plan.passes)
     ]
+    shares = [math.inf] * (LEAST_GROUPS - 1) + [LATE] + [1.0] * len(plan.groups)
+    groups = [_Step(f"networks {i + 1}", shares[i], rows=rows) for i, rows in enumerate(plan.groups)]
     yield from spread(covers[0], groups[:LEAST_GROUPS], at=1.0)
     later = [step for some in covers[1:] for step in some]
     for pair in zip_longest(groups[LEAST_GROUPS:], later):
@@ -140,7 +140,7 @@ def _work(
     for step in steps:
         if partial.has(step.name):
             continue
-        if not step.must and _spared(step, plan, partial.units):
+        if step.share < math.inf and _spared(step, plan, partial.units):
             bar.spare(1)
             continue
         bar.note(f"{step.name}{_precision(partial.units)}")
