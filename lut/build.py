@@ -6,7 +6,6 @@ killed goes on behind the last saved unit, with the same networks, since every u
 
 from __future__ import annotations
 
-import math
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -30,9 +29,8 @@ from profilers.errors import BadInput, EngineUnavailable
 from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
-NETWORKS = TimingPlan(min_rounds=15, max_rounds=30, relative_interval=0.03, warmup_runs=3)
-LEAST_GROUPS = 4  # of whole networks: each is a minute's mood, and the table's level is their mean
-LATE = 1.1  # so much of its budget a slow machine may take for the last of them, else three must do
+NETWORKS = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.03, warmup_runs=2)
+LEAST_GROUPS = 5  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,13 @@ class BuildPlan:
 
     passes: most covers of the whole space.  target: median relative standard error of a layer that is good enough to
     stop.  networks: most whole networks, for reconciliation, calibration and interval (`lut.crossfit`).
-    budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it
-    (nor the last of these beyond `LATE` times it); None for no limit.
+    budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it;
+    None for no limit.
     """
 
     passes: int = 3
     target: float = 0.005
-    networks: int = 90
+    networks: int = 180
     budget_seconds: float | None = 150.0
     seed: int = 0
 
@@ -102,25 +100,18 @@ def build(
 
 @dataclass(frozen=True)
 class _Step:
-    """A cover of a resolution, or a group of whole networks (rows of the plan's).
-
-    It is done while the build stays within `share` of its budget; where that is infinite, whatever it takes.
-    """
+    """A cover of a resolution, or a group of whole networks (rows of the plan's); `must` be done whatever it takes."""
 
     name: str
-    share: float
+    must: bool
     resolution: int = 0
     rows: slice | None = None
 
 
 def _steps(space: Space, plan: BuildPlan) -> Iterator[_Step]:
     """All of them in order: groups of networks among the covers, so that both see the same minutes of the machine."""
-    covers = [
-        [_Step(f"pass {p + 1}, {r} px", 1.0 if p else math.inf, r) for r in _order(space, plan, p)]
-        for p in range(plan.passes)
-    ]
-    shares = [math.inf] * (LEAST_GROUPS - 1) + [LATE] + [1.0] * len(plan.groups)
-    groups = [_Step(f"networks {i + 1}", shares[i], rows=rows) for i, rows in enumerate(plan.groups)]
+    covers = [[_Step(f"pass {p + 1}, {r} px", p == 0, r) for r in _order(space, plan, p)] for p in range(plan.passes)]
+    groups = [_Step(f"networks {i + 1}", i < LEAST_GROUPS, rows=rows) for i, rows in enumerate(plan.groups)]
     yield from spread(covers[0], groups[:LEAST_GROUPS], at=1.0)
     later = [step for some in covers[1:] for step in some]
     for pair in zip_longest(groups[LEAST_GROUPS:], later):
@@ -140,7 +131,7 @@ def _work(
     for step in steps:
         if partial.has(step.name):
             continue
-        if step.share < math.inf and _spared(step, plan, partial.units):
+        if not step.must and _spared(step, plan, partial.units):
             bar.spare(1)
             continue
         bar.note(f"{step.name}{_precision(partial.units)}")
@@ -155,7 +146,7 @@ def _work(
 def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
     """Whether the layers are known well enough, or the step would exceed the budget."""
     spent, usual = sum(u.seconds for u in units), float(np.median([u.seconds for u in units]))
-    if plan.budget_seconds is not None and spent + usual > step.share * plan.budget_seconds:
+    if plan.budget_seconds is not None and spent + usual > plan.budget_seconds:
         return True
     return step.rows is None and _layers_error(units) <= plan.target
 

@@ -4,9 +4,10 @@
     nodes (m, N)   milliseconds of each node in each traced run
     t (L,)         a layer's milliseconds; they add up to the network's untraced time
 
-Traced and untraced runs of the same network are interleaved, so that both see the same machine. Where the covers so
-far show that tracing costs next to nothing (`FREE`), the next are timed traced only, which halves the models to load;
-whole networks, always untraced, set the scale (`lut.refine`).
+In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
+machine: they tell what tracing costs, which is the same for all covering networks, since all have as many layers. The
+next are timed traced only and that is taken off, which halves the models to load; whole networks, always untraced, set
+the scale (`lut.refine`).
 """
 
 from __future__ import annotations
@@ -22,24 +23,29 @@ import numpy as np
 from lut.bench import Bench, Load, Timed, network_time, require
 from lut.observe import NetworkTime, Unit
 from lut.protocols import Floats, Layer
-from profilers.base import Session, TimingPlan
+from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
-FREE = 0.02  # what tracing may add to a run, relative, where untraced runs beside it are spared
+PAIRED = 3  # covers, by which what tracing costs is known
+FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
-_LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
+_LEAST_SHARE = 0.5  # of a node's or a run's time that is left when the cost of tracing is taken from it
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Layer times of one network and what could not be attributed; `slowdown` is of its traced runs, relative."""
+    """Layer times of one network and what could not be attributed.
+
+    `plain` are its untraced runs, `slowdown` is of the traced ones against them, relative.
+    """
 
     ms: Floats
     fused: list[int]
     foreign: float
     slowdown: float = 0.0
+    plain: Samples | None = None
 
 
 class InContext:
@@ -55,14 +61,23 @@ class InContext:
         started = monotonic()
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         layers = [bench.space.layers(arch) for arch in archs]
-        cost = float(np.mean([u.slowdown for u in earlier])) if earlier else None
-        loads = _loads(bench, layers, paired=cost is None or cost > FREE)
+        loads = _loads(bench, layers, paired=_pairs(earlier))
         with bench.loaded(loads, seed) as sessions:
             timed = bench.time(sessions, plan, seed)
             require(timed, f"covering networks at {resolution} px")
-            found = _attribute_all(layers, sessions, timed, cost or 0.0)
-        networks = [network_time(archs[i], timed.samples[_timed_as(i, sessions)]) for i in found]
+            found = _attribute_all(layers, sessions, timed, _tracing_ms(earlier))
+        networks = [network_time(archs[i], a.plain) for i, a in found.items() if a.plain]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
+
+
+def _pairs(earlier: Sequence[Unit]) -> bool:
+    """Whether what tracing costs is still to be learnt."""
+    return len(earlier) < PAIRED and (not earlier or float(np.mean([u.slowdown for u in earlier])) > FREE)
+
+
+def _tracing_ms(earlier: Sequence[Unit]) -> float:
+    """What tracing adds to a run of a covering network, milliseconds."""
+    return float(np.mean([u.slowdown * np.median([n.ms for n in u.networks]) for u in earlier])) if earlier else 0.0
 
 
 def _loads(bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
@@ -81,9 +96,15 @@ def _traced(bench: Bench, model: bytes) -> Session:
     return session
 
 
-def _timed_as(i: int, sessions: Mapping[str, Session]) -> str:
-    """The session whose time is the network's."""
-    return f"plain-{i}" if f"plain-{i}" in sessions else f"traced-{i}"
+def _plain(i: int, sessions: Mapping[str, Session], timed: Timed, tracing_ms: float) -> Samples | None:
+    """A network's untraced runs; where there are none, the traced ones without what tracing costs."""
+    if f"plain-{i}" in sessions:
+        return timed.samples.get(f"plain-{i}")
+    traced = timed.samples.get(f"traced-{i}")
+    if traced is None:
+        return None
+    left = max(1 - tracing_ms / traced.ms, _LEAST_SHARE)
+    return replace(traced, ms=traced.ms * left, blocks=traced.blocks * left)
 
 
 def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float) -> Attribution:
@@ -146,16 +167,15 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, known_cost: float
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, tracing_ms: float
 ) -> dict[int, Attribution]:
     """By network, for those of which every session could be timed."""
     found = {}
     for i, network in enumerate(layers):
-        plain, traced = (timed.samples.get(name) for name in (_timed_as(i, sessions), f"traced-{i}"))
+        plain, traced = _plain(i, sessions, timed, tracing_ms), timed.samples.get(f"traced-{i}")
         if plain and traced:
             attribution = attribute(network, sessions[f"traced-{i}"].node_times(), plain.ms)
-            cost = known_cost if plain is traced else max(traced.ms / plain.ms - 1, 0.0)
-            found[i] = replace(attribution, slowdown=cost)
+            found[i] = replace(attribution, slowdown=max(traced.ms / plain.ms - 1, 0.0), plain=plain)
     return found
 
 

@@ -113,8 +113,10 @@ class _Problem:
         return known
 
     def log_likelihood(self, a: float, t: float, e: float, u: float) -> float:
-        root = np.linalg.cholesky(self.covariance(a, t, e, u))
-        whitened = np.linalg.solve(root, self.r)
+        from scipy.linalg import cholesky, solve_triangular
+
+        root = cholesky(self.covariance(a, t, e, u), lower=True, overwrite_a=True, check_finite=False)
+        whitened = solve_triangular(root, self.r, lower=True, check_finite=False)
         return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
 
     def correction(self, a: float, t: float, e: float, u: float) -> Floats:
