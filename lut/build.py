@@ -30,7 +30,7 @@ from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
 NETWORKS = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.03, warmup_runs=2)
-LEAST_GROUPS = 5  # of whole networks: each is a minute's mood, and the table's level is their mean
+LEAST_GROUPS = 4  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 
 @dataclass(frozen=True)
