@@ -7,7 +7,7 @@
 In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
 machine: they tell what tracing costs, which is the same for all covering networks, since all have as many layers. The
 next are timed traced only and that is taken off, which halves the models to load; whole networks, always untraced, set
-the scale (`lut.refine`).
+the scale (`lut.refine`). Where tracing costs as much as small networks themselves (`DEAR`), all are timed both ways.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from profilers.errors import MeasurementFailed
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
 PAIRED = 3  # covers, by which what tracing costs is known
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
+DEAR = 0.3  # and from which on its cost is not known well enough to be taken off
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's or a run's time that is left when the cost of tracing is taken from it
@@ -72,7 +73,10 @@ class InContext:
 
 def _pairs(earlier: Sequence[Unit]) -> bool:
     """Whether what tracing costs is still to be learnt."""
-    return len(earlier) < PAIRED and (not earlier or float(np.mean([u.slowdown for u in earlier])) > FREE)
+    if not earlier:
+        return True
+    slowdown = float(np.mean([u.slowdown for u in earlier]))
+    return slowdown > DEAR or (slowdown > FREE and len(earlier) < PAIRED)
 
 
 def _tracing_ms(earlier: Sequence[Unit]) -> float:

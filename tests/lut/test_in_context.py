@@ -199,7 +199,7 @@ class Counting(Fake):
         return super().load(model, options, traced=traced)
 
 
-@pytest.mark.parametrize(("slowdown", "paired"), [(1.0, 1), (1.2, 3)])
+@pytest.mark.parametrize(("slowdown", "paired"), [(1.0, 1), (1.2, 3), (1.5, 5)])
 def test_untraced_runs_are_spared_where_what_tracing_costs_is_known(slowdown, paired):
     profiler, space = Counting(slowdown), get_space("tiny", [20])
     units = []
@@ -212,7 +212,7 @@ def test_untraced_runs_are_spared_where_what_tracing_costs_is_known(slowdown, pa
     assert [u.slowdown for u in units] == pytest.approx([slowdown - 1] * 5, abs=0.01)
     assert all(len(u.networks) == 9 for u in units)
     one, last = (pool([u]) for u in (units[0], units[-1]))
-    assert [last[k].ms for k in one] == pytest.approx([e.ms for e in one.values()], rel=0.03)
+    assert [last[k].ms for k in one] == pytest.approx([e.ms for e in one.values()], rel=0.05)
 
 
 class Placed(Fake):
