@@ -7,7 +7,7 @@
 In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
 machine: they tell what tracing costs, which is the same for all covering networks, since all have as many layers. The
 next are timed traced only and that is taken off, which halves the models to load; whole networks, always untraced, set
-the scale (`lut.refine`). Where tracing costs as much as small networks themselves (`DEAR`), all are timed both ways.
+the scale (`lut.refine`). Where tracing costs much of a run, as in networks of microseconds, all are timed both ways.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from profilers.errors import MeasurementFailed
 PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
 PAIRED = 3  # covers, by which what tracing costs is known
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
-DEAR = 0.3  # and from which on its cost is not known well enough to be taken off
+DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's or a run's time that is left when the cost of tracing is taken from it
@@ -72,7 +72,7 @@ class InContext:
 
 
 def _pairs(earlier: Sequence[Unit]) -> bool:
-    """Whether what tracing costs is still to be learnt."""
+    """Whether the next cover is timed untraced too, because what tracing costs is not known well enough."""
     if not earlier:
         return True
     slowdown = float(np.mean([u.slowdown for u in earlier]))
