@@ -15,6 +15,7 @@ from lut.protocols import Genes, Layer, Space, Writer
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.load import OtherWork
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.progress import Progress
 from profilers.quantise import Scheme, insert
@@ -86,14 +87,14 @@ class Bench:
     def loaded(self, loads: Mapping[str, Load], seed: int) -> Iterator[dict[str, Session]]:
         """Sessions in the order of `loads`, then the sentinels; loaded in random order, the sentinels among the others.
 
-        What is loaded early lies elsewhere in memory than what is loaded late, the more so the longer a process has
-        lived, and is up to half a percent slower or faster for it. Sentinels that are always loaded last do not feel
-        the same as the networks beside them: five tables of `mbv3` were 0.1 to 1.3 % too slow in other processes.
+        What is loaded early lies elsewhere in memory than what is loaded late; where `contiguous_memory` cannot help,
+        it is slower for it. Sentinels that are always loaded last do not feel the same as the networks beside them:
+        five tables of `mbv3` were 0.1 to 1.3 % too slow in other processes.
         """
         rng = np.random.default_rng([seed, len(loads)])
         fixed: dict[str, Load] = {f"{SENTINEL}-{i}": partial(self.load, m) for i, m in enumerate(self.sentinels)}
         every = {**loads, **fixed}
-        with ExitStack() as stack:
+        with contiguous_memory(self.profiler.placed), ExitStack() as stack:
             order = spread(*(rng.permutation(list(some)).tolist() for some in (loads, fixed) if some))
             opened = {name: stack.enter_context(every[name]()) for name in order}
             yield {name: opened[name] for name in every}
@@ -148,7 +149,7 @@ def open_bench(
         BadInput: options that it does not have.
     """
     models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in sentinel_archs(space))
-    with pin(options.threads), one_blas_thread():
+    with pin(options.threads), one_blas_thread(), contiguous_memory(profiler.placed):
         runs = _runs_per_block(profiler, models[0], options)
         yield Bench(space, to_onnx, profiler, options, models, runs, progress)
 

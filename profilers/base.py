@@ -117,6 +117,7 @@ class Profiler(ABC):
     name: ClassVar[str]
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    placed: ClassVar[bool] = False  # whether times depend on where in main memory a model lies (`profilers.memory`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
     def status(self) -> Status:

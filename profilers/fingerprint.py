@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from profilers.base import Options, Profiler
+from profilers.cgroup import cgroup_quota, read_line
 from profilers.errors import BadInput
 from profilers.pin import allowed_cores
 
@@ -116,27 +117,11 @@ def cpu_flags() -> tuple[str, ...]:
 def physical_cores() -> int:
     """Distinct cores of the machine, hyper-threads not counted; the logical ones where that is not readable."""
     found = {
-        tuple(_read(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
+        tuple(read_line(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
         for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*")
         if (folder / "topology" / "core_id").exists()
     }
     return len(found) or os.cpu_count() or 1
-
-
-def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPU quota in cores, the smallest on the way up to the root; None without one. Both cgroup versions."""
-    quotas: list[float] = []
-    for line in _read(membership).splitlines():
-        _, controllers, path = line.split(":", 2)
-        base = root if controllers == "" else root / "cpu"
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        folder = base / path.strip("/")
-        for place in (folder, *folder.parents):
-            if place == base.parent:
-                break
-            quotas += _quota(place)
-    return min(quotas, default=None)
 
 
 def nvidia_gpu() -> str:
@@ -148,32 +133,20 @@ def nvidia_gpu() -> str:
         return ""
 
 
-def _quota(folder: Path) -> list[float]:
-    v2 = _read(folder / "cpu.max").split()
-    v1 = [_read(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
-    quota, period = v2 if len(v2) == 2 else v1
-    return [int(quota) / int(period)] if quota.isdigit() and period.isdigit() and int(period) else []
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
 def _cpuinfo() -> dict[str, str]:
     """The first core's lines of /proc/cpuinfo."""
-    pairs = (line.split(":", 1) for line in _read(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines() if ":" in line)
+    pairs = (
+        line.split(":", 1) for line in read_line(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines() if ":" in line
+    )
     return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _governor() -> str:
-    return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+    return read_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
 
 
 def _mhz(path: Path) -> float | None:
-    text = _read(path)
+    text = read_line(path)
     return round(int(text) / 1e3, 1) if text.isdigit() else None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from profilers.base import Failure, Options, Samples, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.isolate import run_limited
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
@@ -24,7 +25,7 @@ def measure(
     """
     options = options or Options()
     profiler = get_profiler(engine)
-    with pin(options.threads), profiler.load(model, options) as session:
+    with pin(options.threads), contiguous_memory(), profiler.load(model, options) as session:
         result = time_sessions({"model": session}, plan or TimingPlan())["model"]
     if isinstance(result, Failure):
         raise MeasurementFailed(f"the model cannot be timed on {engine}: {result.reason}")

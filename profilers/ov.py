@@ -31,6 +31,7 @@ class OpenVino(Profiler):
     """The CPU plug-in; which precisions there are is asked of the device."""
 
     name: ClassVar[str] = "openvino"
+    placed: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = tuple(TYPES)
 
     def _status(self) -> Status:

@@ -12,6 +12,7 @@ from hwnas.onnx_writer import write_onnx
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.progress import track
 from profilers.timing import time_sessions
@@ -113,7 +114,7 @@ def measure(
     if not names or len(set(names)) < len(names) or options.precision == "int8":
         got = f"networks {', '.join(names) or 'none'} in {options.precision}"
         raise BadInput(got, "one or more, each once, in a precision that is not int8")
-    with ExitStack() as stack, pin(options.threads):
+    with pin(options.threads), contiguous_memory(), ExitStack() as stack:
         loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
         sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
         with track(len(sessions), "timing networks") as bar:

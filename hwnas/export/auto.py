@@ -26,6 +26,7 @@ from hwnas.export.job import Job
 from hwnas.export.torch_session import TorchSession, torch_threads
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.progress import track
 from profilers.registry import get_profiler
@@ -120,7 +121,7 @@ def contest(
     found = [Candidate(target) for target in targets(options)]
     if not found:
         raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
-    with ExitStack() as stack, pin(options.threads), torch_threads(options.threads):
+    with pin(options.threads), torch_threads(options.threads), contiguous_memory(), ExitStack() as stack:
         judge = _Judge(models.job)
         with track(len(found) + len(references), "building and checking candidates") as bar:
             for candidate in found:

@@ -20,6 +20,7 @@ from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import make_sheet
 from profilers.base import Failure, Options, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.progress import track
 from profilers.timing import time_sessions
@@ -89,7 +90,7 @@ def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, di
     check_request(request)
     for name in jobs:
         _check_target(out / name)
-    with ExitStack() as stack, pin(request.options.threads):
+    with pin(request.options.threads), contiguous_memory(), ExitStack() as stack:
         with track(len(jobs), "building and checking engines") as bar:
             work = {}
             for name, job in jobs.items():

@@ -17,6 +17,7 @@ from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
 from profilers.footprint import Footprint, fresh_footprint
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
@@ -58,7 +59,7 @@ def throughput(engine: Engine, options: Options, folder: Path, depth: Depth, mis
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Figure(None, "images/s", f"not measured: {reason}") for batch in depth.batches}
     model = read_bytes(folder / MODEL)
-    with ExitStack() as stack, pin(options.threads):
+    with pin(options.threads), contiguous_memory(), ExitStack() as stack:
         sessions, failed = _open(engine, options, model, depth.batches, stack)
         times = time_sessions({str(batch): session for batch, session in sessions.items()}, depth.plan)
     found: dict[int, Samples | Failure] = {**failed, **{batch: times[str(batch)] for batch in sessions}}

@@ -16,6 +16,7 @@ from hwnas.export.sheet import within
 from profilers.base import Failure, Session, TimingPlan
 from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
 from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.memory import contiguous_memory
 from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
@@ -54,7 +55,7 @@ def validate(
     if not anew:
         check_tied(engine, Fingerprint.from_json(sheet["fingerprint"]))
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
-    with pin(options.threads), open_engine(engine, folder, options, files) as session:
+    with pin(options.threads), contiguous_memory(), open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         samples = time_sessions({"engine": session}, plan)["engine"]
     if isinstance(samples, Failure):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profilers.base import Options
+from profilers.cgroup import cgroup_memory_left, cgroup_quota
 from profilers.errors import BadInput
-from profilers.fingerprint import Fingerprint, cgroup_quota, effective_cores, fingerprint
+from profilers.fingerprint import Fingerprint, effective_cores, fingerprint
 from profilers.pin import allowed_cores, pin
 from profilers.registry import get_profiler
 
@@ -93,8 +94,29 @@ def test_quota_of_cgroup_1(tmp_path):
     assert cgroup_quota(tmp_path / "cgroup", membership) is None
 
 
-def test_no_cgroup_no_quota(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "place", "most", "now"),
+    [
+        ("0::/a/b", "a", "memory.max", "memory.current"),
+        ("5:memory:/a/b", "memory/a", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ],
+)
+def test_memory_left_is_the_least_on_the_way_up(tmp_path, line, place, most, now):
+    membership = tmp_path / "membership"
+    membership.write_text(f"{line}\n")
+    above = tmp_path / "cgroup" / place
+    for folder, limit, used in ((above, "1000", "400"), (above / "b", "800", "100")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / most).write_text(limit)
+        (folder / now).write_text(used)
+    assert cgroup_memory_left(tmp_path / "cgroup", membership) == 600
+    (above / "b" / most).write_text("150")
+    assert cgroup_memory_left(tmp_path / "cgroup", membership) == 50
+
+
+def test_no_cgroup_no_limits(tmp_path):
     assert cgroup_quota(tmp_path, tmp_path / "absent") is None
+    assert cgroup_memory_left(tmp_path, tmp_path / "absent") is None
 
 
 def test_effective_cores_are_within_the_allowed_ones():
