@@ -22,7 +22,7 @@ from profilers.quantise import Scheme, insert
 from profilers.timing import time_sessions
 
 SENTINEL = "sentinel"
-SENTINELS = 6  # one alone is as noisy as what it corrects
+SENTINELS = 3  # one alone is as noisy as what it corrects
 BLOCK_MS = 0.5  # what a block of the sentinel lasts at least, in milliseconds
 MOST_RUNS = 20  # a block, however small the networks
 Load = Callable[[], Session]

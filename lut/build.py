@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lut.assemble import assemble
-from lut.bench import TOGETHER, Bench, network_time, open_bench, require, spread
+from lut.bench import SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
 from lut.builders import Builder, get_builder
 from lut.observe import Unit, pool, relative_errors
 from lut.partial import Partial
@@ -30,7 +30,7 @@ from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
 NETWORKS = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.03, warmup_runs=2)
-LEAST_GROUPS = 4  # of whole networks: each is a minute's mood, and the table's level is their mean
+LEAST_GROUPS = 3  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class BuildPlan:
     passes: int = 3
     target: float = 0.005
     networks: int = 180
-    budget_seconds: float | None = 150.0
+    budget_seconds: float | None = 160.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ def build(
     if builder.traced and not profiler.traces:
         raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
     profiler.keep_beside(out)
-    settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed}
+    settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed, "sentinels": SENTINELS}
     partial = Partial.open(out, settings, fingerprint(profiler, options), force=force)
     steps = list(_steps(space, plan))
     with (
@@ -145,7 +145,8 @@ def _work(
 
 def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
     """Whether the layers are known well enough, or the step would exceed the budget."""
-    spent, usual = sum(u.seconds for u in units), float(np.median([u.seconds for u in units]))
+    alike = [u.seconds for u in units if bool(u.layers) == (step.rows is None)] or [u.seconds for u in units]
+    spent, usual = sum(u.seconds for u in units), float(np.median(alike))
     if plan.budget_seconds is not None and spent + usual > plan.budget_seconds:
         return True
     return step.rows is None and _layers_error(units) <= plan.target

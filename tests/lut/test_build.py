@@ -151,6 +151,12 @@ def test_another_space_is_never_mixed(interrupted):
         make(get_space("tiny", [12, 14]), interrupted)
 
 
+def test_a_build_of_a_version_with_other_sentinels_is_never_mixed(space, interrupted, monkeypatch):
+    monkeypatch.setattr("lut.build.SENTINELS", 2)
+    with pytest.raises(FingerprintMismatch, match="sentinels: 2 here, 3 there"):
+        make(space, interrupted)
+
+
 def test_force_starts_afresh(space, interrupted):
     table = make(space, interrupted, method="isolated", force=True)
     assert all(not u["networks"] for u in table.observations["units"] if u["layers"])
