@@ -145,7 +145,7 @@ def _work(
 
 def _spared(step: _Step, plan: BuildPlan, units: Sequence[Unit]) -> bool:
     """Whether the layers are known well enough, or the step would exceed the budget."""
-    alike = [u.seconds for u in units if bool(u.layers) == (step.rows is None)] or [u.seconds for u in units]
+    alike = [u.seconds for u in units if bool(u.layers) == (step.rows is None)]
     spent, usual = sum(u.seconds for u in units), float(np.median(alike))
     if plan.budget_seconds is not None and spent + usual > plan.budget_seconds:
         return True

@@ -3,7 +3,7 @@
     u  units      a  sentinels      x (u, a)  log of a sentinel's time over its usual one
     d (u,)  mean of x over the sentinels      v  variance of d that is only noise
 
-One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (about 1 %),
+One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (0.5 to 1 %),
 so several are loaded afresh for every unit, and the drift that they show is shrunk by the share that noise explains.
 """
 

@@ -20,7 +20,7 @@ def cgroup_memory_left(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int 
 
 def _folders(controller: str, root: Path, membership: Path) -> Iterator[Path]:
     """The process's own and all above."""
-    for line in read_line(membership).splitlines():
+    for line in system_text(membership).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
@@ -33,8 +33,8 @@ def _folders(controller: str, root: Path, membership: Path) -> Iterator[Path]:
 
 
 def _quota(folder: Path) -> list[float]:
-    v2 = read_line(folder / "cpu.max").split()
-    v1 = [read_line(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
+    v2 = system_text(folder / "cpu.max").split()
+    v1 = [system_text(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
     quota, period = v2 if len(v2) == 2 else v1
     return [int(quota) / int(period)] if quota.isdigit() and period.isdigit() and int(period) else []
 
@@ -42,13 +42,13 @@ def _quota(folder: Path) -> list[float]:
 def _memory_left(folder: Path) -> list[int]:
     found = []
     for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-        most, now = (read_line(folder / name) for name in names)
+        most, now = (system_text(folder / name) for name in names)
         if most.isdigit() and now.isdigit():
             found.append(int(most) - int(now))
     return found
 
 
-def read_line(path: Path) -> str:
+def system_text(path: Path) -> str:
     """A file of the system, stripped; "" where it cannot be read."""
     try:
         return path.read_text().strip()

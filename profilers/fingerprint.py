@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from profilers.base import Options, Profiler
-from profilers.cgroup import cgroup_quota, read_line
+from profilers.cgroup import cgroup_quota, system_text
 from profilers.errors import BadInput
 from profilers.pin import allowed_cores
 
@@ -117,7 +117,7 @@ def cpu_flags() -> tuple[str, ...]:
 def physical_cores() -> int:
     """Distinct cores of the machine, hyper-threads not counted; the logical ones where that is not readable."""
     found = {
-        tuple(read_line(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
+        tuple(system_text(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
         for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*")
         if (folder / "topology" / "core_id").exists()
     }
@@ -136,17 +136,17 @@ def nvidia_gpu() -> str:
 def _cpuinfo() -> dict[str, str]:
     """The first core's lines of /proc/cpuinfo."""
     pairs = (
-        line.split(":", 1) for line in read_line(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines() if ":" in line
+        line.split(":", 1) for line in system_text(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines() if ":" in line
     )
     return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _governor() -> str:
-    return read_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+    return system_text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
 
 
 def _mhz(path: Path) -> float | None:
-    text = read_line(path)
+    text = system_text(path)
     return round(int(text) / 1e3, 1) if text.isdigit() else None
 
 
