@@ -26,7 +26,8 @@ from lut.protocols import Floats, Layer
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
-PLAN = TimingPlan(min_rounds=5, max_rounds=30, relative_interval=0.05, warmup_runs=2)
+# At most 15 rounds: in a minute that does not settle, more of them cost groups of whole networks, which say more.
+PLAN = TimingPlan(min_rounds=5, max_rounds=15, relative_interval=0.05, warmup_runs=2)
 PAIRED = 3  # covers, by which what tracing costs is known
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial as bind
 
@@ -250,3 +251,36 @@ def test_a_late_build_still_has_its_least_groups_of_networks(space, tmp_path):
     names = [u["name"] for u in table.observations["units"]]
     assert [n for n in names if n.startswith("networks")] == [f"networks {i + 1}" for i in range(LEAST_GROUPS)]
     assert sum(n.startswith("pass") for n in names) == len(space.resolutions)
+
+
+def test_the_bars_total_leaves_out_what_the_budget_will_not_allow(space, tmp_path, monkeypatch):
+    totals = []
+
+    class Bar:
+        def __init__(self, total):
+            self.total = total
+
+        def advance(self, amount=1):
+            pass
+
+        def note(self, text):
+            totals.append(self.total)
+
+        def spare(self, amount):
+            self.total -= amount
+
+    monkeypatch.setattr("lut.build.track", lambda total, label, done: nullcontext(Bar(total)))
+    table = make(space, tmp_path / "a.json", plan=BuildPlan(passes=3, networks=144, budget_seconds=1e-6))
+    must = len(space.resolutions) + LEAST_GROUPS
+    assert totals == [3 * len(space.resolutions) + 8] + [must] * (must - 1)
+    assert len(table.observations["units"]) == must
+
+
+def test_networks_come_before_further_covers(space, tmp_path):
+    names = [
+        u["name"]
+        for u in make(space, tmp_path / "a.json", plan=BuildPlan(passes=2, target=0.0, networks=144)).observations[
+            "units"
+        ]
+    ]
+    assert [n.startswith("pass 2") for n in names] == [False] * (len(names) - 2) + [True] * 2

@@ -5,7 +5,7 @@ import pytest
 
 from lut import Entry
 from lut.correction import fit_calibration, fit_interval
-from lut.crossfit import Networks, correct, held_out_sums
+from lut.crossfit import FOLDS, Networks, correct, held_out_sums
 
 
 def networks(n, noise=0.01, seed=0):
@@ -115,3 +115,15 @@ def test_each_network_is_predicted_without_its_group():
 
     assert held_out_sums(networks, reconcile).tolist() == [1.0] * 18 + [2.0] * 18 + [3.0] * 18
     assert seen == [{1, 2}, {0, 2}, {0, 1}]
+
+
+def test_many_groups_are_left_out_together():
+    networks, _ = of_groups([0.0] * (2 * FOLDS - 1))
+    left_out = []
+
+    def reconcile(rows):
+        left_out.append(set(networks.group.tolist()) - set(networks.group[rows].tolist()))
+        return {"a": Entry(1.0, 0.0, 1)}
+
+    held_out_sums(networks, reconcile)
+    assert left_out == [{i, i + FOLDS} if i < FOLDS - 1 else {i} for i in range(FOLDS)]
