@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of
+from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of, warn
 from hwnas.networks import read_archs
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
@@ -58,7 +58,7 @@ def verify(
 ) -> None:  # fmt: skip
     """Measure fresh random networks end to end and compare; prints the figures as JSON."""
     from hwnas.onnx_writer import write_onnx
-    from lut.verify import require_fingerprint
+    from lut.verify import remarks, require_fingerprint
     from lut.verify import verify as verify_table
 
     loaded = load(table)
@@ -67,6 +67,7 @@ def verify(
     if store:
         save(replace(loaded, verify=figures), table)
     emit(figures)
+    warn(remarks(figures))
 
 
 def predict(table: Table, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")]) -> None:
@@ -159,8 +160,7 @@ def table_space(table: LatencyTable) -> SearchSpace:
 
 
 def _tell(out: Path, warnings: list[str] | None) -> None:
-    for line in warnings or []:
-        people().print(f"warning: {line}", markup=False, soft_wrap=True)
+    warn(warnings or [])
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of
+from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of, warn
 from hwnas.networks import holds_net_config, read_archs, read_network
 from hwnas.space import Architecture, SearchSpace, get_space
 from lut import save
@@ -67,8 +67,7 @@ def measure(
         for t in timings
     ]
     write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
-    for line in failed:
-        people().print(f"warning: {line}", markup=False, soft_wrap=True)
+    warn(failed)
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

@@ -25,6 +25,12 @@ def people() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def warn(lines: Iterable[str]) -> None:
+    """What a user should know about a result, a line each."""
+    for line in lines:
+        people().print(f"warning: {line}", markup=False, soft_wrap=True)
+
+
 def people_table(title: str, columns: Iterable[str], caption: str = "") -> Table:
     """A table for people that fits 80 columns: no frame, numbers to the right."""
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left",

@@ -18,7 +18,7 @@ from hwnas.space import get_space
 from lut import load
 from lut.build import LEAST_GROUPS, BuildPlan, build
 from lut.partial import Partial
-from lut.verify import verify
+from lut.verify import remarks, verify
 from profilers.base import Options
 from profilers.errors import (
     BadInput,
@@ -284,3 +284,10 @@ def test_networks_come_before_further_covers(space, tmp_path):
         ]
     ]
     assert [n.startswith("pass 2") for n in names] == [False] * (len(names) - 2) + [True] * 2
+
+
+def test_verify_remarks_on_a_machine_in_another_state():
+    assert remarks({"speed_change": -0.03, "other_work_cores": 0.1}) == []
+    faster, busy = remarks({"speed_change": -0.064, "other_work_cores": 0.98})
+    assert "6% faster than when the table was built" in faster and "1.0 cores" in busy
+    assert "5% slower" in remarks({"speed_change": 0.05, "other_work_cores": 0.0})[0]
