@@ -24,9 +24,9 @@ from lut.refine import Refined, Timed, refine
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
+from profilers.load import BUSY
 
-BUSY = 0.3  # other work on the machine, in cores, from which on the build speaks of it
-REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, likewise
+REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, of which the build speaks
 
 
 def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: Partial, method: str) -> LatencyTable:

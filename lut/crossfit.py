@@ -43,7 +43,7 @@ def sums_by(entries: Mapping[str, Entry], networks: Networks) -> Floats:
 
 
 def held_out_sums(networks: Networks, reconcile: Reconcile) -> Floats:
-    """(n,) s: `reconcile` gives the entries from the networks of these indices."""
+    """(n,) s: `reconcile` gives the entries from the networks of these indices, those of the other folds of groups."""
     sums = np.zeros(len(networks.ms))
     fold = np.unique(networks.group, return_inverse=True)[1] % FOLDS
     for number in np.unique(fold):

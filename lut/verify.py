@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from lut.assemble import BUSY
 from lut.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
@@ -27,6 +26,7 @@ from lut.table import Estimate, LatencyTable
 from profilers.base import Profiler, Samples, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed, TableError
 from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.load import BUSY
 from profilers.progress import track
 from profilers.timing import summarise
 

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+BUSY = 0.3  # cores of other work from which on a result of that time speaks of it
 STAT = Path("/proc/stat")
 _IDLE = (3, 4)  # columns idle, iowait of /proc/stat; 7 is steal: another virtual machine had the core
 _COLUMNS = 8  # guest time, further on, is counted under user already

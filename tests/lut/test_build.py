@@ -277,12 +277,8 @@ def test_the_bars_total_leaves_out_what_the_budget_will_not_allow(space, tmp_pat
 
 
 def test_networks_come_before_further_covers(space, tmp_path):
-    names = [
-        u["name"]
-        for u in make(space, tmp_path / "a.json", plan=BuildPlan(passes=2, target=0.0, networks=144)).observations[
-            "units"
-        ]
-    ]
+    table = make(space, tmp_path / "a.json", plan=BuildPlan(passes=2, target=0.0, networks=144))
+    names = [u["name"] for u in table.observations["units"]]
     assert [n.startswith("pass 2") for n in names] == [False] * (len(names) - 2) + [True] * 2
 
 
