@@ -20,7 +20,7 @@ from lut.drift import usual_error
 from lut.observe import NetworkTime, Unit, pool, unit_drifts, usual_speed
 from lut.partial import Partial
 from lut.protocols import Space
-from lut.refine import Refined, Timed, refine
+from lut.refine import Refined, Sizes, Timed, refine
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
@@ -46,7 +46,7 @@ def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: 
         raise MeasurementFailed(f"{len(missing)} layers could not be timed, first {missing[0]}", remedy="build again")
     fit = _reconciler(space, entries, options, partial.units) if get_builder(method).traced else None
     fresh = _fresh(space, partial.units)
-    refined = None if fit is None else fit(range(len(fresh.ms)))
+    refined = None if fit is None else fit(range(len(fresh.ms)), None)
     table = LatencyTable(
         SpaceId.of(space), refined.entries if refined else entries, "measured", method, partial.fingerprint.device,
         options, partial.fingerprint, provenance=_provenance(space, plan, partial.units, refined),
@@ -54,7 +54,8 @@ def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: 
     )  # fmt: skip
     if len(fresh.ms) == 0:
         return table
-    sums = held_out_sums(fresh, lambda rows: entries if fit is None else fit(rows).entries)
+    # With the sizes that all networks show: five numbers of hundreds, and a search of seconds for each fold
+    sums = held_out_sums(fresh, lambda rows: fit(rows, refined.sizes).entries if fit and refined else entries)
     shared = usual_error([u.sentinels for u in partial.units if not u.layers])
     calibration, interval = correct(fresh, sums, shared, calibrate=fit is None)
     return replace(table, calibration=calibration, interval=interval)
@@ -72,17 +73,21 @@ def whole_networks(table: LatencyTable) -> list[NetworkTime]:
 
 def _reconciler(
     space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]
-) -> Callable[[Sequence[int]], Refined]:
-    """Entries reconciled with all covering networks and some of the fresh ones."""
+) -> Callable[[Sequence[int], Sizes | None], Refined]:
+    """Entries reconciled with all covering networks that were run untraced, and some of the fresh ones."""
     layers = {layer.key: layer for layer in space.all_layers()}
     covers, fresh = (
-        [Timed(_keys(space, n.arch), n.ms, group, covers) for n, group in _networks(units, covers=covers)]
+        [Timed(_keys(space, n.arch), n.ms, group, covers) for n, group in _networks(units, covers=covers) if n.blocks]
         for covers in (True, False)
     )
+    seen: dict[str, list[int]] = {}
+    for i, unit in enumerate(units):
+        for key, values in unit.layers.items():
+            seen.setdefault(key, []).extend([i] * len(values))
 
-    def fit(rows: Sequence[int]) -> Refined:
+    def fit(rows: Sequence[int], sizes: Sizes | None) -> Refined:
         known = covers + [fresh[i] for i in rows]
-        return refine(entries, layers, known, options.batch) if known else Refined(entries, 0.0, 0.0, 0.0, 0.0)
+        return refine(entries, layers, known, options.batch, seen, sizes) if known else Refined(entries, Sizes())
 
     return fit
 
@@ -127,13 +132,7 @@ def _provenance(
         "foreign_time": float(np.mean([u.foreign for u in covers])),
         "fused_layers": sorted({k for u in covers for k in u.fused}),
         "failed": [f for u in units for f in u.failed],
-        "refined": refined
-        and {
-            "feature": refined.feature_size,
-            "layer": refined.layer_size,
-            "noise": refined.noise_size,
-            "group": refined.group_size,
-        },
+        "refined": refined and refined.sizes._asdict(),
         "other_work_cores": float(np.mean([u.load for u in units])),
         "timed_by_cpu_clock": float(np.mean([u.busy for u in units])),
         "warnings": _warnings(units, rejected / max(blocks, 1)),

@@ -5,9 +5,11 @@
     t (L,)         a layer's milliseconds; they add up to the network's untraced time
 
 In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
-machine: they tell what tracing costs, which is the same for all covering networks, since all have as many layers. The
-next are timed traced only and that is taken off, which halves the models to load; whole networks, always untraced, set
-the scale (`lut.refine`). Where tracing costs much of a run, as in networks of microseconds, all are timed both ways.
+machine: they tell how much of a traced run's nodes is the untraced time. The next are timed traced only and brought to
+that share, which halves the models to load; whole networks, always untraced, set the scale (`lut.refine`). It is the
+nodes' sum and not the traced run that is compared: tracing happens between nodes, and costs more where somebody else
+computes on the same core. (ONNX Runtime in such minutes, four covers: traced runs 17 to 25 % longer than untraced ones,
+their nodes' sums 5 to 7 %.) Where tracing costs much of a run, as in networks of microseconds, all are timed both ways.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
@@ -26,26 +29,29 @@ from lut.protocols import Floats, Layer
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
-# At most 15 rounds: in a minute that does not settle, more of them cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=15, relative_interval=0.05, warmup_runs=2)
-PAIRED = 3  # covers, by which what tracing costs is known
+# In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
+PLAN = TimingPlan(min_rounds=5, max_rounds=8, relative_interval=0.05, warmup_runs=2, patience=0.5)
+PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
-_LEAST_SHARE = 0.5  # of a node's or a run's time that is left when the cost of tracing is taken from it
+_LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
 
 @dataclass(frozen=True)
 class Attribution:
     """Layer times of one network and what could not be attributed.
 
-    `plain` are its untraced runs, `slowdown` is of the traced ones against them, relative.
+    `plain_ms` is its untraced time, `plain` are the untraced runs, None where it is known by the traced ones only;
+    `slowdown` is of the traced runs against it, relative; `nodes` the sum of the nodes over it.
     """
 
     ms: Floats
     fused: list[int]
     foreign: float
+    plain_ms: float
+    nodes: float
     slowdown: float = 0.0
     plain: Samples | None = None
 
@@ -67,8 +73,8 @@ class InContext:
         with bench.loaded(loads, seed) as sessions:
             timed = bench.time(sessions, plan, seed)
             require(timed, f"covering networks at {resolution} px")
-            found = _attribute_all(layers, sessions, timed, _tracing_ms(earlier))
-        networks = [network_time(archs[i], a.plain) for i, a in found.items() if a.plain]
+            found = _attribute_all(layers, sessions, timed, _nodes(earlier))
+        networks = [_network_time(archs[i], a) for i, a in found.items()]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
 
 
@@ -80,9 +86,10 @@ def _pairs(earlier: Sequence[Unit]) -> bool:
     return slowdown > DEAR or (slowdown > FREE and len(earlier) < PAIRED)
 
 
-def _tracing_ms(earlier: Sequence[Unit]) -> float:
-    """What tracing adds to a run of a covering network, milliseconds."""
-    return float(np.mean([u.slowdown * np.median([n.ms for n in u.networks]) for u in earlier])) if earlier else 0.0
+def _nodes(earlier: Sequence[Unit]) -> float:
+    """The nodes of a traced run over the untraced time, by the covers that were timed both ways."""
+    paired = [u.nodes for u in earlier if any(n.blocks for n in u.networks)]
+    return float(np.mean(paired)) if paired else 1.0
 
 
 def _loads(bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
@@ -101,19 +108,15 @@ def _traced(bench: Bench, model: bytes) -> Session:
     return session
 
 
-def _plain(i: int, sessions: Mapping[str, Session], timed: Timed, tracing_ms: float) -> Samples | None:
-    """A network's untraced runs; where there are none, the traced ones without what tracing costs."""
-    if f"plain-{i}" in sessions:
-        return timed.samples.get(f"plain-{i}")
-    traced = timed.samples.get(f"traced-{i}")
-    if traced is None:
-        return None
-    left = max(1 - tracing_ms / traced.ms, _LEAST_SHARE)
-    return replace(traced, ms=traced.ms * left, blocks=traced.blocks * left)
+def _network_time(arch: Any, found: Attribution) -> NetworkTime:
+    """Without blocks where it was not run untraced."""
+    return network_time(arch, found.plain) if found.plain else NetworkTime(arch.to_json(), found.plain_ms, [])
 
 
-def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float) -> Attribution:
-    """Per-node times of traced runs to layer times that add up to the untraced `plain_ms`.
+def attribute(
+    layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float | None, share: float = 1.0
+) -> Attribution:
+    """Per-node times of traced runs to layer times that add up to the untraced `plain_ms` (None: the nodes / `share`).
 
     A node's time is the mean of the lower half of its runs: contention only adds time, and a mean evens out a clock of
     whole microseconds. Tracing costs about the same at every node, so what the traced sum has more than the untraced
@@ -130,10 +133,10 @@ def attribute(layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plai
     if not (owner >= 0).any():
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
     traced, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
-    named = nodes[owner >= 0]
-    ms = np.bincount(owner[owner >= 0], _fit_to(named, plain_ms), minlength=len(layers)).astype(float)
+    named, total = nodes[owner >= 0], traced / share if plain_ms is None else plain_ms
+    ms = np.bincount(owner[owner >= 0], _fit_to(named, total), minlength=len(layers)).astype(float)
     fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
-    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced)
+    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced, total, traced / total)
 
 
 def _fit_to(nodes: Floats, total: float) -> Floats:
@@ -172,15 +175,17 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, tracing_ms: float
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float
 ) -> dict[int, Attribution]:
     """By network, for those of which every session could be timed."""
     found = {}
     for i, network in enumerate(layers):
-        plain, traced = _plain(i, sessions, timed, tracing_ms), timed.samples.get(f"traced-{i}")
-        if plain and traced:
-            attribution = attribute(network, sessions[f"traced-{i}"].node_times(), plain.ms)
-            found[i] = replace(attribution, slowdown=max(traced.ms / plain.ms - 1, 0.0), plain=plain)
+        plain, traced = timed.samples.get(f"plain-{i}"), timed.samples.get(f"traced-{i}")
+        if traced and (plain or f"plain-{i}" not in sessions):
+            runs = sessions[f"traced-{i}"].node_times()
+            attribution = attribute(network, runs, plain.ms if plain else None, share)
+            slowdown = max(traced.ms / attribution.plain_ms - 1, 0.0)
+            found[i] = replace(attribution, slowdown=slowdown, plain=plain)
     return found
 
 
@@ -198,9 +203,9 @@ def _unit(
             observed.setdefault(layer.key, []).append(ms)
     fused = sorted({layers[i][j].key for i, a in found.items() for j in a.fused})
     foreign = float(np.mean([a.foreign for a in found.values()]))
-    slowdown = float(np.median([a.slowdown for a in found.values()]))
+    slowdown, nodes = (float(np.median([getattr(a, k) for a in found.values()])) for k in ("slowdown", "nodes"))
     return Unit(
         name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
         failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,
-        load=timed.load, busy=timed.busy,
+        nodes=nodes, load=timed.load, busy=timed.busy,
     )  # fmt: skip

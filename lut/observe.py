@@ -29,7 +29,10 @@ _LEAST_SCATTER = 1e-4
 
 @dataclass(frozen=True)
 class NetworkTime:
-    """One network measured end to end: its architecture's JSON, the estimate and the raw blocks (None = rejected)."""
+    """One network measured end to end: its architecture's JSON, the estimate and the raw blocks (None = rejected).
+
+    No blocks: a covering network that was not run untraced; `ms` is by its traced runs.
+    """
 
     arch: dict[str, Any]
     ms: float
@@ -41,8 +44,9 @@ class Unit:
     """What one piece of the work gave, in milliseconds; a build is resumed after the last whole unit.
 
     `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `foreign` the share of
-    time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `load` other
-    work on the machine, in cores; `busy` the share of models for which it was too much to be timed by the wall clock.
+    time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `nodes` the sum of the
+    traced nodes over the untraced time; `load` other work on the machine, in cores; `busy` the share of models for
+    which it was too much to be timed by the wall clock.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Unit:
     fused: list[str] = field(default_factory=list)
     foreign: float = 0.0
     slowdown: float = 0.0
+    nodes: float = 1.0
     load: float = 0.0
     busy: float = 0.0
 
@@ -75,8 +80,8 @@ class Unit:
         return cls(
             f.text("name"), layers, networks, sentinels, f.number("seconds", 0, _MS),
             f.integer("blocks", 0, 10**9), f.integer("rejected", 0, 10**9), failed, fused,
-            f.number("foreign", 0, 1), f.number("slowdown", 0, _MS), f.number("load", 0, _MS),
-            f.number("busy", 0, 1),
+            f.number("foreign", 0, 1), f.number("slowdown", 0, _MS), f.number("nodes", 0, _MS),
+            f.number("load", 0, _MS), f.number("busy", 0, 1),
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from profilers.errors import BadInput, EngineUnavailable, FileProblem
 
 Array = NDArray[np.float32]
+_PROBE_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Clock(Protocol):
     def cpu(self) -> float:
         """Seconds of computing by all threads of this process."""
 
+    def probe(self) -> float:
+        """Milliseconds of a fixed piece of work on this core; 0 where what is timed runs elsewhere."""
+
 
 class SystemClock:
     """The machine's monotonic clock and the process's CPU time."""
@@ -69,6 +73,13 @@ class SystemClock:
     def cpu(self) -> float:
         """Seconds."""
         return time.process_time()
+
+    def probe(self) -> float:
+        """Of a loop of plain Python, some 25 microseconds: nothing is slowed more by a neighbour on the core."""
+        started, x = time.perf_counter(), 0
+        for i in range(_PROBE_STEPS):
+            x += i
+        return 1e3 * (time.perf_counter() - started)
 
 
 class Session(ABC):
@@ -180,15 +191,15 @@ class TimingPlan:
 
     One round runs every model once in random order, each as a block of `runs_per_block` timed runs after `untimed_runs`
     others (0: the caches hold what ran before); the block's time is its mean. A fixed sentinel model, if given, runs at
-    the start of each round. With `block_ms` all blocks get more runs (20 at most), until the middle model's lasts so
-    many milliseconds: a single run of microseconds is mostly clock.
+    the start of each round, and what drift it and the models show is divided out. With `block_ms` all blocks get more
+    runs (20 at most), until the middle model's lasts so many milliseconds: one run of microseconds is mostly clock.
 
     Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
     at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
-    `max_wall_over_cpu` times its CPU time a thread (the process was descheduled), and a round whose sentinel is off by
-    more than `sentinel_tolerance` from its running median. `cpu_time_when_busy`: where the first rule would reject most
-    blocks of single-threaded models, time these by CPU time (see `profilers.timing`), and where a rule would reject
-    nearly all, do without it, instead of not timing at all.
+    `max_wall_over_cpu` times its CPU time a thread (the process was descheduled). `cpu_time_when_busy`: where that
+    would reject most blocks of single-threaded models, time these by CPU time (see `profilers.timing`), and where it
+    would reject nearly all, do without it, instead of not timing at all. `patience`: before each block it is waited
+    until no neighbour computes on the same core (`profilers.quiet`), in all at most so long, as a share of the rest.
     """
 
     min_rounds: int = 10
@@ -199,10 +210,10 @@ class TimingPlan:
     warmup_runs: int = 5
     warmup_max_runs: int = 50
     relative_interval: float = 0.02
-    sentinel_tolerance: float = 0.05
     max_wall_over_cpu: float = 1.05
     quantile: float = 0.25
     cpu_time_when_busy: bool = True
+    patience: float = 0.5
     seconds: float | None = None
     seed: int = 0
 
@@ -230,7 +241,7 @@ class Samples:
     """Raw block times of one model and their summary; one estimator (`ms`, a low quantile) serves everything.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the sentinel's relative drift, 1 = none
+    drift  (rounds,)  the machine's relative level around each block (`profilers.level`), 1 = none
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`.
     `sentinel_ms` is the sentinel's time at drift 1 (NaN without a sentinel): the next call takes it to keep the level.

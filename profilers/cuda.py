@@ -133,6 +133,10 @@ class EventClock:
         """Seconds of this process; says nothing of the GPU."""
         return time.process_time()
 
+    def probe(self) -> float:
+        """Nothing: the CPU's neighbours are not the GPU's."""
+        return 0.0
+
 
 class Lane:
     """One stream whose work is timed by two events on it."""

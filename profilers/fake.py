@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,15 +30,17 @@ GMACS = 20.0
 GB_S = 10.0
 NODE_MS = 0.002
 EDGE_MS = 0.05
+QUIET_PROBE_MS, SHARED_PROBE_MS = 0.025, 0.04
 VERSION = "1"
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeClock:
-    """Time that passes only when told."""
+    """Time that passes only when told. `neighbour` says at which seconds somebody else computes on the core."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    neighbour: Callable[[float], bool] | None = None
 
     def wall(self) -> float:
         """Seconds."""
@@ -46,6 +49,13 @@ class FakeClock:
     def cpu(self) -> float:
         """Seconds."""
         return self.cpu_seconds
+
+    def probe(self) -> float:
+        """Milliseconds; time passes only where there is a neighbour to wait for."""
+        if self.neighbour is None or not self.neighbour(self.seconds):
+            return QUIET_PROBE_MS
+        self.advance(SHARED_PROBE_MS / 1e3, SHARED_PROBE_MS / 1e3)
+        return SHARED_PROBE_MS
 
     def advance(self, wall: float, cpu: float) -> None:
         """Let a run pass."""

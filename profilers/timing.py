@@ -1,12 +1,11 @@
 """The one timing loop: every latency of this product comes from here (MEASUREMENT: protocol for a noisy machine).
 
-    S  sessions, in the mapping's order          R  rounds
+    S  sessions, in the mapping's order, and the sentinel, last          R  rounds
     wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
-    beat       (R,)    the sentinel's milliseconds at the start of the round
-    drift      (R,)    running median of `beat` over its reference, 1 = none
+    drift      (R, S)  the machine's level around each block (`profilers.level`), 1 = none
 
 The timed region is `Session.run` and nothing else. Contention only adds time, so the estimator is a low quantile of the
-accepted, drift-corrected blocks; rejection follows the plan's rules alone, which are fixed beforehand.
+accepted, drift-corrected blocks; rejection follows the plan's rule alone, which is fixed beforehand.
 
 On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
 instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
@@ -27,18 +26,18 @@ from numpy.typing import NDArray
 
 from profilers.base import MIN_BLOCKS, Failure, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.level import Floats, Ints, levels
 from profilers.progress import Progress
+from profilers.quiet import Quiet
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-DRIFT_WINDOW = 5  # rounds: long enough to ignore one disturbed sentinel, short enough to follow a warming CPU
 CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs of microseconds only
 STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
 CHECK_EVERY = 5  # rounds between two looks at the intervals: bootstrapping all sessions is not free
 RESAMPLES = 1000
 MOST_RUNS = 20  # in a block that `TimingPlan.block_ms` makes longer
-QUIET_SHARE = 0.5  # of a single-threaded model's blocks, or of the sentinel's; below it the machine is busy
+QUIET_SHARE = 0.5  # of a single-threaded model's blocks; below it the machine is busy
 
 
 def time_sessions(
@@ -54,9 +53,10 @@ def time_sessions(
     Args:
         sessions: loaded models by name; they stay open.
         plan: rounds, warm-up, rejection and stopping rules, seed.
-        sentinel: a fixed model run at the start of every round; its drift is divided out.
+        sentinel: a fixed model run at the start of every round; with one, the drift that it and the sessions show of
+            the machine is divided out.
         sentinel_ms: the sentinel's time that counts as no drift (`Samples.sentinel_ms` of an earlier call); by default
-            its median in this call.
+            that in the quick moments of this call.
         progress: advanced by one a session over the whole call.
 
     Returns:
@@ -112,29 +112,14 @@ def bootstrap_interval(values: Floats, quantile: float, seed: int) -> tuple[floa
     return float(low), float(high)
 
 
-def drift_of(beat: Floats, sentinel_ms: float, tolerance: float) -> tuple[Floats, Bools]:
-    """The sentinel's slow drift (R,), 1 where unknown, and whether each round (R,) may be used.
-
-    A round may not where its sentinel is off its running median, or where all sentinels around it were descheduled
-    (NaN). A single descheduled one says nothing about the rest of its round.
-    """
-    half = DRIFT_WINDOW // 2
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(beat, half, constant_values=np.nan), DRIFT_WINDOW)
-    running = np.full(len(beat), np.nan)
-    known = np.isfinite(windows).any(axis=1)
-    running[known] = np.nanmedian(windows[known], axis=1)
-    usable = known & ~(np.abs(beat / running - 1) > tolerance)
-    return np.where(known, running / sentinel_ms, 1.0), usable
-
-
-def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan, steady: Bools) -> tuple[Floats, str]:
-    """One session's blocks (R,), NaN where it was descheduled or its round is not `steady`, and the clock."""
+def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> tuple[Floats, str]:
+    """One session's blocks (R,), NaN where it was descheduled, and the clock."""
     quiet = undisturbed(wall, cpu, threads, plan)
-    kept, clock = np.where(quiet & steady, wall, np.nan), "wall"
+    kept, clock = np.where(quiet, wall, np.nan), "wall"
     if not plan.cpu_time_when_busy:
         return kept, clock
     if threads == 1 and quiet.mean() < QUIET_SHARE:
-        kept, clock = np.where(steady, cpu, np.nan), "cpu"
+        return cpu, "cpu"
     if np.isfinite(kept).sum() < min(MIN_BLOCKS, len(wall)):
         return (cpu, "cpu") if threads == 1 else (wall, "wall")
     return kept, clock
@@ -166,20 +151,25 @@ class _Loop:
         self.sessions, self.plan, self.progress = sessions, plan, progress
         self.sentinel, self.reference = sentinel, sentinel_ms
         self.names = list(sessions)
+        self.all = [*sessions.values(), *([] if sentinel is None else [sentinel])]
         self.failures: dict[str, Failure] = {}
         self.wall: list[Floats] = []
         self.cpu: list[Floats] = []
-        self.beat: list[tuple[float, float]] = []
+        self.order: list[Ints] = []
         self.rng = np.random.default_rng(plan.seed)
         self.clock = sessions[self.names[0]].clock
         self.started = self.clock.wall()
+        self.quiet = Quiet(self.clock, plan.patience)
         self.step = len(sessions) / (plan.max_rounds + 1)  # warm-up counts as a round
         self.advanced = 0.0
 
     def warm_up(self) -> None:
         if self.sentinel is not None:
             self.attempt(None, _warm_up, self.sentinel, self.plan)
-        warm = [min(self.attempt(name, _warm_up, session, self.plan)) for name, session in self.sessions.items()]
+        warm = []
+        for name, session in self.sessions.items():
+            self.quiet.wait()  # nothing is learnt yet: it only looks
+            warm.append(min(self.attempt(name, _warm_up, session, self.plan)))
         self.plan = replace(self.plan, runs_per_block=_runs(self.plan, warm))
         self.advance(self.step)
 
@@ -196,15 +186,19 @@ class _Loop:
         return (s for name, s in zip(self.names, self.each(), strict=True) if name not in self.failures)
 
     def round(self) -> None:
+        self.quiet.learn()
+        order = self.rng.permutation(len(self.names))
         if self.sentinel is not None:
-            self.beat.append(self.attempt(None, _block, self.sentinel, self.plan))
-        times = np.full((len(self.names), 2), np.nan)
-        for i in self.rng.permutation(len(self.names)):
-            name = self.names[i]
+            order = np.concatenate([[len(self.names)], order])
+        times = np.full((len(order), 2), np.nan)
+        for i in order:
+            name = self.names[i] if i < len(self.names) else None
             if name not in self.failures:
-                times[i] = self.attempt(name, _block, self.sessions[name], self.plan)
+                self.quiet.wait()
+                times[i] = self.attempt(name, _block, self.all[i], self.plan)
         self.wall.append(times[:, 0])
         self.cpu.append(times[:, 1])
+        self.order.append(order)
         self.advance(self.step)
 
     def attempt(
@@ -221,28 +215,29 @@ class _Loop:
 
     def each(self) -> Iterator[Samples | Failure]:
         wall, cpu = np.array(self.wall), np.array(self.cpu)
-        drift, steady, sentinel_ms = self.drift()
-        for i, (name, session) in enumerate(self.sessions.items()):
+        found = [accepted(wall[:, i], cpu[:, i], s.threads, self.plan) for i, s in enumerate(self.all)]
+        blocks = np.stack([kept for kept, _ in found], axis=1)
+        drift, sentinel_ms = self.drift(blocks)
+        for i, name in enumerate(self.names):
             if name in self.failures:
                 yield self.failures[name]
                 continue
-            blocks, clock = accepted(wall[:, i], cpu[:, i], session.threads, self.plan, steady)
             try:
-                samples = summarise(blocks, drift, self.plan, sentinel_ms)
-                yield replace(samples, clock=clock)
+                samples = summarise(blocks[:, i], drift[:, i], self.plan, sentinel_ms)
+                yield replace(samples, clock=found[i][1])
             except MeasurementFailed as error:
                 yield Failure(str(error))
 
-    def drift(self) -> tuple[Floats, Bools, float]:
+    def drift(self, blocks: Floats) -> tuple[Floats, float]:
+        """(R, S) by block, and the sentinel's milliseconds where it is 1."""
         if self.sentinel is None:
-            return np.ones(len(self.wall)), np.ones(len(self.wall), bool), math.nan
-        wall, cpu = np.array(self.beat).T
-        beat, _ = accepted(wall, cpu, self.sentinel.threads, self.plan, np.ones(len(wall), bool))
-        sentinel_ms = self.reference or (float(np.nanmedian(beat)) if np.isfinite(beat).any() else math.nan)
-        drift, steady = drift_of(beat, sentinel_ms, self.plan.sentinel_tolerance)
-        if self.plan.cpu_time_when_busy and steady.mean() < QUIET_SHARE:
-            steady = np.ones(len(steady), bool)
-        return drift, steady, sentinel_ms
+            return np.ones(blocks.shape), math.nan
+        level = levels(blocks, np.array(self.order))
+        own = (blocks / level)[np.isfinite(blocks[:, -1]), -1]
+        if not len(own):
+            return level, math.nan
+        now = float(np.quantile(own, self.plan.quantile))
+        return level * (now / (self.reference or now)), self.reference or now
 
     def results(self) -> dict[str, Samples | Failure]:
         self.advance(len(self.names) - self.advanced)

@@ -123,7 +123,7 @@ def test_closing_frees_at_once_and_twice_is_harmless():
 
 
 def test_the_timing_loop_reads_the_events():
-    plan = TimingPlan(min_rounds=3, max_rounds=5, warmup_runs=2, sentinel_tolerance=1e9)
+    plan = TimingPlan(min_rounds=3, max_rounds=5, warmup_runs=2)
     short, long = CopyEngine(0.002, capturable=False), CopyEngine(0.02, capturable=False)
     with session(short) as a, session(long) as b, session(short) as beat:
         results = time_sessions({"short": a, "long": b}, plan, sentinel=beat)

@@ -15,7 +15,7 @@ from profilers.timing import time_sessions
 from tests.profilers import models
 
 # Nothing is rejected: these tests are about the runtimes, and must pass on a busy machine.
-PLAN = TimingPlan(min_rounds=3, max_rounds=8, warmup_runs=2, max_wall_over_cpu=1e9, sentinel_tolerance=1e9)
+PLAN = TimingPlan(min_rounds=3, max_rounds=8, warmup_runs=2, max_wall_over_cpu=1e9)
 
 
 @pytest.fixture(params=PROFILERS)

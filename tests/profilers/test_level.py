@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profilers.level import levels
+
+
+def rounds(r, s, seed=0):
+    """Usual times of s models, an order for each of r rounds, and each block's place in time (r, s)."""
+    rng = np.random.default_rng(seed)
+    order = np.stack([rng.permutation(s) for _ in range(r)])
+    place = np.empty((r, s), int)
+    np.put_along_axis(place, order, np.arange(r * s).reshape(r, s), axis=1)
+    return rng, rng.uniform(5, 12, s), order, place
+
+
+def spread(times, level):
+    """Relative scatter of each model's corrected blocks."""
+    corrected = times / level
+    return np.nanstd(corrected, axis=0) / np.nanmean(corrected, axis=0)
+
+
+def test_steps_of_the_machines_speed_are_found_where_they_are():
+    _, usual, order, place = rounds(20, 19)
+    slow = place // 37 % 2 == 1  # neither rounds nor models are slow or quick as a whole
+    times = usual * np.where(slow, 1.16, 1.0)
+    found = levels(times, order)
+    at_a_step = place % 37 < 2
+    at_a_step |= place % 37 >= 35
+    np.testing.assert_allclose(found[~at_a_step], np.where(slow, 1.16, 1.0)[~at_a_step], rtol=1e-6)
+    np.testing.assert_allclose(np.quantile(times / found, 0.25, axis=0), usual, rtol=1e-6)
+
+
+def test_a_quiet_machine_stays_as_it_is():
+    _, usual, order, _ = rounds(10, 5)
+    np.testing.assert_allclose(levels(np.tile(usual, (10, 1)), order), 1.0, rtol=1e-9)
+
+
+def test_noise_of_single_blocks_is_not_taken_for_the_machines():
+    rng, usual, order, _ = rounds(20, 19)
+    noisy = usual * (1 + 0.02 * np.abs(rng.standard_normal((20, 19))))
+    assert np.std(levels(noisy, order)) < 0.012  # of single blocks: 0.012
+    spiked = usual * np.where(rng.random((20, 19)) < 0.05, 3.0, 1.0)
+    np.testing.assert_allclose(np.quantile(spiked / levels(spiked, order), 0.25, axis=0), usual, rtol=1e-6)
+
+
+def test_a_slow_drift_is_followed_and_models_do_not_change_it():
+    rng, usual, order, place = rounds(30, 4)
+    drift = 1 + 0.3 * place / place.max()
+    times = usual * drift * (1 + 0.003 * rng.standard_normal((30, 4)))
+    assert (spread(times, np.ones_like(times)) > 0.06).all() and (spread(times, levels(times, order)) < 0.008).all()
+
+
+def test_rejected_blocks_and_models_that_failed_are_no_witnesses():
+    _, usual, order, place = rounds(20, 6)
+    slow = place // 40 % 2 == 1
+    times = usual * np.where(slow, 1.3, 1.0)
+    times[:, 2] = np.nan
+    times[5:9, 1] = np.nan
+    found = levels(times, order)
+    assert np.isfinite(found).all()
+    others = [0, 1, 3, 4, 5]
+    np.testing.assert_allclose(np.nanquantile((times / found)[:, others], 0.25, axis=0), usual[others])
+    assert (levels(np.full((4, 3), np.nan), order[:4, :3].argsort(axis=1)) == 1).all()
+
+
+def test_one_block_alone_tells_nothing():
+    times = np.full((1, 2), np.nan)
+    times[0, 1] = 3.0
+    assert levels(times, np.array([[0, 1]])).tolist() == [[1.0, 1.0]]
+
+
+@given(st.integers(3, 12), st.integers(1, 6), st.integers(0, 1000), st.floats(0.01, 100))
+def test_the_unit_of_time_changes_nothing(r, s, seed, factor):
+    rng, usual, order, _ = rounds(r, s, seed)
+    times = usual * rng.uniform(0.9, 1.5, (r, s))
+    found = levels(times, order)
+    assert np.isfinite(found).all() and (found > 0).all()
+    np.testing.assert_allclose(levels(factor * times, order), found, rtol=1e-9)
+    assert np.quantile(found, 0.25) == pytest.approx(1.0, rel=0.05) or r * s < 8
