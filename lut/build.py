@@ -28,7 +28,7 @@ from profilers.errors import BadInput, EngineUnavailable
 from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
-NETWORKS = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.03, warmup_runs=2)
+NETWORKS = TimingPlan(min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2)
 LEAST_GROUPS = 3  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 

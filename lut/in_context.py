@@ -30,7 +30,7 @@ from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 # In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=8, relative_interval=0.05, warmup_runs=2, patience=0.25)
+PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
@@ -82,7 +82,7 @@ def _pairs(earlier: Sequence[Unit]) -> bool:
     """Whether the next cover is timed untraced too, because what tracing costs is not known well enough."""
     if not earlier:
         return True
-    slowdown = float(np.mean([u.slowdown for u in earlier]))
+    slowdown = min(u.slowdown for u in earlier)  # in the quietest minute: neighbours make tracing dearer
     return slowdown > DEAR or (slowdown > FREE and len(earlier) < PAIRED)
 
 

@@ -223,6 +223,7 @@ class TimingPlan:
             "max_rounds": self.min_rounds,
             "runs_per_block": 1,
             "untimed_runs": 0,
+            "patience": 0,
             "warmup_runs": 1,
         }
         for name, low in least.items():

@@ -214,9 +214,8 @@ class _Loop:
             return math.nan, math.nan
 
     def each(self) -> Iterator[Samples | Failure]:
-        wall, cpu = np.array(self.wall), np.array(self.cpu)
-        found = [accepted(wall[:, i], cpu[:, i], s.threads, self.plan) for i, s in enumerate(self.all)]
-        blocks = np.stack([kept for kept, _ in found], axis=1)
+        kept = [self.kept(i) for i in range(len(self.all))]
+        blocks = np.stack([column for column, _ in kept], axis=1)
         drift, sentinel_ms = self.drift(blocks)
         for i, name in enumerate(self.names):
             if name in self.failures:
@@ -224,9 +223,16 @@ class _Loop:
                 continue
             try:
                 samples = summarise(blocks[:, i], drift[:, i], self.plan, sentinel_ms)
-                yield replace(samples, clock=found[i][1])
+                yield replace(samples, clock=kept[i][1])
             except MeasurementFailed as error:
                 yield Failure(str(error))
+
+    def kept(self, i: int) -> tuple[Floats, str]:
+        """The accepted blocks of session i (R,), and their clock; none of one that failed."""
+        wall, cpu = (np.array([times[i] for times in rows]) for rows in (self.wall, self.cpu))
+        if i < len(self.names) and self.names[i] in self.failures:
+            return np.full(len(wall), np.nan), "wall"
+        return accepted(wall, cpu, self.all[i].threads, self.plan)
 
     def drift(self, blocks: Floats) -> tuple[Floats, float]:
         """(R, S) by block, and the sentinel's milliseconds where it is 1."""

@@ -329,7 +329,14 @@ def test_the_interval_holds_the_true_quantile_about_as_often_as_it_says():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_rounds": 2}, {"max_rounds": 5}, {"runs_per_block": 0}, {"warmup_runs": 0}, {"quantile": 1.5}],
+    [
+        {"min_rounds": 2},
+        {"max_rounds": 5},
+        {"runs_per_block": 0},
+        {"warmup_runs": 0},
+        {"quantile": 1.5},
+        {"patience": -1},
+    ],
     ids=str,
 )
 def test_a_plan_that_cannot_work_is_refused(wrong):
