@@ -30,8 +30,9 @@ from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 # In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
+PLAN = TimingPlan(min_rounds=5, max_rounds=5, relative_interval=0.05, warmup_runs=2, patience=0.15)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
+WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
@@ -66,12 +67,14 @@ class InContext:
         self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
     ) -> Unit:
         """One cover of one resolution; `earlier` ones tell what tracing costs."""
-        started = monotonic()
+        started, missing = monotonic(), [0.0] * (len(bench.sentinels) - WITNESSES)
+        bench = replace(bench, sentinels=bench.sentinels[:WITNESSES])
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         layers = [bench.space.layers(arch) for arch in archs]
         loads = _loads(bench, layers, paired=_pairs(earlier))
         with bench.loaded(loads, seed) as sessions:
             timed = bench.time(sessions, plan, seed)
+            timed = replace(timed, sentinels=timed.sentinels + missing)
             require(timed, f"covering networks at {resolution} px")
             found = _attribute_all(layers, sessions, timed, _nodes(earlier))
         networks = [_network_time(archs[i], a) for i, a in found.items()]

@@ -9,7 +9,7 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut.bench import open_bench
 from lut.drift import drifts, usual_error, usual_times
-from lut.in_context import PLAN, InContext, attribute
+from lut.in_context import PLAN, WITNESSES, InContext, attribute
 from lut.observe import Unit, pool
 from lut.protocols import layers_at
 from lut.refine import Timed, refine
@@ -230,7 +230,7 @@ def five_covers(slowdown):
         for seed in range(5):
             profiler.loaded.clear()
             units.append(InContext().measure(bench, 20, seed, earlier=units))
-            untraced.append(profiler.loaded.count(False) - len(bench.sentinels))
+            untraced.append(profiler.loaded.count(False) - WITNESSES)
             assert profiler.loaded.count(True) == 9 and len(units[-1].networks) == 9
     return units, untraced
 
