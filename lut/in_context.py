@@ -30,7 +30,7 @@ from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 # In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=5, relative_interval=0.05, warmup_runs=2, patience=0.15)
+PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
 FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
@@ -76,7 +76,8 @@ class InContext:
             timed = bench.time(sessions, plan, seed)
             timed = replace(timed, sentinels=timed.sentinels + missing)
             require(timed, f"covering networks at {resolution} px")
-            found = _attribute_all(layers, sessions, timed, _nodes(earlier))
+            block = plan.untimed_runs + min(max(plan.runs_per_block, bench.runs_per_block), TRACED_RUNS)
+            found = _attribute_all(layers, sessions, timed, _nodes(earlier), block)
         networks = [_network_time(archs[i], a) for i, a in found.items()]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
 
@@ -117,10 +118,13 @@ def _network_time(arch: Any, found: Attribution) -> NetworkTime:
 
 
 def attribute(
-    layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float | None, share: float = 1.0
-) -> Attribution:
+    layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float | None, share: float = 1.0,
+    traced: Samples | None = None, block: int = 1,
+) -> Attribution:  # fmt: skip
     """Per-node times of traced runs to layer times that add up to the untraced `plain_ms` (None: the nodes / `share`).
 
+    With the samples of the `traced` session, of which each block was so many of the last runs, the nodes' sum is that
+    where the machine's level is 1; without, that of the nodes' times.
     A node's time is the mean of the lower half of its runs: contention only adds time, and a mean evens out a clock of
     whole microseconds. Tracing costs about the same at every node, so what the traced sum has more than the untraced
     time is taken from the nodes evenly; what it has less is added in proportion. A layer without a node was fused into
@@ -135,11 +139,20 @@ def attribute(
     owner = np.array([_owner(name, len(layers)) for name in names], int)
     if not (owner >= 0).any():
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
-    traced, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
-    named, total = nodes[owner >= 0], traced / share if plain_ms is None else plain_ms
+    if traced:
+        nodes *= _nodes_ms(times.sum(axis=1), traced, block) / nodes.sum()
+    sum_ms, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
+    named, total = nodes[owner >= 0], sum_ms / share if plain_ms is None else plain_ms
     ms = np.bincount(owner[owner >= 0], _fit_to(named, total), minlength=len(layers)).astype(float)
     fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
-    return Attribution(_share_fused(ms, layers, fused), fused, foreign / traced, total, traced / total)
+    return Attribution(_share_fused(ms, layers, fused), fused, foreign / sum_ms, total, sum_ms / total)
+
+
+def _nodes_ms(sums: Floats, traced: Samples, block: int) -> float:
+    """The nodes' sum where the machine's level is 1, from the sums of all runs (m,), warm-up first."""
+    blocks = sums[-traced.rounds * block :].reshape(traced.rounds, block)
+    good = np.isfinite(traced.blocks)
+    return float(blocks[good].mean() / traced.drift[good].mean())
 
 
 def _fit_to(nodes: Floats, total: float) -> Floats:
@@ -178,7 +191,7 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float, block: int
 ) -> dict[int, Attribution]:
     """By network, for those of which every session could be timed."""
     found = {}
@@ -186,7 +199,7 @@ def _attribute_all(
         plain, traced = timed.samples.get(f"plain-{i}"), timed.samples.get(f"traced-{i}")
         if traced and (plain or f"plain-{i}" not in sessions):
             runs = sessions[f"traced-{i}"].node_times()
-            attribution = attribute(network, runs, plain.ms if plain else None, share)
+            attribution = attribute(network, runs, plain.ms if plain else None, share, traced, block)
             slowdown = max(traced.ms / attribution.plain_ms - 1, 0.0)
             found[i] = replace(attribution, slowdown=slowdown, plain=plain)
     return found

@@ -14,9 +14,10 @@ from lut.observe import Unit, pool
 from lut.protocols import layers_at
 from lut.refine import Timed, refine
 from lut.table import Entry
-from profilers.base import Options
+from profilers.base import Options, TimingPlan
 from profilers.errors import MeasurementFailed, TableError
 from profilers.fake import Behaviour, Fake
+from profilers.timing import summarise
 
 
 @pytest.fixture
@@ -39,6 +40,20 @@ def test_a_cost_of_tracing_that_is_the_same_for_every_node_is_taken_out_exactly(
     true = np.linspace(1, 2, len(layers))
     runs = [{k: v + 0.1 for k, v in trace(layers, true).items()}] * 6
     np.testing.assert_allclose(attribute(layers, runs, true.sum()).ms, true, rtol=1e-9)
+
+
+def test_without_untraced_runs_the_nodes_are_brought_to_the_quick_machines_level(layers):
+    """Warm-up, then blocks of one untimed and two timed runs; the machine is slow in most, one block was rejected."""
+    true = np.linspace(1, 2, len(layers))
+    level = np.array([1.0, 1.16, 1.16, 1.0, 1.16, 1.16])
+    runs = [trace(layers, 9 * true)] * 4 + [trace(layers, f * true) for f in np.repeat(level, 3)]
+    ms = np.where(np.arange(6) == 2, np.nan, 1.3 * true.sum() * level)
+    traced = summarise(ms, level, TimingPlan())
+    for share in (1.0, 1.06):
+        found = attribute(layers, runs, None, share, traced, block=3)
+        assert found.plain_ms == pytest.approx(true.sum() / share) and found.nodes == pytest.approx(share)
+        less = 0.06 / 1.06 * true.mean() if share > 1 else 0.0  # what is more is tracing's: even for all nodes
+        np.testing.assert_allclose(found.ms, true - less, rtol=1e-9)
 
 
 def test_preempted_runs_do_not_count(layers):
