@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BESIDE = 2  # blocks on each side that tell a block's level: more of them blur the steps, fewer are noisier
-TURNS = 8  # of median polish; 4 are within 0.1 % of this
+TURNS = 8  # of median polish: within 0.005 % of its end, mean of five calls of 20 rounds; 4 within 0.04 %
 QUICK = 0.25  # quantile of the levels that counts as no drift: contention only adds time
 
 
