@@ -103,8 +103,7 @@ class Bench:
         """Time what is `loaded` in interleaved rounds, the first sentinel at the start of each round besides."""
         fixed = [f"{SENTINEL}-{i}" for i in range(len(self.sentinels))]
         share = None if self.progress is None else _Share(self.progress, len(sessions))
-        runs = max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
-        plan = replace(plan, seed=seed, runs_per_block=runs)
+        plan = replace(plan, seed=seed, runs_per_block=self.timed_runs(plan))
         others = OtherWork()
         results = time_sessions(sessions, plan, sentinel=sessions[fixed[0]], progress=share)
         load = others.cores()
@@ -114,6 +113,10 @@ class Bench:
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
         blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
         return Timed(samples, failed, sentinels, blocks, rejected, load, busy)
+
+    def timed_runs(self, plan: TimingPlan) -> int:
+        """Of each block; a session's own `most_runs` may allow fewer."""
+        return max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
 
     def networks(self, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
         """Measure whole networks against each other; samples are named by row of `genes`."""

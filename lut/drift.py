@@ -4,7 +4,8 @@
     d (u,)  mean of x over the sentinels      v  variance of d that is only noise
 
 One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (0.5 to 1 %),
-so several are loaded afresh for every unit, and the drift that they show is shrunk by the share that noise explains.
+so several are loaded afresh for every group of whole networks, and the drift that they show is shrunk by the share that
+noise explains. Beside a cover stands one only: what a cover has wrong as a whole is found otherwise (`lut.refine`).
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class InContext:
     def measure(
         self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
     ) -> Unit:
-        """One cover of one resolution; `earlier` ones tell what tracing costs."""
+        """One cover of one resolution; `earlier` ones tell what share of the nodes the untraced time is."""
         started, missing = monotonic(), [0.0] * (len(bench.sentinels) - WITNESSES)
         bench = replace(bench, sentinels=bench.sentinels[:WITNESSES])
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
@@ -76,7 +76,7 @@ class InContext:
             timed = bench.time(sessions, plan, seed)
             timed = replace(timed, sentinels=timed.sentinels + missing)
             require(timed, f"covering networks at {resolution} px")
-            block = plan.untimed_runs + min(max(plan.runs_per_block, bench.runs_per_block), TRACED_RUNS)
+            block = plan.untimed_runs + min(bench.timed_runs(plan), TRACED_RUNS)
             found = _attribute_all(layers, sessions, timed, _nodes(earlier), block)
         networks = [_network_time(archs[i], a) for i, a in found.items()]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)

@@ -1,8 +1,8 @@
 """Waiting for quiet moments: whether somebody else computes on the same core, as a fixed piece of work shows.
 
 The second hardware thread of a virtual machine's core may be somebody else's. Such a neighbour comes and goes within
-seconds, no system counter shows it, and it slows different layers differently, so that it cannot be divided out. It can
-be seen: where it let a MobileNetV3 take 1.16 times its time, a loop of plain Python took 1.66 times its own.
+seconds, no system counter shows it, and it slows different layers differently, so that dividing it out is not exact. It
+can be seen: where it let a MobileNetV3 take 1.16 times its time, a loop of plain Python took 1.66 times its own.
 """
 
 from __future__ import annotations
