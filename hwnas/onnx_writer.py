@@ -51,15 +51,14 @@ def write_onnx(
     writer = _Writer(weights)
     for index, spec in enumerate(layers):
         writer.layer(index, spec)
-    data: bytes = writer.model(layers[0], layers[-1], batch, dict(metadata or {})).SerializeToString()
-    return data
+    return writer.model(layers[0], layers[-1], batch, dict(metadata or {}))
 
 
 class _Writer:
     def __init__(self, weights: Weights | None) -> None:
         self.weights = weights
         self.nodes: list[onnx.NodeProto] = []
-        self.tensors: list[onnx.TensorProto] = []
+        self.tensors: dict[str, NDArray[np.float32]] = {}
         self.last = "input"
 
     def layer(self, index: int, spec: LayerSpec) -> None:
@@ -96,7 +95,7 @@ class _Writer:
         name = prefix + spec.part
         weight, bias = self.parameters(name, spec)
         weight = weight.reshape(spec.weight_shape[:2]) if spec.part == "linear" else weight
-        self.tensors += [_tensor(f"{name}_weight", weight), _tensor(f"{name}_bias", bias)]
+        self.tensors |= {f"{name}_weight": weight, f"{name}_bias": bias}
         if spec.part == "linear":
             self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
         else:
@@ -124,9 +123,7 @@ class _Writer:
         if act == "relu":
             self.node("Relu", prefix + part)
         elif act == "relu6":
-            self.tensors += [
-                _tensor(f"{prefix}{part}_{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))
-            ]
+            self.tensors |= {f"{prefix}{part}_{k}": np.array(v, np.float32) for k, v in (("min", 0), ("max", 6))}
             self.node("Clip", prefix + part, f"{prefix}{part}_min", f"{prefix}{part}_max")
         elif act == "hswish":
             self.node("HardSwish", prefix + part)
@@ -135,7 +132,7 @@ class _Writer:
         self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
         self.last = name
 
-    def model(self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]) -> onnx.ModelProto:
+    def model(self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]) -> bytes:
         output = "logits" if last.kind == "linear" else "output"
         self.nodes[-1].output[0] = output
         n = "batch" if batch is None else batch
@@ -145,19 +142,38 @@ class _Writer:
             self.nodes, "hwnas",
             [helper.make_tensor_value_info("input", TensorProto.FLOAT, entry)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, exit_)],
-            self.tensors,
         )  # fmt: skip
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
+            onnx.GraphProto(), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
             producer_name="hwnas", producer_version=__version__,
         )  # fmt: skip
         helper.set_model_props(model, metadata)
-        return model
+        model.ClearField("graph")
+        return _joined(model, graph, self.tensors)
 
 
-def _tensor(name: str, values: NDArray[np.float32]) -> onnx.TensorProto:
-    data = np.ascontiguousarray(values, np.float32).tobytes()
-    return TensorProto(name=name, data_type=TensorProto.FLOAT, dims=values.shape, raw_data=data)
+def _joined(model: onnx.ModelProto, graph: onnx.GraphProto, tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """The serialised model; protobuf's own writer would copy the weights five times, longer than a model takes to load.
+
+    Source: protobuf's encoding; fields of a message may stand in any order.
+    """
+    parts: list[bytes | memoryview] = [graph.SerializeToString()]
+    for name, values in tensors.items():
+        raw = np.ascontiguousarray(values, np.float32).reshape(-1).data.cast("B")
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=values.shape).SerializeToString()
+        tensor += _field(TensorProto.RAW_DATA_FIELD_NUMBER, len(raw))
+        parts += [_field(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(tensor) + len(raw)), tensor, raw]
+    size = sum(map(len, parts))
+    return b"".join([model.SerializeToString(), _field(onnx.ModelProto.GRAPH_FIELD_NUMBER, size), *parts])
+
+
+def _field(number: int, size: int) -> bytes:
+    """What stands before `size` bytes of that field."""
+    return _varint(number << 3 | 2) + _varint(size)
+
+
+def _varint(value: int) -> bytes:
+    return (bytes([value & 0x7F | 0x80]) + _varint(value >> 7)) if value > 0x7F else bytes([value])
 
 
 @cache

@@ -25,6 +25,7 @@ from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
 from profilers.load import BUSY
+from profilers.quiet import remarks
 
 REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, of which the build speaks
 
@@ -135,13 +136,14 @@ def _provenance(
         "refined": refined and refined.sizes._asdict(),
         "other_work_cores": float(np.mean([u.load for u in units])),
         "timed_by_cpu_clock": float(np.mean([u.busy for u in units])),
+        "shared_core": float(np.mean([u.shared for u in units])),
         "warnings": _warnings(units, rejected / max(blocks, 1)),
     }
 
 
 def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
     drift = unit_drifts(units)
-    load, busy = (float(np.mean([getattr(u, k) for u in units])) for k in ("load", "busy"))
+    load, busy, shared = (float(np.mean([getattr(u, k) for u in units])) for k in ("load", "busy", "shared"))
     found = []
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine during the build")
@@ -151,4 +153,4 @@ def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
         found.append(f"{rejected:.0%} of the blocks were disturbed and rejected")
     if (spread := float(drift.max() / drift.min() - 1)) > 0.05:
         found.append(f"the machine's speed drifted by {spread:.0%} during the build (divided out)")
-    return found
+    return found + remarks(shared)

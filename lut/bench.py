@@ -14,9 +14,10 @@ from lut.observe import NetworkTime
 from lut.protocols import Genes, Layer, Space, Writer
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.lanes import Cores, lanes, load_all
 from profilers.load import OtherWork
 from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.pin import allowed_cores, pin
 from profilers.progress import Progress
 from profilers.quantise import Scheme, insert
 from profilers.timing import time_sessions
@@ -34,7 +35,8 @@ TOGETHER = 18  # networks timed against each other: enough to interleave, few en
 class Timed:
     """Samples by name, the sentinels' milliseconds (0 if one failed), and what became of the blocks.
 
-    `load` is other work in cores, `busy` the share of models that it left to be timed by CPU time only.
+    `load` is other work in cores, `busy` the share of models that it left to be timed by CPU time only, `shared` the
+    share of blocks at which somebody else computed on the same core.
     """
 
     samples: dict[str, Samples]
@@ -44,6 +46,7 @@ class Timed:
     rejected: int
     load: float = 0.0
     busy: float = 0.0
+    shared: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Bench:
     sentinels: tuple[bytes, ...]
     runs_per_block: int = 1
     progress: Progress | None = None
+    lanes: tuple[Cores, ...] = ((),)
 
     def model(self, layers: Sequence[Layer]) -> bytes:
         """The ONNX model of some layers, at the options' batch; for int8 quantised, with made-up ranges."""
@@ -82,6 +86,10 @@ class Bench:
     def load(self, model: bytes, *, traced: bool = False) -> Session:
         """A session; close it."""
         return self.profiler.load(model, self.options, traced=traced)
+
+    def session(self, layers: Sequence[Layer], *, traced: bool = False) -> Session:
+        """The model of some layers written and loaded; close it."""
+        return self.load(self.model(layers), traced=traced)
 
     @contextmanager
     def loaded(self, loads: Mapping[str, Load], seed: int) -> Iterator[dict[str, Session]]:
@@ -96,7 +104,9 @@ class Bench:
         every = {**loads, **fixed}
         with contiguous_memory(self.profiler.placed), ExitStack() as stack:
             order = spread(*(rng.permutation(list(some)).tolist() for some in (loads, fixed) if some))
-            opened = {name: stack.enter_context(every[name]()) for name in order}
+            opened = load_all({name: every[name] for name in order}, self.lanes)
+            for session in opened.values():
+                stack.enter_context(session)
             yield {name: opened[name] for name in every}
 
     def time(self, sessions: Mapping[str, Session], plan: TimingPlan, seed: int) -> Timed:
@@ -109,10 +119,13 @@ class Bench:
         load = others.cores()
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
-        busy = float(np.mean([s.clock == "cpu" for s in samples.values()])) if samples else 0.0
+        busy, shared = (
+            float(np.mean(x)) if x else 0.0
+            for x in ([s.clock == "cpu" for s in samples.values()], [s.shared for s in samples.values()])
+        )
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
         blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
-        return Timed(samples, failed, sentinels, blocks, rejected, load, busy)
+        return Timed(samples, failed, sentinels, blocks, rejected, load, busy, shared)
 
     def timed_runs(self, plan: TimingPlan) -> int:
         """Of each block; a session's own `most_runs` may allow fewer."""
@@ -121,8 +134,8 @@ class Bench:
     def networks(self, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
         """Measure whole networks against each other; samples are named by row of `genes`."""
         archs = self.space.decode(genes)
-        models = [self.model(self.space.layers(arch)) for arch in archs]
-        with self.loaded({str(i): partial(self.load, model) for i, model in enumerate(models)}, seed) as sessions:
+        loads = {str(i): partial(self.session, self.space.layers(arch)) for i, arch in enumerate(archs)}
+        with self.loaded(loads, seed) as sessions:
             return self.time(sessions, plan, seed)
 
 
@@ -152,9 +165,10 @@ def open_bench(
         BadInput: options that it does not have.
     """
     models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in sentinel_archs(space))
+    beside = lanes(allowed_cores(), options.threads) if profiler.loads_beside else ((),)
     with pin(options.threads), one_blas_thread(), contiguous_memory(profiler.placed):
         runs = _runs_per_block(profiler, models[0], options)
-        yield Bench(space, to_onnx, profiler, options, models, runs, progress)
+        yield Bench(space, to_onnx, profiler, options, models, runs, progress, beside)
 
 
 def sentinel_archs(space: Space) -> list[Any]:

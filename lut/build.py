@@ -28,7 +28,7 @@ from profilers.errors import BadInput, EngineUnavailable
 from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
-NETWORKS = TimingPlan(min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2)
+NETWORKS = TimingPlan(min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2, patience=0.25)
 LEAST_GROUPS = 3  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 
@@ -45,7 +45,7 @@ class BuildPlan:
     passes: int = 3
     target: float = 0.005
     networks: int = 360
-    budget_seconds: float | None = 160.0
+    budget_seconds: float | None = 164.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -181,7 +181,7 @@ def time_networks(bench: Bench, genes: Genes, name: str, seed: int) -> Unit:
     done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
     return Unit(
         name, {}, done, timed.sentinels, time.monotonic() - started, timed.blocks, timed.rejected,
-        load=timed.load, busy=timed.busy,
+        load=timed.load, busy=timed.busy, shared=timed.shared,
     )  # fmt: skip
 
 

@@ -99,15 +99,14 @@ def _nodes(earlier: Sequence[Unit]) -> float:
 def _loads(bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
     loads: dict[str, Load] = {}
     for i, network in enumerate(layers):
-        model = bench.model(network)
         if paired:
-            loads[f"plain-{i}"] = partial(bench.load, model)
-        loads[f"traced-{i}"] = partial(_traced, bench, model)
+            loads[f"plain-{i}"] = partial(bench.session, network)
+        loads[f"traced-{i}"] = partial(_traced, bench, network)
     return loads
 
 
-def _traced(bench: Bench, model: bytes) -> Session:
-    session = bench.load(model, traced=True)
+def _traced(bench: Bench, network: Sequence[Layer]) -> Session:
+    session = bench.session(network, traced=True)
     session.most_runs = TRACED_RUNS
     return session
 
@@ -223,5 +222,5 @@ def _unit(
     return Unit(
         name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
         failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,
-        nodes=nodes, load=timed.load, busy=timed.busy,
+        nodes=nodes, load=timed.load, busy=timed.busy, shared=timed.shared,
     )  # fmt: skip

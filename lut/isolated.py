@@ -37,15 +37,16 @@ class Isolated:
         failed: list[str] = []
         done: list[Timed] = []
         for start in range(0, len(layers), _TOGETHER):
-            loads = {x.key: partial(bench.load, bench.model([x])) for x in layers[start : start + _TOGETHER]}
+            loads = {x.key: partial(bench.session, [x]) for x in layers[start : start + _TOGETHER]}
             with bench.loaded(loads, seed + start) as sessions:
                 timed = bench.time(sessions, plan, seed + start)
             require(timed, f"layers at {resolution} px")
             observed |= {key: [samples.ms] for key, samples in timed.samples.items()}
             failed += [f"{k}: {v}" for k, v in timed.failed.items()]
             done.append(timed)
-        load, busy = (float(np.mean([getattr(t, k) for t in done])) for k in ("load", "busy"))
+        load, busy, shared = (float(np.mean([getattr(t, k) for t in done])) for k in ("load", "busy", "shared"))
         return Unit(
             f"{resolution} px", observed, [], usual_times([t.sentinels for t in done]).tolist(), monotonic() - started,
             sum(t.blocks for t in done), sum(t.rejected for t in done), failed, load=load, busy=busy,
+            shared=shared,
         )  # fmt: skip

@@ -46,7 +46,7 @@ class Unit:
     `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `foreign` the share of
     time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `nodes` the sum of the
     traced nodes over the untraced time; `load` other work on the machine, in cores; `busy` the share of models for
-    which it was too much to be timed by the wall clock.
+    which it was too much to be timed by the wall clock; `shared` the share of blocks with a neighbour on the core.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Unit:
     nodes: float = 1.0
     load: float = 0.0
     busy: float = 0.0
+    shared: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -81,7 +82,7 @@ class Unit:
             f.text("name"), layers, networks, sentinels, f.number("seconds", 0, _MS),
             f.integer("blocks", 0, 10**9), f.integer("rejected", 0, 10**9), failed, fused,
             f.number("foreign", 0, 1), f.number("slowdown", 0, _MS), f.number("nodes", 0, _MS),
-            f.number("load", 0, _MS), f.number("busy", 0, 1),
+            f.number("load", 0, _MS), f.number("busy", 0, 1), f.number("shared", 0, 1),
         )  # fmt: skip
 
 

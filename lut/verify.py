@@ -23,6 +23,7 @@ from lut.drift import drifts
 from lut.fields import number
 from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
+from profilers import quiet
 from profilers.base import Profiler, Samples, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed, TableError
 from profilers.fingerprint import Fingerprint, fingerprint
@@ -39,7 +40,8 @@ CHANGED = 0.04  # in speed; of 18 verifications three were beyond; the intervals
 class Measured:
     """Networks measured end to end; each (n,) but `genes` (n, n_genes), NaN where one pass failed.
 
-    `ms` and what follows have the drift divided out, `as_run` has not; `load` is other work in cores.
+    `ms` and what follows have the drift divided out, `as_run` has not; `load` is other work in cores, `shared` the
+    share of blocks with a neighbour on the core.
     """
 
     genes: Genes
@@ -51,6 +53,7 @@ class Measured:
     as_run: Floats
     rejected: float
     load: float
+    shared: float
 
 
 def verify(
@@ -114,8 +117,8 @@ def measure(
     seen = np.isfinite(found).sum(axis=0)
     ms, even, odd, as_run = np.where(seen > 0, np.nansum(found, axis=0) / np.maximum(seen, 1), np.nan).T
     rejected = sum(t.rejected for t in timed) / sum(t.blocks for t in timed)
-    load = float(np.mean([t.load for t in timed]))
-    return Measured(genes[known], ms, found[0, :, 0], found[1, :, 0], even, odd, as_run, rejected, load)
+    load, shared = (float(np.mean([getattr(t, k) for t in timed])) for k in ("load", "shared"))
+    return Measured(genes[known], ms, found[0, :, 0], found[1, :, 0], even, odd, as_run, rejected, load, shared)
 
 
 def _groups(archs: int, seed: int) -> list[tuple[int, list[int]]]:
@@ -169,6 +172,7 @@ def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
         "networks": len(error),
         "rejected_blocks": measured.rejected,
         "other_work_cores": measured.load,
+        "shared_core": measured.shared,
     }
 
 
@@ -183,7 +187,7 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
         )
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine")
-    return found
+    return found + quiet.remarks(figures["shared_core"])
 
 
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:

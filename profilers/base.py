@@ -129,6 +129,7 @@ class Profiler(ABC):
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     placed: ClassVar[bool] = False  # whether times depend on where in main memory a model lies (`profilers.memory`)
+    loads_beside: ClassVar[bool] = False  # whether several models may be loaded at once (`profilers.lanes`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
     def status(self) -> Status:
@@ -246,7 +247,8 @@ class Samples:
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`.
     `sentinel_ms` is the sentinel's time at drift 1 (NaN without a sentinel): the next call takes it to keep the level.
-    `clock` is "cpu" where the machine was too busy for wall time.
+    `clock` is "cpu" where the machine was too busy for wall time. `shared` is the share of blocks, of all models of the
+    call, at which somebody else was seen to compute on the same core (`profilers.quiet`).
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -260,6 +262,7 @@ class Samples:
     converged: bool
     sentinel_ms: float = float("nan")
     clock: str = "wall"
+    shared: float = 0.0
 
     @property
     def rounds(self) -> int:

@@ -37,6 +37,7 @@ class OnnxRuntime(Profiler):
 
     name: ClassVar[str] = "onnxruntime"
     placed: ClassVar[bool] = True
+    loads_beside: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")  # int8: the model arrives quantised
     provider: ClassVar[str] = "CPUExecutionProvider"
     remedy: ClassVar[str] = "pip install onnxruntime"
@@ -61,6 +62,7 @@ class OnnxRuntimeCuda(OnnxRuntime):
     name: ClassVar[str] = "onnxruntime-cuda"
     device: ClassVar[str] = "cuda"
     placed: ClassVar[bool] = False
+    loads_beside: ClassVar[bool] = False
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     traces: ClassVar[bool] = False  # its profile has the launch times of kernels, not their durations
     provider: ClassVar[str] = "CUDAExecutionProvider"

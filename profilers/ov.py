@@ -32,6 +32,7 @@ class OpenVino(Profiler):
 
     name: ClassVar[str] = "openvino"
     placed: ClassVar[bool] = True
+    loads_beside: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = tuple(TYPES)
 
     def _status(self) -> Status:

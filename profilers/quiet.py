@@ -18,7 +18,18 @@ from profilers.base import Clock
 SLOWED = 1.3  # times what the work takes in the quickest moments: a neighbour, not a change of the core's frequency
 QUICKEST = 0.02  # quantile of what was seen
 RECENT = 5000  # looks, a minute or more; a machine that is never quiet for so long is taken as it is
+OFTEN = 0.1  # share of blocks from which on a result of that time speaks of neighbours
 _SEEN: WeakKeyDictionary[Clock, deque[float]] = WeakKeyDictionary()  # by clock: what other calls saw counts too
+
+
+def remarks(shared: float) -> list[str]:
+    """What a user should know of such a share of blocks with a neighbour: one line or none."""
+    if shared <= OFTEN:
+        return []
+    return [
+        f"somebody else computed on the same core at {shared:.0%} of the blocks (waited for as far as patience goes, "
+        "the rest is divided out): times are less certain than on a core of one's own"
+    ]
 
 
 class Quiet:
@@ -28,6 +39,7 @@ class Quiet:
         self.clock, self.patience = clock, patience
         self.seen = _SEEN.setdefault(clock, deque(maxlen=RECENT))
         self.started, self.waited, self.limit = clock.wall(), 0.0, math.inf
+        self.looks, self.shared = 0, 0
 
     def learn(self) -> None:
         """Look anew how long the work takes in quick moments; once a round, since it sorts."""
@@ -39,8 +51,10 @@ class Quiet:
         probe, wall = self.clock.probe, self.clock.wall
         probe()  # brings itself back into the caches
         self.seen.append(probe())
+        self.looks += self.limit < math.inf
         if self.seen[-1] <= self.limit:
             return
+        self.shared += 1
         start = wall()
         most = self.patience * (start - self.started - self.waited)
         while probe() > self.limit and wall() - start + self.waited < most:

@@ -128,7 +128,8 @@ def test_the_timing_loop_reads_the_events():
     with session(short) as a, session(long) as b, session(short) as beat:
         results = time_sessions({"short": a, "long": b}, plan, sentinel=beat)
     assert all(isinstance(r, Samples) and r.clock == "wall" and r.rejected == 0 for r in results.values())
-    assert 2 <= results["short"].ms < 20 <= results["long"].ms
+    assert (results["short"].blocks >= 2).all() and (results["long"].blocks >= 20).all()
+    assert results["short"].ms < 15 < results["long"].ms  # this machine's drift, divided out, is real
 
 
 def test_a_traced_session_reports_onnx_nodes():

@@ -87,6 +87,19 @@ def test_random_weights_are_the_same_for_the_same_network():
     assert write_onnx(layers) == write_onnx(layers)
 
 
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_the_file_is_what_protobuf_itself_would_write_but_for_the_order_of_fields(name):
+    space = get_space(name)
+    layers = space.layers(space.extremes()[1])
+    data = write_onnx(layers, metadata={"space": name})
+    model = onnx.load_model_from_string(data)
+    assert len(model.SerializeToString()) == len(data)
+    assert [p.value for p in model.metadata_props if p.key == "space"] == [name]
+    names = [f"{part}_{kind}" for part, _ in part_names(layers) for kind in ("weight", "bias")]
+    assert [t.name for t in model.graph.initializer if not t.name.endswith(("_min", "_max"))] == names
+    assert all(len(t.raw_data) == 4 * np.prod(t.dims) for t in model.graph.initializer)
+
+
 def test_misfitting_weights_are_refused():
     space = get_space("tiny")
     layers = space.layers(space.extremes()[0])

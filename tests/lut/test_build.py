@@ -28,7 +28,7 @@ from profilers.errors import (
     MeasurementFailed,
     TableError,
 )
-from profilers.fake import Behaviour, Fake
+from profilers.fake import Behaviour, Fake, FakeClock
 
 PLAN = BuildPlan(passes=1, networks=40)
 
@@ -283,7 +283,25 @@ def test_networks_come_before_further_covers(space, tmp_path):
 
 
 def test_verify_remarks_on_a_machine_in_another_state():
-    assert remarks({"speed_change": -0.03, "other_work_cores": 0.1}) == []
-    faster, busy = remarks({"speed_change": -0.064, "other_work_cores": 0.98})
-    assert "6% faster than when the table was built" in faster and "1.0 cores" in busy
-    assert "5% slower" in remarks({"speed_change": 0.05, "other_work_cores": 0.0})[0]
+    quiet = {"speed_change": -0.03, "other_work_cores": 0.1, "shared_core": 0.05}
+    assert remarks(quiet) == []
+    faster, busy, shared = remarks({"speed_change": -0.064, "other_work_cores": 0.98, "shared_core": 0.4})
+    assert "6% faster than when the table was built" in faster and "1.0 cores" in busy and "40% of the blocks" in shared
+    assert "5% slower" in remarks(quiet | {"speed_change": 0.05})[0]
+
+
+@pytest.mark.parametrize("method", ["in-context", "isolated"])
+def test_neighbours_on_the_core_are_told(space, tmp_path, method):
+    def beside(seconds):
+        return int(seconds / 0.05) % 2 == 1
+
+    profiler = Fake(clock=FakeClock(neighbour=beside))
+    table = make(space, tmp_path / "t.json", profiler, method=method)
+    assert 0.1 < table.provenance["shared_core"] < 0.6
+    assert any("computed on the same core" in w for w in table.provenance["warnings"])
+    assert all(0 < u["shared"] < 1 for u in table.observations["units"])
+    assert 0.1 < verify(table, space, write_onnx, profiler, archs=20)["shared_core"] < 0.6
+    alone = make(space, tmp_path / "u.json", method=method)
+    assert (
+        alone.provenance["shared_core"] == 0 and verify(alone, space, write_onnx, fake(), archs=20)["shared_core"] == 0
+    )

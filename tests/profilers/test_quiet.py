@@ -6,7 +6,7 @@ import pytest
 
 from profilers.base import SystemClock, TimingPlan
 from profilers.fake import QUIET_PROBE_MS, FakeClock
-from profilers.quiet import Quiet
+from profilers.quiet import Quiet, remarks
 from profilers.timing import time_sessions
 from tests.profilers.models import Scripted
 
@@ -36,6 +36,13 @@ def test_blocks_are_timed_while_nobody_shares_the_core():
     patient = timed(clock, FIXED)
     assert patient.ms == pytest.approx(10) and patient.median == pytest.approx(10)
     assert timed(clock, TimingPlan(min_rounds=40, max_rounds=40, patience=0)).p90 == pytest.approx(11.6, rel=0.01)
+
+
+def test_the_share_of_blocks_with_a_neighbour_is_told():
+    impatient = TimingPlan(min_rounds=500, max_rounds=500, patience=0)
+    assert timed(shared(), impatient).shared == pytest.approx(1 / 2.16, abs=0.02)  # half of the time, at slower blocks
+    assert timed(FakeClock(neighbour=lambda seconds: False), impatient).shared == 0
+    assert remarks(0.1) == [] and "at 43% of the blocks" in remarks(0.43)[0]
 
 
 def test_patience_ends_where_the_core_is_never_quiet():
