@@ -14,7 +14,7 @@ from lut.observe import NetworkTime
 from lut.protocols import Genes, Layer, Space, Writer
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
-from profilers.lanes import Cores, lanes, load_all
+from profilers.lanes import ONE_LANE, Cores, lanes, load_all
 from profilers.load import OtherWork
 from profilers.memory import contiguous_memory
 from profilers.pin import allowed_cores, pin
@@ -77,7 +77,7 @@ class Bench:
     sentinels: tuple[bytes, ...]
     runs_per_block: int = 1
     progress: Progress | None = None
-    lanes: tuple[Cores, ...] = ((),)
+    lanes: tuple[Cores, ...] = ONE_LANE
 
     def model(self, layers: Sequence[Layer]) -> bytes:
         """The ONNX model of some layers, at the options' batch; for int8 quantised, with made-up ranges."""
@@ -165,7 +165,7 @@ def open_bench(
         BadInput: options that it does not have.
     """
     models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in sentinel_archs(space))
-    beside = lanes(allowed_cores(), options.threads) if profiler.loads_beside else ((),)
+    beside = lanes(allowed_cores(), options.threads) if profiler.loads_beside else ONE_LANE
     with pin(options.threads), one_blas_thread(), contiguous_memory(profiler.placed):
         runs = _runs_per_block(profiler, models[0], options)
         yield Bench(space, to_onnx, profiler, options, models, runs, progress, beside)

@@ -33,7 +33,7 @@ from profilers.errors import MeasurementFailed
 PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
-FREE = 0.02  # what tracing may add to a run, relative, where one of them is enough
+FREE = 0.03  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")

@@ -2,9 +2,10 @@
 
     lane  a set of cores that loads one model at a time; as many cores as a model has threads
 
-Half of a table's time went into loading: a MobileNetV3 takes OpenVINO .2 to .4 s, on one core. Two lanes need .6 of the
-time. A model is as fast whichever lane loaded it (eight loadings of ten networks: differences of their means -0.2 to
-+0.4 %, +- 0.3), once the threads that its runtime started have been moved to the cores where it is timed.
+Half of an OpenVINO table's time went into loading: a MobileNetV3 takes it .2 to .4 s on one core, and two lanes .7 of
+that. A model is as fast whichever lane loaded it (OpenVINO fp32 and bf16, ONNX Runtime, four times ten networks each:
+means +.4, -.1 and -.2 % apart, +- .2 to .35), once the threads that its runtime started have been moved to the cores
+where it is timed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from profilers.base import Session
 
 Cores = tuple[int, ...]
 TASKS = Path("/proc/self/task")
+ONE_LANE: tuple[Cores, ...] = ((),)
 MOST_LANES = 4  # each holds a model's memory several times over while it loads
 
 
 def lanes(cores: Cores, threads: int) -> tuple[Cores, ...]:
     """The pinned cores first; one lane of no cores where the system cannot pin."""
     if not hasattr(os, "sched_setaffinity") or not TASKS.is_dir():
-        return ((),)
+        return ONE_LANE
     return tuple(cores[i * threads : (i + 1) * threads] for i in range(min(len(cores) // threads, MOST_LANES)))
 
 

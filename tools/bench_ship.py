@@ -40,6 +40,7 @@ from lut.drift import drifts
 from lut.verify import halves, require_fingerprint
 from profilers.base import Options, Samples, Session, TimingPlan
 from profilers.errors import EngineUnavailable, HwnasError
+from profilers.lanes import ONE_LANE
 from profilers.pin import pin
 from profilers.registry import get_profiler
 from profilers.timing import time_sessions
@@ -147,6 +148,7 @@ def exported_times(
     found: dict[int, Samples] = {}
     sentinels, groups = [], []
     with open_bench(space, write_onnx, profiler, table.options) as bench:
+        bench = replace(bench, lanes=ONE_LANE)  # engines are built and checked, not only loaded
         for start in range(0, len(genes), TOGETHER):
             archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
             with tempfile.TemporaryDirectory() as folder:

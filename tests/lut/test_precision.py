@@ -63,7 +63,9 @@ def test_layers_keep_their_names_in_quantised_models(space, profiler):
     with open_bench(space, write_onnx, profiler, Options(precision="int8")) as bench:
         unit = InContext().measure(bench, 20, 0)
     assert unit.foreign < 0.02 and unit.fused == []
-    assert all(ms > 0 for values in unit.layers.values() for ms in values)
+    times = {key: min(values) for key, values in unit.layers.items()}
+    assert {layer.key for layer in space.all_layers() if layer.key in times} == set(times)
+    assert all(ms >= 0 if key.startswith("pool") else ms > 0 for key, ms in times.items())  # it takes OpenVINO .1 us
 
 
 def test_what_a_runtime_is_given(space):
