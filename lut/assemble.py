@@ -19,7 +19,7 @@ from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
 from lut.observe import NetworkTime, Unit, pool, unit_drifts, usual_speed
 from lut.partial import Partial
-from lut.protocols import Space
+from lut.protocols import Floats, Space
 from lut.refine import Refined, Sizes, Timed, refine
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
@@ -120,7 +120,7 @@ def _provenance(
     """Settings and incidents; the raw values are in `observations`."""
     covers = [u for u in units if u.layers]
     blocks, rejected = sum(u.blocks for u in units), sum(u.rejected for u in units)
-    return {
+    facts = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(sum(u.seconds for u in units), 1),
         "plan": dict(plan),
@@ -137,13 +137,13 @@ def _provenance(
         "other_work_cores": float(np.mean([u.load for u in units])),
         "timed_by_cpu_clock": float(np.mean([u.busy for u in units])),
         "shared_core": float(np.mean([u.shared for u in units])),
-        "warnings": _warnings(units, rejected / max(blocks, 1)),
     }
+    return {**facts, "warnings": _warnings(facts, unit_drifts(units))}
 
 
-def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
-    drift = unit_drifts(units)
-    load, busy, shared = (float(np.mean([getattr(u, k) for u in units])) for k in ("load", "busy", "shared"))
+def _warnings(facts: Mapping[str, Any], drift: Floats) -> list[str]:
+    load, busy, rejected = facts["other_work_cores"], facts["timed_by_cpu_clock"], facts["rejected_blocks"]
+    rejected /= max(facts["blocks"], 1)
     found = []
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine during the build")
@@ -153,4 +153,4 @@ def _warnings(units: Sequence[Unit], rejected: float) -> list[str]:
         found.append(f"{rejected:.0%} of the blocks were disturbed and rejected")
     if (spread := float(drift.max() / drift.min() - 1)) > 0.05:
         found.append(f"the machine's speed drifted by {spread:.0%} during the build (divided out)")
-    return found + remarks(shared)
+    return found + remarks(facts["shared_core"])

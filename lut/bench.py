@@ -119,10 +119,8 @@ class Bench:
         load = others.cores()
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
-        busy, shared = (
-            float(np.mean(x)) if x else 0.0
-            for x in ([s.clock == "cpu" for s in samples.values()], [s.shared for s in samples.values()])
-        )
+        busy = float(np.mean([s.clock == "cpu" for s in samples.values()])) if samples else 0.0
+        shared = max((s.shared for s in samples.values()), default=0.0)  # the same for all of a call
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
         blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
         return Timed(samples, failed, sentinels, blocks, rejected, load, busy, shared)

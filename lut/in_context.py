@@ -9,7 +9,8 @@ machine: they tell how much of a traced run's nodes is the untraced time. The ne
 that share, which halves the models to load; whole networks, always untraced, set the scale (`lut.refine`). It is the
 nodes' sum and not the traced run that is compared: tracing happens between nodes, and costs more where somebody else
 computes on the same core. (ONNX Runtime in such minutes, four covers: traced runs 17 to 25 % longer than untraced ones,
-their nodes' sums 5 to 7 %.) Where tracing costs much of a run, as in networks of microseconds, all are timed both ways.
+their nodes' sums 5 to 7 %.) Where tracing costs next to nothing, as in OpenVINO, one such cover is enough; where it
+costs much of a run, as in networks of microseconds, all are timed both ways.
 """
 
 from __future__ import annotations

@@ -41,6 +41,11 @@ class Quiet:
         self.started, self.waited, self.limit = clock.wall(), 0.0, math.inf
         self.looks, self.shared = 0, 0
 
+    @property
+    def share(self) -> float:
+        """Of the blocks since something was learnt, those with a neighbour."""
+        return self.shared / max(self.looks, 1)
+
     def learn(self) -> None:
         """Look anew how long the work takes in quick moments; once a round, since it sorts."""
         if self.seen:

@@ -223,7 +223,7 @@ class _Loop:
                 continue
             try:
                 samples = summarise(blocks[:, i], drift[:, i], self.plan, sentinel_ms)
-                yield replace(samples, clock=kept[i][1], shared=self.quiet.shared / max(self.quiet.looks, 1))
+                yield replace(samples, clock=kept[i][1], shared=self.quiet.share)
             except MeasurementFailed as error:
                 yield Failure(str(error))
 
