@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 
 from lut.assemble import assemble
-from lut.bench import SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
+from lut.bench import NETWORKS, SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
 from lut.builders import Builder, get_builder
 from lut.observe import Unit, pool, relative_errors
 from lut.partial import Partial
 from lut.protocols import Genes, Space, Writer
 from lut.store import save
 from lut.table import LatencyTable, SpaceId
-from profilers.base import Options, Profiler, TimingPlan
+from profilers.base import Options, Profiler
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
-NETWORKS = TimingPlan(min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2, patience=0.25)
 LEAST_GROUPS = 3  # of whole networks: each is a minute's mood, and the table's level is their mean
 
 

@@ -71,9 +71,11 @@ def fit_interval(
 ) -> Interval | None:
     """The relative width that holds for 95 % of new networks; None below `LEAST_FOR_INTERVAL` networks.
 
-    The wider of two: split conformal, the ceil((n + 1) 0.95)-th smallest residual (none below 19 networks), and
-    Student's quantile times the residuals' root mean square, which serves few networks. Over 40 draws of 6 to 50
-    published networks on three devices this covered 92 to 98 % of all others on average.
+    The geometric mean of two: split conformal, the ceil((n + 1) 0.95)-th smallest residual, and Student's quantile
+    times the residuals' root mean square; the latter alone below 19 networks, where there is no such residual. One
+    residual is a noisy end, and a root mean square trusts the normal distribution. How often 92 to 99 % of 150 new
+    networks were inside, for 54, 90 and 160 networks with normal residuals: conformal alone .75 .85 .89, the wider of
+    both .78 .89 .91, their mean .85 .89 .91; with Student's t of 5 degrees .76 .86 .88, .76 .86 .90, .83 .87 .87.
 
     Args:
         predicted: (n,) by something that had not seen the network, ms.
@@ -92,8 +94,9 @@ def fit_interval(
         return None
     quantile = float(student.ppf((1 + COVERAGE) / 2, max(n - parameters, 2)))
     rank = math.ceil((n + 1) * COVERAGE)
-    conformal = float(residuals[rank - 1]) if rank <= n else 0.0
-    width = math.hypot(max(conformal, quantile * _rms(residuals)), quantile * shared)
+    normal = quantile * _rms(residuals)
+    own = math.sqrt(normal * float(residuals[rank - 1])) if rank <= n else normal
+    width = math.hypot(own, quantile * shared)
     return Interval(max(0.0, 1 - width), 1 + width, COVERAGE, n, source)
 
 

@@ -25,6 +25,7 @@ _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were
 _USUAL_SCATTER = 0.03  # relative; only where no layer of a table was observed twice
 _LEAST_MS = 1e-6
 _LEAST_SCATTER = 1e-4
+_LATER = {"nodes": 1.0, "shared": 0.0}  # fields that a unit has since tables are written; older ones lack them
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Unit:
     def from_json(cls, value: Any, where: str) -> Unit:
         """Strict; TableError names the field that is not what it must be."""
         f = Fields(value, where)
-        f.exactly(set(cls.__dataclass_fields__))
+        f.exactly(set(cls.__dataclass_fields__), _LATER)
         layers = {k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()}
         networks = [_network(v, where) for v in f.list("networks", 100_000)]
         sentinels = [number(x, 0, _MS, where) for x in f.list("sentinels", 100)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
+from lut.bench import NETWORKS, TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
 from lut.protocols import Floats, Genes, Space, Writer
@@ -31,7 +31,6 @@ from profilers.load import BUSY
 from profilers.progress import track
 from profilers.timing import summarise
 
-PLAN = TimingPlan(min_rounds=8, max_rounds=20, relative_interval=0.02, warmup_runs=2)
 PASSES = 2
 CHANGED = 0.04  # in speed; of 18 verifications three were beyond; the intervals of two held for 85 and 90 %
 
@@ -58,7 +57,7 @@ class Measured:
 
 def verify(
     table: LatencyTable, space: Space, to_onnx: Writer, profiler: Profiler, *, archs: int = 100, seed: int = 0,
-    force: bool = False, plan: TimingPlan = PLAN,
+    force: bool = False, plan: TimingPlan = NETWORKS,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure `archs` random networks and compare; shares and errors are fractions, `bias` is positive for too slow.
 

@@ -142,6 +142,14 @@ def test_units_from_a_file_are_checked():
             Unit.from_json({**good, **change}, "x")
 
 
+def test_units_of_older_tables_lack_later_fields_and_no_others():
+    good = unit("u", {"a": [1.0]}, [1.0])
+    old = {k: v for k, v in good.to_json().items() if k not in ("nodes", "shared")}
+    assert Unit.from_json(old, "x") == good
+    with pytest.raises(TableError, match="load"):
+        Unit.from_json({k: v for k, v in old.items() if k != "load"}, "x")
+
+
 def networks_of(space, n, seed, truth):
     archs = space.decode(space.sample(n, np.random.default_rng(seed)))
     walked = [[layer.key for layer in space.layers(a)] for a in archs]
