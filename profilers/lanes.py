@@ -67,6 +67,15 @@ class _Loading:
                 self.opened[name] = load()
         except BaseException as error:
             self.errors.append(error)
+        finally:
+            if self.errors:  # one that was begun before an interrupt is ready only now
+                self.close()
+
+    def close(self) -> None:
+        """Close what is open; lanes may do it at once."""
+        with suppress(KeyError):
+            while True:
+                self.opened.popitem()[1].close()
 
     def next(self) -> tuple[str, Callable[[], Session]] | None:
         with suppress(IndexError):
@@ -76,8 +85,7 @@ class _Loading:
     def result(self) -> dict[str, Session]:
         if not self.errors:
             return {name: self.opened[name] for name in self.order}
-        for session in self.opened.values():
-            session.close()
+        self.close()
         raise self.errors[0]
 
 

@@ -80,6 +80,31 @@ def test_if_one_fails_all_are_closed_and_no_more_are_begun(count, error):
     assert opened and all(s.closed for s in opened)
 
 
+def test_what_a_lane_was_loading_at_an_interrupt_is_closed_when_it_is_there(monkeypatch):
+    both, go, closed, others = threading.Barrier(2, timeout=60), threading.Event(), threading.Event(), []
+
+    def load():
+        mine = threading.current_thread() is threading.main_thread()
+        others.extend([] if mine else [threading.current_thread()])
+        both.wait()
+        opened = session()
+        if not mine:
+            opened.close = closed.set
+            go.wait(60)
+        return opened
+
+    def interrupted(thread, timeout=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "join", interrupted)
+        load_all(dict.fromkeys("ab", load), [(), ()])
+    assert not closed.is_set()
+    go.set()
+    others[0].join(60)
+    assert closed.is_set()
+
+
 @two_cores
 def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
     started, stop = [], threading.Event()
