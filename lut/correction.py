@@ -22,6 +22,7 @@ _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 _GAIN = 0.97  # a correction must lower the cross-validated error at least to this share, or it is noise
 COVERAGE = 0.95
 LEAST_FOR_INTERVAL = 5
+_LEAST_OWN = 0.25  # share of the residuals' variance that is never put down to their own rounds
 _LEAST = 0.05  # a correction never brings a prediction below this share of the sum
 
 
@@ -67,8 +68,9 @@ def fit_calibration(sums: Floats, layers: ArrayLike, resolution: ArrayLike, meas
 
 
 def fit_interval(
-    predicted: Floats, measured: Floats, *, parameters: int = 1, shared: float = 0.0, source: str = "held-out groups"
-) -> Interval | None:
+    predicted: Floats, measured: Floats, *, parameters: int = 1, shared: float = 0.0, sampling: float = 0.0,
+    elsewhen: float = 0.0, source: str = "held-out groups",
+) -> Interval | None:  # fmt: skip
     """The relative width that holds for 95 % of new networks; None below `LEAST_FOR_INTERVAL` networks.
 
     The geometric mean of two: split conformal, the ceil((n + 1) 0.95)-th smallest residual, and Student's quantile
@@ -82,6 +84,9 @@ def fit_interval(
         measured: (n,) ms.
         parameters: what the prediction was fitted with, taken from Student's degrees of freedom.
         shared: standard error, relative, of what all n networks share but a new one does not.
+        sampling: standard error, relative, of the n measurements by their own rounds; its part of the residuals is not
+            a new network's.
+        elsewhen: standard deviation, relative, of what is new where a network is measured in other minutes.
         source: what to call it.
 
     Source: Lei et al. 2018, distribution-free predictive inference.
@@ -89,14 +94,14 @@ def fit_interval(
     from scipy.stats import t as student
 
     residuals = np.sort(np.abs(measured - predicted) / predicted)
-    n = len(residuals)
+    n, rms = len(residuals), _rms(residuals)
     if n < LEAST_FOR_INTERVAL:
         return None
     quantile = float(student.ppf((1 + COVERAGE) / 2, max(n - parameters, 2)))
     rank = math.ceil((n + 1) * COVERAGE)
-    normal = quantile * _rms(residuals)
-    own = math.sqrt(normal * float(residuals[rank - 1])) if rank <= n else normal
-    width = math.hypot(own, quantile * shared)
+    own = math.sqrt(quantile * rms * float(residuals[rank - 1])) if rank <= n else quantile * rms
+    own *= math.sqrt(max(1 - (sampling / rms) ** 2, _LEAST_OWN)) if rms > 0 else 1.0
+    width = math.hypot(own, quantile * shared, quantile * elsewhen)
     return Interval(max(0.0, 1 - width), 1 + width, COVERAGE, n, source)
 
 

@@ -87,6 +87,16 @@ class Unit:
         )  # fmt: skip
 
 
+def sampling_error(network: NetworkTime, quantile: float) -> float:
+    """Relative standard error of an estimate by its own rounds, from its even and odd ones; 0 where they do not say."""
+    blocks = np.array([math.nan if b is None else b for b in network.blocks], float)
+    halves = [half[np.isfinite(half)] for half in (blocks[::2], blocks[1::2])]
+    if not all(len(half) for half in halves):
+        return 0.0
+    even, odd = (float(np.quantile(half, quantile)) for half in halves)
+    return abs(even - odd) / (even + odd)
+
+
 def unit_drifts(units: Sequence[Unit]) -> Floats:
     """(u,) against the usual speed in the units of whole networks, which are timed as `verify` times them.
 

@@ -80,7 +80,7 @@ def refine(
         networks: covering and fresh ones.
         batch: images a run.
         covers: by key, the cover of each observation.
-        sizes: taken as they are, where they are known already.
+        sizes: taken as they are, where they are known already (by more networks, with which every layer kept enough).
     """
     keys = list(entries)
     x0 = np.array([entries[k].ms for k in keys])
@@ -89,14 +89,13 @@ def refine(
     problem = _Problem(_counts(keys, [n.keys for n in networks]), x0, effects, networks, _seen_in(keys, covers or {}))
     for found in problem.by_likelihood() if sizes is None else [sizes]:
         x = x0 + problem.correction(found)
-        if (x >= _LEAST_SHARE * x0).all():
-            new = {k: _scaled(entries[k], ms) for k, ms in zip(keys, x.tolist(), strict=True)}
-            return Refined(new, found)
+        if sizes is not None or (x >= _LEAST_SHARE * x0).all():
+            return Refined(_scaled(entries, np.maximum(x, _LEAST_SHARE * x0)), found)
     return Refined(dict(entries), Sizes())
 
 
-def _scaled(entry: Entry, ms: float) -> Entry:
-    return Entry(ms, entry.se * ms / entry.ms, entry.n)
+def _scaled(entries: Mapping[str, Entry], times: Floats) -> dict[str, Entry]:
+    return {k: Entry(ms, e.se * ms / e.ms, e.n) for (k, e), ms in zip(entries.items(), times.tolist(), strict=True)}
 
 
 class _Problem:

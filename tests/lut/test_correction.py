@@ -84,6 +84,23 @@ def test_what_all_share_and_what_was_fitted_widen_the_interval():
     assert fit_interval(*few, parameters=6).upper > fit_interval(*few).upper
 
 
+def test_what_the_rounds_of_a_measurement_add_is_not_a_new_networks():
+    rng = np.random.default_rng(0)
+    predicted = np.ones(400)
+    error, rounds = 0.01 * rng.standard_normal(400), 0.01 * rng.standard_normal(400)
+    exact, noisy = fit_interval(predicted, 1 + error).upper - 1, fit_interval(predicted, 1 + error + rounds).upper - 1
+    cleaned = fit_interval(predicted, 1 + error + rounds, sampling=0.01).upper - 1
+    assert cleaned == pytest.approx(exact, rel=0.1) and noisy > 1.25 * exact
+    assert fit_interval(predicted, 1 + error, sampling=1.0).upper - 1 == pytest.approx(exact / 2)  # never all of it
+    later = fit_interval(predicted, 1 + error, elsewhen=0.01).upper - 1
+    assert later == pytest.approx(np.hypot(exact, 1.966 * 0.01), rel=1e-3)
+
+
+def test_exact_predictions_have_the_width_of_other_minutes_only():
+    assert fit_interval(np.ones(30), np.ones(30), sampling=0.01).upper == 1.0
+    assert fit_interval(np.ones(30), np.ones(30), elsewhen=0.01).upper == pytest.approx(1.0205, abs=1e-4)
+
+
 def test_too_few_networks_give_no_interval():
     assert fit_interval(np.ones(4), np.ones(4)) is None
     assert fit_interval(np.ones(19), np.full(19, 1.5)).upper > 1.5
@@ -94,7 +111,8 @@ def of_groups(offsets, noise=0.003, n=18):
     group = np.repeat(np.arange(len(offsets)), n)
     ms = 10 * (1 + np.array(offsets)[group] + noise * rng.standard_normal(len(group)))
     same = np.full(len(group), 15), np.full(len(group), 224)
-    return Networks([["a"]] * len(group), *same, group, ms), np.full(len(group), 10.0)
+    sampling = np.full(len(group), noise)
+    return Networks([["a"]] * len(group), *same, group, ms, sampling), np.full(len(group), 10.0)
 
 
 def test_what_groups_share_does_not_make_a_calibration():

@@ -10,9 +10,9 @@ from hwnas.space import get_space
 from lut.bench import open_bench
 from lut.drift import drifts, usual_error, usual_times
 from lut.in_context import PLAN, WITNESSES, InContext, attribute
-from lut.observe import Unit, pool
+from lut.observe import NetworkTime, Unit, pool, sampling_error
 from lut.protocols import layers_at
-from lut.refine import Timed, refine
+from lut.refine import Sizes, Timed, refine
 from lut.table import Entry
 from profilers.base import Options, TimingPlan
 from profilers.errors import MeasurementFailed, TableError
@@ -167,6 +167,29 @@ def test_wrong_traces_are_mended_by_whole_networks():
     before = [abs(sum(traced[k].ms for k in keys) / y - 1) for keys, y, *_ in fresh]
     after = [abs(sum(refined.entries[k].ms for k in keys) / y - 1) for keys, y, *_ in fresh]
     assert np.mean(before) > 0.3 and np.mean(after) < 0.01 and all(e.ms > 0 for e in refined.entries.values())
+
+
+def test_a_fold_in_which_a_layer_keeps_too_little_is_reconciled_all_the_same():
+    """Else its networks are predicted by traces, and the interval is as wide as those are wrong."""
+    space = get_space("tiny")
+    layers = {layer.key: layer for layer in space.all_layers()}
+    truth = {k: 1e-5 + 2e-7 * x.madds for k, x in layers.items()}
+    traced = {k: Entry(truth[k] + 3e-3, 1e-5, 3) for k in layers}
+    known = Sizes(feature=0.3, layer=0.1, noise=0.005)
+    found = refine(traced, layers, networks_of(space, 150, 0, truth), 1, sizes=known)
+    shares = [found.entries[k].ms / traced[k].ms for k in layers]
+    assert found.sizes == known and min(shares) == pytest.approx(0.1) and max(shares) < 0.9
+
+
+def test_the_sampling_error_of_an_estimate_is_that_of_its_rounds():
+    rng = np.random.default_rng(0)
+    blocks = 10 * (1 + 0.03 * rng.random((400, 16)))
+    blocks[:, 3] = np.nan
+    networks = [NetworkTime({}, 10.0, [None if np.isnan(b) else b for b in row]) for row in blocks]
+    found = np.sqrt(np.mean([sampling_error(n, 0.25) ** 2 for n in networks]))
+    assert found == pytest.approx(np.nanquantile(blocks, 0.25, axis=1).std() / 10.07, rel=0.3)
+    assert sampling_error(NetworkTime({}, 1.0, []), 0.25) == 0.0
+    assert sampling_error(NetworkTime({}, 1.0, [None, 1.0, None]), 0.25) == 0.0
 
 
 def test_right_traces_are_left_alone():
