@@ -28,7 +28,6 @@ BLOCK_MS = 0.5  # what a block of the sentinel lasts at least, in milliseconds
 MOST_RUNS = 20  # a block, however small the networks
 Load = Callable[[], Session]
 T = TypeVar("T")
-# One plan for build and verify: an interval holds for networks that are timed like those it comes from.
 NETWORKS = TimingPlan(min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2, patience=0.25)
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
 

@@ -23,13 +23,13 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import SearchSpace, get_space, parse_resolutions
 from lut import LatencyTable
 from lut.assemble import assemble
-from lut.bench import NETWORKS, TOGETHER, Bench, open_bench
+from lut.bench import TOGETHER, Bench, open_bench
 from lut.build import time_networks
 from lut.in_context import InContext
 from lut.isolated import COLD, Isolated
 from lut.observe import Unit, pool
 from lut.partial import Partial
-from lut.verify import compare, measure
+from lut.verify import PLAN, compare, measure
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
 from profilers.files import write_json
@@ -82,7 +82,7 @@ def bench(space: SearchSpace, profiler: Profiler, options: Options, archs: int, 
     with open_bench(space, write_onnx, profiler, options) as place:
         units = take_turns(place, space, seed)
     tables = dict(make_tables(space, profiler, options, units))
-    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, NETWORKS)
+    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, PLAN)
     ways = {name: compare(t.bind(space).predict(measured.genes), measured) for name, t in tables.items()}
     floor = next(iter(ways.values()))
     seconds = {way: sum(u.seconds for u in some) for way, some in units.items()}
