@@ -94,9 +94,10 @@ def fit_interval(
     from scipy.stats import t as student
 
     residuals = np.sort(np.abs(measured - predicted) / predicted)
-    n, rms = len(residuals), _rms(residuals)
+    n = len(residuals)
     if n < LEAST_FOR_INTERVAL:
         return None
+    rms = _rms(residuals)
     quantile = float(student.ppf((1 + COVERAGE) / 2, max(n - parameters, 2)))
     rank = math.ceil((n + 1) * COVERAGE)
     own = math.sqrt(quantile * rms * float(residuals[rank - 1])) if rank <= n else quantile * rms

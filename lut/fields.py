@@ -69,9 +69,8 @@ class Fields:
         check_plain(value, self._at(name))
         return value
 
-    def exactly(self, names: set[str], defaults: Mapping[str, Any] | None = None) -> None:
-        """Refuse unknown and missing fields; those of `defaults`, which files of before lack, get their default."""
-        self._value = {**(defaults or {}), **self._value}
+    def exactly(self, names: set[str]) -> None:
+        """Refuse unknown and missing fields."""
         if set(self._value) != names:
             odd = sorted(set(self._value) ^ names)[:3]
             raise refuse(self._where, odd, f"exactly the fields {', '.join(sorted(names))}")

@@ -25,7 +25,7 @@ _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were
 _USUAL_SCATTER = 0.03  # relative; only where no layer of a table was observed twice
 _LEAST_MS = 1e-6
 _LEAST_SCATTER = 1e-4
-_LATER = {"nodes": 1.0, "shared": 0.0}  # fields that a unit has since tables are written; older ones lack them
+_LATER = ("nodes", "shared")  # fields that units of older tables lack; they get their defaults
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ class Unit:
     @classmethod
     def from_json(cls, value: Any, where: str) -> Unit:
         """Strict; TableError names the field that is not what it must be."""
-        f = Fields(value, where)
-        f.exactly(set(cls.__dataclass_fields__), _LATER)
+        later = {name: cls.__dataclass_fields__[name].default for name in _LATER}
+        f = Fields({**later, **value} if isinstance(value, dict) else value, where)
+        f.exactly(set(cls.__dataclass_fields__))
         layers = {k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()}
         networks = [_network(v, where) for v in f.list("networks", 100_000)]
         sentinels = [number(x, 0, _MS, where) for x in f.list("sentinels", 100)]
@@ -90,11 +91,15 @@ class Unit:
 def sampling_error(network: NetworkTime, quantile: float) -> float:
     """Relative standard error of an estimate by its own rounds, from its even and odd ones; 0 where they do not say."""
     blocks = np.array([math.nan if b is None else b for b in network.blocks], float)
-    halves = [half[np.isfinite(half)] for half in (blocks[::2], blocks[1::2])]
-    if not all(len(half) for half in halves):
-        return 0.0
-    even, odd = (float(np.quantile(half, quantile)) for half in halves)
-    return abs(even - odd) / (even + odd)
+    even, odd = halves(blocks, quantile)
+    return 0.0 if math.isnan(even + odd) else abs(even - odd) / (even + odd)
+
+
+def halves(blocks: Floats, quantile: float, least: int = 1) -> tuple[float, float]:
+    """The estimates from the even and the odd blocks (NaN: rejected); NaN where fewer than `least` were accepted."""
+    good = [half[np.isfinite(half)] for half in (blocks[::2], blocks[1::2])]
+    even, odd = (float(np.quantile(half, quantile)) if len(half) >= least else math.nan for half in good)
+    return even, odd
 
 
 def unit_drifts(units: Sequence[Unit]) -> Floats:

@@ -21,15 +21,15 @@ import numpy as np
 from lut.bench import NETWORKS, TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
+from lut.observe import halves
 from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
 from profilers import quiet
-from profilers.base import Profiler, Samples, TimingPlan
-from profilers.errors import BadInput, FingerprintMismatch, MeasurementFailed, TableError
+from profilers.base import MIN_BLOCKS, Profiler, TimingPlan
+from profilers.errors import BadInput, FingerprintMismatch, TableError
 from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.load import BUSY
 from profilers.progress import track
-from profilers.timing import summarise
 
 # Better than a build has time for, in minutes that need it: the interval is not of the rounds of one measurement.
 PLAN = replace(NETWORKS, max_rounds=30, relative_interval=0.015, patience=0.5)
@@ -112,7 +112,8 @@ def measure(
     found = np.full((PASSES, archs, 4), np.nan)  # ms, even, odd, as run
     for (turn, rows), t, f in zip(groups, timed, drift, strict=True):
         for k, samples in t.samples.items():
-            found[turn, rows[int(k)]] = samples.ms / f, *(x / f for x in halves(samples, plan)), samples.ms
+            even, odd = halves(samples.blocks / samples.drift, plan.quantile, MIN_BLOCKS)
+            found[turn, rows[int(k)]] = samples.ms / f, even / f, odd / f, samples.ms
     known = np.isfinite(found[..., 0]).any(axis=0)
     found = found[:, known]
     seen = np.isfinite(found).sum(axis=0)
@@ -133,17 +134,6 @@ def _timed(bench: Bench, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
     timed = bench.networks(genes, plan, seed)
     require(timed, "whole networks")
     return timed
-
-
-def halves(samples: Samples, plan: TimingPlan) -> tuple[float, float]:
-    """The estimate from the even and from the odd rounds alone; NaN where a half has too few blocks."""
-    found = []
-    for start in (0, 1):
-        try:
-            found.append(summarise(samples.blocks[start::2], samples.drift[start::2], plan).ms)
-        except MeasurementFailed:
-            found.append(float("nan"))
-    return found[0], found[1]
 
 
 def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:

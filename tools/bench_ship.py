@@ -37,8 +37,9 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
 from lut.bench import TOGETHER, open_bench
 from lut.drift import drifts
-from lut.verify import halves, require_fingerprint
-from profilers.base import Options, Samples, Session, TimingPlan
+from lut.observe import halves
+from lut.verify import require_fingerprint
+from profilers.base import MIN_BLOCKS, Options, Samples, Session, TimingPlan
 from profilers.errors import EngineUnavailable, HwnasError
 from profilers.lanes import ONE_LANE
 from profilers.pin import pin
@@ -178,7 +179,7 @@ def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, li
     """
     excess = []
     for row, (found, change) in enumerate(rows):
-        even, odd = halves(found, PLAN)
+        even, odd = halves(found.blocks / found.drift, PLAN.quantile, MIN_BLOCKS)
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)
         elif estimate.low[row] <= limit and even + (found.high - found.ms) <= limit:
