@@ -133,7 +133,7 @@ def _work(
             done = builder.measure(bench, step.resolution, _seed(plan, step.name), earlier=_covers(partial.units))
             partial.add(replace(done, name=step.name))
         else:
-            genes = bench.space.sample(plan.networks, np.random.default_rng(_seed(plan, "networks")))[step.rows]
+            genes = spread_networks(bench.space, plan.networks, _seed(plan, "networks"))[step.rows]
             partial.add(time_networks(bench, genes, step.name, _seed(plan, step.name)))
 
 
@@ -169,6 +169,18 @@ def _usual_seconds(cover: bool, units: Sequence[Unit]) -> float:
     """What a cover, or a group of networks, took so far; while there is none, what the others took, or 0."""
     alike = [u.seconds for u in units if bool(u.layers) == cover] or [u.seconds for u in units]
     return float(np.median(alike)) if alike else 0.0
+
+
+def spread_networks(space: Space, n: int, seed: int) -> Genes:
+    """(n, n_genes) random networks, of which any that follow each other share the resolutions evenly among them.
+
+    What a cover has wrong as a whole only networks of its resolution tell, and chance leaves some with none.
+    """
+    rng = np.random.default_rng(seed)
+    genes = space.sample(n, rng)
+    every = len(space.resolutions)
+    genes[:, 0] = 1 + np.concatenate([rng.permutation(every) for _ in range(-(-n // every))])[:n]
+    return genes
 
 
 def time_networks(bench: Bench, genes: Genes, name: str, seed: int) -> Unit:

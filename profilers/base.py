@@ -240,7 +240,7 @@ class TimingPlan:
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw block times of one model and their summary; one estimator (`ms`, a low quantile) serves everything.
+    """Raw block times of one model and their summary; one estimator (`ms`, the plan's quantile) serves everything.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
     drift  (rounds,)  the machine's relative level around each block (`profilers.level`), 1 = none

@@ -4,8 +4,9 @@
     wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
     drift      (R, S)  the machine's level around each block (`profilers.level`), 1 = none
 
-The timed region is `Session.run` and nothing else. Contention only adds time, so the estimator is a low quantile of the
-accepted, drift-corrected blocks; rejection follows the plan's rule alone, which is fixed beforehand.
+The timed region is `Session.run` and nothing else. The estimator is the plan's quantile of the accepted,
+drift-corrected blocks: a low one where sessions stand alone, since contention only adds time, and the median where a
+sentinel shows the drift (`lut.bench.MEDIAN`). Rejection follows the plan's rule alone, which is fixed beforehand.
 
 On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
 instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other

@@ -35,7 +35,7 @@ from hwnas.export.torch_session import TorchSession, torch_threads
 from hwnas.nets import Network
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
-from lut.bench import TOGETHER, open_bench
+from lut.bench import MEDIAN, TOGETHER, open_bench
 from lut.drift import drifts
 from lut.observe import halves
 from lut.verify import require_fingerprint
@@ -47,6 +47,7 @@ from profilers.registry import get_profiler
 from profilers.timing import time_sessions
 
 PLAN = TimingPlan(min_rounds=30, max_rounds=120)
+LEVELLED = replace(PLAN, quantile=MEDIAN)  # where a sentinel shows the drift
 CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
 
 
@@ -156,7 +157,7 @@ def exported_times(
                 loads = {str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
                          for i, arch in archs}  # fmt: skip
                 with bench.loaded(loads, seed + start) as sessions:
-                    timed = bench.time(sessions, PLAN, seed + start)
+                    timed = bench.time(sessions, LEVELLED, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
             groups.append([int(k) for k in timed.samples])
             sentinels.append(timed.sentinels)
@@ -179,7 +180,7 @@ def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, li
     """
     excess = []
     for row, (found, change) in enumerate(rows):
-        even, odd = halves(found.blocks / found.drift, PLAN.quantile, MIN_BLOCKS)
+        even, odd = halves(found.blocks / found.drift, LEVELLED.quantile, MIN_BLOCKS)
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)
         elif estimate.low[row] <= limit and even + (found.high - found.ms) <= limit:
