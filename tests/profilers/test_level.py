@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lut.bench import MEDIAN
 from profilers.level import levels
 
 
@@ -52,6 +53,54 @@ def test_a_slow_drift_is_followed_and_models_do_not_change_it():
     drift = 1 + 0.3 * place / place.max()
     times = usual * drift * (1 + 0.003 * rng.standard_normal((30, 4)))
     assert (spread(times, np.ones_like(times)) > 0.06).all() and (spread(times, levels(times, order)) < 0.008).all()
+
+
+def neighbours(seed, noise=0.04, by=0.35, length=5):
+    """Ten rounds of 21 models on a core on which somebody comes and goes, several times a round."""
+    rng, usual, order, place = rounds(10, 21, seed)
+    busy = np.cumsum(rng.random(place.size) < 1 / length) % 2 == 1
+    level = np.where(busy, 1 + by, 1.0)[place]
+    return usual, level, usual * level * np.exp(noise * rng.standard_normal(place.shape)), order
+
+
+def running_median(times, order, turns=8):
+    """Of the two blocks on each side, as the level was found before: something to be better than."""
+    row, column, log = np.arange(len(order)).repeat(order.shape[1]), order.ravel(), np.log(times)
+    usual, level = np.median(log, axis=0), np.zeros(times.shape)
+    for _ in range(turns):
+        beside = np.pad((log - usual)[row, column], 2, constant_values=np.nan)
+        windows = np.delete(np.lib.stride_tricks.sliding_window_view(beside, 5), 2, axis=1)
+        level[row, column] = np.nanmedian(windows, axis=1)
+        usual = np.median(log - level, axis=0)
+    return np.exp(level)
+
+
+def errors(estimates, usual):
+    """Standard deviation of estimates (calls, models), relative, but for what a call has wrong as a whole."""
+    relative = np.log(np.array(estimates) / np.array(usual))
+    return float((relative - relative.mean(axis=1, keepdims=True)).std())
+
+
+@pytest.mark.parametrize("length", [5, 20, 1000])
+def test_models_beside_a_neighbour_are_told_apart_better_than_with_a_running_median(length):
+    calls = [neighbours(seed, length=length) for seed in range(12)]
+    usual = [call[0] for call in calls]
+    ours, before = (
+        errors([np.median(times / level(times, order), axis=0) for _, _, times, order in calls], usual)
+        for level in (levels, running_median)
+    )
+    assert ours < 0.95 * before
+
+
+@pytest.mark.parametrize("length", [5, 20])
+def test_where_the_level_is_divided_out_the_median_errs_less_than_a_low_quantile(length):
+    calls = [neighbours(seed, length=length) for seed in range(12)]
+    usual = [call[0] for call in calls]
+    middle, low = (
+        errors([np.quantile(times / levels(times, order), q, axis=0) for _, _, times, order in calls], usual)
+        for q in (MEDIAN, 0.25)
+    )
+    assert middle < 0.9 * low
 
 
 def test_rejected_blocks_and_models_that_failed_are_no_witnesses():
