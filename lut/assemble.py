@@ -19,9 +19,8 @@ from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
 from lut.observe import NetworkTime, Unit, pool, sampling_error, unit_drifts, usual_speed
 from lut.partial import Partial
-from lut.protocols import Floats, Layer, Space
+from lut.protocols import Floats, Space
 from lut.refine import Refined, Sizes, Timed, refine
-from lut.response import in_usual_state
 from lut.table import Entry, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
@@ -42,12 +41,11 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
 
 
 def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: Partial, method: str) -> LatencyTable:
-    layers = {layer.key: layer for layer in space.all_layers()}
-    entries = pool(in_usual_state(partial.units, layers))
-    missing = [k for k in layers if k not in entries]
+    entries = pool(partial.units)
+    missing = [k for k in dict.fromkeys(layer.key for layer in space.all_layers()) if k not in entries]
     if missing:
         raise MeasurementFailed(f"{len(missing)} layers could not be timed, first {missing[0]}", remedy="build again")
-    fit = _reconciler(space, entries, layers, options, partial.units) if get_builder(method).traced else None
+    fit = _reconciler(space, entries, options, partial.units) if get_builder(method).traced else None
     fresh = _fresh(space, partial.units)
     refined = None if fit is None else fit(range(len(fresh.ms)), None)
     table = LatencyTable(
@@ -75,9 +73,10 @@ def whole_networks(table: LatencyTable) -> list[NetworkTime]:
 
 
 def _reconciler(
-    space: Space, entries: dict[str, Entry], layers: Mapping[str, Layer], options: Options, units: Sequence[Unit]
+    space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]
 ) -> Callable[[Sequence[int], Sizes | None], Refined]:
     """Entries reconciled with all covering networks that were run untraced, and some of the fresh ones."""
+    layers = {layer.key: layer for layer in space.all_layers()}
     covers, fresh = (
         [Timed(_keys(space, n.arch), n.ms, group, covers) for n, group in _networks(units, covers=covers) if n.blocks]
         for covers in (True, False)

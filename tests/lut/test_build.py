@@ -16,7 +16,7 @@ import pytest
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut import load
-from lut.build import LEAST_GROUPS, BuildPlan, build
+from lut.build import LEAST_GROUPS, BuildPlan, build, spread_networks
 from lut.partial import Partial
 from lut.verify import remarks, verify
 from profilers.base import Options
@@ -305,3 +305,14 @@ def test_neighbours_on_the_core_are_told(space, tmp_path, method):
     assert (
         alone.provenance["shared_core"] == 0 and verify(alone, space, write_onnx, fake(), archs=20)["shared_core"] == 0
     )
+
+
+@pytest.mark.parametrize("name", ["mbv3", "proxyless", "tiny"])
+def test_networks_of_a_build_are_spread_evenly_over_the_resolutions(name):
+    space = get_space(name)
+    every = len(space.resolutions)
+    genes = spread_networks(space, 5 * every + 3, seed=1)
+    counts = [np.bincount(genes[:n, 0], minlength=every + 1)[1:] for n in range(1, len(genes) + 1)]
+    assert all(np.ptp(c) <= 1 for c in counts) and (genes == space.canonical(genes)).all()
+    assert (genes == spread_networks(space, 5 * every + 3, seed=1)).all()
+    assert len({tuple(row) for row in genes.tolist()}) == len(genes) or name == "tiny"
