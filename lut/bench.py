@@ -28,10 +28,10 @@ BLOCK_MS = 0.5  # what a block of the sentinel lasts at least, in milliseconds
 MOST_RUNS = 20  # a block, however small the networks
 Load = Callable[[], Session]
 T = TypeVar("T")
-# Where the machine's level is divided out, what is left errs to both sides, and the low quantile of a session that
-# stands alone is a noisier one. Eight calls with the same 18 MobileNetV3s loaded, 30 rounds, neighbours at a fifth to
-# a half of the blocks of a Xeon: estimates of the same model .71 % (ONNX Runtime) and .86 % (OpenVINO bf16) apart,
-# standard deviation, by the median, and 1.15 and 1.12 % by the lower quartile.
+# Where the machine's level is divided out, what is left errs to both sides, and a low quantile, which is right for a
+# session that stands alone, is only noisier. Eight calls with the same 18 MobileNetV3s loaded, 30 rounds, neighbours at
+# a fifth to four fifths of the blocks of a Xeon: estimates of the same model .64 % (ONNX Runtime) and .82 % (OpenVINO
+# bf16) apart, standard deviation, by the median, and .96 and .98 % by the lower quartile.
 MEDIAN = 0.5
 NETWORKS = TimingPlan(
     min_rounds=8, max_rounds=15, relative_interval=0.03, warmup_runs=2, patience=0.25, quantile=MEDIAN
