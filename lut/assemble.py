@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import NETWORKS, one_blas_thread, sentinel_archs
+from lut.bench import MEDIAN, one_blas_thread, sentinel_archs
 from lut.builders import get_builder
 from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
@@ -99,7 +99,7 @@ def _fresh(space: Space, units: Sequence[Unit]) -> Networks:
     return Networks(
         [_keys(space, n.arch) for n, _ in found], np.count_nonzero(space.choices(genes), axis=1),
         np.array(space.resolutions)[genes[:, 0] - 1], np.array([g for _, g in found], int),
-        np.array([n.ms for n, _ in found]), np.array([sampling_error(n, NETWORKS.quantile) for n, _ in found]),
+        np.array([n.ms for n, _ in found]), np.array([sampling_error(n, MEDIAN) for n, _ in found]),
     )  # fmt: skip
 
 

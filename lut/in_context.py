@@ -24,14 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import MEDIAN, Bench, Load, Timed, network_time, require
+from lut.bench import Bench, Load, Timed, network_time, require
 from lut.observe import NetworkTime, Unit
 from lut.protocols import Floats, Layer
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
 # In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25, quantile=MEDIAN)
+PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
 FREE = 0.03  # what tracing may add to a run, relative, where one of them is enough

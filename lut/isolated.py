@@ -8,15 +8,15 @@ from time import monotonic
 
 import numpy as np
 
-from lut.bench import MEDIAN, Bench, Timed, require
+from lut.bench import Bench, Timed, require
 from lut.drift import usual_times
 from lut.observe import Unit
 from lut.protocols import layers_at
 from profilers.base import TimingPlan
 
-PLAN = TimingPlan(min_rounds=10, max_rounds=40, runs_per_block=5, relative_interval=0.03, quantile=MEDIAN)
+PLAN = TimingPlan(min_rounds=10, max_rounds=40, runs_per_block=5, relative_interval=0.03)
 COLD = TimingPlan(
-    min_rounds=10, max_rounds=40, untimed_runs=0, relative_interval=0.03, quantile=MEDIAN
+    min_rounds=10, max_rounds=40, untimed_runs=0, relative_interval=0.03
 )  # one run a round, for comparison
 _TOGETHER = 64
 

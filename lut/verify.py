@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import NETWORKS, TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
+from lut.bench import MEDIAN, NETWORKS, TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
 from lut.observe import halves
@@ -112,7 +112,7 @@ def measure(
     found = np.full((PASSES, archs, 4), np.nan)  # ms, even, odd, as run
     for (turn, rows), t, f in zip(groups, timed, drift, strict=True):
         for k, samples in t.samples.items():
-            even, odd = halves(samples.blocks / samples.drift, plan.quantile, MIN_BLOCKS)
+            even, odd = halves(samples.blocks / samples.drift, MEDIAN, MIN_BLOCKS)
             found[turn, rows[int(k)]] = samples.ms / f, even / f, odd / f, samples.ms
     known = np.isfinite(found[..., 0]).any(axis=0)
     found = found[:, known]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lut.bench import MEDIAN, TOGETHER, open_bench, require, written
+from lut.bench import TOGETHER, open_bench, require, written
 from lut.drift import drifts
 from lut.protocols import Space, Writer
 from profilers.base import Options, Profiler, TimingPlan
@@ -20,7 +20,7 @@ from profilers.errors import BadInput
 from profilers.files import write_bytes, write_text
 from profilers.progress import track
 
-PLAN = TimingPlan(min_rounds=15, max_rounds=40, relative_interval=0.02, warmup_runs=3, quantile=MEDIAN)
+PLAN = TimingPlan(min_rounds=15, max_rounds=40, relative_interval=0.02, warmup_runs=3)
 SCRIPT, LIST, MODELS = "measure.py", "networks.jsonl", "models"
 
 

@@ -5,8 +5,8 @@
 The ways take turns, so that no way has the quieter minutes. `as measured` is the low quantile of the blocks as they
 are, `level, low` of the blocks with the machine's level divided out (`profilers.level`), `level, median` the median of
 these, as tables have it (`lut.bench`); all of the same blocks, timed at once (patience 0) and with waiting for quiet
-moments (`profilers.quiet`). Estimates are relative to their mean, as the
-sentinels make those of tables; the figures are mean differences over all pairs of loadings. Prints a line of JSON.
+moments (`profilers.quiet`). Estimates are relative to their mean, as the sentinels make those of tables; the figures
+are mean differences over all pairs of loadings. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import argparse
 import itertools
 import json
 import time
-from dataclasses import replace
 
 import numpy as np
 
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
-from lut.bench import MEDIAN, TOGETHER, open_bench
+from lut.bench import TOGETHER, open_bench
 from profilers.base import Options, TimingPlan
 from profilers.registry import get_profiler
 from profilers.timing import summarise
@@ -49,8 +48,8 @@ def main() -> None:
             seconds[patience] += time.monotonic() - started
             samples = [timed.samples[str(i)] for i in range(TOGETHER)]
             plain = [summarise(s.blocks, np.ones(s.rounds), plan) for s in samples]
-            middle = [summarise(s.blocks, s.drift, replace(plan, quantile=MEDIAN)) for s in samples]
-            for name, some in (("as measured", plain), ("level, low", samples), ("level, median", middle)):
+            low = [summarise(s.blocks, s.drift, plan) for s in samples]
+            for name, some in (("as measured", plain), ("level, low", low), ("level, median", samples)):
                 logs = np.log([s.ms for s in some])
                 found.setdefault(f"{name}, patience {patience:g}", []).append(logs - logs.mean())
     result = {name: apart(estimates) for name, estimates in found.items()}

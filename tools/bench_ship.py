@@ -47,7 +47,6 @@ from profilers.registry import get_profiler
 from profilers.timing import time_sessions
 
 PLAN = TimingPlan(min_rounds=30, max_rounds=120)
-LEVELLED = replace(PLAN, quantile=MEDIAN)  # where a sentinel shows the drift
 CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
 
 
@@ -157,7 +156,7 @@ def exported_times(
                 loads = {str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
                          for i, arch in archs}  # fmt: skip
                 with bench.loaded(loads, seed + start) as sessions:
-                    timed = bench.time(sessions, LEVELLED, seed + start)
+                    timed = bench.time(sessions, PLAN, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
             groups.append([int(k) for k in timed.samples])
             sentinels.append(timed.sentinels)
@@ -180,7 +179,7 @@ def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, li
     """
     excess = []
     for row, (found, change) in enumerate(rows):
-        even, odd = halves(found.blocks / found.drift, LEVELLED.quantile, MIN_BLOCKS)
+        even, odd = halves(found.blocks / found.drift, MEDIAN, MIN_BLOCKS)
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)
         elif estimate.low[row] <= limit and even + (found.high - found.ms) <= limit:

@@ -21,13 +21,13 @@ from hwnas.search.problem import Problem
 from hwnas.search.select import Choice, check_choice, choose
 from hwnas.space import SearchSpace
 from lut import LatencyTable
-from lut.bench import MEDIAN, open_bench
+from lut.bench import open_bench
 from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
 
-PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5, quantile=MEDIAN)
+PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 Ends = tuple[float, float, float]
 Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
 
