@@ -1,7 +1,7 @@
 """From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
 All whole networks serve all three; what they say about new ones comes from tables made without them (`lut.crossfit`).
-Times have the machine's drift divided out: the interval is about networks at the speed at which the table was built.
+Times have the machine's drift divided out: they and the interval are about the speed in the quick units of the build.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lut.bench import MEDIAN, one_blas_thread, sentinel_archs
 from lut.builders import get_builder
 from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
-from lut.observe import NetworkTime, Unit, pool, sampling_error, unit_drifts, usual_speed
+from lut.observe import NetworkTime, Unit, pool, quick_speed, sampling_error, unit_drifts
 from lut.partial import Partial
 from lut.protocols import Floats, Space
 from lut.refine import Refined, Sizes, Timed, refine
@@ -126,7 +126,7 @@ def _provenance(
         "plan": dict(plan),
         "covers": len(covers),
         "sentinels": [arch.to_json() for arch in sentinel_archs(space)],
-        "sentinels_ms": usual_speed(units),
+        "sentinels_ms": quick_speed(units),
         "blocks": blocks,
         "rejected_blocks": rejected,
         "tracing_slowdown": float(np.mean([u.slowdown for u in covers])),

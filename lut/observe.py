@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.drift import drifts, usual_times
+from lut.drift import drifts, quick_times
 from lut.fields import Fields, number
 from lut.protocols import Floats
 from lut.table import Entry
@@ -103,23 +103,23 @@ def halves(blocks: Floats, quantile: float, least: int = 1) -> tuple[float, floa
 
 
 def unit_drifts(units: Sequence[Unit]) -> Floats:
-    """(u,) against the usual speed in the units of whole networks, which are timed as `verify` times them.
+    """(u,) against the quick units of whole networks, which are timed as `verify` times them.
 
     Traced sessions disturb what is timed beside them; the sentinels in those units show by how much.
     """
     whole = np.array([not u.layers for u in units], bool)
     times = [u.sentinels for u in units]
     factors = np.ones(len(units))
-    for group, reference in ((whole, None), (~whole, usual_speed(units) if whole.any() else None)):
+    for group, reference in ((whole, None), (~whole, quick_speed(units) if whole.any() else None)):
         if group.any():
             factors[group] = drifts([t for t, mine in zip(times, group, strict=True) if mine], reference)
     return factors
 
 
-def usual_speed(units: Sequence[Unit]) -> list[float]:
-    """The sentinels' usual milliseconds beside whole networks (beside covers, where nothing else was timed)."""
+def quick_speed(units: Sequence[Unit]) -> list[float]:
+    """The sentinels' quick milliseconds beside whole networks (beside covers, where nothing else was timed)."""
     plain = [u.sentinels for u in units if not u.layers]
-    return [float(t) for t in usual_times(plain or [u.sentinels for u in units])]
+    return [float(t) for t in quick_times(plain or [u.sentinels for u in units])]
 
 
 def pool(units: Sequence[Unit]) -> dict[str, Entry]:

@@ -4,7 +4,7 @@
 
 Every network is loaded and timed in two passes, since each loading lies differently in memory; the noise floor is what
 measuring twice gives: the same figures for a against b. `coverage` is of a and b, since the interval is for a network
-loaded once. What the sentinels show of the machine's speed since the table was built is divided out of y;
+loaded once. What the sentinels show of the machine's speed against the quick units of the build is divided out of y;
 `speed_change` says how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares
 even and odd rounds of the same loadings.
 """
@@ -172,9 +172,9 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
     found, change, load = [], figures["speed_change"], figures["other_work_cores"]
     if abs(change) > CHANGED:
         found.append(
-            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than when the table was built "
-            "(divided out); not all networks change alike, so the intervals may hold for fewer: build a table in the "
-            "state in which the device will work"
+            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than in the quick moments of the "
+            "build (divided out); not all networks change alike, so the intervals may hold for fewer: build a table in "
+            "the state in which the device will work"
         )
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine")
@@ -182,7 +182,7 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:
-    """The sentinels' usual times while the table was built; None where those were other networks."""
+    """The sentinels' quick times while the table was built; None where those were other networks."""
     times = table.provenance.get("sentinels_ms")
     same = table.provenance.get("sentinels") == [arch.to_json() for arch in sentinel_archs(space)]
     return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and isinstance(times, list) and times else None

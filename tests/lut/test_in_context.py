@@ -8,7 +8,7 @@ import pytest
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut.bench import open_bench
-from lut.drift import drifts, usual_error, usual_times
+from lut.drift import QUICK, drifts, quick_times, usual_error, usual_times
 from lut.in_context import PLAN, WITNESSES, InContext, attribute
 from lut.observe import NetworkTime, Unit, pool, sampling_error
 from lut.protocols import layers_at
@@ -93,10 +93,22 @@ def test_true_drift_is_divided_out():
     units = [unit(str(i), {"a": [2.0 * f]}, [f, 2 * f, 3 * f]) for i, f in enumerate(speed)]
     entries = pool(units)
     assert (
-        entries["a"].ms == pytest.approx(2.0 * np.exp(np.log(speed).mean()), rel=1e-6)
+        entries["a"].ms == pytest.approx(2.0 * np.exp(np.quantile(np.log(speed), QUICK)), rel=1e-6)
         and entries["a"].n == 5
         and entries["a"].se < 1e-3
     )
+
+
+def test_speed_counts_from_the_quick_units_where_most_were_beside_a_neighbour():
+    rng = np.random.default_rng(0)
+    quick = np.exp(0.004 * rng.standard_normal((15, 3))) * [5.0, 7.0, 6.0]
+    quiet = np.arange(15) % 3 == 0
+    times = np.where(quiet[:, None], 1.0, rng.uniform(1.1, 1.5, 15)[:, None]) * quick
+    np.testing.assert_allclose(quick_times(times.tolist()), [5.0, 7.0, 6.0], rtol=0.012)
+    np.testing.assert_allclose(quick_times(quick.tolist()), [5.0, 7.0, 6.0], rtol=0.004)
+    factors = drifts(times.tolist())
+    np.testing.assert_allclose(factors[quiet], 1.0, atol=0.015)
+    np.testing.assert_allclose(drifts(times.tolist(), quick_times(times.tolist()).tolist()), factors, rtol=1e-3)
 
 
 def test_noise_of_the_sentinels_is_not_taken_for_drift():
