@@ -84,8 +84,8 @@ def fit_interval(
         measured: (n,) ms.
         parameters: what the prediction was fitted with, taken from Student's degrees of freedom.
         shared: standard error, relative, of what all n networks share but a new one does not.
-        sampling: standard error, relative, of the n measurements by their own rounds; its part of the residuals is not
-            a new network's.
+        sampling: standard error, relative, of the n measurements by their own rounds, as far as a new network's
+            measurement has less; its part of the residuals is taken off.
         elsewhen: standard deviation, relative, of what is new where a network is measured in other minutes.
         source: what to call it.
 
