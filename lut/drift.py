@@ -30,18 +30,15 @@ QUICK = 0.1  # quantile of the units that counts as no drift
 
 def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats:
     """(u,) how much slower the machine was in each unit than in quick ones, or than `reference`; 1 where unknown."""
-    if reference is None:
-        own = _own_drift(sentinels)
-        return np.asarray(np.exp(own - np.quantile(own, QUICK)))
-    x, known, d = _logs(sentinels, np.array(reference, float))
-    noise = _noise(x, known, d)
-    common = d.mean(keepdims=True)
-    return np.asarray(np.exp(_shrink(d - common, noise, len(d) - 1) + _shrink(common, noise / len(d), 1)))
+    own, common, noise = _parts(sentinels, usual_times(sentinels) if reference is None else np.array(reference, float))
+    since = -np.quantile(own, QUICK) if reference is None else _shrink(common, noise / len(own), 1)
+    return np.asarray(np.exp(own + since))
 
 
 def quick_times(sentinels: Times) -> Floats:
     """(a,) of each at the speed at which `drifts` is 1; 0 where one was never timed."""
-    return np.asarray(usual_times(sentinels) * np.exp(np.quantile(_own_drift(sentinels), QUICK)))
+    usual = usual_times(sentinels)
+    return np.asarray(usual * np.exp(np.quantile(_parts(sentinels, usual)[0], QUICK)))
 
 
 def usual_times(sentinels: Times) -> Floats:
@@ -52,14 +49,15 @@ def usual_times(sentinels: Times) -> Floats:
 
 def usual_error(sentinels: Times) -> float:
     """Relative standard error of the usual speed that the sentinels stand for."""
-    x, known, d = _logs(sentinels, usual_times(sentinels))
-    return float(np.sqrt(_noise(x, known, d) / len(d)))
+    own, _, noise = _parts(sentinels, usual_times(sentinels))
+    return float(np.sqrt(noise / len(own)))
 
 
-def _own_drift(sentinels: Times) -> Floats:
-    """(u,) of d what noise does not explain, around 0."""
-    x, known, d = _logs(sentinels, usual_times(sentinels))
-    return _shrink(d - d.mean(), _noise(x, known, d), len(d) - 1)
+def _parts(sentinels: Times, usual: Floats) -> tuple[Floats, Floats, float]:
+    """(u,) what noise does not explain of d around its mean, that mean (1,), and v."""
+    x, known, d = _logs(sentinels, usual)
+    noise, common = _noise(x, known, d), d.mean(keepdims=True)
+    return _shrink(d - common, noise, len(d) - 1), common, noise
 
 
 def _logs(sentinels: Times, usual: Floats) -> tuple[Floats, Known, Floats]:
