@@ -26,8 +26,8 @@ WORTH = 0.97  # a calibration must bring the error on unseen groups to this shar
 # What a build's three minutes do not show of the next ones, relative: the state of the machine, which not all networks
 # feel alike; and what a later measurement's own rounds add, as a share of the variance that those of the build's
 # networks have: there are more of them (.28 of it, mean of 18 verifications of six kinds, .1 to .4). With both, the
-# intervals of 16 of those 18 tables held for 92 to 99 % of the networks, and for 99.5 % twice; of 24 built afterwards,
-# four of each kind, those of 23, and for 99.5 % once.
+# intervals of 16 of those 18 tables held for 92 to 99 % of the networks, and for 99.5 % twice; of 28 built afterwards,
+# those of 25, and for 99.5, 99.5 and 100 %.
 ELSEWHEN = 0.004
 LATER_ROUNDS = 0.25
 Reconcile = Callable[[Sequence[int]], Mapping[str, Entry]]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lut import Entry
 from lut.correction import fit_calibration, fit_interval
-from lut.crossfit import FOLDS, Networks, correct, held_out_sums
+from lut.crossfit import ELSEWHEN, FOLDS, Networks, correct, held_out_sums
 
 
 def networks(n, noise=0.01, seed=0):
@@ -99,6 +101,16 @@ def test_what_the_rounds_of_a_measurement_add_is_not_a_new_networks():
 def test_exact_predictions_have_the_width_of_other_minutes_only():
     assert fit_interval(np.ones(30), np.ones(30), sampling=0.01).upper == 1.0
     assert fit_interval(np.ones(30), np.ones(30), elsewhen=0.01).upper == pytest.approx(1.0205, abs=1e-4)
+
+
+def test_a_later_measurement_has_rounds_of_its_own():
+    """Part of what the rounds of the build's networks scatter stays in the interval, and not all of it."""
+    networks, sums = of_groups([0.0] * 12, noise=0.01)
+    of_rounds = 0.005
+    networks = replace(networks, sampling=np.full(len(sums), of_rounds))
+    _, interval = correct(networks, sums, calibrate=False)
+    none, whole = (fit_interval(sums, networks.ms, sampling=s, elsewhen=ELSEWHEN) for s in (of_rounds, 0.0))
+    assert none.upper + 1e-4 < interval.upper < whole.upper - 1e-4
 
 
 def test_too_few_networks_give_no_interval():
