@@ -31,6 +31,9 @@ class Improvement:
         """`loss` (n,) and `costs` (n, m) of the evaluated networks, normalised."""
         m = costs.shape[1]
         self.points = qmc.Sobol(m, rng=rng).random(samples) if m else np.zeros((1, 0))
+        self._sorted = np.sort(self.points.T)  # (m, M)
+        short = np.min_scalar_type(samples)  # the comparisons of `gain` cost as much as what they read
+        self._rank = np.argsort(np.argsort(self.points.T)).astype(short)  # (m, M) places in `_sorted`
         self.level = np.ones(len(self.points))
         for i in np.flatnonzero((loss < 1) & (costs < 1).all(axis=1)):
             self.add(loss[i], costs[i])
@@ -42,13 +45,23 @@ class Improvement:
 
     def gain(self, mean: Floats, std: Floats | None, costs: Floats) -> Floats:
         """(k,) expected added hypervolume of candidates with predicted loss (k,) and costs (k, m)."""
-        covers = np.ones((len(mean), len(self.points)), bool)
-        for column, point in zip(costs.T, self.points.T, strict=True):
-            covers &= column[:, None] <= point
-        row, j = np.nonzero(covers)
-        gap = self.level[j] - mean[row]
+        levels, of_point = np.unique(self.level, return_inverse=True)
+        counts = self._counts(costs, of_point, len(levels))
+        row, j = np.nonzero(counts)
+        gap = levels[j] - mean[row]
         improvement = np.maximum(gap, 0.0) if std is None else expected_excess(gap, np.maximum(std, 1e-12)[row])
-        return np.bincount(row, improvement, len(mean)) / len(self.points)
+        return np.bincount(row, improvement * counts[row, j], len(mean)) / len(self.points)
+
+    def _counts(self, costs: Floats, of_point: NDArray[np.intp], levels: int) -> NDArray[np.intp]:
+        """(k, levels) how many points of each level a candidate covers: there are far fewer levels than points."""
+        k, points = len(costs), len(self.points)
+        covers = np.ones((k, points), bool)
+        for column, ordered, rank in zip(costs.T, self._sorted, self._rank, strict=True):
+            smaller = np.searchsorted(ordered, column).astype(self._rank.dtype)
+            covers &= smaller[:, None] <= rank
+        row = np.repeat(np.arange(k), np.count_nonzero(covers, axis=1))
+        place = row * levels + of_point[np.flatnonzero(covers) - row * points]
+        return np.bincount(place, minlength=k * levels).reshape(k, levels)
 
 
 def expected_excess(gap: Floats, std: Floats) -> Floats:

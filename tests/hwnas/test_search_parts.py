@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymoo.core.duplicate import DefaultDuplicateElimination
+from pymoo.core.population import Population
 from scipy.stats import norm
 
 from hwnas.search import inner, operators
@@ -116,6 +118,21 @@ class TestImprovement:
         added = [hypervolume(np.vstack([F, x])) - hypervolume(F) for x in new]
         np.testing.assert_allclose(measure.gain(new[:, 0], None, new[:, 1:]), added, atol=2e-3)
 
+    @given(seeds, st.integers(1, 4))
+    def test_it_is_the_mean_over_the_points_that_a_candidate_covers(self, seed, m):
+        rng = np.random.default_rng(seed)
+        F = rng.random((12, 1 + m))
+        measure = Improvement(F[:, 0], F[:, 1:], rng, 512)  # more than a byte counts
+        at_points = measure.points[rng.integers(512, size=20)]  # ties: a point is covered at equal cost
+        costs = np.concatenate([rng.random((20, m)) * 1.2, at_points, np.zeros((1, m)), np.ones((1, m))])
+        mean, std = rng.random(42), rng.random(42) * 0.2
+        covers = (costs[:, None] <= measure.points).all(axis=2)
+        gap = measure.level - mean[:, None]
+        each = expected_excess(gap.ravel(), np.repeat(std, 512)).reshape(gap.shape)
+        np.testing.assert_allclose(measure.gain(mean, std, costs), (each * covers).mean(axis=1), atol=1e-12)
+        certain = (np.maximum(gap, 0) * covers).mean(axis=1)
+        np.testing.assert_allclose(measure.gain(mean, None, costs), certain, atol=1e-12)
+
     def test_with_uncertainty_it_is_the_mean_over_draws(self):
         rng = np.random.default_rng(0)
         F, costs = rng.random((5, 3)), np.array([[0.2, 0.4]])
@@ -142,6 +159,15 @@ class TestImprovement:
     def test_expected_excess_is_between_its_bounds(self, gap, std):
         (value,) = expected_excess(np.array([gap]), np.array([std]))
         assert max(gap, 0.0) - 1e-9 <= value <= max(gap, 0.0) + 0.4 * std
+
+
+@given(seeds)
+def test_duplicates_are_those_of_pymoo(seed):
+    rng = np.random.default_rng(seed)
+    few = genes(12, seed)
+    drawn = [Population.new("X", few[rng.integers(12, size=n)]) for n in (20, 5, 3)]
+    ours, theirs = (kind.do(*drawn) for kind in (inner.Distinct(), DefaultDuplicateElimination()))
+    assert [id(one) for one in ours] == [id(one) for one in theirs]
 
 
 class TestProblem:
