@@ -119,8 +119,10 @@ def _negative_likelihood(
 
 def _inverse(C: Floats) -> Floats:
     """(n, n) inverse of C C^T for a lower triangular C, at half the cost of solving for the identity."""
-    lower, _ = dpotri(C, lower=1)  # its upper triangle is that of C
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    lower, _ = dpotri(C, lower=1)  # above the diagonal it leaves the zeros of C
+    inverse = lower + lower.T
+    inverse[np.diag_indices_from(inverse)] /= 2
+    return np.asarray(inverse)
 
 
 def _unit(columns: Floats) -> Floats:
