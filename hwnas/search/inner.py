@@ -131,9 +131,4 @@ class Distinct(DuplicateElimination):  # type: ignore[misc]
     def do(self, pop: Any, *others: Any, **_: Any) -> Any:
         """The individuals of `pop` that are in none of the `others`, the first of equal ones."""
         seen = {key(one.X) for other in others for one in other}
-        kept = []
-        for i, one in enumerate(pop):
-            if (genes := key(one.X)) not in seen:
-                seen.add(genes)
-                kept.append(i)
-        return pop[kept]
+        return pop[distinct(pop.get("X"), seen)]

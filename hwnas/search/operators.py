@@ -64,10 +64,10 @@ def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes
 
 def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:
     """Indices of rows that occur first, in order, leaving out those whose `key` is in `seen`."""
-    first = np.sort(np.unique(genes, axis=0, return_index=True)[1])
-    if not seen:
-        return first
-    return first[[key(row) not in seen for row in genes[first]]] if len(first) else first
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(genes):  # by hash: sorting whole rows takes longer
+        first.setdefault(key(row), i)
+    return np.array([i for known, i in first.items() if known not in (seen or ())], np.intp)
 
 
 def key(row: Genes) -> bytes:
