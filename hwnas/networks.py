@@ -102,7 +102,9 @@ def _layers(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[LayerS
 
 
 def _image_size(path: Path, sizes: Sequence[int] | None) -> int:
-    if sizes is not None and len(sizes) == 1:
+    if sizes is not None:
+        if len(sizes) != 1:
+            raise BadInput(f"{len(sizes)} image sizes for one network", "one", f"--resolutions {sizes[0]}")
         return sizes[0]
     beside = path.parent / RUN_CONFIG
     if not beside.is_file():

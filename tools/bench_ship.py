@@ -28,6 +28,7 @@ from hwnas.compare import known, render
 from hwnas.compare.measure import measure, of_known
 from hwnas.export import auto, check
 from hwnas.export.build import Models, Target, build
+from hwnas.export.datasheet import RANDOM
 from hwnas.export.engines import ENGINES
 from hwnas.export.job import Job, counted
 from hwnas.export.source import jobs_of_run
@@ -59,7 +60,7 @@ def random_job(space: SearchSpace, arch: Architecture) -> Job:
     """A network with random weights, and activations of a trained one's size: some kernels feel it by some percent."""
     network, seed = Network(space.layers(arch), arch), torch.Generator().manual_seed(0)
     known.settle(network, torch.randn(4, space.in_channels, arch.r, arch.r, generator=seed))
-    return Job(space, arch, network, "random", counted(space, arch))
+    return Job(space, arch, network, "random", counted(space, arch), warnings=(RANDOM,))
 
 
 def jobs(run: Path | None, mbv3: int) -> Iterator[tuple[str, Job]]:

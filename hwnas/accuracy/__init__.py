@@ -35,6 +35,13 @@ class Accuracy(Protocol):
         """Top-1 of `arch` in percent; raises whatever went wrong for this network."""
 
 
+class Keeps(Protocol):
+    """A source that can write the network which it evaluates, with the weights that it was evaluated with."""
+
+    def evaluate(self, arch: Architecture, keep: Path | None = None) -> float:
+        """As of `Accuracy`; the network is written to the file `keep`."""
+
+
 def split(spec: str) -> tuple[str, str]:
     """`KIND:REST` as (kind, rest); BadInput for anything else."""
     kind, _, rest = spec.partition(":")

@@ -14,7 +14,7 @@ import torch
 
 from hwnas.data import Dataset, Plan, ahead, get_dataset
 from hwnas.nets import Network
-from hwnas.nets.checkpoint import open_supernet
+from hwnas.nets.checkpoint import Provenance, open_supernet, save_network
 from hwnas.nets.supernet import transferred
 from hwnas.space import Architecture, SearchSpace
 from hwnas.train.config import Recipe
@@ -63,6 +63,7 @@ class SupernetAccuracy:
         threads: int = 1,
         device: str = "auto",
     ) -> None:
+        self.path = path
         self.supernet, provenance = open_supernet(path, space)
         name = dataset or (provenance.dataset if provenance else None)
         if name is None:
@@ -79,13 +80,25 @@ class SupernetAccuracy:
         self.finetune_epochs, self.finetune_lr, self.threads = finetune_epochs, finetune_lr, threads
         self._kept = lru_cache(maxsize=8)(lambda resolution: tuple(self._validation(resolution)))
 
-    def evaluate(self, arch: Architecture) -> float:
+    def evaluate(self, arch: Architecture, keep: Path | None = None) -> float:
         """Top-1 in percent over the images and their distorted copies; the same for the same architecture.
+
+        Args:
+            arch: the network.
+            keep: a file that it is written to, with the weights that are judged.
 
         Raises:
             BadInput: an architecture outside the supernet's space.
             Diverged: a fine-tuning whose loss, or a network whose answers, are no numbers.
         """
+        network = self.network(arch)
+        top1 = self.judge(network)
+        if keep is not None:
+            save_network(keep, network, self.space, self._provenance())
+        return top1
+
+    def network(self, arch: Architecture) -> Network:
+        """What is judged: inherited, fine-tuned if wanted, with recalibrated BatchNorm; raises as `evaluate`."""
         with torch_threads(self.threads):
             network = transferred(self.supernet, arch, self.space.classes)
             network.to(self.group.device).to(memory_format=torch.channels_last)
@@ -96,13 +109,25 @@ class SupernetAccuracy:
                     "recipe": self.recipe,
                 }
                 finetune(network, self.dataset, **options, group=self.group)
-            return self.validate(network)
+            recalibrate(network, calibration_batches(self.dataset, arch.r, self.calibration))
+        return network
+
+    def judge(self, network: Network) -> float:
+        """Top-1 in percent of a network as it is."""
+        assert network.arch is not None
+        with torch_threads(self.threads):
+            return evaluate(network, self._batches(network.arch.r))
 
     def validate(self, network: Network) -> float:
         """Top-1 in percent of any network of the space, with recalibrated BatchNorm."""
         assert network.arch is not None
         recalibrate(network, calibration_batches(self.dataset, network.arch.r, self.calibration))
-        return evaluate(network, self._batches(network.arch.r))
+        return self.judge(network)
+
+    def _provenance(self) -> Provenance:
+        options = {"epochs": self.finetune_epochs, "lr": self.finetune_lr, "precision": self.recipe.precision}
+        training = {"supernet": self.path.name, "finetune": options, "calibration": self.calibration}
+        return Provenance(self.dataset.name, self.dataset.mean, self.dataset.std, training)
 
     def _batches(self, resolution: int) -> Batches:
         """Validation images and their copies; small sets are made once for each resolution."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import Resolutions, emit, people, people_table, space_of
+from hwnas.cli.export_options import ARCH, AUTO, NET_CONFIG, NETWORK, RUN, check_engine, check_source, read_tables
+from hwnas.cli.shared import Resolutions, emit, people, people_table, space_of, warn
 from hwnas.export.engines import ENGINES, get_engine
 from hwnas.networks import holds_net_config, read_network
 from hwnas.space import parse_resolutions
@@ -20,8 +22,11 @@ from profilers.errors import BadInput
 
 if TYPE_CHECKING:
     from hwnas.export.batch import Batch
+    from hwnas.export.job import Job
+    from hwnas.export.weights import Wanted
+    from lut import LatencyTable
 
-AUTO = "auto"
+MAX_DROP = 0.5  # points
 
 
 def export(
@@ -34,17 +39,28 @@ def export(
     whole: Annotated[bool, typer.Option("--all", help="The whole front; goes on where it was interrupted.")] = False,
     space: Annotated[str | None, typer.Option(help="Search space of ARCH.json; a net.config needs none.")] = None,
     resolutions: Resolutions = None,
-    supernet: Annotated[Path | None, typer.Option(help="Supernet to inherit weights from; random without.")] = None,
-    tables: Annotated[list[Path] | None, typer.Option("--table", help="Latency table that predicts it.")] = None,
-    precision: Annotated[str, typer.Option(help="What the engine computes in; with auto, all are tried.")] = "fp32",
+    supernet: Annotated[
+        Path | None, typer.Option(help="Supernet to inherit weights from; a run's own if not given.")
+    ] = None,
+    random: Annotated[bool, typer.Option("--random-weights", help="Never trained, for latency only.")] = False,
+    tables: Annotated[
+        list[Path] | None, typer.Option("--table", help="Latency table that predicts it, beside those of a run.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="What the engine computes in, fp32 by default; auto tries all.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Images a run; by default 1, and 64 on a GPU.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
     target: Annotated[list[str] | None, typer.Option(help="GPU to build for, as in sm86; may be given again.")] = None,
-    max_drop: Annotated[float, typer.Option("--max-accuracy-drop", help="Points of top-1 that auto may lose.")] = 0.5,
+    max_drop: Annotated[
+        float | None, typer.Option("--max-accuracy-drop", help=f"Points of top-1 that auto may lose; {MAX_DROP}.")
+    ] = None,
     calibration: Annotated[
         Path | None, typer.Option(help="Images for int8: a folder, or .npz with (n, C, r, r).")
     ] = None,
-    compiled: Annotated[bool, typer.Option(help="With auto, time torch.compile too (half a minute a network).")] = True,
+    compiled: Annotated[
+        bool | None, typer.Option("--compiled/--no-compiled", help="With auto, time torch.compile too (the default).")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")] = False,
 ) -> None:
     """Build engines, prove and measure them, and write each with its datasheet; JSONL of their figures."""
@@ -53,32 +69,56 @@ def export(
     from hwnas.export.run import Request
     from hwnas.export.run import export as run_export
     from hwnas.export.running import DEPTH, SHALLOW
+    from hwnas.export.weights import Wanted
 
-    size = batch or (1 if engine == AUTO else get_engine(engine).batch)
+    kind = _kind(source)
+    check_source(source, kind, {"--id": ids, "--all": whole, "--space": space, "--resolutions": resolutions,
+                                "--supernet": supernet, "--random-weights": random, "--table": tables})  # fmt: skip
+    given = {"--max-accuracy-drop": max_drop, "--compiled": compiled, "--calibration": calibration}
+    check_engine(engine, precision, given)
+    size = (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
+    references = ("eager",) if compiled is False else ("eager", "compiled")
     request = Request(
-        engine, Options(threads, precision, size), tuple(target or ()), max_drop, calibration,
-        ("eager", "compiled") if compiled else ("eager",), depth=SHALLOW if quick else DEPTH, command=_command(),
+        engine, Options(threads, precision or "fp32", size), tuple(target or ()),
+        MAX_DROP if max_drop is None else max_drop, calibration, references,
+        depth=SHALLOW if quick else DEPTH, command=_command(),
     )  # fmt: skip
-    if whole and source.is_dir():
-        with sources.RunSource(source, ids, front=True) as run:
-            wanted = replace(request, weights=run.weights)
-            _print_batch(export_each(run.ids, run.job, wanted, out), out)
+    wanted, known = Wanted(supernet, random), read_tables(tables or [], engine, request.options)
+    if whole:
+        with sources.RunSource(source, front=True, wanted=wanted, tables=known) as run:
+            _print_batch(export_each(run.ids, run.job, replace(request, weights=run.weights), out), out)
         return
+    if kind == RUN:
+        jobs = sources.jobs_of_run(source, ids, wanted, known)
+    else:
+        jobs = {"": _job(source, kind, space, resolutions, wanted, known)}
+    _print(run_export(jobs, request, out), out)
+
+
+def _kind(source: Path) -> str:
+    """What is exported, as `check_source` calls it."""
     if source.is_dir():
-        jobs = sources.jobs_of_run(source, ids)
-    elif source.suffix == ".safetensors":
-        if space is not None or supernet is not None:
-            raise BadInput(f"{'--space' if space else '--supernet'} for {source}", "neither: both are in the file")
-        jobs = {"": sources.job_of_network(source, tables or [])}
-    elif holds_net_config(source):
+        return RUN
+    if source.suffix == ".safetensors":
+        return NETWORK
+    return NET_CONFIG if holds_net_config(source) else ARCH
+
+
+def _job(
+    source: Path, kind: str, space: str | None, resolutions: str | None, wanted: Wanted, tables: Sequence[LatencyTable]
+) -> Job:
+    """The network of a file."""
+    from hwnas.export import source as sources
+
+    if kind == NETWORK:
+        return sources.job_of_network(source, tables)
+    if kind == NET_CONFIG:
         network = read_network(source, parse_resolutions(resolutions), space)
         people().print(f"{source}: {network}", markup=False, soft_wrap=True)
-        jobs = {"": sources.job_of_net_config(network, supernet, tables or [])}
-    elif space is None:
+        return sources.job_of_net_config(source, network, wanted, tables)
+    if space is None:
         raise BadInput(f"{source} is one architecture, but of which space", "--space NAME", "--space mbv3")
-    else:
-        jobs = {"": sources.job_of_arch(source, space_of(space, resolutions), supernet, tables or [])}
-    _print(run_export(jobs, request, out), out)
+    return sources.job_of_arch(source, space_of(space, resolutions), wanted, tables)
 
 
 def validate(
@@ -106,6 +146,7 @@ def _command() -> str:
 def _print(sheets: dict[str, dict[str, Any]], out: Path) -> None:
     for name, sheet in sheets.items():
         emit({"folder": str(out / name), **_figures(sheet)})
+        warn(f"{sheet['name']}: {line}" for line in sheet["warnings"])
         if sheet["contest"]:
             people().print(contest_table(sheet))
             for line in _reasons(sheet["contest"]):
@@ -131,6 +172,7 @@ def _figures(sheet: dict[str, Any]) -> dict[str, Any]:
         "predicted_ms": latency["predicted"]["value"],
         "measured_ms": latency["measured"]["value"], "within_interval": latency["within_interval"],
         "parity_max_abs": parity.get("max_abs"), "top1": sheet["accuracy"]["top1"]["value"],
+        "warnings": sheet["warnings"],
     }  # fmt: skip
     return figures | ({"contest": contest} if contest else {})
 
@@ -187,7 +229,7 @@ def _table(sheets: dict[str, dict[str, Any]]) -> Table:
     first = next(iter(sheets.values()))
     others = [name for name, f in first["objectives"].items() if f["how"].startswith("estimated")]
     measured = first["latency"]["measured"]
-    caption = "top-1: this engine on the test split; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
+    caption = f"top-1: {_judged(first)}; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
     columns = ("id", "top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
     table = people_table("Exported engines", columns, caption if measured["value"] else measured["how"])
     for sheet in sheets.values():
@@ -198,6 +240,12 @@ def _table(sheets: dict[str, dict[str, Any]]) -> Table:
             *(f"{objectives[name]['value']:.3g}" for name in others),
         )  # fmt: skip
     return table
+
+
+def _judged(sheet: dict[str, Any]) -> str:
+    """What the accuracy of an engine is of, or that there is none."""
+    accuracy = sheet["accuracy"]
+    return "not measured" if accuracy["top1"]["value"] is None else f"this engine on the {accuracy['split']} split"
 
 
 def short(value: float) -> str:

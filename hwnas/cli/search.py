@@ -45,7 +45,7 @@ def search(
     open_run = runs.resume_run if resume else runs.create_run
     folder = out or Path("runs") / config.stem
     runs.check(folder, wanted)  # what does not fit is said before anything is written
-    with executors.start(wanted) as started, runs.locked(folder), open_run(folder, wanted) as run:
+    with executors.start(wanted, folder) as started, runs.locked(folder), open_run(folder, wanted) as run:
         driver.search(run, started)
         emit(_figures(run))
 

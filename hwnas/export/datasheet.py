@@ -18,12 +18,14 @@ from profilers.files import inside, read_bytes, read_json, sha256, write_json, w
 
 SCHEMA, FILE, KIND = 3, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+RANDOM = "random weights: for latency only"
 SHOWN = 10  # classes that the head of the page names
 NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-adds an image"}
 _SECTIONS = {
     "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
     "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
     "fingerprint": dict, "snippet": str, "commands": list, "running": dict, "request": dict, "contest": dict,
+    "warnings": list,
 }  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{folder / FILE} is not a datasheet of schema {SCHEMA}", remedy="export it again")
     if sheet.pop("checksum", None) != _checksum(sheet):
         raise BadInput(f"{folder / FILE} was changed after it was written", remedy="export it again")
+    sheet.setdefault("warnings", _old_warnings(sheet))
     wrong = [k for k, kind in _SECTIONS.items() if not isinstance(sheet.get(k), kind)]
     if wrong:
         raise BadInput(f"{folder / FILE} lacks {', '.join(wrong)}", remedy="export it again")
@@ -88,6 +91,11 @@ def read(folder: Path) -> dict[str, Any]:
                 f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy="export it again"
             )
     return sheet
+
+
+def _old_warnings(sheet: Mapping[str, Any]) -> list[str]:
+    """Those of a datasheet that was written before there were any."""
+    return [RANDOM] if str(sheet.get("weights")).partition(";")[0] == "random" else []
 
 
 def _checksum(sheet: Mapping[str, Any]) -> str:
@@ -102,12 +110,15 @@ def markdown(sheet: Mapping[str, Any]) -> str:
 
 
 def _head(sheet: Mapping[str, Any]) -> list[str]:
-    engine, labels = sheet["engine"], sheet["preprocessing"]["labels"]
+    engine, labels, warnings = sheet["engine"], sheet["preprocessing"]["labels"], sheet.get("warnings", [])
     shown = ", ".join([*labels[:SHOWN], *(["…"] if len(labels) > SHOWN else [])])
+    what = f"An image classifier of {len(labels)} classes ({shown}), ready to run"
+    if RANDOM in warnings:
+        what = f"The network of an image classifier of {len(labels)} classes, never trained, to measure its latency"
     return [
         f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
-        f"An image classifier of {len(labels)} classes ({shown}), "
-        f"ready to run: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
+        *(line for warning in warnings for line in (f"**Warning: {warning}.**", "")),
+        f"{what}: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
         "`python run.py IMAGE` names the likeliest classes of an image. Each figure below says how it was obtained: "
         "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its "
         "interval.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwnas.export.datasheet import Figure
@@ -22,7 +22,8 @@ class Job:
     """One network to export.
 
     `objectives` are the figures of the search (or those that can be counted), `tables` whatever latency tables are at
-    hand; the one that fits the engine predicts its latency. `dataset` is None for random weights.
+    hand; the first that fits the engine predicts its latency. `dataset` is None for random weights. `warnings` say what
+    the engine is not good for, a line each.
     """
 
     space: Home
@@ -31,7 +32,8 @@ class Job:
     weights: str
     objectives: Mapping[str, Figure]
     tables: Sequence[LatencyTable] = ()
-    dataset: Dataset | None = field(default=None)
+    dataset: Dataset | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -48,11 +50,15 @@ def counted(space: Home, arch: Member) -> dict[str, Figure]:
     }
 
 
+def predicts(table: LatencyTable, profiler: str, options: Options) -> bool:
+    """Whether a table was made for this runtime, batch, threads and precision."""
+    return table.fingerprint is not None and (table.fingerprint.runtime, table.options) == (profiler, options)
+
+
 def predicted(job: Job, profiler: str, options: Options) -> Figure:
     """Latency by the first table made for this engine, batch, threads and precision; else a figure of no value."""
     for table in job.tables:
-        made_for = table.fingerprint.runtime if table.fingerprint else None
-        fits = made_for == profiler and table.options == options
+        fits = predicts(table, profiler, options)
         if fits and isinstance(job.space, SearchSpace) and isinstance(job.arch, Architecture):
             genes = job.space.encode([job.arch])
             ms, low, high = (float(x[0]) for x in table.bind(job.space).predict(genes))

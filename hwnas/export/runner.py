@@ -74,7 +74,9 @@ import json, pathlib, sys, {imports}
 from PIL import Image, ImageOps
 
 here = pathlib.Path(__file__).parent
-how = json.loads((here / "datasheet.json").read_text())["preprocessing"]
+sheet = json.loads((here / "datasheet.json").read_text())
+how = sheet["preprocessing"]
+for line in sheet["warnings"]: print("warning:", line, file=sys.stderr)
 {load}
 
 image = ImageOps.fit(Image.open(sys.argv[1]).convert(how["mode"]), [how["size"]] * 2, Image.BILINEAR, how["bleed"])

@@ -36,6 +36,7 @@ def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Sa
             **vars(options),
         },
         "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
+        "warnings": list(job.warnings),
         "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
         "latency": latency(predicted(job, engine.profiler, options), samples, engine, options, proof.missing),
         "parity": {key: value.to_json() for key, value in proof.parity.items()},

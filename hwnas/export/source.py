@@ -1,4 +1,7 @@
-"""Where a job comes from: a run's archive, an architecture's file with a supernet, or a trained network's file."""
+"""Where a job comes from: a run's archive, an architecture's file with a supernet, or a trained network's file.
+
+`tables` predict latency, those that a user gave before those of a run; each must be of the network's space.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lut
-from hwnas.export.datasheet import Figure
+from hwnas.export.datasheet import RANDOM, Figure
 from hwnas.export.job import Job, counted
+from hwnas.export.run_weights import RunWeights
+from hwnas.export.weights import ALLOWED, Wanted, Weights, digest, random_weights, weights_of, without_accuracy
 from hwnas.networks import Placed
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
-from profilers.files import read_bytes, read_json, sha256
+from profilers.files import read_json
 
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
@@ -30,36 +35,36 @@ _HOW = {
 }
 
 
-def job_of_arch(path: Path, space: SearchSpace, supernet: Path | None, tables: Sequence[Path]) -> Job:
-    """One architecture's JSON file, with weights inherited from `supernet`, or random ones.
+def job_of_arch(path: Path, space: SearchSpace, wanted: Wanted, tables: Sequence[LatencyTable] = ()) -> Job:
+    """One architecture's JSON file, with the weights that are wanted.
 
     Raises:
-        BadInput: a malformed architecture or one outside the space, a supernet or table of another space.
+        BadInput: a malformed architecture or one outside the space, a supernet or table of another space, no weights.
     """
     value = read_json(path)
     arch = space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value)
-    loaded = [lut.load(table) for table in tables]
-    return _job(space, arch, supernet, loaded, counted(space, arch))
+    return _job(space, arch, weights_of(wanted, space, arch, _lacking(path)), counted(space, arch), tables)
 
 
-def job_of_net_config(network: Placed, supernet: Path | None, tables: Sequence[Path]) -> Job:
-    """A published network; as `job_of_arch` where it is of a space, with random weights where it is of none.
+def job_of_net_config(path: Path, network: Placed, wanted: Wanted, tables: Sequence[LatencyTable] = ()) -> Job:
+    """A published network; as `job_of_arch` where it is of a space, with random weights alone where it is of none.
 
     Raises:
-        BadInput: a supernet or table of another space, or for a network of none.
+        BadInput: a supernet or table of another space, or for a network of none; no weights.
     """
-    from hwnas.nets import Network
-
     home, arch = network.home, network.arch
     if isinstance(home, SearchSpace) and isinstance(arch, Architecture):
-        return _job(home, arch, supernet, [lut.load(table) for table in tables], counted(home, arch))
-    if supernet is not None or tables:
-        got = f"{'--supernet' if supernet else '--table'} for a network of no space"
+        return _job(home, arch, weights_of(wanted, home, arch, _lacking(path)), counted(home, arch), tables)
+    if wanted.supernet is not None or tables:
+        got = f"{'--supernet' if wanted.supernet else '--table'} for a network of no space"
         raise BadInput(got, "neither: nothing inherits to it or predicts it", "leave it away")
-    return Job(home, arch, Network(network.layers), "random", counted(home, arch))
+    if not wanted.random:
+        raise BadInput(f"{_lacking(path)}, and is of no space that could inherit some", "--random-weights")
+    found = random_weights(network.layers)
+    return Job(home, arch, found.network, found.source, counted(home, arch), warnings=found.warnings)
 
 
-def job_of_network(path: Path, tables: Sequence[Path]) -> Job:
+def job_of_network(path: Path, tables: Sequence[LatencyTable] = ()) -> Job:
     """A network's own file, as `hwnas train finetune` writes it; architecture, space and data set are in it.
 
     Raises:
@@ -71,18 +76,23 @@ def job_of_network(path: Path, tables: Sequence[Path]) -> Job:
     network, space, provenance = load_network(path)
     assert network.arch is not None  # the file has one
     dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
-    weights = f"trained on {dataset.name} ({path.name}, SHA-256 {sha256(read_bytes(path))[:16]})"
-    loaded = [lut.load(table) for table in tables]
-    return Job(space, network.arch, network, weights, counted(space, network.arch), loaded, dataset)
+    source = f"trained on {dataset.name} ({path.name}, SHA-256 {digest(path)[:16]})"
+    return _job(space, network.arch, Weights(network, source, dataset), counted(space, network.arch), tables)
 
 
-def jobs_of_run(folder: Path, ids: Sequence[str] | None) -> dict[str, Job]:
+def _lacking(path: Path) -> str:
+    return f"{path} is a network without weights"
+
+
+def jobs_of_run(
+    folder: Path, ids: Sequence[str] | None = None, wanted: Wanted | None = None, tables: Sequence[LatencyTable] = ()
+) -> dict[str, Job]:
     """Networks of a run by id; those that `hwnas select` offers first where none is named.
 
     Raises:
-        BadInput: an id that the run has not, or whose evaluation failed.
+        BadInput: an id that the run has not, or whose evaluation failed; no weights.
     """
-    with RunSource(folder, ids) as source:
+    with RunSource(folder, ids, wanted=wanted, tables=tables) as source:
         return {key: source.job(key) for key in source.ids}
 
 
@@ -93,18 +103,24 @@ class RunSource:
         folder: the run's.
         ids: which; None for those that `hwnas select` offers first.
         front: all networks of the front, in the archive's order, instead.
+        wanted: weights; by default those of the run.
+        tables: more than those of the run.
 
     Raises:
-        BadInput: an id that the run has not, or whose evaluation failed.
+        BadInput: an id that the run has not, or whose evaluation failed; a table of another space.
     """
 
-    def __init__(self, folder: Path, ids: Sequence[str] | None = None, *, front: bool = False) -> None:
+    def __init__(
+        self, folder: Path, ids: Sequence[str] | None = None, *, front: bool = False, wanted: Wanted | None = None,
+        tables: Sequence[LatencyTable] = (),
+    ) -> None:  # fmt: skip
         from hwnas import accuracy
         from hwnas.search.run import open_run
 
-        self.run = open_run(folder)
-        kind, rest = accuracy.split(self.run.config.accuracy)
-        self.supernet = Path(rest) if kind == "supernet" else None
+        self.run, self.wanted = open_run(folder), wanted or Wanted()
+        self.kind, _ = accuracy.split(self.run.config.accuracy)
+        self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
+        self.given = tables
         self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
         self.rows = {e.arch.id: e for e in (_front(self.run) if front and not ids else _chosen(self.run, ids))}
 
@@ -121,13 +137,25 @@ class RunSource:
 
     @property
     def weights(self) -> str:
-        """The supernet's SHA-256, "" for random weights."""
-        return sha256(read_bytes(self.supernet)) if self.supernet else ""
+        """The supernet's SHA-256, or what stands for it; BadInput where there are none."""
+        if self.wanted.random:
+            return "random"
+        if self.own is not None:
+            return self.own.digest(self.ids)
+        if self.wanted.supernet is None:
+            raise BadInput(self._lacking, ALLOWED)
+        return digest(self.wanted.supernet)
 
     def job(self, key: str) -> Job:
         """The network of that id, with its weights."""
-        row, tables = self.rows[key], list(self.tables.values())
-        return _job(self.run.space, row.arch, self.supernet, tables, _objectives(self.run, row, self.tables))
+        row, space = self.rows[key], self.run.space
+        found = self.own.of(row) if self.own else weights_of(self.wanted, space, row.arch, self._lacking)
+        objectives = _objectives(self.run, row, self.tables)
+        return _job(space, row.arch, found, objectives, [*self.given, *self.tables.values()])
+
+    @property
+    def _lacking(self) -> str:
+        return f"{self.run.folder} has no weights, for its accuracies are those of {self.kind}"
 
 
 def _front(run: Run) -> list[Evaluation]:
@@ -164,19 +192,12 @@ def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> d
 
 
 def _job(
-    space: SearchSpace,
-    arch: Architecture,
-    supernet: Path | None,
+    space: SearchSpace, arch: Architecture, weights: Weights, objectives: dict[str, Figure],
     tables: Sequence[LatencyTable],
-    objectives: dict[str, Figure],
-) -> Job:
-    from hwnas.nets import Network
-
-    if supernet is None:
-        return Job(space, arch, Network(space.layers(arch), arch), "random", objectives, tables)
-    from hwnas.accuracy.supernet import inherit
-
-    network, dataset = inherit(supernet, space, arch)
-    calibrated = f", BatchNorm recalibrated on {dataset.name}" if dataset else ""
-    weights = f"inherited from {supernet.name} (SHA-256 {sha256(read_bytes(supernet))[:16]}){calibrated}"
-    return Job(space, arch, network, weights, objectives, tables, dataset)
+) -> Job:  # fmt: skip
+    for table in tables:
+        table.bind(space)  # one of another space is refused although it may predict another engine
+    if RANDOM in weights.warnings:
+        objectives = without_accuracy(objectives)
+    known = {**objectives, **counted(space, arch)}
+    return Job(space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from hwnas.export.datasheet import RANDOM
 from hwnas.report.data import Engine, RunData
 from hwnas.report.html import Html, join, table, tag
 from hwnas.report.latency import Agreement, mean_error
@@ -58,10 +59,15 @@ def _columns(run: RunData) -> list[Column]:
 
 
 def _objective(run: RunData, column: int, scale: Scale) -> Column:
-    """An objective by the datasheet, or by the search where the engine was exported without it."""
+    """An objective by the datasheet, or by the search where the engine was exported without it.
+
+    The accuracy of the search is not that of an engine with random weights.
+    """
     objective, rows = run.objectives[column], {arch.id: i for i, arch in enumerate(run.archs)}
 
     def cell(sheet: Mapping[str, Any]) -> Html:
+        if objective.name == "top1" and RANDOM in sheet.get("warnings", []):
+            return _cell({"value": None, "how": f"not measured: {RANDOM}"})
         row = rows.get(run.space.parse(sheet["architecture"]).id)
         searched = None if row is None else {"value": float(run.values[row, column]), "how": objective.how}
         return _cell(sheet["objectives"].get(objective.name, searched), scale.divisor)
@@ -98,7 +104,8 @@ def _id(run: RunData, engine: Engine) -> str:
 def _network(run: RunData, engine: Engine) -> Html:
     kind, key = engine.sheet["engine"], _id(run, engine)
     name = tag("a", key, href=quote(engine.link)) if engine.link else tag("span", key)
-    about = f"{kind['name']}, {kind['precision']}, batch {kind['batch']}"
+    facts = [kind["name"], kind["precision"], f"batch {kind['batch']}", *engine.sheet.get("warnings", [])]
+    about = ", ".join(facts)
     return join([tag("span", run.letters[key], class_="letter"), name, tag("span", about, class_="range")])
 
 

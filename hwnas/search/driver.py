@@ -15,6 +15,7 @@ from hwnas.accuracy import Accuracy
 from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
 from hwnas.search.config import SearchSettings
 from hwnas.search.executors import Executor, Outcome, Serial
+from hwnas.search.kept import drop_dominated
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
 from hwnas.search.strategies import Context, propose
@@ -32,6 +33,7 @@ def search(run: Run, source: Accuracy | Executor) -> None:
     """
     executor = source if isinstance(source, Executor) else Serial(source)
     settings = run.config.search
+    drop_dominated(run)
     done = len(run.archive.evaluations())
     finished = {row["iteration"]: row for row in run.archive.iterations()}
     with track(settings.evaluations, "search", done=done) as progress:
@@ -49,6 +51,7 @@ def _iterate(run: Run, executor: Executor, k: int, settings: SearchSettings, pro
     archs = run.space.decode(np.array([item.genes for item in missing], np.int64)) if missing else []
     for outcome in executor.evaluate(archs):
         archive.add_evaluation(_row(run, k, missing[outcome.index], archs[outcome.index], outcome))
+        drop_dominated(run)
         progress.advance()
     rows = [e for e in archive.evaluations() if e.iteration == k]
     surrogate, seconds = archive.proposal_info(k)

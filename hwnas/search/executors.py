@@ -12,10 +12,12 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hwnas.accuracy import Accuracy
 from hwnas.search import worker
+from hwnas.search.kept import changes_weights
 from hwnas.space import Architecture
 
 if TYPE_CHECKING:
@@ -103,13 +105,13 @@ EXECUTORS = {
 }  # fmt: skip
 
 
-def start(config: Config) -> Executor:
-    """The executor that a configuration asks for."""
+def start(config: Config, folder: Path | None = None) -> Executor:
+    """The executor that a configuration asks for; networks that it fine-tunes are kept in the run's folder."""
     settings = config.executor
     kind = settings.kind if settings.kind != "auto" else ("processes" if settings.workers > 1 else "serial")
     module, _, name = EXECUTORS[kind].partition(":")
     made: type[Executor] = getattr(importlib.import_module(module), name)
-    return made.start(source_text(config), settings)
+    return made.start(source_text(config, folder), settings)
 
 
 def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
@@ -117,7 +119,8 @@ def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
     return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"])
 
 
-def source_text(config: Config) -> str:
-    """What a worker needs to open the accuracy source, as JSON."""
+def source_text(config: Config, folder: Path | None = None) -> str:
+    """What a worker needs to open the accuracy source, and where it keeps networks, as JSON."""
     names = ("accuracy", "space", "resolutions", "classes", "evaluate")
-    return json.dumps({name: getattr(config, name) for name in names}, allow_nan=False)
+    keep = str(folder.absolute()) if folder is not None and changes_weights(config) else None
+    return json.dumps({name: getattr(config, name) for name in names} | {"keep": keep}, allow_nan=False)

@@ -1,7 +1,7 @@
 """A run's folder, which stands alone.
 
 `run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies), `start.json` (the front that it starts
-from, a copy).
+from, a copy), `weights/` (networks of the front that were fine-tuned).
 """
 
 from __future__ import annotations

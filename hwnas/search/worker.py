@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from hwnas.accuracy import Accuracy, open_accuracy
+from hwnas.search.kept import keeping
 from hwnas.space import Architecture, get_space
 from profilers.errors import BadInput, HwnasError
 
@@ -31,7 +32,7 @@ def open_source(text: str) -> Accuracy:
     """The accuracy source of `source_text`, opened once a process."""
     source = json.loads(text)
     space = get_space(source["space"], source["resolutions"], source["classes"])
-    return open_accuracy(source["accuracy"], space, source["evaluate"])
+    return keeping(open_accuracy(source["accuracy"], space, source["evaluate"]), source["keep"])
 
 
 def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:

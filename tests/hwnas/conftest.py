@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from hwnas.cli import main
 from tests.hwnas.image_files import write_folder
 
 
@@ -16,3 +19,16 @@ def _cache(tmp_path, monkeypatch):
 def root(tmp_path):
     """The user's own folder of images: ten for training and two for test of each class."""
     return write_folder(tmp_path / "data", {"train": 10, "test": 2})
+
+
+@pytest.fixture
+def hwnas(capfd):
+    """Run a command line; gives (exit code, JSON lines of stdout, stderr)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return caught.value.code, [json.loads(line) for line in out.splitlines()], err
+
+    return call

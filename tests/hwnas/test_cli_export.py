@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from hwnas.cli import main
 from tests.hwnas.searching import run_search
 
 
@@ -17,23 +16,12 @@ def run(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def hwnas(capfd):
-    """Run a command line; gives (exit code, JSON lines of stdout, stderr)."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(a) for a in arguments])
-        out, err = capfd.readouterr()
-        return caught.value.code, [json.loads(line) for line in out.splitlines()], err
-
-    return call
-
-
 def test_auto_then_validate(hwnas, run, tmp_path):
     out = tmp_path / "engines"
     key = next(iter(sorted_ids(hwnas, run)))
-    code, rows, err = hwnas("export", run, "--id", key, "--engine", "auto", "--no-compiled", "--quick", "--out", out)
+    code, rows, err = hwnas(
+        "export", run, "--id", key, "--random-weights", "--engine", "auto", "--no-compiled", "--quick", "--out", out
+    )
     assert code == 0 and len(rows) == 1
     contest = rows[0]["contest"]
     assert rows[0]["engine"] in ("onnxruntime", "openvino") and rows[0]["precision"] == "fp32"
@@ -66,12 +54,12 @@ def test_the_whole_front_with_a_failure_and_again(hwnas, run, tmp_path, monkeypa
         return real(self, key)
 
     monkeypatch.setattr(RunSource, "job", job)
-    code, rows, err = hwnas("export", run, "--all", "--engine", "onnx", "--quick", "--out", out)
+    code, rows, err = hwnas("export", run, "--all", "--random-weights", "--engine", "onnx", "--quick", "--out", out)
     assert code == 1 and [row["id"] for row in rows] == [ids[0], *ids[2:]]
     assert f"{len(ids) - 1} exported, 0 were there already, 1 failed" in err and "broken weights" in err
     assert json.loads((out / "errors.jsonl").read_text())["id"] == ids[1]
     monkeypatch.setattr(RunSource, "job", real)
-    code, rows, err = hwnas("export", run, "--all", "--engine", "onnx", "--quick", "--out", out)
+    code, rows, err = hwnas("export", run, "--all", "--random-weights", "--engine", "onnx", "--quick", "--out", out)
     assert code == 0 and [row["id"] for row in rows] == [ids[1]] and not (out / "errors.jsonl").exists()
 
 
@@ -88,8 +76,11 @@ def test_compare_writes_text_csv_json_and_figure(hwnas, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "RUN", "--engine", "auto", "--max-accuracy-drop", "-1", "--out", "x"], "accuracy drop of -1"),
-        (["export", "RUN", "--precision", "int8", "--out", "x"], "--calibration"),
+        (
+            ["export", "RUN", "--random-weights", "--engine", "auto", "--max-accuracy-drop", "-1", "--out", "x"],
+            "accuracy drop of -1",
+        ),
+        (["export", "RUN", "--random-weights", "--precision", "int8", "--out", "x"], "--calibration"),
         (["export", "RUN", "--id", "nobody", "--out", "x"], "nobody is not an evaluated network"),
         (["export", "RUN", "--all", "--engine", "tflite", "--out", "x"], "unknown engine"),
         (["validate", "nowhere"], "no datasheet.json"),

@@ -105,11 +105,11 @@ def test_run_py_needs_its_runtime_alone_and_answers_as_torch(tmp_path, engine):
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
-def test_run_py_is_15_lines_of_python_behind_its_docstring(engine):
+def test_run_py_is_few_lines_of_python(engine):
     text = script(ENGINES[engine], Options(batch=4), ALL)
     compile(text, "run.py", "exec")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert len(lines) <= (25 if ENGINES[engine].gpu else 16) and max(map(len, lines)) <= 120
+    assert len(lines) <= (27 if ENGINES[engine].gpu else 18) and max(map(len, lines)) <= 120
 
 
 def test_preprocessing_and_labels_are_in_the_onnx(exported):

@@ -114,15 +114,17 @@ def test_the_command_line_counts_and_exports_one(tmp_path, capsys):
     expected = read_network(path).layers
     assert json.loads(out) == {"params": sum(s.params for s in expected), "madds": sum(s.madds for s in expected)}
     assert "a fixed network, of no space here, 72 px" in err
-    assert run("export", path, "--engine", "onnx", "--quick", "--out", tmp_path / "out") == 0
+    assert run("export", path, "--engine", "onnx", "--quick", "--out", tmp_path / "out") == 2
+    assert "is a network without weights, and is of no space" in capsys.readouterr().err
+    assert run("export", path, "--random-weights", "--engine", "onnx", "--quick", "--out", tmp_path / "out") == 0
     sheet = json.loads((tmp_path / "out/datasheet.json").read_text())
     assert sheet["space"]["name"] == "fixed" and sheet["architecture"]["layers"] == [s.key for s in expected]
     assert sheet["objectives"]["madds"]["value"] == json.loads(out)["madds"]
     capsys.readouterr()
     assert run("count", "--space", "proxyless", "--archs", path) == 2
     assert "is no network of space proxyless: " in capsys.readouterr().err
-    assert run("export", path, "--engine", "onnx", "--table", tmp_path / "t.json", "--out", tmp_path / "out") == 2
-    assert "--table for a network of no space" in capsys.readouterr().err
+    assert run("export", path, "--engine", "onnx", "--supernet", tmp_path / "s.pth", "--out", tmp_path / "out") == 2
+    assert "--supernet for a network of no space" in capsys.readouterr().err
 
 
 def test_the_image_size_comes_from_beside_or_from_the_caller(tmp_path):
