@@ -46,8 +46,10 @@ def search(
     folder = out or Path("runs") / config.stem
     runs.check(folder, wanted)  # what does not fit is said before anything is written
     with executors.start(wanted, folder) as started, runs.locked(folder), open_run(folder, wanted) as run:
-        driver.search(run, started)
-        emit(_figures(run))
+        ended = driver.search(run, started)
+        emit(_figures(run) | {"ended_early": ended or None})
+    if ended:
+        people().print(ended, markup=False, soft_wrap=True)
 
 
 def archive(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from hwnas.report import figures
@@ -49,8 +48,7 @@ def draw_tiles(found: list[Tile]) -> Html:
 
 def size(space: SearchSpace) -> str:
     """How many networks a space has, in words."""
-    choices = len(space.kernels) * len(space.expands)
-    count = len(space.resolutions) * prod(sum(choices**d for d in depths) for depths in space.depth_choices)
+    count = space.size
     if count >= 1e15:
         return f"about 10{str(len(str(count)) - 1).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
     divisor, word = next(((d, w) for d, w in _POWERS if count >= d), (1.0, ""))

@@ -8,6 +8,7 @@ was not.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,14 +19,15 @@ from hwnas.search.executors import Executor, Outcome, Serial
 from hwnas.search.kept import drop_dominated
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
-from hwnas.search.strategies import Context, propose
+from hwnas.search.strategies import LISTED, Context, propose
 from hwnas.space import Architecture
-from profilers.errors import BadInput
 from profilers.progress import Progress, track
 
 
-def search(run: Run, source: Accuracy | Executor) -> None:
+def search(run: Run, source: Accuracy | Executor) -> str:
     """Bring a run to its configured number of iterations; what it already has is kept.
+
+    Returns why it ended before that, "" if it did not: the space may have no new network within the budget.
 
     Args:
         run: an open run.
@@ -38,14 +40,27 @@ def search(run: Run, source: Accuracy | Executor) -> None:
     finished = {row["iteration"]: row for row in run.archive.iterations()}
     with track(settings.evaluations, "search", done=done) as progress:
         for k in range(settings.iterations + 1):
-            if k not in finished:
-                finished[k] = _iterate(run, executor, k, settings, progress)
-                progress.note(f"iteration {k}, hypervolume {finished[k]['hypervolume']:.4f}")
+            if k in finished:
+                continue
+            if not (proposed := run.archive.proposal(k) or _propose(run, k, settings)):
+                return f"ended before iteration {k}: {_exhausted(run, k)}"
+            finished[k] = _iterate(run, executor, k, proposed, progress)
+            progress.note(f"iteration {k}, hypervolume {finished[k]['hypervolume']:.4f}")
+    return ""
 
 
-def _iterate(run: Run, executor: Executor, k: int, settings: SearchSettings, progress: Progress) -> dict[str, object]:
+def _exhausted(run: Run, k: int) -> str:
+    evaluated, limits = len(run.archive.evaluations(k)), ", ".join(f"{n} {v:g}" for n, v in run.config.budget.items())
+    within = f" within the budget ({limits})" if limits else ""
+    if run.space.size <= LISTED:
+        return f"all networks of the space{within} are evaluated, {evaluated} in all"
+    return f"after {evaluated} networks no new one{within} was found"
+
+
+def _iterate(
+    run: Run, executor: Executor, k: int, proposed: Sequence[Proposed], progress: Progress
+) -> dict[str, object]:
     archive = run.archive
-    proposed = archive.proposal(k) or _propose(run, k, settings)
     have = {e.number for e in archive.evaluations() if e.iteration == k}
     missing = [item for item in proposed if item.number not in have]
     archs = run.space.decode(np.array([item.genes for item in missing], np.int64)) if missing else []
@@ -62,6 +77,7 @@ def _iterate(run: Run, executor: Executor, k: int, settings: SearchSettings, pro
 
 
 def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
+    """The iteration's networks, stored; none if there is no new one."""
     from threadpoolctl import threadpool_limits
 
     start = time.perf_counter()
@@ -71,8 +87,7 @@ def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
     with threadpool_limits(1):  # small matrices: threads cost more than they give, and sums depend on their number
         proposal = propose(Context(run.problem, settings, history, k, last, rng, None if k else run.start))
     if not len(proposal.genes):
-        raise BadInput(f"after {len(history)} networks the space has no new one within the budget",
-                       "a larger budget or space", "fewer search.iterations")  # fmt: skip
+        return []
     mean, std = proposal.predicted or (None, None)
     seconds = time.perf_counter() - start
     run.archive.add_proposal(k, proposal.genes, mean, std, proposal.surrogate, seconds)

@@ -68,7 +68,7 @@ class Problem:
             if name != TOP1 and limit < objective.low:
                 raise BadInput(
                     f"budget {name} = {limit:g} is below the space's smallest network",
-                    f"at least {objective.low:.4g} {objective.unit}".rstrip(),
+                    f"at least {_upwards(objective.low)} {objective.unit}".rstrip(),
                 )
 
     @cached_property
@@ -157,3 +157,11 @@ class Problem:
         if self.scalarise is not None:
             worst, best = min(worst, best), 100.0
         return worst, best if best > worst else max(100.0, worst + 1.0)
+
+
+def _upwards(value: float) -> str:
+    """Four digits, rounded up, so that what is said to be allowed is."""
+    if value == round(value):
+        return f"{value:.0f}"
+    unit = 10.0 ** (np.floor(np.log10(value)) - 3)
+    return f"{np.ceil(value / unit) * unit:.{max(0, int(3 - np.floor(np.log10(value))))}f}"

@@ -29,6 +29,7 @@ _GROWTH = 1.25  # surrogates are compared again when the archive has grown by th
 _DRAWS = 200  # rounds of sampling before networks within a tight budget are made by mutation
 _PARENTS = 20  # of `nsga2`
 _NEAR = 0.85  # share of a limit from which on a network is near it
+LISTED = 20_000  # networks of a space that are all looked at before it is said that none is new
 _MANY = 60  # networks drawn for one near a limit
 
 
@@ -89,7 +90,7 @@ def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random
     """`start`, then networks from `draw` that are new and within budget: n in all, fewer if the space has no more."""
     problem, rng = context.problem, context.rng
     seen = {operators.key(row) for row in context.history.genes}
-    found = start[:n]
+    found = start[operators.distinct(start)[:n]]  # the smallest network may be the largest, too
     for attempt in range(_DRAWS):
         if len(found) >= n:
             break
@@ -98,6 +99,11 @@ def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random
         more = operators.vary(problem.space, np.concatenate([small, found]), 2 * n, rng) if tight else draw(2 * n, rng)
         more = more[problem.excess(more) <= 0]
         found = np.concatenate([found, more])
+        found = found[operators.distinct(found, seen)[:n]]
+    if len(found) < n and problem.space.size <= LISTED:  # chance need not have met all
+        rest = problem.space.all_genes()
+        rest = rng.permutation(rest[problem.excess(rest) <= 0])
+        found = np.concatenate([found, rest])
         found = found[operators.distinct(found, seen)[:n]]
     return found
 
@@ -132,6 +138,8 @@ def _msunas(context: Context) -> Proposal:
     from hwnas.search import inner
 
     problem, settings, history = context.problem, context.settings, context.history
+    if len(history) == len(history.done) == 1:
+        return _random(context)  # the space's, or the budget's, only network
     if len(history.done) < 2:
         raise BadInput(
             f"{len(history.done)} of {len(history)} networks could be evaluated: a surrogate has nothing to learn from",
@@ -147,7 +155,7 @@ def _msunas(context: Context) -> Proposal:
     question = Question(problem, history, predict, pool)
     chosen = RULES[settings.choose](question, settings.per_iteration, context.rng)
     chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
-    return Proposal(chosen, model.predict(encode(problem.space, chosen)), name)
+    return Proposal(chosen, model.predict(encode(problem.space, chosen)), name) if len(chosen) else Proposal(chosen)
 
 
 STRATEGIES: dict[str, Callable[[Context], Proposal]] = {"msunas": _msunas, "random": _random, "nsga2": _nsga2}

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,13 @@ class SearchSpace(Layout):
         """(n_genes,) largest gene values."""
         k, e = len(self.kernels), len(self.expands)
         return np.concatenate([[len(self.resolutions)], [k] * self.slots, [e] * self.slots]).astype(np.int64)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of networks."""
+        choices = len(self.kernels) * len(self.expands)
+        stages: list[int] = [sum(choices**d for d in depths) for depths in self.depth_choices]
+        return len(self.resolutions) * prod(stages)
 
     # --- genes -----------------------------------------------------------------------------------------------
 
@@ -87,6 +95,19 @@ class SearchSpace(Layout):
         present = self.present(rng.choice(self.depths, (n, len(self.stages))))
         genes[:, 1:] *= np.concatenate([present, present], axis=1)
         return genes
+
+    def all_genes(self) -> Genes:
+        """(size, n_genes) canonical genes of every network; for small spaces only."""
+        pairs = [(k, e) for k in range(1, 1 + len(self.kernels)) for e in range(1, 1 + len(self.expands))]
+        stages: list[list[tuple[tuple[int, int], ...]]] = []
+        for depths, most in zip(self.depth_choices, self.capacity, strict=True):
+            absent = [((0, 0),) * (most - d) for d in depths]
+            stages.append([s + none for d, none in zip(depths, absent, strict=True) for s in product(pairs, repeat=d)])
+        rows = []
+        for resolution, parts in product(range(1, 1 + len(self.resolutions)), list(product(*stages))):
+            slots = [slot for part in parts for slot in part]
+            rows.append([resolution, *(k for k, _ in slots), *(e for _, e in slots)])
+        return np.array(rows, np.int64)
 
     def encode(self, archs: Sequence[Architecture]) -> Genes:
         """(n, n_genes) canonical genes of the architectures; BadInput if one is not in this space."""

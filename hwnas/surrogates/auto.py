@@ -39,6 +39,10 @@ class AdaptiveSwitching(Surrogate):
     def _fit(self, X: Floats, y: Floats) -> None:
         from hwnas.surrogates import make
 
+        if len(y) <= FOLDS:  # folds of one row rank nothing
+            self.chosen = self.candidates[0]
+            self._model = make(self.chosen, self.layout).fit(X, y)
+            return
         near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
         rows = thin(len(y), _CV_ROWS)
         self.scores = {name: self._score(name, X[rows], y[rows], near[rows]) for name in self.candidates}

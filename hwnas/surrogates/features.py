@@ -56,4 +56,4 @@ def encode(space: SearchSpace, genes: Genes) -> NDArray[np.float64]:
 
 def _one_hot(genes: Genes, choices: int) -> NDArray[np.bool_]:
     """(n, columns * choices): gene v sets flag v - 1, 0 sets none."""
-    return np.asarray(genes[:, :, None] == np.arange(1, choices + 1)).reshape(len(genes), -1)
+    return np.asarray(genes[:, :, None] == np.arange(1, choices + 1)).reshape(len(genes), genes.shape[1] * choices)

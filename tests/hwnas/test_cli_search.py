@@ -70,6 +70,14 @@ def test_search_then_archive_then_select(hwnas, folder):
     assert code == 0 and json.loads(again)["hypervolume"] == figures["hypervolume"]
 
 
+def test_a_budget_that_runs_out_ends_well(hwnas, folder):
+    settings = ("--set", "resolutions=[12]", "--set", "budget.params=15274")
+    code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "run", *settings)
+    figures = json.loads(out)
+    assert code == 0 and figures["evaluations"] == 2 and "after 2 networks no new one" in figures["ended_early"]
+    assert figures["ended_early"] in err and "Traceback" not in err
+
+
 def test_workers_change_nothing(hwnas, folder):
     figures = []
     for name, options in (("one", []), ("two", ["--workers", 2]), ("own", ["--executor", "processes"])):
