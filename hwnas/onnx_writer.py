@@ -184,9 +184,10 @@ def _pool() -> NDArray[np.float32]:
 def _random(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A piece of one shared pool: drawing 8 million normals for each of 153 networks would take longer than timing."""
     size = int(np.prod(shape))
-    start = zlib.crc32(f"{name}{shape}".encode()) % (len(_pool()) - size)
+    pool = _pool() if size < len(_pool()) else np.resize(_pool(), 2 * size)  # a classifier of many classes
+    start = zlib.crc32(f"{name}{shape}".encode()) % (len(pool) - size)
     scale = 0.1 if len(shape) == 1 else np.sqrt(2 / np.prod(shape[1:]))
-    return (_pool()[start : start + size] * np.float32(scale)).reshape(shape)
+    return (pool[start : start + size] * np.float32(scale)).reshape(shape)
 
 
 def layer_of(name: str) -> int | None:

@@ -15,13 +15,15 @@ import numpy as np
 
 from lut.bench import MEDIAN, one_blas_thread, sentinel_archs
 from lut.builders import get_builder
+from lut.classifier import classifiers
 from lut.crossfit import Networks, correct, held_out_sums
 from lut.drift import usual_error
+from lut.entry import Entry
 from lut.observe import NetworkTime, Unit, pool, quick_speed, sampling_error, unit_drifts
 from lut.partial import Partial
 from lut.protocols import Floats, Space
 from lut.refine import Refined, Sizes, Timed, refine
-from lut.table import Entry, LatencyTable, SpaceId
+from lut.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
 from profilers.load import BUSY
@@ -46,7 +48,7 @@ def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: 
     if missing:
         raise MeasurementFailed(f"{len(missing)} layers could not be timed, first {missing[0]}", remedy="build again")
     fit = _reconciler(space, entries, options, partial.units) if get_builder(method).traced else None
-    fresh = _fresh(space, partial.units)
+    fresh = _fresh(space, _known(space, entries, partial.units))
     refined = None if fit is None else fit(range(len(fresh.ms)), None)
     table = LatencyTable(
         SpaceId.of(space), refined.entries if refined else entries, "measured", method, partial.fingerprint.device,
@@ -76,10 +78,10 @@ def _reconciler(
     space: Space, entries: dict[str, Entry], options: Options, units: Sequence[Unit]
 ) -> Callable[[Sequence[int], Sizes | None], Refined]:
     """Entries reconciled with all covering networks that were run untraced, and some of the fresh ones."""
-    layers = {layer.key: layer for layer in space.all_layers()}
+    layers = {layer.key: layer for layer in (*space.all_layers(), *classifiers(space))}
     covers, fresh = (
-        [Timed(_keys(space, n.arch), n.ms, group, covers) for n, group in _networks(units, covers=covers) if n.blocks]
-        for covers in (True, False)
+        [Timed(_keys(space, n), n.ms, group, covers) for n, group in found if n.blocks]
+        for covers, found in ((True, _networks(units, covers=True)), (False, _known(space, entries, units)))
     )
     seen: dict[str, list[int]] = {}
     for i, unit in enumerate(units):
@@ -93,18 +95,22 @@ def _reconciler(
     return fit
 
 
-def _fresh(space: Space, units: Sequence[Unit]) -> Networks:
-    found = _networks(units)
+def _known(space: Space, entries: Mapping[str, Entry], units: Sequence[Unit]) -> list[tuple[NetworkTime, int]]:
+    """The fresh networks without those whose number of classes no cover could time."""
+    return [(n, group) for n, group in _networks(units) if entries.keys() >= set(_keys(space, n))]
+
+
+def _fresh(space: Space, found: Sequence[tuple[NetworkTime, int]]) -> Networks:
     genes = space.encode([space.parse(n.arch) for n, _ in found])
     return Networks(
-        [_keys(space, n.arch) for n, _ in found], np.count_nonzero(space.choices(genes), axis=1),
+        [_keys(space, n) for n, _ in found], np.count_nonzero(space.choices(genes), axis=1),
         np.array(space.resolutions)[genes[:, 0] - 1], np.array([g for _, g in found], int),
         np.array([n.ms for n, _ in found]), np.array([sampling_error(n, MEDIAN) for n, _ in found]),
     )  # fmt: skip
 
 
-def _keys(space: Space, arch: Mapping[str, Any]) -> list[str]:
-    return [layer.key for layer in space.layers(space.parse(arch))]
+def _keys(space: Space, network: NetworkTime) -> list[str]:
+    return [layer.key for layer in network.layers(space)]
 
 
 def _networks(units: Sequence[Unit], *, covers: bool = False) -> list[tuple[NetworkTime, int]]:

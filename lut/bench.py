@@ -138,10 +138,14 @@ class Bench:
         """Of each block; a session's own `most_runs` may allow fewer."""
         return max(plan.runs_per_block, self.runs_per_block) if plan.untimed_runs else plan.runs_per_block
 
-    def networks(self, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
-        """Measure whole networks against each other; samples are named by row of `genes`."""
-        archs = self.space.decode(genes)
-        loads = {str(i): partial(self.session, self.space.layers(arch)) for i, arch in enumerate(archs)}
+    def networks(self, genes: Genes, plan: TimingPlan, seed: int, classes: Sequence[int] | None = None) -> Timed:
+        """Measure whole networks against each other; samples are named by row of `genes`.
+
+        `classes` are those of each network; by default the space's. The sentinels always have the space's.
+        """
+        archs = zip(self.space.decode(genes), classes or [self.space.classes] * len(genes), strict=True)
+        layers = [self.space.with_classes(n).layers(arch) for arch, n in archs]
+        loads = {str(i): partial(self.session, network) for i, network in enumerate(layers)}
         with self.loaded(loads, seed) as sessions:
             return self.time(sessions, plan, seed)
 
@@ -203,10 +207,10 @@ def _runs_per_block(profiler: Profiler, model: bytes, options: Options) -> int:
     return int(np.clip(np.ceil(BLOCK_MS / samples.ms), 1, MOST_RUNS))
 
 
-def network_time(arch: Any, samples: Samples) -> NetworkTime:
+def network_time(arch: Any, samples: Samples, classes: int | None = None) -> NetworkTime:
     """Samples of one network as they are stored, raw blocks included."""
     blocks = [None if np.isnan(b) else round(float(b), 6) for b in samples.blocks / samples.drift]
-    return NetworkTime(arch.to_json(), samples.ms, blocks)
+    return NetworkTime(arch.to_json(), samples.ms, blocks, classes)
 
 
 def require(timed: Timed, what: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from lut.assemble import assemble
 from lut.bench import NETWORKS, SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
 from lut.builders import Builder, get_builder
+from lut.classifier import spread_classes
 from lut.observe import Unit, pool, relative_errors
 from lut.partial import Partial
 from lut.protocols import Genes, Space, Writer
@@ -184,12 +185,13 @@ def spread_networks(space: Space, n: int, seed: int) -> Genes:
 
 
 def time_networks(bench: Bench, genes: Genes, name: str, seed: int) -> Unit:
-    """Whole networks, timed together end to end; MeasurementFailed if most of them cannot be."""
+    """Whole networks of several numbers of classes, timed together; MeasurementFailed if most of them cannot be."""
     started = time.monotonic()
-    timed = bench.networks(genes, NETWORKS, seed)
+    classes = spread_classes(bench.space, len(genes), seed)
+    timed = bench.networks(genes, NETWORKS, seed, classes)
     require(timed, "whole networks")
     archs = bench.space.decode(genes)
-    done = [network_time(archs[int(k)], s) for k, s in timed.samples.items()]
+    done = [network_time(archs[int(k)], s, classes[int(k)]) for k, s in timed.samples.items()]
     return Unit(
         name, {}, done, timed.sentinels, time.monotonic() - started, timed.blocks, timed.rejected,
         load=timed.load, busy=timed.busy, shared=timed.shared,

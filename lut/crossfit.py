@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lut.correction import Calibration, Interval, fit_calibration, fit_interval
+from lut.entry import Entry
 from lut.protocols import Floats
-from lut.table import Entry
 
 Ints = NDArray[np.int64]
 FOLDS = 8  # of whole groups, where there are more: each is a reconciliation, a second with hundreds of networks

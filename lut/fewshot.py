@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from lut.correction import fit_interval
+from lut.entry import Entry
 from lut.kernels import FEATURES, features
 from lut.protocols import Floats, Layer, Space
-from lut.table import Entry, LatencyTable, SpaceId
+from lut.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import BadInput
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from lut.bench import Bench, Load, Timed, network_time, require
+from lut.classifier import spread_classes
 from lut.observe import NetworkTime, Unit
 from lut.protocols import Floats, Layer
 from profilers.base import Samples, Session, TimingPlan
@@ -71,7 +72,8 @@ class InContext:
         started, missing = monotonic(), [0.0] * (len(bench.sentinels) - WITNESSES)
         bench = replace(bench, sentinels=bench.sentinels[:WITNESSES])
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
-        layers = [bench.space.layers(arch) for arch in archs]
+        classes = spread_classes(bench.space, len(archs), seed)
+        layers = [bench.space.with_classes(n).layers(arch) for arch, n in zip(archs, classes, strict=True)]
         loads = _loads(bench, layers, paired=_pairs(earlier))
         with bench.loaded(loads, seed) as sessions:
             timed = bench.time(sessions, plan, seed)
@@ -79,7 +81,7 @@ class InContext:
             require(timed, f"covering networks at {resolution} px")
             block = plan.untimed_runs + min(bench.timed_runs(plan), TRACED_RUNS)
             found = _attribute_all(layers, sessions, timed, _nodes(earlier), block)
-        networks = [_network_time(archs[i], a) for i, a in found.items()]
+        networks = [_network_time(archs[i], a, classes[i]) for i, a in found.items()]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
 
 
@@ -112,9 +114,11 @@ def _traced(bench: Bench, network: Sequence[Layer]) -> Session:
     return session
 
 
-def _network_time(arch: Any, found: Attribution) -> NetworkTime:
+def _network_time(arch: Any, found: Attribution, classes: int) -> NetworkTime:
     """Without blocks where it was not run untraced."""
-    return network_time(arch, found.plain) if found.plain else NetworkTime(arch.to_json(), found.plain_ms, [])
+    if found.plain:
+        return network_time(arch, found.plain, classes)
+    return NetworkTime(arch.to_json(), found.plain_ms, [], classes)
 
 
 def attribute(

@@ -9,6 +9,7 @@ from time import monotonic
 import numpy as np
 
 from lut.bench import Bench, Timed, require
+from lut.classifier import classifiers
 from lut.drift import usual_times
 from lut.observe import Unit
 from lut.protocols import layers_at
@@ -30,9 +31,10 @@ class Isolated:
     def measure(
         self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
     ) -> Unit:
-        """Every layer of one resolution once."""
+        """Every layer of one resolution once, and the classifier at several numbers of classes."""
         started = monotonic()
-        layers = layers_at(bench.space, resolution)
+        every = [*layers_at(bench.space, resolution), *classifiers(bench.space)]
+        layers = list({layer.key: layer for layer in every}.values())
         observed: dict[str, list[float]] = {}
         failed: list[str] = []
         done: list[Timed] = []

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from lut.drift import drifts, quick_times
+from lut.entry import Entry
 from lut.fields import Fields, number
-from lut.protocols import Floats
-from lut.table import Entry
+from lut.protocols import Floats, Layer, Space
 
 _MS = 1e7
 _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were known from so many observations
@@ -32,12 +32,22 @@ _LATER = ("nodes", "shared")  # fields that units of older tables lack; they get
 class NetworkTime:
     """One network measured end to end: its architecture's JSON, the estimate and the raw blocks (None = rejected).
 
-    No blocks: a covering network that was not run untraced; `ms` is by its traced runs.
+    No blocks: a covering network that was not run untraced; `ms` is by its traced runs. `classes` is None where it has
+    as many as the table's space.
     """
 
     arch: dict[str, Any]
     ms: float
     blocks: list[float | None] = field(repr=False)
+    classes: int | None = None
+
+    def home(self, space: Space) -> Space:
+        """The table's space, of this network's number of classes."""
+        return space if self.classes is None else space.with_classes(self.classes)
+
+    def layers(self, space: Space) -> Sequence[Layer]:
+        """Of this network."""
+        return self.home(space).layers(space.parse(self.arch))
 
 
 @dataclass(frozen=True)
@@ -161,10 +171,11 @@ def _common_scatter(observed: Iterable[Sequence[float]]) -> float:
 
 
 def _network(value: Any, where: str) -> NetworkTime:
-    f = Fields(value, f"{where}: network")
-    f.exactly({"arch", "ms", "blocks"})
+    f = Fields({"classes": None, **value} if isinstance(value, dict) else value, f"{where}: network")
+    f.exactly({"arch", "ms", "blocks", "classes"})
     blocks = [None if b is None else number(b, 0, _MS, where) for b in f.list("blocks", 100_000)]
-    return NetworkTime(f.free("arch"), f.number("ms", 1e-9, _MS), blocks)
+    classes = f.optional("classes", lambda _: f.integer("classes", 2, 10**6))
+    return NetworkTime(f.free("arch"), f.number("ms", 1e-9, _MS), blocks, classes)
 
 
 def _list(value: Any, where: str) -> list[Any]:

@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lut.entry import Entry
 from lut.kernels import features
 from lut.protocols import Floats, Layer
-from lut.table import Entry
 
 FEATURE_SIZES = (0.0, 0.01, 0.03, 0.1, 0.3)  # a, relative to the network's time
 LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's

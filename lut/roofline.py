@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from lut.classifier import classifiers
 from lut.correction import Interval
+from lut.entry import Entry
 from lut.gpus import Gpu, get_gpu
 from lut.kernels import kernels
 from lut.protocols import Layer, Space
-from lut.table import Entry, LatencyTable, SpaceId
+from lut.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import BadInput
 
@@ -39,7 +41,7 @@ def estimate(space: Space, gpu: str, batch: int = 64) -> LatencyTable:
         BadInput: an unknown card, or a batch below 1.
     """
     card, options = get_gpu(gpu), Options(batch=batch)
-    layers = {layer.key: layer for layer in space.all_layers()}
+    layers = {layer.key: layer for layer in (*space.all_layers(), *classifiers(space))}
     times = {key: layer_ms(layer, card, batch) for key, layer in layers.items()}
     entries = {
         key: Entry(ms, ms, 1) for key, ms in times.items()

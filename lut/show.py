@@ -52,6 +52,7 @@ def heat(table: LatencyTable, space: Space, resolution: int) -> Heat:
 def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
     """(name, value) lines: identity, provenance, the last verification."""
     yield "space", f"{table.space.name}, {_pixels(table.space.resolutions)} px, {len(table.entries)} layers"
+    yield "classes", f"{table.space.classes} ({_widths(table)})"
     yield "status", f"{table.status} ({table.method})"
     yield "device", table.device
     options = table.options
@@ -101,6 +102,13 @@ def _steps(space: Space) -> Iterator[tuple[int, int, int, int]]:
         yield from ((k, a, k, b) for a, b in pairwise(space.expands))
     for e in space.expands:
         yield from ((a, e, b, e) for a, b in pairwise(space.kernels))
+
+
+def _widths(table: LatencyTable) -> str:
+    """Of which numbers of classes the classifier's time is known, and how the others' come about."""
+    known = sorted(int(key.rpartition("x")[2]) for key in table.entries if key.startswith("linear-"))
+    way = f"{', '.join(map(str, known))} {table.status}, others interpolated"
+    return way if len(known) > 1 and not table.provenance.get("weights") else "others scaled"
 
 
 def _interval(table: LatencyTable) -> str:

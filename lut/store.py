@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lut.correction import TERMS, Calibration, Interval
+from lut.entry import Entry
 from lut.fields import Fields, integer, number, refuse
-from lut.table import STATUSES, Entry, LatencyTable, SpaceId
+from lut.table import STATUSES, LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_json, write_text

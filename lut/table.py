@@ -13,7 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lut.classifier import Classifier, classifier
 from lut.correction import Calibration, Interval
+from lut.entry import Entry
+from lut.fields import number
+from lut.kernels import FEATURES
 from lut.protocols import Floats, Genes, Lookup, Space
 from profilers.base import Options
 from profilers.errors import TableError
@@ -21,14 +25,7 @@ from profilers.fingerprint import Fingerprint
 
 STATUSES = ("measured", "fitted", "estimated", "imported")
 _NORMAL_95 = 1.96
-
-
-class Entry(NamedTuple):
-    """One layer: milliseconds, their standard error, and the number of observations behind them."""
-
-    ms: float
-    se: float
-    n: int
+_MS = 1e7
 
 
 class Estimate(NamedTuple):
@@ -41,7 +38,10 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class SpaceId:
-    """The space that a table was made for."""
+    """The space that a table was made for.
+
+    `classes` are those of the networks that were measured, or that an imported file is of; a table serves all others.
+    """
 
     name: str
     signature: str
@@ -77,7 +77,7 @@ class LatencyTable:
     observations: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def bind(self, space: Space) -> BoundTable:
-        """Compile the table for `space`.
+        """Compile the table for `space`, whatever its number of classes (`lut.classifier`).
 
         Raises:
             TableError: a table of another space, or layers of `space` that it lacks (how many, and the first).
@@ -87,14 +87,24 @@ class LatencyTable:
                 f"a latency table of space {self.space.name!r} ({self.space.signature}) for space {space.name!r}",
                 f"a table of {space.name!r} ({space.signature})", f"hwnas lut build --space {space.name}",
             )  # fmt: skip
-        self._check_layers(space)
-        cost = space.compile(lambda layer: self.entries[layer.key].ms)
-        variance = space.compile(lambda layer: self.entries[layer.key].se ** 2)
-        return BoundTable(self, space, cost, variance)
+        last = self._classifier(space)
+        entries = {**self.entries, **({space.classifier.key: last.entry} if last else {})}
+        self._check_layers(space, entries)
+        cost = space.compile(lambda layer: entries[layer.key].ms)
+        variance = space.compile(lambda layer: entries[layer.key].se ** 2)
+        assert last is not None  # or its layer were missing
+        return BoundTable(self, space, cost, variance, last)
 
-    def _check_layers(self, space: Space) -> None:
+    def _classifier(self, space: Space) -> Classifier | None:
+        own, weights = space.with_classes(self.space.classes).classifier, self.provenance.get("weights")
+        fitted = None
+        if self.status == "fitted" and isinstance(weights, dict) and len(weights) == len(FEATURES) + 1:
+            fitted = [number(w, -_MS, _MS, "a fitted table's weights") for w in weights.values()]
+        return classifier(self.entries, space.classifier, own, self.options.batch, fitted)
+
+    def _check_layers(self, space: Space, entries: Mapping[str, Entry]) -> None:
         keys = list(dict.fromkeys(layer.key for layer in space.all_layers()))
-        missing = [key for key in keys if key not in self.entries]
+        missing = [key for key in keys if key not in entries]
         if missing:
             have = ",".join(map(str, self.space.resolutions))
             raise TableError(
@@ -112,12 +122,18 @@ class LatencyTable:
 
 @dataclass(frozen=True, eq=False)
 class BoundTable:
-    """A table compiled for one space."""
+    """A table compiled for one space; `classifier` is the entry of that space's, and how it came about."""
 
     table: LatencyTable
     space: Space
     cost: Lookup
     variance: Lookup
+    classifier: Classifier
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """By key, with the classifier's."""
+        return {**self.table.entries, self.space.classifier.key: self.classifier.entry}
 
     def sums(self, genes: Genes) -> Floats:
         """(n,) plain sums of the layers' milliseconds, uncalibrated; a million a second."""
@@ -130,7 +146,11 @@ class BoundTable:
         sums = self.cost.evaluate(genes[:, 0], choices)
         ms = self._calibrated(sums, genes[:, 0], choices)
         if (interval := self.table.interval) is not None:
-            return Estimate(ms, ms * interval.lower, ms * interval.upper)
+            below, above = (
+                np.hypot(ms * abs(end - 1), _NORMAL_95 * self.classifier.more)
+                for end in (interval.lower, interval.upper)
+            )
+            return Estimate(ms, np.maximum(ms - below, 0.0), ms + above)
         half = _NORMAL_95 * np.sqrt(self.variance.evaluate(genes[:, 0], choices)) * (ms / sums)
         return Estimate(ms, np.maximum(ms - half, 0.0), ms + half)
 

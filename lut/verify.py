@@ -78,7 +78,7 @@ def verify(
     figures = compare(bound.predict(measured.genes), measured)
     sums = bound.sums(measured.genes) / measured.ms - 1
     figures |= {"mape_uncalibrated": _mean(np.abs(sums)), "bias_uncalibrated": _mean(sums)}
-    return {**figures, "seed": seed, "method": table.method}
+    return {**figures, "classes": space.classes, "seed": seed, "method": table.method}
 
 
 def check_fingerprint(table: LatencyTable, profiler: Profiler, *, force: bool = False) -> None:
@@ -104,12 +104,13 @@ def measure(
 ) -> Measured:
     """Random networks, timed in interleaved groups; those that fail are left out (MeasurementFailed if most do)."""
     genes = space.sample(archs, np.random.default_rng(zlib.crc32(f"verify {seed}".encode())))
+    own = space.with_classes(table.space.classes)  # of the sentinels, which must be those of the build
     groups = _groups(archs, seed)
     with (
         track(len(groups), "verifying") as bar,
-        open_bench(space, to_onnx, profiler, table.options, bar) as bench,
+        open_bench(own, to_onnx, profiler, table.options, bar) as bench,
     ):
-        timed = [_timed(bench, genes[rows], plan, seed + i) for i, (_, rows) in enumerate(groups)]
+        timed = [_timed(bench, genes[rows], space.classes, plan, seed + i) for i, (_, rows) in enumerate(groups)]
     drift = drifts([t.sentinels for t in timed], _reference(table, space)).tolist()
     found = np.full((PASSES, archs, 4), np.nan)  # ms, even, odd, as run
     for (turn, rows), t, f in zip(groups, timed, drift, strict=True):
@@ -132,8 +133,8 @@ def _groups(archs: int, seed: int) -> list[tuple[int, list[int]]]:
     return [(i, order[k : k + TOGETHER]) for i, order in enumerate(orders) for k in range(0, archs, TOGETHER)]
 
 
-def _timed(bench: Bench, genes: Genes, plan: TimingPlan, seed: int) -> Timed:
-    timed = bench.networks(genes, plan, seed)
+def _timed(bench: Bench, genes: Genes, classes: int, plan: TimingPlan, seed: int) -> Timed:
+    timed = bench.networks(genes, plan, seed, [classes] * len(genes))
     require(timed, "whole networks")
     return timed
 

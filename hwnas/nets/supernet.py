@@ -12,7 +12,6 @@ Source: once-for-all (Cai et al. 2020), sections 3.2-3.3; OFA's code with KERNEL
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -154,7 +153,7 @@ def transferred(supernet: Supernet, arch: Architecture, classes: int, seed: int 
     network = supernet.extract(arch)
     if classes == supernet.space.classes:
         return network
-    specs = replace(supernet.space, classes=classes, _specs={}).layers(arch)
+    specs = supernet.space.with_classes(classes).layers(arch)
     target, last = Network(specs, arch, dropout=supernet.dropout, seed=seed), f"layers.{len(specs) - 1}."
     target.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith(last)}, strict=False)
     return target.train(supernet.training)

@@ -5,15 +5,17 @@ predicted, low, high (n,) ms by the table      measured, fast, slow (n,) ms, fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hwnas.report.data import RunData
+from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.assemble import whole_networks
+from lut.observe import NetworkTime
 from profilers.base import Options
 
 
@@ -106,16 +108,18 @@ def _three(figure: Mapping[str, Any]) -> tuple[float, float, float]:
 
 def _whole(table: LatencyTable, run: RunData) -> list[Pair]:
     """The whole networks behind the table's calibration and interval: they look better than new ones."""
-    known = [
-        (run.space.parse(network.arch), network.ms)
-        for network in whole_networks(table)
-        if network.arch.get("r") in run.space.resolutions
-    ]
-    if not known:
-        return []
-    predicted = table.bind(run.space).predict(run.space.encode([arch for arch, _ in known]))
-    columns = zip(known, *(x.tolist() for x in predicted), strict=True)
-    return [Pair(arch.id, ms, low, high, t, t, t) for (arch, t), ms, low, high in columns]
+    own = run.space.with_classes(table.space.classes)
+    known: dict[int, list[NetworkTime]] = {}
+    for network in whole_networks(table):
+        if network.arch.get("r") in own.resolutions:
+            known.setdefault(network.classes or own.classes, []).append(network)
+    return [pair for classes, networks in known.items() for pair in _pairs(table, own.with_classes(classes), networks)]
+
+
+def _pairs(table: LatencyTable, space: SearchSpace, networks: Sequence[NetworkTime]) -> list[Pair]:
+    archs = [space.parse(network.arch) for network in networks]
+    columns = zip(archs, networks, *(x.tolist() for x in table.bind(space).predict(space.encode(archs))), strict=True)
+    return [Pair(arch.id, ms, low, high, n.ms, n.ms, n.ms) for arch, n, ms, low, high in columns]
 
 
 def mean_error(pairs: Iterable[Pair]) -> float | None:

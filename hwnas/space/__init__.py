@@ -22,18 +22,16 @@ def get_space(name: str, resolutions: Sequence[int] | None = None, classes: int 
     """The space of that name, with other resolutions or another number of classes where given.
 
     Raises:
-        BadInput: an unknown name, a resolution the space cannot have, or fewer than two classes.
+        BadInput: an unknown name, a resolution the space cannot have, or an impossible number of classes.
     """
     if name not in SPACES:
         raise BadInput(f"unknown space {name!r}", ", ".join(sorted(SPACES)))
     space = SPACES[name]
-    if classes is not None and classes < 2:
-        raise BadInput(f"{classes} classes", "2 or more")
     chosen = space.resolutions if resolutions is None else tuple(sorted(set(resolutions)))
     low, high = space.resolution_bounds
     if not chosen or chosen[0] < low or chosen[-1] > high:
         raise BadInput(f"resolutions {list(chosen)}", f"{low} to {high} px in space {name}")
-    return replace(space, resolutions=chosen, classes=classes or space.classes, _specs={})
+    return replace(space, resolutions=chosen, _specs={}).with_classes(space.classes if classes is None else classes)
 
 
 def parse_resolutions(text: str | None) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from hwnas.space.arch import Architecture
 from hwnas.space.cost import CostArray
 from hwnas.space.layer import EPS, LayerSpec, round_channels
+from profilers.errors import BadInput
+
+MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,20 @@ class Layout:
             LayerSpec("conv", out, last.channels, self.final, act=self.act, eps=self.eps),
             LayerSpec("pool", out, self.final, self.final),
             *mix,
-            LayerSpec("linear", 1, self.mix or self.final, self.classes),
+            self.classifier,
         )
         return head, tail
+
+    @property
+    def classifier(self) -> LayerSpec:
+        """The last layer, the only one that depends on the number of classes."""
+        return LayerSpec("linear", 1, self.mix or self.final, self.classes)
+
+    def with_classes(self, classes: int) -> Self:
+        """The same space for another number of classes; BadInput below 2 or beyond `MOST_CLASSES`."""
+        if not 2 <= classes <= MOST_CLASSES:
+            raise BadInput(f"{classes} classes", f"2 to {MOST_CLASSES}")
+        return self if classes == self.classes else replace(self, classes=classes)
 
     @cached_property
     def _entries(self) -> tuple[int, ...]:

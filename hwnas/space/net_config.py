@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwnas.space.layer import EPS, LayerSpec
+from hwnas.space.layout import MOST_CLASSES
 from profilers.errors import BadInput
 
 FAMILIES = ("MobileNetV3", "ProxylessNASNets")
@@ -129,7 +130,7 @@ class _Walk:
         if layer.get("bias", True) is not True or layer.get("use_bn", False) is not False or layer.get("act_func"):
             raise BadInput("a classifier without bias, or with BatchNorm or an activation", "a plain linear layer")
         entry = self.entry(layer, "in_features", "classifier")
-        self.add(LayerSpec("linear", 1, entry, _integer(layer, "out_features", "classifier", 2, 100_000)))
+        self.add(LayerSpec("linear", 1, entry, _integer(layer, "out_features", "classifier", 2, MOST_CLASSES)))
 
     def entry(self, layer: Mapping[str, Any], name: str, where: str) -> int:
         """The channels that a layer says it reads, which must be those in front of it."""

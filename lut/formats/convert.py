@@ -7,11 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lut.entry import Entry
 from lut.fields import number
 from lut.formats import yaml
 from lut.formats.names import Format, get_format
 from lut.protocols import Space
-from lut.table import Entry, LatencyTable, SpaceId
+from lut.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_text, write_text
@@ -53,8 +54,8 @@ def export_table(table: LatencyTable, format_name: str, space: Space, out: Path)
     Calibration and interval have no place in these formats and are left out.
     """
     form = get_format(format_name)
-    table.bind(space)
-    pages = {r: _page(form, table, form.names(space, r)) for r in space.resolutions}
+    entries = table.bind(space).entries
+    pages = {r: _page(form, entries, form.names(space, r)) for r in space.resolutions}
     if form.file_per_resolution:
         files = {out / f"{r}_lookup_table.yaml": page for r, page in pages.items()}
     else:
@@ -103,8 +104,8 @@ def _entry(form: Format, fields: Mapping[str, float], where: str) -> Entry:
     return Entry(ms, deviation / math.sqrt(n), n)
 
 
-def _page(form: Format, table: LatencyTable, names: Mapping[str, str | None]) -> dict[str, dict[str, float]]:
-    return {name: _fields(form, table.entries[key]) for key, name in names.items() if name is not None}
+def _page(form: Format, entries: Mapping[str, Entry], names: Mapping[str, str | None]) -> dict[str, dict[str, float]]:
+    return {name: _fields(form, entries[key]) for key, name in names.items() if name is not None}
 
 
 def _fields(form: Format, entry: Entry) -> dict[str, float]:

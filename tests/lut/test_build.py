@@ -17,6 +17,7 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut import load
 from lut.build import LEAST_GROUPS, BuildPlan, build, spread_networks
+from lut.classifier import classifiers
 from lut.partial import Partial
 from lut.verify import remarks, verify
 from profilers.base import Options
@@ -68,7 +69,8 @@ def test_raw_observations_are_stored(space, tmp_path):
     assert names == ["networks 1", "pass 1", "networks 2", "pass 1", "networks 3"]  # among the covers
     assert all(u["sentinels"] for u in units)
     assert all(len(n["blocks"]) >= 5 for u in units for n in u["networks"])
-    assert {k for u in units for k in u["layers"]} == {layer.key for layer in space.all_layers()}
+    every = (*space.all_layers(), *classifiers(space))
+    assert {k for u in units for k in u["layers"]} == {layer.key for layer in every}
 
 
 class Killed(BaseException):

@@ -9,11 +9,11 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut.bench import open_bench
 from lut.drift import QUICK, drifts, quick_times, usual_error, usual_times
+from lut.entry import Entry
 from lut.in_context import PLAN, WITNESSES, InContext, attribute
 from lut.observe import NetworkTime, Unit, pool, sampling_error
 from lut.protocols import layers_at
 from lut.refine import Sizes, Timed, refine
-from lut.table import Entry
 from profilers.base import Options, TimingPlan
 from profilers.errors import MeasurementFailed, TableError
 from profilers.fake import Behaviour, Fake

@@ -1,0 +1,13 @@
+"""What a table knows of one layer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One layer: milliseconds, their standard error, and the number of observations behind them."""
+
+    ms: float
+    se: float
+    n: int
