@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwnas.arch_lines import read_lines, space_of_lines
 from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
 from hwnas.space.fixed import FixedNetwork, Home, Member, architecture_of
 from hwnas.space.net_config import is_net_config, read_layers
@@ -31,26 +32,54 @@ class Placed:
 
 
 def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
-    """Architectures of a file: one JSON object a line (or under its key "arch"), or one net.config.
+    """Architectures of a file, whatever their number of classes: one JSON object a line, or one net.config.
 
     Raises:
         BadInput: which line is wrong and why; a network that is not of this space.
     """
-    text = read_text(path)
-    if (value := _net_config(text)) is not None:
+    if (value := _net_config(read_text(path))) is not None:
         sizes = space.resolutions if len(space.resolutions) == 1 else None
-        return [_placed(_layers(value, path, sizes), space, path)]
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            value = parse_json(line, f"{path}, line {number}")
-            try:
-                found.append(space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value))
-            except BadInput as error:
-                raise BadInput(f"{path}, line {number}: {error.got}", error.allowed, error.remedy) from error
-    if not found:
-        raise BadInput(f"{path} holds no architecture", 'one {"ks": …, "e": …, "d": …, "r": …} a line')
-    return found
+        layers = _layers(value, path, sizes)
+        return [_placed(layers, space.with_classes(layers[-1].out_channels), path)]
+    return [line.of(space) for line in read_lines(path)]
+
+
+def read_networks(
+    path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
+    home: SearchSpace | None = None, any_size: bool = False,
+) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
+    """The networks of a file and their space; arguments as of `space_of_lines`.
+
+    Raises:
+        BadInput: which line is wrong and why; lines or a net.config that contradict what is given; no space.
+    """
+    if holds_net_config(path):
+        return _of_net_config(path, space, sizes, classes, home)
+    lines = read_lines(path)
+    chosen = space_of_lines(
+        lines, path, space=space, sizes=sizes, classes=classes, home=home, any_size=any_size
+    )  # fmt: skip
+    return chosen, [line.of(chosen) for line in lines]
+
+
+def _of_net_config(
+    path: Path, space: str | None, sizes: Sequence[int] | None, classes: int | None, home: SearchSpace | None
+) -> tuple[SearchSpace, list[Architecture]]:
+    if home is not None:
+        space, sizes = home.name, home.resolutions if len(home.resolutions) == 1 else None
+    network = read_network(path, sizes, space)
+    if not isinstance(network.home, SearchSpace) or not isinstance(network.arch, Architecture):
+        raise BadInput(f"{path} is {network}", "a network of a space", f"hwnas export {path}, which measures it")
+    check_classes(network, path, classes)
+    chosen = network.home if home is None else home.with_classes(network.home.classes)
+    return chosen, [chosen.check(network.arch)]
+
+
+def check_classes(network: Placed, path: Path, classes: int | None) -> None:
+    """BadInput if a net.config has another number of classes than --classes says."""
+    if classes not in (None, network.home.classes):
+        got = f"--classes {classes} for {path}"
+        raise BadInput(got, f"classes {network.home.classes}, as its classifier has", "without --classes")
 
 
 def holds_net_config(path: Path) -> bool:

@@ -79,7 +79,7 @@ def write_bundle(
         files.append(folder / name)
         files[-1].parent.mkdir(parents=True, exist_ok=True)
         write_bytes(files[-1], written(to_onnx, space.layers(arch), profiler, options))
-        about = {"space": space.name, "batch": options.batch, "precision": options.precision}
+        about = {"space": space.name, "classes": space.classes, "batch": options.batch, "precision": options.precision}
         lines.append(json.dumps({"arch": arch.to_json(), "model": name, **about}) + "\n")
     write_text(folder / LIST, "".join(lines))
     write_text(folder / SCRIPT, Path(__file__).with_name("target.py").read_text(encoding="utf-8"))

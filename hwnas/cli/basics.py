@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import Resolutions, emit, people, space_of
-from hwnas.networks import holds_net_config, read_archs, read_network
+from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people
+from hwnas.networks import check_classes, holds_net_config, read_network
 from hwnas.space import SPACES, LayerSpec, parse_resolutions
-from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 
 
@@ -37,20 +36,20 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
 def count(
     archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line; or once-for-all's net.config.")],
     space: Annotated[
-        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; a net.config needs none.")
+        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; not needed where the file says it.")
     ] = None,
     resolutions: Resolutions = None,
+    classes: Classes = None,
 ) -> None:
     """Params and multiply-adds of each architecture, counted from its layers, as JSONL."""
     if holds_net_config(archs):
         network = read_network(archs, parse_resolutions(resolutions), space)
+        check_classes(network, archs, classes)
         people().print(f"{archs}: {network}", markup=False, soft_wrap=True)
         _emit_counts(network.layers)
         return
-    if space is None:
-        raise BadInput(f"{archs} holds architectures, but of which space", "--space NAME", "--space mbv3")
-    chosen = space_of(space, resolutions)
-    for arch in read_archs(chosen, archs):
+    chosen, found = networks_of(archs, space, resolutions, classes)
+    for arch in found:
         _emit_counts(chosen.layers(arch))
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Resolutions, SpaceName, emit, people, space_of, warn
-from hwnas.networks import read_archs
+from hwnas.cli.shared import Classes, Resolutions, SpaceName, emit, people, space_of, warn
+from hwnas.networks import read_networks
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import Options
@@ -32,7 +32,8 @@ def build(
     threads: Annotated[int, typer.Option(help="Of the runtime.")] = 1,
     optimization: Annotated[str, typer.Option(help="The runtime's graph optimisation; its best if not given.")] = "",
     method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context",
-    resolutions: Resolutions = None, budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
+    resolutions: Resolutions = None, classes: Classes = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
     seed: Annotated[int, typer.Option(help="Of the networks that are measured.")] = 0, force: Force = False,
 ) -> None:  # fmt: skip
     """Measure a table on this machine; killed at any moment, the same command goes on."""
@@ -45,7 +46,7 @@ def build(
     plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
     options = Options(threads, precision, batch, optimization)
     table = build_table(
-        space_of(space, resolutions), write_onnx, get_profiler(engine), options,
+        space_of(space, resolutions, classes), write_onnx, get_profiler(engine), options,
         out=out, method=method, plan=plan, force=force,
     )  # fmt: skip
     _tell(out, table.provenance.get("warnings"))
@@ -53,7 +54,7 @@ def build(
 
 def verify(
     table: Table, archs: Annotated[int, typer.Option(help="How many networks.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the networks.")] = 0, force: Force = False,
+    seed: Annotated[int, typer.Option(help="Of the networks.")] = 0, force: Force = False, classes: Classes = None,
     store: Annotated[bool, typer.Option(help="Write the figures into the table.")] = True,
 ) -> None:  # fmt: skip
     """Measure fresh random networks end to end and compare; prints the figures as JSON."""
@@ -63,20 +64,26 @@ def verify(
 
     loaded = load(table)
     profiler = get_profiler(require_fingerprint(loaded).runtime)
-    figures = verify_table(loaded, table_space(loaded), write_onnx, profiler, archs=archs, seed=seed, force=force)
+    space = table_space(loaded, classes)
+    figures = verify_table(loaded, space, write_onnx, profiler, archs=archs, seed=seed, force=force)
     if store:
         save(replace(loaded, verify=figures), table)
     emit(figures)
     warn(remarks(figures))
 
 
-def predict(table: Table, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")]) -> None:
-    """Predicted milliseconds of each architecture with their interval, as JSONL."""
+def predict(
+    table: Table, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")],
+    classes: Classes = None,
+) -> None:  # fmt: skip
+    """Predicted milliseconds of each architecture with their interval, as JSONL; a scaled classifier is said."""
     loaded = load(table)
-    space = table_space(loaded)
-    estimate = loaded.bind(space).predict(space.encode(read_archs(space, archs)))
+    space, found = read_networks(archs, classes=classes, home=table_space(loaded, classes))
+    bound = loaded.bind(space)
+    estimate, how = bound.predict(space.encode(found)), bound.classifier.how
     for ms, low, high in zip(*(x.tolist() for x in estimate), strict=True):
-        emit({"ms": ms, "low": low, "high": high})
+        emit({"ms": ms, "low": low, "high": high, **({"classes": space.classes, "classifier": how} if how else {})})
+    warn([how] if bound.classifier.rough else [])
 
 
 def show(
@@ -110,7 +117,7 @@ def show(
 
 def estimate(
     space: SpaceName, out: Out, gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
-    batch: int = 64, resolutions: Resolutions = None,
+    batch: int = 64, resolutions: Resolutions = None, classes: Classes = None,
     networks: Annotated[
         Path | None, typer.Option(help='Lines {"arch": …, "latency_ms": …} measured on the card; one is enough.')
     ] = None,
@@ -119,13 +126,13 @@ def estimate(
     from lut.roofline import estimate as estimate_table
     from lut.roofline import scaled
 
-    chosen = space_of(space, resolutions)
-    table = estimate_table(chosen, gpu, batch)
+    chosen = space_of(space, resolutions, classes)
     if networks is not None:
-        archs, times = read_archs(chosen, networks), lut_networks.latencies(networks)
-        save(scaled(table, chosen, archs, times), out)
+        chosen, archs = read_networks(networks, classes=classes, home=chosen)
+        save(scaled(estimate_table(chosen, gpu, batch), chosen, archs, lut_networks.latencies(networks)), out)
         _tell(out, [])
         return
+    table = estimate_table(chosen, gpu, batch)
     save(table, out)
     _tell(out, [f"estimated from the data sheet of {table.device}, not measured: good for ranking only"])
 
@@ -134,29 +141,31 @@ def import_(
     files: Annotated[list[Path], typer.Argument(help="Published files.")], space: SpaceName, out: Out,
     format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
     resolutions: Resolutions = None, device: Annotated[str, typer.Option(help="Its name.")] = "",
+    classes: Annotated[int | None, typer.Option(help="Of the files' networks; the table serves all others.")] = None,
 ) -> None:  # fmt: skip
     """Read a table of a published format."""
     from lut.formats import import_table
 
-    save(import_table(format_name, space_of(space, resolutions), files, device), out)
+    save(import_table(format_name, space_of(space, resolutions, classes), files, device), out)
     _tell(out, [])
 
 
 def export(
     table: Table, format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
     out: Annotated[Path, typer.Option(help="A file; for ofa a folder of a file per resolution.")],
+    classes: Classes = None,
 ) -> None:  # fmt: skip
     """Write a table in a published format."""
     from lut.formats import export_table
 
     loaded = load(table)
-    for path in export_table(loaded, format_name, table_space(loaded), out):
+    for path in export_table(loaded, format_name, table_space(loaded, classes), out):
         _tell(path, [])
 
 
-def table_space(table: LatencyTable) -> SearchSpace:
-    """The space that a table was made for; TableError if this version does not have it."""
-    return get_space(table.space.name, table.space.resolutions, table.space.classes)
+def table_space(table: LatencyTable, classes: int | None = None) -> SearchSpace:
+    """The space that a table was made for, of its own or another number of classes; BadInput if it is not here."""
+    return get_space(table.space.name, table.space.resolutions, table.space.classes if classes is None else classes)
 
 
 def _tell(out: Path, warnings: list[str] | None) -> None:

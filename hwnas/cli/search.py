@@ -60,7 +60,7 @@ def archive(
     from hwnas.search.run import open_run
 
     with open_run(run) as opened:
-        data = export(opened.archive.evaluations(), kind)
+        data = export(opened.archive.evaluations(), kind, opened.space)
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
@@ -140,7 +140,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def _table(found: Offer, objectives: Any) -> Table:
-    caption = ", ".join(f"{o.name}: {o.status}" for o in objectives.values())
+    caption = ", ".join(f"{o.name}: {o.obtained}" for o in objectives.values())
     measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
     names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
     table = people_table("Chosen networks", ("id", "why", *names, *measured), caption)

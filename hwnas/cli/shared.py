@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +14,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.space import SPACES, SearchSpace, get_space, parse_resolutions
+from hwnas.networks import read_networks
+from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_resolutions
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
+Classes = Annotated[int | None, typer.Option("--classes", help="Number of classes; by default the space's own.")]
 
 
 @cache
@@ -45,6 +48,14 @@ def emit(value: Any) -> None:
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
 
 
-def space_of(name: str, resolutions: str | None = None) -> SearchSpace:
-    """The space of `--space` and `--resolutions`."""
-    return get_space(name, parse_resolutions(resolutions))
+def space_of(name: str, resolutions: str | None = None, classes: int | None = None) -> SearchSpace:
+    """The space of `--space`, `--resolutions` and `--classes`."""
+    return get_space(name, parse_resolutions(resolutions), classes)
+
+
+def networks_of(
+    path: Path, space: str | None, resolutions: str | None = None, classes: int | None = None, *, any_size: bool = False
+) -> tuple[SearchSpace, list[Architecture]]:
+    """The networks of a file and their space, by its lines or the same options; they must not contradict each other."""
+    sizes = parse_resolutions(resolutions)
+    return read_networks(path, space=space, sizes=sizes, classes=classes, any_size=any_size)

@@ -91,7 +91,7 @@ def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
 def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:
     objective = run.problem.objectives[name]
     if table is not None:
-        how = _how(table)
+        how = _how(table) + (f"; {objective.note}" if objective.note else "")
     elif name == "top1":
         kind, rest = accuracy.split(run.config.accuracy)
         how = f"{_TOP1[kind]}, {Path(rest).name}"

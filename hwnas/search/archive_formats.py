@@ -8,14 +8,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from hwnas.arch_lines import stated
 from hwnas.search.archive import Evaluation
+from hwnas.space import SearchSpace
 from profilers.errors import BadInput, EngineUnavailable
 
 FORMATS = ("jsonl", "csv", "parquet")
 
 
-def export(rows: Sequence[Evaluation], kind: str) -> bytes:
-    """The rows in one of `FORMATS`.
+def export(rows: Sequence[Evaluation], kind: str, space: SearchSpace) -> bytes:
+    """The rows of a run over `space` in one of `FORMATS`.
 
     In CSV and Parquet the objectives are columns and the architecture is JSON text.
 
@@ -25,16 +27,21 @@ def export(rows: Sequence[Evaluation], kind: str) -> bytes:
     if kind not in FORMATS:
         raise BadInput(f"format {kind!r}", ", ".join(FORMATS))
     if kind == "jsonl":
-        return "".join(json.dumps(row.to_json(), allow_nan=False) + "\n" for row in rows).encode()
-    flat = [_flat(row) for row in rows]
+        return "".join(json.dumps(_row(row, space), allow_nan=False) + "\n" for row in rows).encode()
+    flat = [_flat(row, space) for row in rows]
     return _csv(flat) if kind == "csv" else _parquet(flat)
 
 
-def _flat(row: Evaluation) -> dict[str, Any]:
-    value = row.to_json()
+def _row(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
+    return {**row.to_json(), **stated(row.arch, space)}
+
+
+def _flat(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
+    value = _row(row, space)
     return {
         "id": value["id"], "iteration": value["iteration"], "status": value["status"], **value["objectives"],
-        "arch": json.dumps(value["arch"]), "error": value["error"], "seconds": value["seconds"],
+        "arch": json.dumps(value["arch"]), "space": value["space"], "classes": value["classes"],
+        "error": value["error"], "seconds": value["seconds"],
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ its source ("evaluated", "predicted", "imported"), for latencies that of the tab
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Objective:
     """One thing that is measured of a network.
 
     evaluate: (n, n_genes) canonical genes to (n,) values in `unit`; None for accuracy, which is evaluated one by one.
+    note: what is to be known of its values beside their status: how a table serves another number of classes.
     low, high: the values of the space's smallest and largest network; for accuracy, of what can be stated (0 to 100).
     """
 
@@ -41,6 +42,12 @@ class Objective:
     evaluate: Callable[[Genes], Floats] | None
     low: float
     high: float
+    note: str = ""
+
+    @property
+    def obtained(self) -> str:
+        """How its values came about, in words."""
+        return f"{self.status}, {self.note}" if self.note else self.status
 
     def to_json(self) -> dict[str, Any]:
         """What an archive and a report need to know."""
@@ -80,7 +87,8 @@ def _make(space: SearchSpace, name: str, tables: Mapping[str, Path], top1: str) 
     table = lut.load(tables[name])
     bound = table.bind(space)
     status = _TABLE_STATUS.get(table.status, f"{table.status}-table")
-    return _bounded(space, name, "ms", status, lambda genes: bound.predict(genes).ms)
+    found = _bounded(space, name, "ms", status, lambda genes: bound.predict(genes).ms)
+    return replace(found, note=bound.classifier.how)
 
 
 def _bounded(space: SearchSpace, name: str, unit: str, status: str, evaluate: Callable[[Genes], Floats]) -> Objective:

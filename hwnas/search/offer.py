@@ -48,7 +48,7 @@ class Offer:
             for name, ends in self.measured.items()
             if key in ends
         }
-        return choice.to_json(problem.objectives) | ({"measured": found} if found else {})
+        return choice.to_json(problem) | ({"measured": found} if found else {})
 
 
 def offer(

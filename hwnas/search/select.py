@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.arch_lines import stated
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.objectives import COUNTS, Objective
@@ -34,12 +35,12 @@ class Choice:
     evaluation: Evaluation
     why: str
 
-    def to_json(self, objectives: Mapping[str, Objective]) -> dict[str, Any]:
+    def to_json(self, problem: Problem) -> dict[str, Any]:
         """With how each value was obtained."""
-        row = self.evaluation.to_json()
-        obtained = {name: objectives[name].status for name in row["objectives"]}
-        return {"id": row["id"], "arch": row["arch"], "objectives": row["objectives"], "obtained": obtained,
-                "iteration": row["iteration"], "why": self.why}  # fmt: skip
+        row = self.evaluation
+        obtained = {name: problem.objectives[name].obtained for name in row.objectives}
+        return {"id": row.arch.id, **stated(row.arch, problem.space), "objectives": dict(row.objectives),
+                "obtained": obtained, "iteration": row.iteration, "why": self.why}  # fmt: skip
 
 
 def parse_budget(text: str, objectives: Mapping[str, Objective]) -> tuple[str, float]:

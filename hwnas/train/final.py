@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hwnas.arch_lines import stated
 from hwnas.data import get_dataset
 from hwnas.nets.checkpoint import Provenance, load_network, open_supernet, save_network
 from hwnas.nets.network import Network
@@ -106,13 +107,14 @@ class _Job:
             self.bar.spare(epochs)
             return self.kept()
         unfinished = self.state.found(self.work.resume)
-        self.facts = {"id": self.arch.id, "arch": self.arch.to_json(), "file": str(self.path), "epochs": epochs}
+        network = {"id": self.arch.id, **stated(self.arch, self.work.space)}
+        self.facts = {**network, "file": str(self.path), "epochs": epochs}
         try:
             return self.trained(self.continued() if unfinished else self.begun())
         except Diverged as error:
             if self.group.first:
                 self.state.remove()
-            return {"id": self.arch.id, "arch": self.arch.to_json(), "error": str(error)}
+            return {**network, "error": str(error)}
 
     def kept(self) -> Facts:
         """Those that the file holds; BadInput if it comes from another configuration."""

@@ -122,10 +122,11 @@ def run(tmp_path_factory):
 
 class TestExport:
     def test_jsonl(self, run):
-        rows = [json.loads(line) for line in export(run.archive.evaluations(), "jsonl").splitlines()]
+        rows = [json.loads(line) for line in export(run.archive.evaluations(), "jsonl", SPACE).splitlines()]
         assert len(rows) == run.config.search.evaluations and rows[0]["status"] == "failed"
         assert rows[0]["objectives"]["top1"] is None and "out of memory" in rows[0]["error"]
         assert set(rows[1]) >= {"id", "iteration", "status", "arch", "objectives"}
+        assert all((row["space"], row["classes"]) == ("tiny", 10) for row in rows)
         for row in rows:
             arch = SPACE.parse(row["arch"])
             assert row["id"] == arch.id
@@ -134,13 +135,13 @@ class TestExport:
 
     def test_csv_and_parquet_hold_the_same(self, run):
         rows = run.archive.evaluations()
-        flat = list(csv.DictReader(io.StringIO(export(rows, "csv").decode())))
+        flat = list(csv.DictReader(io.StringIO(export(rows, "csv", SPACE).decode())))
         parquet = pytest.importorskip("pyarrow.parquet")
-        table = parquet.read_table(io.BytesIO(export(rows, "parquet"))).to_pylist()
+        table = parquet.read_table(io.BytesIO(export(rows, "parquet", SPACE))).to_pylist()
         assert [r["id"] for r in flat] == [r["id"] for r in table] == [e.arch.id for e in rows]
         assert [float(r["top1"] or "nan") for r in flat[1:]] == [r["top1"] for r in table[1:]]
         assert table[0]["top1"] is None and json.loads(table[3]["arch"]) == rows[3].arch.to_json()
 
     def test_other_formats(self, run):
         with pytest.raises(BadInput, match="jsonl, csv, parquet"):
-            export([], "xml")
+            export([], "xml", SPACE)

@@ -66,9 +66,10 @@ def test_what_cannot_be_chosen():
 
 
 def test_choices_say_how_values_were_obtained():
-    row = select(PROBLEM, ROWS, n=1)[0].to_json(OBJECTIVES)
+    row = select(PROBLEM, ROWS, n=1)[0].to_json(PROBLEM)
     assert row["obtained"] == {"top1": "evaluated", "params": "exact", "madds": "exact"}
     assert row["id"] == ARCHS[0].id and row["why"] == "most accurate"
+    assert (row["arch"], row["space"], row["classes"]) == (ARCHS[0].to_json(), "tiny", 10)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Lines of architectures: {"arch": {"ks": …, "e": …, "d": …, "r": …}, "space": "mbv3", "classes": 3, …}, or bare ones.
+
+What hwnas writes names the space and the number of classes beside the architecture, which alone is no network yet.
+Lines of older versions, and bare ones, do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hwnas.space import Architecture, SearchSpace, get_space
+from profilers.errors import BadInput
+from profilers.files import parse_json, read_text
+
+T = TypeVar("T", str, int)
+FORM = '{"arch": {"ks": …, "e": …, "d": …, "r": …}, "space": …, "classes": …}'
+
+
+def stated(arch: Architecture, space: SearchSpace) -> dict[str, Any]:
+    """The fields that make an architecture a network, for a line or a document."""
+    return {"arch": arch.to_json(), "space": space.name, "classes": space.classes}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One architecture, unchecked; `space` and `classes` are None where nothing is said of them."""
+
+    where: str
+    arch: Any
+    space: str | None = None
+    classes: int | None = None
+
+    def of(self, space: SearchSpace) -> Architecture:
+        """The architecture; BadInput, naming the line, if it is not of `space`."""
+        if self.space not in (None, space.name):
+            raise BadInput(f"{self.where}: a network of space {self.space}", space.name)
+        try:
+            return space.parse(self.arch)
+        except BadInput as error:
+            raise BadInput(f"{self.where}: {error.got}", error.allowed, error.remedy) from error
+
+    @property
+    def pixels(self) -> int | None:
+        """Its resolution, as far as it can be told."""
+        r = self.arch.get("r") if isinstance(self.arch, Mapping) else None
+        r = r[0] if isinstance(r, list) and len(r) == 1 else r
+        return r if isinstance(r, int) and not isinstance(r, bool) else None
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a file, or the one object that it is; BadInput names the line that is none, or an empty file."""
+    text = read_text(path)
+    if (whole := _one_object(text)) is not None:
+        return [_line(whole, str(path))]
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            found.append(_line(parse_json(line, where), where))
+    if not found:
+        raise BadInput(f"{path} holds no architecture", f"one {FORM} a line")
+    return found
+
+
+def space_of_lines(
+    lines: Sequence[Line], path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None,
+    classes: int | None = None, home: SearchSpace | None = None, any_size: bool = False,
+) -> SearchSpace:  # fmt: skip
+    """The space of all lines: what the command line says, then what they say, then `home`.
+
+    Args:
+        lines: of `path`.
+        path: for the message.
+        space: of --space.
+        sizes: of --resolutions; by default those that occur, where lines say which space they are of.
+        classes: of --classes.
+        home: the space to be assumed, that of a table for instance; lines must not name another one.
+        any_size: whether bare lines, too, may have any resolution of the space.
+
+    Raises:
+        BadInput: lines that contradict each other or what is given; no space is named anywhere.
+    """
+    named = _agreed([x.space for x in lines], path, "space", "--space", space)
+    wide = _agreed([x.classes for x in lines], path, "classes", "--classes", classes)
+    if home is not None:
+        if named not in (None, home.name):
+            raise BadInput(f"{path}: networks of space {named}", f"{home.name}, which is asked for here")
+        return home if wide is None else home.with_classes(wide)
+    if named is None:
+        raise BadInput(f"{path} holds architectures, but of which space", "--space NAME", "--space mbv3")
+    if sizes is None and (any_size or any(x.space for x in lines)):
+        sizes = sorted({x.pixels for x in lines if x.pixels is not None}) or None
+    return get_space(named, sizes, wide)
+
+
+def _agreed(found: Sequence[T | None], path: Path, what: str, option: str, given: T | None) -> T | None:
+    """The one value, from the lines or the option; BadInput where there are two."""
+    values = list(dict.fromkeys(x for x in found if x is not None))
+    if len(values) > 1:
+        got = f"{path} holds networks of {what} {' and '.join(map(str, sorted(values)))}"
+        raise BadInput(got, "one for all networks of a file", f"a file for each {what}" if what == "space" else "")
+    if given is not None and values and values[0] != given:
+        raise BadInput(f"{option} {given} for {path}", f"{what} {values[0]}, as its lines say", f"without {option}")
+    return values[0] if values else given
+
+
+def _one_object(text: str) -> Any:
+    """A file's whole JSON object, if it stands on several lines; else None."""
+    if len(text.strip().splitlines()) < 2:
+        return None
+    try:
+        value = parse_json(text, "")
+    except BadInput:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _line(value: Any, where: str) -> Line:
+    if not isinstance(value, dict) or "arch" not in value:
+        return Line(where, value)
+    space, classes = value.get("space"), value.get("classes")
+    if not isinstance(space, str | None):
+        raise BadInput(f"{where}: space is {space!r}", "the name of a space")
+    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int)):
+        raise BadInput(f"{where}: classes is {classes!r}", "a number of classes")
+    return Line(where, value["arch"], space, classes)
