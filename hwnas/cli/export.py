@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 
 from hwnas.cli.export_options import ARCH, AUTO, NET_CONFIG, NETWORK, RUN, check_engine, check_source, read_tables
-from hwnas.cli.shared import Resolutions, emit, people, people_table, space_of, warn
+from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people, people_table, warn
 from hwnas.export.engines import ENGINES, get_engine
-from hwnas.networks import holds_net_config, read_network
+from hwnas.networks import check_classes, holds_net_config, read_network
 from hwnas.space import parse_resolutions
 from profilers.base import Options
 from profilers.errors import BadInput
@@ -37,8 +37,9 @@ def export(
     engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}, or auto: the fastest.")] = "onnxruntime",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
     whole: Annotated[bool, typer.Option("--all", help="The whole front; goes on where it was interrupted.")] = False,
-    space: Annotated[str | None, typer.Option(help="Search space of ARCH.json; a net.config needs none.")] = None,
+    space: Annotated[str | None, typer.Option(help="Search space of ARCH.json, where it does not say it.")] = None,
     resolutions: Resolutions = None,
+    classes: Classes = None,
     supernet: Annotated[
         Path | None, typer.Option(help="Supernet to inherit weights from; a run's own if not given.")
     ] = None,
@@ -73,7 +74,8 @@ def export(
 
     kind = _kind(source)
     check_source(source, kind, {"--id": ids, "--all": whole, "--space": space, "--resolutions": resolutions,
-                                "--supernet": supernet, "--random-weights": random, "--table": tables})  # fmt: skip
+                                "--classes": classes is not None, "--supernet": supernet, "--random-weights": random,
+                                "--table": tables})  # fmt: skip
     given = {"--max-accuracy-drop": max_drop, "--compiled": compiled, "--calibration": calibration}
     check_engine(engine, precision, given)
     size = (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
@@ -91,7 +93,7 @@ def export(
     if kind == RUN:
         jobs = sources.jobs_of_run(source, ids, wanted, known)
     else:
-        jobs = {"": _job(source, kind, space, resolutions, wanted, known)}
+        jobs = {"": _job(source, kind, (space, resolutions, classes), wanted, known)}
     _print(run_export(jobs, request, out), out)
 
 
@@ -105,20 +107,24 @@ def _kind(source: Path) -> str:
 
 
 def _job(
-    source: Path, kind: str, space: str | None, resolutions: str | None, wanted: Wanted, tables: Sequence[LatencyTable]
-) -> Job:
-    """The network of a file."""
+    source: Path, kind: str, options: tuple[str | None, str | None, int | None], wanted: Wanted,
+    tables: Sequence[LatencyTable],
+) -> Job:  # fmt: skip
+    """The network of a file; `options` are --space, --resolutions and --classes."""
     from hwnas.export import source as sources
 
+    space, resolutions, classes = options
     if kind == NETWORK:
         return sources.job_of_network(source, tables)
     if kind == NET_CONFIG:
         network = read_network(source, parse_resolutions(resolutions), space)
+        check_classes(network, source, classes)
         people().print(f"{source}: {network}", markup=False, soft_wrap=True)
         return sources.job_of_net_config(source, network, wanted, tables)
-    if space is None:
-        raise BadInput(f"{source} is one architecture, but of which space", "--space NAME", "--space mbv3")
-    return sources.job_of_arch(source, space_of(space, resolutions), wanted, tables)
+    home, archs = networks_of(source, *options)
+    if len(archs) > 1:
+        raise BadInput(f"{source} holds {len(archs)} architectures", "one", "a file with one line of them")
+    return sources.job_of_arch(source, home, archs[0], wanted, tables)
 
 
 def validate(

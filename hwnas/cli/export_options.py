@@ -18,8 +18,8 @@ RUN, ARCH, NET_CONFIG, NETWORK = "a run", "an architecture", "a net.config", "a 
 _WEIGHTS = ("--supernet", "--random-weights")
 TAKES = {
     RUN: ("--id", "--all", *_WEIGHTS, "--table"),
-    ARCH: ("--space", "--resolutions", *_WEIGHTS, "--table"),
-    NET_CONFIG: ("--space", "--resolutions", *_WEIGHTS, "--table"),
+    ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, "--table"),
+    NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, "--table"),
     NETWORK: ("--table",),
 }
 

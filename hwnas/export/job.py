@@ -61,6 +61,8 @@ def predicted(job: Job, profiler: str, options: Options) -> Figure:
         fits = predicts(table, profiler, options)
         if fits and isinstance(job.space, SearchSpace) and isinstance(job.arch, Architecture):
             genes = job.space.encode([job.arch])
-            ms, low, high = (float(x[0]) for x in table.bind(job.space).predict(genes))
-            return Figure(ms, "ms", f"predicted by the {table.method} table of {table.device}", low, high)
+            bound = table.bind(job.space)
+            ms, low, high = (float(x[0]) for x in bound.predict(genes))
+            note = f"; {bound.classifier.how}" if bound.classifier.how else ""
+            return Figure(ms, "ms", f"predicted by the {table.method} table of {table.device}{note}", low, high)
     return Figure(None, "ms", f"not measured: no table of {profiler}, {options.precision}, batch {options.batch} given")

@@ -18,7 +18,6 @@ from hwnas.networks import Placed
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
-from profilers.files import read_json
 
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
@@ -35,14 +34,14 @@ _HOW = {
 }
 
 
-def job_of_arch(path: Path, space: SearchSpace, wanted: Wanted, tables: Sequence[LatencyTable] = ()) -> Job:
-    """One architecture's JSON file, with the weights that are wanted.
+def job_of_arch(
+    path: Path, space: SearchSpace, arch: Architecture, wanted: Wanted, tables: Sequence[LatencyTable] = ()
+) -> Job:
+    """The architecture of a file, with the weights that are wanted.
 
     Raises:
-        BadInput: a malformed architecture or one outside the space, a supernet or table of another space, no weights.
+        BadInput: a supernet or table of another space, no weights.
     """
-    value = read_json(path)
-    arch = space.parse(value["arch"] if isinstance(value, dict) and "arch" in value else value)
     return _job(space, arch, weights_of(wanted, space, arch, _lacking(path)), counted(space, arch), tables)
 
 
@@ -186,6 +185,7 @@ def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> d
         else:
             estimate = tables[name].bind(run.space).predict(genes)
             how = _HOW[objective.status].format(device=tables[name].device)
+            how += f"; {objective.note}" if objective.note else ""
             low, high = (None, None) if objective.status == "estimated" else (estimate.low[0], estimate.high[0])
             found[name] = Figure(value, objective.unit, how, low and float(low), high and float(high))
     return found

@@ -147,3 +147,19 @@ def test_what_lut_plan_and_measure_write_names_the_classes(run, capsys):
         call(capsys, "lut", "fit", "--networks", str(measured), "--device", "x", "--out", str(run / "f.json"))[0] == 0
     )
     assert json.loads((run / "f.json").read_text())["content"]["space"]["classes"] == 3
+
+
+def test_a_line_is_exported_as_the_network_that_it_is(run, capsys):
+    found, _ = lines(run, capsys)
+    line, more = run / "line.json", ["--random-weights", "--engine", "onnx", "--quick"]
+    line.write_text(json.dumps(found[0]))
+    code, _, _ = call(capsys, "export", str(line), *more, "--out", str(run / "engine"))
+    sheet = json.loads((run / "engine/datasheet.json").read_text())
+    assert code == 0 and (sheet["space"]["name"], sheet["space"]["classes"]) == ("tiny", 3)
+    assert sheet["objectives"]["params"]["value"] == found[0]["objectives"]["params"]
+    for option in (["--classes", "10"], ["--space", "mbv3"]):
+        code, out, err = call(capsys, "export", str(line), *more, *option, "--out", str(run / "other"))
+        assert (code, out, err.count("\n")) == (2, "", 1) and f"{' '.join(option)} for {line}" in err
+    line.write_text("".join(json.dumps(row) + "\n" for row in found[:2]))
+    code, out, err = call(capsys, "export", str(line), *more, "--out", str(run / "other"))
+    assert code == 2 and "holds 2 architectures; allowed: one" in err and not (run / "other").exists()
