@@ -143,23 +143,41 @@ class SupernetAccuracy:
         return ahead(self.dataset, self.split, (Plan(part, resolution, a) for a in augment for part in parts))
 
 
-def inherit(path: Path, space: SearchSpace, arch: Architecture) -> tuple[Network, Dataset | None]:
-    """`arch` with the weights of a supernet's file and recalibrated BatchNorm, and the data set that it is for.
+def extract(path: Path, space: SearchSpace, arch: Architecture) -> tuple[Network, Provenance | None]:
+    """`arch` with the weights and statistics of a supernet's file, and where that comes from (None: once-for-all).
 
-    A published supernet of once-for-all names no data set: its statistics are taken as inherited, the data set is None.
-    BadInput if the supernet is of another space or number of classes.
+    BadInput if the supernet is of another space or number of classes, or was not trained at this resolution.
     """
     supernet, provenance = open_supernet(path, space)
     if supernet.space.classes != space.classes:
         got, remedy = f"{path} has {supernet.space.classes} classes", "hwnas train finetune, then export its result"
         raise BadInput(got, f"{space.classes}, as the network", remedy)
-    network = supernet.extract(arch)
-    if provenance is None:
-        return network.eval(), None
-    dataset = get_dataset(provenance.dataset).with_channels(space.in_channels)
+    return supernet.extract(arch).eval(), provenance
+
+
+def inherit(path: Path, space: SearchSpace, arch: Architecture, dataset: str | None = None) -> tuple[Network, Dataset]:
+    """`arch` with the weights of a supernet's file and recalibrated BatchNorm, and the data set that it is for.
+
+    Args:
+        path: the supernet.
+        space: of the network.
+        arch: the network.
+        dataset: by default the one that the supernet was trained on.
+
+    Raises:
+        BadInput: as of `extract`; no data set, as for once-for-all's supernets, or one of other classes.
+    """
+    network, provenance = extract(path, space, arch)
+    name = dataset or (provenance.dataset if provenance else None)
+    if name is None:
+        got = f"{path} names no data set, and a network of it needs BatchNorm statistics of its own"
+        raise BadInput(got, "--dataset imagenet:DIR, --images DIR, or --no-recalibration")
+    data = get_dataset(name).with_channels(space.in_channels)
+    if data.classes != space.classes:
+        raise BadInput(f"data set {name} of {data.classes} classes", f"{space.classes}, as the network")
     with torch_threads(1):  # as the search does, so that the weights are the same to the last digit
-        recalibrate(network, calibration_batches(dataset, arch.r))
-    return network, dataset
+        recalibrate(network, calibration_batches(data, arch.r))
+    return network, data
 
 
 def _check(own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_epochs: int) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hwnas.cli.export_options import ARCH, AUTO, NET_CONFIG, NETWORK, RUN, check_engine, check_source, read_tables
 from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people, people_table, warn
+from hwnas.data_reference import resolve_reference
 from hwnas.export.engines import ENGINES, get_engine
 from hwnas.networks import check_classes, holds_net_config, read_network
 from hwnas.space import parse_resolutions
@@ -44,6 +45,13 @@ def export(
         Path | None, typer.Option(help="Supernet to inherit weights from; a run's own if not given.")
     ] = None,
     random: Annotated[bool, typer.Option("--random-weights", help="Never trained, for latency only.")] = False,
+    dataset: Annotated[str | None, typer.Option(help="Data set for BatchNorm's statistics, as imagenet:DIR.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Pictures for them, of a published supernet; with a folder a class, top-1 too.")
+    ] = None,
+    stale: Annotated[
+        bool, typer.Option("--no-recalibration", help="Statistics as a published supernet has them.")
+    ] = False,
     tables: Annotated[
         list[Path] | None, typer.Option("--table", help="Latency table that predicts it, beside those of a run.")
     ] = None,
@@ -75,7 +83,8 @@ def export(
     kind = _kind(source)
     check_source(source, kind, {"--id": ids, "--all": whole, "--space": space, "--resolutions": resolutions,
                                 "--classes": classes is not None, "--supernet": supernet, "--random-weights": random,
-                                "--table": tables})  # fmt: skip
+                                "--table": tables, "--dataset": dataset, "--images": images,
+                                "--no-recalibration": stale})  # fmt: skip
     given = {"--max-accuracy-drop": max_drop, "--compiled": compiled, "--calibration": calibration}
     check_engine(engine, precision, given)
     size = (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
@@ -85,7 +94,9 @@ def export(
         MAX_DROP if max_drop is None else max_drop, calibration, references,
         depth=SHALLOW if quick else DEPTH, command=_command(),
     )  # fmt: skip
-    wanted, known = Wanted(supernet, random), read_tables(tables or [], engine, request.options)
+    reference = dataset and resolve_reference(dataset, Path())
+    wanted = Wanted(_located(supernet), random, reference, images and images.absolute(), not stale)
+    known = read_tables(tables or [], engine, request.options)
     if whole:
         with sources.RunSource(source, front=True, wanted=wanted, tables=known) as run:
             _print_batch(export_each(run.ids, run.job, replace(request, weights=run.weights), out), out)
@@ -95,6 +106,13 @@ def export(
     else:
         jobs = {"": _job(source, kind, (space, resolutions, classes), wanted, known)}
     _print(run_export(jobs, request, out), out)
+
+
+def _located(supernet: Path | None) -> Path | None:
+    """The file, or the one of that name that `hwnas fetch` has taken."""
+    from hwnas.fetch import cached
+
+    return supernet if supernet is None or supernet.exists() else cached(str(supernet)) or supernet
 
 
 def _kind(source: Path) -> str:

@@ -16,10 +16,11 @@ from profilers.errors import BadInput
 AUTO = "auto"
 RUN, ARCH, NET_CONFIG, NETWORK = "a run", "an architecture", "a net.config", "a trained network"
 _WEIGHTS = ("--supernet", "--random-weights")
+_STATISTICS = ("--dataset", "--images", "--no-recalibration")
 TAKES = {
-    RUN: ("--id", "--all", *_WEIGHTS, "--table"),
-    ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, "--table"),
-    NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, "--table"),
+    RUN: ("--id", "--all", *_WEIGHTS, *_STATISTICS, "--table"),
+    ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
+    NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NETWORK: ("--table",),
 }
 
@@ -36,9 +37,11 @@ def check_source(source: Path, kind: str, given: Mapping[str, Any]) -> None:
     if unused := [name for name in said if name not in TAKES[kind]]:
         got = f"{unused[0]} for {source}, {kind}, which it would not change"
         raise BadInput(got, ", ".join(TAKES[kind]), f"the same without {unused[0]}")
-    for pair in (_WEIGHTS, ("--id", "--all")):
-        if set(pair) <= set(said):
-            raise BadInput(f"both {pair[0]} and {pair[1]}", "one of them")
+    for group in (_WEIGHTS, ("--id", "--all"), _STATISTICS):
+        if len(both := [name for name in group if name in said]) > 1:
+            raise BadInput(f"both {both[0]} and {both[1]}", "one of them")
+    if (lone := set(_STATISTICS) & set(said)) and "--supernet" not in said:
+        raise BadInput(f"{lone.pop()} without --supernet", "only for weights of a supernet that is given")
 
 
 def check_engine(engine: str, precision: str | None, given: Mapping[str, Any]) -> None:

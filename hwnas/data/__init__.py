@@ -10,6 +10,7 @@
     aircraft      fgvc-aircraft-2013b/ (its 100 variants)           its own
     cinic10       train/, valid/, test/ by class                    its own
     folder        train/, val/, test/ by class; the user's own      its own, or a fifth of the training images, seeded
+    images        folders of ImageNet's classes, no splits          all but 512 (at most half), seeded
 
 Test images are those of the data set's own test part only (ImageNet's is its `val`). Seeded choices take each class in
 proportion. Nothing is downloaded.
@@ -31,6 +32,7 @@ DATASETS = {
     "cifar100": "cifar:load_cifar100", "stl10": "stl10:load_stl10", "flowers102": "flowers102:load_flowers102",
     "pets": "pets:load_pets", "dtd": "dtd:load_dtd", "aircraft": "aircraft:load_aircraft",
     "cinic10": "folder:load_cinic10", "folder": "folder:load_folder",
+    "images": "pictures:load_pictures",
 }  # fmt: skip
 
 

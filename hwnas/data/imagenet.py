@@ -8,6 +8,7 @@ Source: Russakovsky et al. 2015; the split is NSGANetV2's, section 4.3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from hwnas.data.check import open_files
@@ -41,11 +42,15 @@ def _names(root: Path, wnids: Sequence[str]) -> list[str]:
     """The first name of each class."""
     if (root / "meta.bin").is_file():
         return _names_of_meta(root, wnids)
-    if len(wnids) != CLASSES:
-        return list(wnids)
+    return list(imagenet_names()) if len(wnids) == CLASSES else list(wnids)
+
+
+@cache
+def imagenet_names() -> tuple[str, ...]:
+    """The 1,000 names in the order of the WordNet ids, as torchvision has them."""
     from torchvision.models import MobileNet_V3_Large_Weights
 
-    return [str(name) for name in MobileNet_V3_Large_Weights.DEFAULT.meta["categories"]]
+    return tuple(str(name) for name in MobileNet_V3_Large_Weights.DEFAULT.meta["categories"])
 
 
 def _names_of_meta(root: Path, wnids: Sequence[str]) -> list[str]:

@@ -53,7 +53,7 @@ def list_split(root: Path, folder: str, classes: Sequence[str]) -> tuple[Listing
     labels: list[int] = []
     strays: dict[str, str] = {}
     for label, name in enumerate(classes):
-        images, others = _list_class(root, Path(folder) / name)
+        images, others = list_images(root, Path(folder) / name)
         if not images:
             hint = f"image files ({', '.join(SUFFIXES)})"
             raise BadInput(f"class {name} in {root / folder} is empty{_count(others)}", hint, "add some, or remove it")
@@ -87,8 +87,8 @@ def _loose_image(folder: Path) -> str:
     return min((p.name for p in _visible(folder) if p.suffix.lower() in SUFFIXES and p.is_file()), default="")
 
 
-def _list_class(root: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Names below `root` of the images in a class's folder and the folders in it, and of its other files."""
+def list_images(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Names below `root` of the images in a folder (of a class) and the folders in it, and of its other files."""
     images: list[str] = []
     others: list[str] = []
     for place, folders, names in os.walk(root / folder):

@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Input:
+    """How images are prepared, and what the outputs are called, where no labelled data set says so (see `Dataset`)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop: float
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Job:
     """One network to export.
 
     `objectives` are the figures of the search (or those that can be counted), `tables` whatever latency tables are at
-    hand; the first that fits the engine predicts its latency. `dataset` is None for random weights. `warnings` say what
-    the engine is not good for, a line each.
+    hand; the first that fits the engine predicts its latency. `dataset` is None for random weights, or where images
+    have no labels; then `input` may be known. `warnings` say what the engine is not good for, a line each.
     """
 
     space: Home
@@ -34,6 +44,7 @@ class Job:
     tables: Sequence[LatencyTable] = ()
     dataset: Dataset | None = None
     warnings: tuple[str, ...] = ()
+    input: Input | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

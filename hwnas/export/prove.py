@@ -50,7 +50,7 @@ def prove(job: Job, built: Built) -> Proof:
         return Proof(Figure(None, "%", f"not measured: {built.missing}"), missing=built.missing)
     parity = {NOISE: check.parity(check.logits_of(built.session, noise), reference["parity_logits"])}
     if data is None or expected is None:
-        return Proof(Figure(None, "%", f"not measured: {next(iter(job.warnings), 'no data set')}"), parity)
+        return Proof(Figure(None, "%", f"not measured: {next(iter(job.warnings), 'no labelled images')}"), parity)
     name = f"{data.name} {data.last_split} split"
     got, labels = check.over(data, data.last_split, job.arch.r, partial(check.logits_of, built.session))
     accuracy = Figure(check.top1(got, labels), "%", f"measured: this engine on {len(got)} images, {name}")

@@ -72,7 +72,7 @@ def within(low: float | None, high: float | None, ms: float) -> bool | None:
 
 def preprocessing(job: Job) -> dict[str, Any]:
     """What an image must go through, and what the outputs mean."""
-    data, channels = job.dataset, job.space.in_channels
+    data, channels = job.dataset or job.input, job.space.in_channels
     crop = data.crop if data else 1.0
     part = "" if crop == 1 else f", its centre {100 * crop:.4g} %"
     unknown = "" if data else "; no data set is known: not normalised, classes by number"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,8 @@ class RunSource:
 
         self.run, self.wanted = open_run(folder), wanted or Wanted()
         self.kind, _ = accuracy.split(self.run.config.accuracy)
+        if self.wanted.supernet and not self.wanted.dataset:
+            self.wanted = replace(self.wanted, dataset=self._dataset())
         self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
         self.given = tables
         self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
@@ -137,13 +140,11 @@ class RunSource:
     @property
     def weights(self) -> str:
         """The supernet's SHA-256, or what stands for it; BadInput where there are none."""
-        if self.wanted.random:
-            return "random"
         if self.own is not None:
             return self.own.digest(self.ids)
-        if self.wanted.supernet is None:
-            raise BadInput(self._lacking, ALLOWED)
-        return digest(self.wanted.supernet)
+        if found := self.wanted.digest():
+            return found
+        raise BadInput(self._lacking, ALLOWED)
 
     def job(self, key: str) -> Job:
         """The network of that id, with its weights."""
@@ -151,6 +152,11 @@ class RunSource:
         found = self.own.of(row) if self.own else weights_of(self.wanted, space, row.arch, self._lacking)
         objectives = _objectives(self.run, row, self.tables)
         return _job(space, row.arch, found, objectives, [*self.given, *self.tables.values()])
+
+    def _dataset(self) -> str | None:
+        """The data set that the run evaluated with, where another supernet's network needs one."""
+        named = self.run.config.evaluate.get("dataset")
+        return str(named) if named and self.wanted.recalibrate and not self.wanted.images else None
 
     @property
     def _lacking(self) -> str:
@@ -200,4 +206,5 @@ def _job(
     if RANDOM in weights.warnings:
         objectives = without_accuracy(objectives)
     known = {**objectives, **counted(space, arch)}
-    return Job(space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings)
+    return Job(space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings,
+               weights.input)  # fmt: skip

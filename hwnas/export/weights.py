@@ -1,4 +1,8 @@
-"""Which weights a network is exported with: a supernet's, or random ones that were asked for."""
+"""Which weights a network is exported with: a supernet's, or random ones that were asked for.
+
+A network that leaves a supernet needs BatchNorm statistics of its own. Our supernets name the data set for that;
+once-for-all's were trained on ImageNet, whose images, preparation and class names these networks need.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.export.datasheet import RANDOM, Figure
+from hwnas.export.job import Input
 from hwnas.space import Architecture, LayerSpec, SearchSpace
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
@@ -16,25 +21,44 @@ if TYPE_CHECKING:
     from hwnas.data import Dataset
     from hwnas.nets import Network
 
+STALE = (
+    "BatchNorm's statistics are the supernet's and not this network's (--no-recalibration): "
+    "its answers may be wrong, and no accuracy is known"
+)
 ALLOWED = "--supernet CKPT, or --random-weights for latency only"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a user asks for: a supernet's weights, or random ones; neither takes those that the source has."""
+    """What a user asks for: a supernet's weights, or random ones; neither takes those that the source has.
+
+    BatchNorm's statistics are those of `dataset` (a reference) or of the pictures in `images`, by default of the
+    supernet's data set; or, without `recalibrate`, as inherited.
+    """
 
     supernet: Path | None = None
     random: bool = False
+    dataset: str | None = None
+    images: Path | None = None
+    recalibrate: bool = True
+
+    def digest(self) -> str:
+        """What tells these weights from others; BadInput, FileProblem where the supernet cannot be read."""
+        if self.supernet is None:
+            return "random" if self.random else ""
+        images = str(self.images or "") if self.recalibrate else "statistics as inherited"
+        return " ".join([digest(self.supernet), self.dataset or "", images]).strip()
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network with its weights, where they are from in words, its data set, and warnings (see `Job`)."""
+    """A network with its weights, where they are from in words, and what `Job` says of dataset, warnings, input."""
 
     network: Network
     source: str
     dataset: Dataset | None = None
     warnings: tuple[str, ...] = ()
+    input: Input | None = None
 
 
 def random_weights(layers: tuple[LayerSpec, ...], arch: Architecture | None = None) -> Weights:
@@ -44,13 +68,53 @@ def random_weights(layers: tuple[LayerSpec, ...], arch: Architecture | None = No
     return Weights(Network(layers, arch), "random", warnings=(RANDOM,))
 
 
-def inherited(supernet: Path, space: SearchSpace, arch: Architecture) -> Weights:
-    """Those of a supernet; BadInput if it is of another space or number of classes, or was not trained at this size."""
+def inherited(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture) -> Weights:
+    """Those of a supernet.
+
+    Raises:
+        BadInput: a supernet of another space or number of classes, or that was not trained at this size; images that
+            are missing or do not fit.
+    """
     from hwnas.accuracy.supernet import inherit
 
-    network, dataset = inherit(supernet, space, arch)
-    calibrated = f", BatchNorm recalibrated on {dataset.name}" if dataset else ""
-    return Weights(network, f"inherited from {supernet.name} (SHA-256 {digest(supernet)[:16]}){calibrated}", dataset)
+    name = f"inherited from {supernet.name} (SHA-256 {digest(supernet)[:16]})"
+    if wanted.images is not None or not wanted.recalibrate:
+        return _published(wanted, supernet, space, arch, name)
+    network, dataset = inherit(supernet, space, arch, wanted.dataset)
+    return Weights(network, f"{name}, BatchNorm recalibrated on {dataset.name}", dataset)
+
+
+def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture, name: str) -> Weights:
+    """Of once-for-all, with statistics of pictures or with its own."""
+    from hwnas.accuracy.supernet import extract
+    from hwnas.data.imagenet import imagenet_names
+    from hwnas.data.images import PHOTOS
+
+    network, provenance = extract(supernet, space, arch)
+    if provenance is not None:
+        option = "--images" if wanted.images else "--no-recalibration"
+        raise BadInput(f"{option} for {supernet}, which names its data set", "--dataset for another one")
+    known = Input(PHOTOS.mean, PHOTOS.std, PHOTOS.crop, imagenet_names())
+    if wanted.images is None:
+        return Weights(network, f"{name}, BatchNorm as inherited", warnings=(STALE,), input=known)
+    dataset, count = _settled(network, arch, wanted.images)
+    labelled = dataset is not None
+    text = (
+        f"{name}, BatchNorm recalibrated on {count} images of {wanted.images}{'' if labelled else ', without labels'}"
+    )
+    return Weights(network, text, dataset, input=known)
+
+
+def _settled(network: Network, arch: Architecture, folder: Path) -> tuple[Dataset | None, int]:
+    """Recalibrate on pictures; the data set where they are labelled, and how many were taken."""
+    from hwnas.data.pictures import pictures
+    from hwnas.train.evaluate import CALIBRATION, calibration_batches, recalibrate
+    from hwnas.train.optimise import torch_threads
+
+    found, labelled = pictures(folder)
+    with torch_threads(1):
+        recalibrate(network, calibration_batches(found, arch.r))
+    return found if labelled else None, min(CALIBRATION, found.size("train"))
 
 
 def weights_of(wanted: Wanted, space: SearchSpace, arch: Architecture, lacking: str) -> Weights:
@@ -59,7 +123,7 @@ def weights_of(wanted: Wanted, space: SearchSpace, arch: Architecture, lacking: 
         return random_weights(space.layers(arch), arch)
     if wanted.supernet is None:
         raise BadInput(lacking, ALLOWED)
-    return inherited(wanted.supernet, space, arch)
+    return inherited(wanted, wanted.supernet, space, arch)
 
 
 def digest(path: Path) -> str:
