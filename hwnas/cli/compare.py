@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwnas.cli.shared import emit, people
+from hwnas.cli.shared import emit, people, warn
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import write_json, write_text
@@ -24,6 +24,7 @@ def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     models: Annotated[str, typer.Option(help="Known networks, comma-separated; by default some usual ones.")] = "",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
+    optimistic: Annotated[bool, typer.Option(help="Choose by the middle of a latency's interval.")] = False,
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
     precision: Annotated[str, typer.Option(help="What it computes in.")] = "fp32",
     batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
@@ -40,7 +41,8 @@ def compare(
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
     names = [name.strip() for name in models.split(",") if name.strip()] or list(known.usual())
     options = Options(threads, precision, batch)
-    with RunSource(run, ids) as source:
+    with RunSource(run, ids, optimistic=optimistic) as source:
+        warn(source.notes)
         networks = _ours(source, engine, options)
     networks += [of_known(known.make(name, size or None, batch)) for name in names]
     found = measure(networks, get_profiler(engine), options)

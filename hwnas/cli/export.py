@@ -38,6 +38,7 @@ def export(
     engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}, or auto: the fastest.")] = "onnxruntime",
     ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
     whole: Annotated[bool, typer.Option("--all", help="The whole front; goes on where it was interrupted.")] = False,
+    optimistic: Annotated[bool, typer.Option(help="Choose by the middle of a latency's interval.")] = False,
     space: Annotated[str | None, typer.Option(help="Search space of ARCH.json, where it does not say it.")] = None,
     resolutions: Resolutions = None,
     classes: Classes = None,
@@ -81,10 +82,10 @@ def export(
     from hwnas.export.weights import Wanted
 
     kind = _kind(source)
-    check_source(source, kind, {"--id": ids, "--all": whole, "--space": space, "--resolutions": resolutions,
-                                "--classes": classes is not None, "--supernet": supernet, "--random-weights": random,
-                                "--table": tables, "--dataset": dataset, "--images": images,
-                                "--no-recalibration": stale})  # fmt: skip
+    said = {"--id": ids, "--all": whole, "--optimistic": optimistic, "--space": space, "--resolutions": resolutions,
+            "--classes": classes is not None, "--supernet": supernet, "--random-weights": random, "--table": tables,
+            "--dataset": dataset, "--images": images, "--no-recalibration": stale}  # fmt: skip
+    check_source(source, kind, said)
     given = {"--max-accuracy-drop": max_drop, "--compiled": compiled, "--calibration": calibration}
     check_engine(engine, precision, given)
     size = (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
@@ -97,14 +98,16 @@ def export(
     reference = dataset and resolve_reference(dataset, Path())
     wanted = Wanted(_located(supernet), random, reference, images and images.absolute(), not stale)
     known = read_tables(tables or [], engine, request.options)
-    if whole:
-        with sources.RunSource(source, front=True, wanted=wanted, tables=known) as run:
-            _print_batch(export_each(run.ids, run.job, replace(request, weights=run.weights), out), out)
+    if kind != RUN:
+        _print(run_export({"": _job(source, kind, (space, resolutions, classes), wanted, known)}, request, out), out)
         return
-    if kind == RUN:
-        jobs = sources.jobs_of_run(source, ids, wanted, known)
-    else:
-        jobs = {"": _job(source, kind, (space, resolutions, classes), wanted, known)}
+    choice = {"front": whole, "optimistic": optimistic}
+    with sources.RunSource(source, ids, wanted=wanted, tables=known, **choice) as run:
+        warn(run.notes)
+        if whole:
+            _print_batch(export_each(run.ids, run.job, replace(request, weights=run.weights), out), out)
+            return
+        jobs = {key: run.job(key) for key in run.ids}
     _print(run_export(jobs, request, out), out)
 
 

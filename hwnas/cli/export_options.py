@@ -18,7 +18,7 @@ RUN, ARCH, NET_CONFIG, NETWORK = "a run", "an architecture", "a net.config", "a 
 _WEIGHTS = ("--supernet", "--random-weights")
 _STATISTICS = ("--dataset", "--images", "--no-recalibration")
 TAKES = {
-    RUN: ("--id", "--all", *_WEIGHTS, *_STATISTICS, "--table"),
+    RUN: ("--id", "--all", "--optimistic", *_WEIGHTS, *_STATISTICS, "--table"),
     ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NETWORK: ("--table",),
@@ -37,7 +37,7 @@ def check_source(source: Path, kind: str, given: Mapping[str, Any]) -> None:
     if unused := [name for name in said if name not in TAKES[kind]]:
         got = f"{unused[0]} for {source}, {kind}, which it would not change"
         raise BadInput(got, ", ".join(TAKES[kind]), f"the same without {unused[0]}")
-    for group in (_WEIGHTS, ("--id", "--all"), _STATISTICS):
+    for group in (_WEIGHTS, ("--id", "--all"), ("--id", "--optimistic"), _STATISTICS):
         if len(both := [name for name in group if name in said]) > 1:
             raise BadInput(f"both {both[0]} and {both[1]}", "one of them")
     if (lone := set(_STATISTICS) & set(said)) and "--supernet" not in said:

@@ -78,7 +78,6 @@ def select(
     A latency budget is kept at the upper end of the interval; networks whose interval reaches over it are measured
     first, where the table's device is this one.
     """
-    import lut
     from hwnas.search import offer as offers
     from hwnas.search import select as selection
     from hwnas.search.run import open_run
@@ -87,14 +86,7 @@ def select(
         objectives = opened.problem.objectives
         limits = dict(selection.parse_budget(text, objectives) for text in budget or [])
         wish = selection.parse_preference(prefer, objectives) if prefer else None
-        rows = opened.archive.evaluations()
-        if optimistic:
-            chosen = selection.select(opened.problem, rows, budget=limits, prefer=wish, knee=knee, n=n)
-            found = offers.Offer(chosen)
-        else:
-            tables = {name: lut.load(path) for name, path in opened.config.tables.items()}
-            measure = offers.measurer(opened.problem, tables)
-            found = offers.offer(opened.problem, rows, tables, measure, budget=limits, prefer=wish, knee=knee, n=n)
+        found = offers.of_run(opened, budget=limits, prefer=wish, knee=knee, n=n, optimistic=optimistic)
     for choice in found.choices:
         emit(found.to_json(choice, opened.problem))
     people().print(_table(found, objectives))

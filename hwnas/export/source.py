@@ -16,6 +16,7 @@ from hwnas.export.job import Job, counted
 from hwnas.export.run_weights import RunWeights
 from hwnas.export.weights import ALLOWED, Wanted, Weights, digest, random_weights, weights_of, without_accuracy
 from hwnas.networks import Placed
+from hwnas.search.offer import of_run
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -105,14 +106,18 @@ class RunSource:
         front: all networks of the front, in the archive's order, instead.
         wanted: weights; by default those of the run.
         tables: more than those of the run.
+        optimistic: choose by the middle of a latency's interval, and measure nothing.
+
+    `notes` are what is to be said of the choice.
 
     Raises:
-        BadInput: an id that the run has not, or whose evaluation failed; a table of another space.
+        BadInput: an id that the run has not, or whose evaluation failed; a table of another space; no network that
+            surely keeps the run's budgets.
     """
 
     def __init__(
         self, folder: Path, ids: Sequence[str] | None = None, *, front: bool = False, wanted: Wanted | None = None,
-        tables: Sequence[LatencyTable] = (),
+        tables: Sequence[LatencyTable] = (), optimistic: bool = False,
     ) -> None:  # fmt: skip
         from hwnas import accuracy
         from hwnas.search.run import open_run
@@ -124,7 +129,8 @@ class RunSource:
         self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
         self.given = tables
         self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
-        self.rows = {e.arch.id: e for e in (_front(self.run) if front and not ids else _chosen(self.run, ids))}
+        chosen, self.notes = _chosen(self.run, ids, front, optimistic)
+        self.rows = {row.arch.id: row for row in chosen}
 
     def __enter__(self) -> RunSource:
         return self
@@ -163,20 +169,16 @@ class RunSource:
         return f"{self.run.folder} has no weights, for its accuracies are those of {self.kind}"
 
 
-def _front(run: Run) -> list[Evaluation]:
-    from hwnas.search.select import front
-
-    return front(run.problem, run.archive.evaluations())
-
-
-def _chosen(run: Run, ids: Sequence[str] | None) -> list[Evaluation]:
-    from hwnas.search.select import select
-
+def _chosen(run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool) -> tuple[list[Evaluation], list[str]]:
+    """Networks, in the order of their choice, or a front's in the archive's; and what is to be said of it."""
     rows = {e.arch.id: e for e in run.archive.evaluations() if e.error is None}
-    wanted = ids or [c.evaluation.arch.id for c in select(run.problem, list(rows.values()), n=CHOSEN)]
-    if missing := [i for i in wanted if i not in rows]:
-        raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
-    return [rows[i] for i in wanted]
+    if ids:
+        if missing := [i for i in ids if i not in rows]:
+            raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
+        return [rows[i] for i in ids], []
+    found = of_run(run, n=max(len(rows), 1) if front else CHOSEN, optimistic=optimistic)
+    chosen = [choice.evaluation for choice in found.choices]
+    return sorted(chosen, key=lambda row: row.number) if front else chosen, found.notes
 
 
 def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> dict[str, Figure]:

@@ -6,7 +6,7 @@ n  evaluated networks (those with every objective)      m  objectives      value
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.hypervolume import nondominated
+from hwnas.search.limits import beyond, ends, surely_within
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -136,14 +137,35 @@ class RunData:
         return next(iter([*latencies, *self.costs]), self.quality)
 
     @cached_property
+    def inside(self) -> Mask:
+        """(n,) the networks that keep all budgets, at the upper ends of their intervals as `hwnas select` judges."""
+        return self._kept(lambda found, limit, low: surely_within(found, limit, low))
+
+    @cached_property
+    def perhaps(self) -> Mask:
+        """(n,) those that keep all budgets by the middle of their intervals."""
+        return self._kept(lambda found, limit, low: ~beyond(found[:, 1], limit, low))
+
+    def _kept(self, keeps: Callable[[Floats, float, bool], Mask]) -> Mask:
+        mask, genes = np.ones(len(self.done), bool), self.space.encode(self.archs)
+        for name, limit in self.budgets.items():
+            values = [row.objectives.get(name) for row in self.done]
+            if all(_finite(value) for value in values):
+                found = ends(self.space, genes, [float(value or 0.0) for value in values], self.tables.get(name))
+                mask &= keeps(found, limit, name != "top1")
+        return mask
+
+    @cached_property
     def front(self) -> Mask:
-        """(n,) the networks that no other beats in every objective."""
+        """(n,) the networks within the budgets that no other one of them beats in every objective."""
         return self.front_of(range(len(self.objectives)))
 
     def front_of(self, columns: Sequence[int]) -> Mask:
-        """(n,) the networks that no other beats in these objectives."""
+        """(n,) the networks within the budgets that no other one of them beats in these objectives."""
         signs = np.array([1.0 if self.objectives[i].minimise else -1.0 for i in columns])
-        return nondominated(self.values[:, list(columns)] * signs)
+        mask, inside = np.zeros(len(self.done), bool), np.flatnonzero(self.inside)
+        mask[inside] = nondominated(self.values[inside][:, list(columns)] * signs)
+        return mask
 
     @cached_property
     def archs(self) -> tuple[Architecture, ...]:

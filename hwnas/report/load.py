@@ -47,7 +47,7 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
         config = run.config
         shown = [*run.problem.names, *([config.scalarise.objective] if config.scalarise else [])]
         random, repeats = _compared(run, folder, compare)
-        tables = {name: lut.load(path) for name, path in config.tables.items() if name in shown}
+        tables = {name: lut.load(path) for name, path in config.tables.items() if name in run.problem.objectives}
         return RunData(
             folder.resolve().name, run.space, [_objective(run, name, tables.get(name)) for name in shown],
             [_evaluation(row.to_json()) for row in run.archive.evaluations()], _iterations(run),

@@ -131,10 +131,11 @@ def _looks(data: figures.Front) -> str:
 
 
 def _spoken(p: figures.Projection) -> str:
-    best = min(p.y.values) if p.y.minimise else max(p.y.values)
+    values = [p.y.values[i] for i in p.pair]
+    best = f"best {p.y.title} {(min if p.y.minimise else max)(values):.4g}" if values else "none within the budget"
     return (
         f"{p.y.title} against {p.x.title}: {plural(len(p.x.values), 'network')}, {len(p.pair)} best in these two; "
-        f"{p.x.title} from {min(p.x.values):.3g} to {max(p.x.values):.3g}, best {p.y.title} {best:.4g}"
+        f"{p.x.title} from {min(p.x.values):.3g} to {max(p.x.values):.3g}, {best}"
     )
 
 

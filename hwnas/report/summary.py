@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hwnas.report import figures
-from hwnas.report.data import RunData
+from hwnas.report.data import Engine, RunData
 from hwnas.report.html import Html, tag
 from hwnas.report.latency import agreements, mean_error
 from hwnas.report.words import label, listing, lower, plural, scales, share, significant
+from hwnas.search.limits import beyond
 from hwnas.space import SearchSpace
 
+PERHAPS = "by the middle of its latency's interval, for none surely keeps the budget"
 _POWERS = ((1e12, ""), (1e9, " billion"), (1e6, " million"))
 
 
@@ -81,8 +84,14 @@ def _found(run: RunData) -> str:
     if not run.done:
         return "None of them gave a result." if run.rows else "Nothing has been evaluated yet."
     count, every = int(run.front.sum()), plural(len(run.objectives), "objective")
+    if run.budgets and not count:
+        unsure = int(run.perhaps.sum())
+        return f"None of them surely keeps the budget{f', {unsure:,} perhaps' if unsure else ''}."
     failed = f" {plural(run.failed, 'more evaluation')} failed." if run.failed else ""
-    return f"{count:,} of them {'is' if count == 1 else 'are'} beaten by no other in all {every}.{failed}"
+    within = (
+        f"Of the {int(run.inside.sum()):,} that keep the budget, {count:,}" if run.budgets else f"{count:,} of them"
+    )
+    return f"{within} {'is' if count == 1 else 'are'} beaten by no other in all {every}.{failed}"
 
 
 def _devices(run: RunData) -> list[str]:
@@ -116,20 +125,46 @@ def _exported(run: RunData) -> str:
 
 
 def _best(run: RunData) -> list[Tile]:
-    measured = [(e.sheet["accuracy"]["top1"], e.sheet) for e in run.chosen]
-    known = [(f["value"], f["how"], s) for f, s in measured if f.get("value") is not None]
-    if known:
-        value, how, sheet = max(known, key=lambda k: k[0])
-        return [Tile("Best accuracy on the test set", f"{value:.2f} %", f"{_letter(run, sheet)}{how}")]
+    known = [(e, f) for e in run.chosen if (f := e.sheet["accuracy"]["top1"]).get("value") is not None]
+    within = [(e.sheet, f) for e, f in known if keeps(run, e)]
+    if within:
+        sheet, found = max(within, key=lambda pair: pair[1]["value"])
+        note = f"{_letter(run, sheet)}{found['how']}"
+        return [Tile(f"Best accuracy of an exported engine{_limited(run)}", f"{found['value']:.2f} %", note)]
     if not run.done:
         return []
-    objective, column = run.objectives[run.quality], run.values[:, run.quality]
-    best = column.min() if objective.minimise else column.max()
-    return [Tile(f"Best {label(objective.name).lower()}", scales(run)[run.quality].text(best), objective.how)]
+    objective, text = run.objectives[run.quality], scales(run)[run.quality].text
+    name = f"Best {label(objective.name).lower()}{_limited(run)}"
+    inside, how = (run.inside, objective.how) if run.inside.any() else (run.perhaps, f"{PERHAPS}; {objective.how}")
+    if not inside.any():
+        return [Tile(name, "none", "no evaluated network keeps the budget")]
+    column = run.values[inside, run.quality]
+    return [Tile(name, text(column.min() if objective.minimise else column.max()), how)]
+
+
+def _limited(run: RunData) -> str:
+    return " within the budget" if run.budgets else ""
+
+
+def keeps(run: RunData, engine: Engine) -> bool:
+    """Whether an engine keeps the budgets: by what was measured of it, else by the ends of what was predicted."""
+    sheet = engine.sheet
+    guess, measured = sheet["latency"]["predicted"], sheet["latency"]["measured"]
+    for name, limit in run.budgets.items():
+        figure = sheet["objectives"].get(name)
+        if figure is None or figure.get("value") is None:
+            continue
+        own = guess["value"] is not None and math.isclose(guess["value"], figure["value"], rel_tol=1e-6)
+        if name.endswith("_ms") and own and measured["value"] is not None:
+            figure = measured
+        worst = figure.get("high") if name != "top1" else None
+        if beyond(figure["value"] if worst is None else worst, limit, name != "top1"):
+            return False
+    return True
 
 
 def _fastest(run: RunData) -> list[Tile]:
-    timed = [(e.sheet["latency"]["measured"], e.sheet) for e in run.chosen]
+    timed = [(e.sheet["latency"]["measured"], e.sheet) for e in run.chosen if keeps(run, e)]
     known = [(f["value"], f["how"], s) for f, s in timed if f.get("value") is not None]
     if not known:
         return []

@@ -17,7 +17,7 @@ from hwnas.report.latency import Agreement, mean_error
 from hwnas.report.words import Scale, figure, label, origin, scales, significant
 
 _MEANINGS = {
-    "measured": "timed, or counted on the test set, with the engine itself on the device named",
+    "measured": "timed, or counted on the images named, with the engine itself on the device named",
     "evaluated": "the network was run on validation images during the search",
     "predicted": "from a latency table that was measured on the device, with the interval checked on whole networks",
     "estimated": "from a data sheet, without the device: good for ranking, not as milliseconds",
@@ -48,7 +48,7 @@ def _columns(run: RunData) -> list[Column]:
     """Accuracies, the costs, and the engine's own latency, behind the objective that predicts it if there is one."""
     shown = scales(run)
     found: list[Column] = [
-        ("Test accuracy (%)", lambda sheet: _cell(sheet["accuracy"]["top1"])),
+        (f"{_judged(run)} accuracy (%)", lambda sheet: _cell(sheet["accuracy"]["top1"])),
         _objective(run, run.quality, replace(shown[run.quality], label="In the search")),
         *(_objective(run, i, shown[i]) for i in run.costs),
     ]
@@ -56,6 +56,12 @@ def _columns(run: RunData) -> list[Column]:
     measured: Column = ("Engine, measured (ms)", _measured)
     at = next((k for k, i in enumerate(run.costs, 3) if _predicts(run, run.objectives[i].name)), None)
     return [*found, predicted, measured] if at is None else [*found[:at], measured, *found[at:]]
+
+
+def _judged(run: RunData) -> str:
+    """The split that all engines were judged on, as a heading begins."""
+    splits = {e.sheet["accuracy"].get("split") for e in run.chosen} - {None}
+    return str(splits.pop()).capitalize() if len(splits) == 1 else "Measured"
 
 
 def _objective(run: RunData, column: int, scale: Scale) -> Column:

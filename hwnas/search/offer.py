@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import lut
 from hwnas.onnx_writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
+from hwnas.search.limits import beyond, ends
 from hwnas.search.problem import Problem
-from hwnas.search.select import Choice, check_choice, choose
+from hwnas.search.select import Choice, check_choice, choose, select
 from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.bench import open_bench
@@ -26,6 +28,9 @@ from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
+
+if TYPE_CHECKING:
+    from hwnas.search.run import Run
 
 PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 Ends = tuple[float, float, float]
@@ -49,6 +54,31 @@ class Offer:
             if key in ends
         }
         return choice.to_json(problem) | ({"measured": found} if found else {})
+
+
+def of_run(
+    run: Run, *, budget: Mapping[str, float] | None = None, n: int = 4, prefer: Mapping[str, float] | None = None,
+    knee: bool = False, optimistic: bool = False,
+) -> Offer:  # fmt: skip
+    """The networks of a run that are offered: the one rule of `hwnas select`, `export` and `compare`.
+
+    Args:
+        run: an open run.
+        budget: limits beside the run's own.
+        n: at most so many; the whole front if it is as many as the run has.
+        prefer: as `select`.
+        knee: as `select`.
+        optimistic: take latency by the middle of its interval, and measure nothing.
+
+    Raises:
+        BadInput: no network surely keeps the budgets.
+    """
+    rows, limits = run.archive.evaluations(), budget or {}
+    if optimistic:
+        return Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
+    tables = {name: lut.load(path) for name, path in run.config.tables.items()}
+    measure = measurer(run.problem, tables)
+    return offer(run.problem, rows, tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
 
 
 def offer(
@@ -101,8 +131,7 @@ class _Ledger:
 
     def beyond(self, name: str, value: float) -> bool:
         """Whether a value breaks a limit."""
-        limit = self.budget[name]
-        return value > limit if self.problem.objectives[name].minimise else value < limit
+        return bool(beyond(value, self.budget[name], self.problem.objectives[name].minimise))
 
     def open(self, row: Evaluation) -> list[str]:
         """Objectives whose interval reaches over their limit."""
@@ -154,12 +183,9 @@ def _ends(
     space: SearchSpace, rows: Sequence[Evaluation], name: str, table: LatencyTable | None
 ) -> dict[str, Ends]:  # fmt: skip
     """By network's id."""
-    values = [float(row.objectives[name] or 0.0) for row in rows]
-    if table is None or table.status == "estimated" or not rows:
-        return {row.arch.id: (v, v, v) for row, v in zip(rows, values, strict=True)}
-    estimate = table.bind(space).predict(np.array([row.genes for row in rows], np.int64))
-    columns = zip(rows, *(x.tolist() for x in estimate), strict=True)
-    return {row.arch.id: (low, ms, high) for row, ms, low, high in columns}
+    genes = np.array([row.genes for row in rows], np.int64)
+    found = ends(space, genes, [float(row.objectives[name] or 0.0) for row in rows], table)
+    return {row.arch.id: (low, value, high) for row, (low, value, high) in zip(rows, found.tolist(), strict=True)}
 
 
 def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = PLAN) -> Measure:

@@ -36,10 +36,10 @@ def small(values: list[dict[str, float | None]], objectives=OBJECTIVES[:2], **mo
     return RunData("small", SPACE, objectives, rows, **more)
 
 
-def slow_front(values: np.ndarray, signs: list[int]) -> list[int]:
-    """Non-dominated rows, by definition."""
+def slow_front(values: np.ndarray, signs: list[int], among: list[int]) -> list[int]:
+    """Non-dominated rows of some, by definition."""
     v = values * signs
-    return [i for i in range(len(v)) if not any((v[j] <= v[i]).all() and (v[j] < v[i]).any() for j in range(len(v)))]
+    return [i for i in among if not any((v[j] <= v[i]).all() and (v[j] < v[i]).any() for j in among)]
 
 
 def test_failures_and_missing_values_are_not_networks():
@@ -51,10 +51,11 @@ def test_failures_and_missing_values_are_not_networks():
 
 def test_fronts_follow_the_definition(run):
     data = figures.front(run)
-    assert list(data.front) == slow_front(run.values, [-1, 1, 1, 1, 1])
+    keep = [i for i in range(120) if 1.03 * run.values[i, 3] <= run.budgets["cpu_ms"]]
+    assert 0 < len(keep) < 120 and list(data.front) == slow_front(run.values, [-1, 1, 1, 1, 1], keep)
     assert sorted(data.front + data.others) == list(range(120))
     for panel in figures.projections(run):
-        assert sorted(panel.pair) == slow_front(run.values[:, [0, panel.x.objective]], [-1, 1])
+        assert sorted(panel.pair) == slow_front(run.values[:, [0, panel.x.objective]], [-1, 1], keep)
         assert set(panel.pair) <= set(panel.front)
         x = [panel.x.values[i] for i in panel.pair]
         y = [panel.y.values[i] for i in panel.pair]
