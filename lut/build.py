@@ -25,7 +25,7 @@ from lut.protocols import Genes, Space, Writer
 from lut.store import save
 from lut.table import LatencyTable, SpaceId
 from profilers.base import Options, Profiler
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import BadInput, EngineUnavailable, check_least
 from profilers.fingerprint import fingerprint
 from profilers.progress import Progress, track
 
@@ -51,6 +51,7 @@ class BuildPlan:
     def __post_init__(self) -> None:
         if self.passes < 1 or self.networks < 0:
             raise BadInput(f"{self.passes} passes, {self.networks} networks", "1 pass or more, 0 networks or more")
+        check_least(0, seed=self.seed, budget_seconds=self.budget_seconds or 0.0)
 
     @property
     def groups(self) -> list[slice]:

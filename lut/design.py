@@ -21,7 +21,7 @@ import numpy as np
 
 from lut.fewshot import features_of
 from lut.protocols import Floats, Space
-from profilers.errors import BadInput
+from profilers.errors import BadInput, check_least
 
 CANDIDATES = 2500
 MISFIT = 1.0  # variance of what is not linear, relative to the linear part's
@@ -43,8 +43,10 @@ def plan(
         seed: of those.
 
     Raises:
-        BadInput: fewer than 1 network, or more than there are to choose from.
+        BadInput: fewer than 1 network, or more than there are to choose from; a batch below 1, a negative seed.
     """
+    check_least(0, seed=seed)
+    check_least(1, batch=batch)
     archs = list(among) if among is not None else _random(space, seed)
     if not 1 <= n <= min(len(archs), CANDIDATES):
         raise BadInput(f"{n} networks to measure", f"1 to {min(len(archs), CANDIDATES)}")

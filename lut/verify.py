@@ -26,7 +26,7 @@ from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
 from profilers import quiet
 from profilers.base import MIN_BLOCKS, Profiler, TimingPlan
-from profilers.errors import BadInput, FingerprintMismatch, TableError
+from profilers.errors import BadInput, FingerprintMismatch, TableError, check_least
 from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.load import BUSY
 from profilers.progress import track
@@ -68,10 +68,11 @@ def verify(
     Raises:
         FingerprintMismatch: the table is of another device, runtime or setting (fields named), and not `force`.
         TableError: the table was not measured, or lacks layers of `space`.
-        BadInput: fewer than 2 networks.
+        BadInput: fewer than 2 networks, a negative seed.
     """
     if archs < 2:
         raise BadInput(f"{archs} networks", "2 or more")
+    check_least(0, seed=seed)
     check_fingerprint(table, profiler, force=force)
     bound = table.bind(space)
     measured = measure(table, space, to_onnx, profiler, archs, seed, plan)

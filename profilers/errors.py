@@ -52,3 +52,10 @@ class MeasurementFailed(HwnasError):
 
 class FileProblem(HwnasError):
     """The operating system refused to read or write."""
+
+
+def check_least(least: float, **values: float) -> None:
+    """BadInput if a number, by its name, is below `least`, infinite or no number."""
+    for name, value in values.items():
+        if not least <= value < float("inf"):
+            raise BadInput(f"{name} = {value:g}", f"{least:g} or more")

@@ -6,14 +6,19 @@ import importlib
 import sys
 from pathlib import Path
 
+from hwnas.accuracy.unit import Unit
 from hwnas.space import Architecture, SearchSpace
 from profilers.errors import BadInput
 
 
 class PythonFunction:
-    """`FOLDER/module:function`, imported with that folder on the path; runs the user's own code."""
+    """`FOLDER/module:function`, imported with that folder on the path; runs the user's own code.
 
-    def __init__(self, where: Path, space: SearchSpace) -> None:
+    `unit`: see `hwnas.accuracy.unit`.
+    """
+
+    def __init__(self, where: Path, space: SearchSpace, *, unit: str | None = None) -> None:
+        self._unit = Unit(unit, f"python:{where.name}")
         module, found, function = where.name.partition(":")
         if not found or not module or not function:
             raise BadInput(f"accuracy source python:{where}", "python:module:function")
@@ -28,5 +33,5 @@ class PythonFunction:
             raise BadInput(f"python:{where.name} is not a function", "a function of an architecture's dict")
 
     def evaluate(self, arch: Architecture) -> float:
-        """What the function returns for {"ks", "e", "d", "r"}: top-1 in percent."""
-        return float(self._function(arch.to_json()))
+        """What the function returns for {"ks", "e", "d", "r"}, in percent; UnclearUnit if it may be a fraction."""
+        return self._unit.percent(float(self._function(arch.to_json())))

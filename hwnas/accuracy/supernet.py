@@ -22,7 +22,7 @@ from hwnas.train.evaluate import BATCH, CALIBRATION, Batches, calibration_batche
 from hwnas.train.finetune import finetune
 from hwnas.train.optimise import torch_threads
 from hwnas.train.processes import Group, pick_device
-from profilers.errors import BadInput
+from profilers.errors import BadInput, check_least
 
 _KEEP = 2**28  # bytes of validation images that stay in memory for each resolution
 _VIEW_SEED = 20
@@ -71,6 +71,7 @@ class SupernetAccuracy:
         if calibration < 1 or min(views or 0, finetune_epochs, threads) < 0:
             got = f"calibration {calibration}, views {views}, finetune_epochs {finetune_epochs}, threads {threads}"
             raise BadInput(got, "calibration 1 or more, the others 0 or more")
+        check_least(0, finetune_lr=finetune_lr)
         self.dataset = get_dataset(name).with_channels(space.in_channels)
         self.space, self.group, self.recipe = space, Group(device=pick_device(device)), Recipe(precision=precision)
         _check(self.supernet.space, space, self.dataset, finetune_epochs)

@@ -1,4 +1,4 @@
-"""Known accuracies: a CSV file with a column `top1` (percent) and a column `arch` (JSON) or `id`."""
+"""Known accuracies: a CSV file with `top1` (percent, or fractions if that is said), and `arch` (JSON) or `id`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import csv
 import math
 from pathlib import Path
 
+from hwnas.accuracy.unit import Unit
 from hwnas.space import Architecture, SearchSpace
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text
 
 
 class AccuracyTable:
-    """Looks networks up; one that is not in the table fails."""
+    """Looks networks up; one that is not in the table fails. `unit`: see `hwnas.accuracy.unit`."""
 
-    def __init__(self, path: Path, space: SearchSpace) -> None:
-        self.path = path
+    def __init__(self, path: Path, space: SearchSpace, *, unit: str | None = None) -> None:
+        self.path, self._unit = path, Unit(unit, str(path))
         self._top1: dict[str, float] = {}
         rows = csv.DictReader(read_text(path).splitlines())
         columns = set(rows.fieldnames or ())
@@ -25,19 +26,21 @@ class AccuracyTable:
             self._add(space, row, f"{path}, line {rows.line_num}")
         if not self._top1:
             raise BadInput(f"{path} holds no network")
+        self._unit.check_all(self._top1.values())
 
     def evaluate(self, arch: Architecture) -> float:
         """Top-1 in percent; BadInput if the table lacks the network."""
         if arch.id not in self._top1:
             raise BadInput(f"network {arch.id} is not in {self.path}")
-        return self._top1[arch.id]
+        return self._unit.percent(self._top1[arch.id])
 
     def _add(self, space: SearchSpace, row: dict[str, str | None], where: str) -> None:
         try:
             top1 = float(row["top1"] or "")
         except ValueError:
             top1 = math.nan
-        if not 0 <= top1 <= 100:
-            raise BadInput(f"{where}: top1 is {row['top1']!r}", "a percentage")
+        most = 1 if self._unit.unit == "fraction" else 100
+        if not 0 <= top1 <= most:
+            raise BadInput(f"{where}: top1 is {row['top1']!r}", f"a {self._unit.unit or 'percent'}, 0 to {most}")
         key = row.get("id") or space.parse(parse_json(row.get("arch") or "", where)).id
         self._top1[key] = top1

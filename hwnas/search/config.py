@@ -139,8 +139,12 @@ def _check_numbers(config: Config, where: str) -> None:
     positive = [*config.budget.values(), *([config.scalarise.target] if config.scalarise else [])]
     if any(not 0 < x < float("inf") for x in positive) or config.seed < 0:
         raise BadInput(f"{where}: a seed, budget or target that is negative, zero or not finite", "positive numbers")
+    if 0 < config.budget.get(TOP1, 0) <= 1:
+        raise BadInput(
+            f"{where}: budget.top1 = {config.budget[TOP1]:g}", f"percent, as in {100 * config.budget[TOP1]:g}"
+        )
     for name, limits in config.hypervolume.items():
-        if name != TOP1 or len(limits) != 2 or not 0 <= limits[0] < limits[1] <= 100:
+        if name != TOP1 or len(limits) != 2 or not (0 <= limits[0] < limits[1] and 1 < limits[1] <= 100):
             raise BadInput(f"{where}: hypervolume.{name} = {list(limits)}", "top1 = [worst, best] in percent")
 
 

@@ -115,7 +115,8 @@ def start(config: Config, folder: Path | None = None) -> Executor:
 
 
 def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
-    """A worker's answer as an outcome."""
+    """A worker's answer as an outcome; BadInput if the source cannot be used."""
+    worker.check_open(answer)
     return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"])
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
-from hwnas.search.worker import check_open, serve
+from hwnas.search.worker import serve
 from hwnas.space import Architecture
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 
@@ -70,7 +70,6 @@ class Ray(Executor):
             line = " ".join(str(error).split())
             said = f"{type(error).__name__}: {line}, tried {1 + self._settings.retries} times"
             return Outcome(index, None, said, time.perf_counter() - begun)
-        check_open(found)
         return outcome(index, found)
 
     def _needs(self) -> dict[str, float]:

@@ -141,6 +141,9 @@ def _differences(old: Config, new: Config) -> list[str]:
         if name == "tables":
             if [*a] != [*b] or any(_table(a[k]) != _table(b[k]) for k in a):
                 found.append(f"{name} differ")
+        elif name == "evaluate":
+            if {k: v for k, v in a.items() if k != "unit"} != {k: v for k, v in b.items() if k != "unit"}:
+                found.append(f"{name} was {a}, is {b}")
         elif a != b and name not in _FREE:
             found.append(f"{name} was {a}, is {b}")
     return found

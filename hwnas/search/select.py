@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hwnas.arch_lines import stated
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.hypervolume import nondominated
-from hwnas.search.objectives import COUNTS, Objective
+from hwnas.search.objectives import COUNTS, TOP1, Objective
 from hwnas.search.problem import Problem
 from profilers.errors import BadInput
 
@@ -204,4 +204,6 @@ def _number(name: str, text: str) -> float:
         value = 0.0
     if value <= 0:
         raise BadInput(f"{name}: {text!r}", "a positive number, as in 10, 4.5M or 300k")
+    if name == TOP1 and value <= 1:
+        raise BadInput(f"top1: {text!r}", f"percent, as in {100 * value:g}")
     return value * 1e6 if name in COUNTS and not (match and match[2]) and value < _MILLIONS_BELOW else value

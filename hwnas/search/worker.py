@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from hwnas.accuracy import Accuracy, open_accuracy
+from hwnas.accuracy.unit import UnclearUnit
 from hwnas.search.kept import keeping
 from hwnas.space import Architecture, get_space
 from profilers.errors import BadInput, HwnasError
@@ -36,10 +37,15 @@ def open_source(text: str) -> Accuracy:
 
 
 def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:
-    """{"top1" or "error", "seconds"}: a network that cannot be evaluated is a failure of that network."""
+    """{"top1" or "error", "seconds"}: a network that cannot be evaluated is a failure of that network.
+
+    {"refused"} if the source as a whole cannot be used.
+    """
     start = time.perf_counter()
     try:
         found: dict[str, Any] = {"top1": _percentage(accuracy.evaluate(arch))}
+    except UnclearUnit as error:
+        return {"refused": [error.got, error.allowed, error.remedy]}
     except Exception as problem:
         found = {"error": f"{type(problem).__name__}: {problem}"}
     return {**found, "seconds": time.perf_counter() - start}
@@ -55,7 +61,7 @@ def serve(text: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_open(found: Mapping[str, Any]) -> None:
-    """BadInput if a worker could not open the source."""
+    """BadInput if a worker could not open or use the source."""
     if "refused" in found:
         raise BadInput(*found["refused"])
 
