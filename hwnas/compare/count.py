@@ -1,15 +1,15 @@
-"""Params and multiply-adds of any ONNX network, counted as the papers do.
+"""Params and multiply-adds of known networks, counted as the papers do.
 
-params  learnable: weights and biases of convolutions and linear layers, BatchNorm's scale and shift (its running
-        statistics are not)
-madds   of convolutions and linear layers, for one image
+params  all parameters of the torch network, layers' or plain ones (class tokens, position embeddings, layer scales);
+        BatchNorm's running statistics are none. An ONNX model does not tell parameters from other constants.
+madds   of convolutions, linear layers and other products of matrices, for one image, by the ONNX model
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx
@@ -17,9 +17,10 @@ import onnx
 from hwnas.onnx_edit import parse
 from profilers.errors import BadInput
 
-WEIGHTED = ("Conv", "Gemm", "MatMul")
-# Operator to the inputs that are learnable; a MatMul's second input is one if it is a constant
-LEARNABLE = {"Conv": (1, 2), "Gemm": (1, 2), "MatMul": (1,), "BatchNormalization": (1, 2), "LayerNormalization": (1, 2)}
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTED = ("Conv", "Gemm", "MatMul", "Einsum")
 
 
 class Counts(NamedTuple):
@@ -29,8 +30,22 @@ class Counts(NamedTuple):
     madds: int
 
 
-def count(model: bytes) -> Counts:
-    """Count a network whose BatchNorm is not folded. It is run once, because exporters compute shapes at run time.
+def count(network: nn.Module, model: bytes) -> Counts:
+    """Of a torch network and its ONNX model, which is run once.
+
+    Raises:
+        BadInput: no ONNX model, or one that cannot be run.
+    """
+    return Counts(params(network), madds(model))
+
+
+def params(network: nn.Module) -> int:
+    """Values in the parameters of a torch network, each counted once."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def madds(model: bytes) -> int:
+    """Multiply-adds of an ONNX model for one image. It is run once, because exporters compute shapes at run time.
 
     Raises:
         BadInput: no ONNX model, or one that cannot be run.
@@ -41,8 +56,7 @@ def count(model: bytes) -> Counts:
         if node.op_type == "Identity" and node.input[0] in weights:
             weights[node.output[0]] = weights[node.input[0]]
     batch, shapes = _shapes(model, weights)
-    params = sum(_params(node, weights) for node in graph.node)
-    return Counts(params, sum(_madds(node, weights | shapes) for node in graph.node) // batch)
+    return sum(_madds(node, weights | shapes) for node in graph.node) // batch
 
 
 def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[str, list[int]]]:
@@ -67,15 +81,12 @@ def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[s
     return shape[0], shapes | {entry.name: shape}
 
 
-def _params(node: onnx.NodeProto, weights: Mapping[str, list[int]]) -> int:
-    names = [node.input[i] for i in LEARNABLE.get(node.op_type, ()) if i < len(node.input)]
-    return sum(prod(weights[name]) for name in names if name in weights)
-
-
 def _madds(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> int:
     """Values of the output, times the products behind each."""
     if node.op_type not in WEIGHTED:
         return 0
+    if node.op_type == "Einsum":
+        return _einsum(node, shapes)
     dims = shapes[node.input[1]]
     if node.op_type == "Conv":
         products = prod(dims[1:])
@@ -83,3 +94,13 @@ def _madds(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> int:
         transposed = any(a.name == "transB" and a.i for a in node.attribute)
         products = dims[-1] if transposed else dims[-2]
     return prod(shapes[node.output[0]]) * products
+
+
+def _einsum(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> int:
+    """The sizes of all letters; 0 for a sum over one input, or with an ellipsis, which torch's attention has not."""
+    equation = next(a.s.decode() for a in node.attribute if a.name == "equation").replace(" ", "")
+    terms = equation.partition("->")[0].split(",")
+    if len(terms) != 2 or "." in equation:
+        return 0
+    pairs = zip(terms, node.input, strict=True)
+    return prod({x: n for term, name in pairs for x, n in zip(term, shapes[name], strict=True)}.values())

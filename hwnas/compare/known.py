@@ -106,7 +106,7 @@ def _known(name: str, source: str, network: nn.Module, size: int, batch: int, *s
         raise BadInput(
             f"{name} cannot be exported at {size} px: {str(error).splitlines()[0]}", "another --size"
         ) from error
-    return Known(name, source, size, model, count(model), *stated)
+    return Known(name, source, size, model, count(network, model), *stated)
 
 
 def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:

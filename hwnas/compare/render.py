@@ -55,7 +55,7 @@ def notes(comparison: Comparison) -> list[str]:
         f"ms here: measured, {made.runtime} {made.runtime_version}, {made.precision}, batch {made.batch}, "
         f"{made.threads} thread(s), {comparison.clock} time, all networks interleaved; {made.device}"
     )
-    counted = "params, MAdds: counted from the layers"
+    counted = "params: of all parameters; MAdds: of convolutions and products of matrices"
     top1 = "top-1: of this search's data (*), or ImageNet's as its source states; the two do not compare"
     if comparison.spearman is None:
         ranks = f"i7 ms: imported, {paper.DEVICE}; {comparison.shared} networks in common, too few to compare ranks"

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from hwnas.compare import known, paper, render
-from hwnas.compare.count import count
+from hwnas.compare.count import madds, params
 from hwnas.compare.measure import OURS, Row, agreement, measure, of_known
+from hwnas.nets import Network
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from profilers.base import Options, TimingPlan
@@ -41,11 +42,35 @@ def test_counts_are_those_that_torchvision_states(name):
 
 def test_counts_are_those_of_the_layers():
     layers = SPACE.layers(SPACE.extremes()[1])
-    found = count(write_onnx(layers, batch=3))
-    assert found.madds == sum(x.madds for x in layers)
-    folded = sum(c.weight_shape[0] * (1 + c.weight_shape[1] * c.weight_shape[2] * c.weight_shape[3])
-                 for x in layers for c in x.convolutions)  # fmt: skip
-    assert found.params == folded  # BatchNorm is folded into a bias there
+    assert madds(write_onnx(layers, batch=3)) == sum(x.madds for x in layers)
+    assert params(Network(layers)) == sum(x.params for x in layers)
+
+
+@pytest.mark.parametrize("name", ["convnext_tiny", "swin_t", "vit_b_32"])
+def test_plain_parameters_are_counted_as_torchvision_states(name):
+    from torchvision import models
+
+    with torch.device("meta"):  # sizes without values
+        network = models.get_model(name)
+    assert params(network) == models.get_model_weights(name).DEFAULT.meta["num_params"]
+
+
+class Plain(torch.nn.Module):
+    """A token and a scale that belong to no layer, and a product of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Conv2d(3, 4, 3)
+        self.scale, self.token = torch.nn.Parameter(torch.ones(4, 1, 1)), torch.nn.Parameter(torch.ones(1, 4, 5))
+
+    def forward(self, x):
+        x = torch.cat([(self.inner(x) * self.scale).flatten(2), self.token.expand(len(x), -1, -1)], 2)
+        return torch.einsum("bij,bkj->bik", x, x)
+
+
+def test_a_known_network_is_counted_with_its_plain_parameters(monkeypatch):
+    made = known._known("plain", "timm", Plain(), 10, 2)
+    assert made.counts == (4 * 27 + 4 + 4 + 20, 8 * 8 * 4 * 27 + 4 * 4 * (64 + 5))
 
 
 def test_the_size_and_batch_are_as_asked():
