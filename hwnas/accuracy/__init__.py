@@ -6,7 +6,8 @@
     python:module:function   your own module beside the configuration (or FOLDER/module): a dict {"ks", "e", "d", "r"}
                              in, top-1 in percent out
 
-A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network.
+A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network. It may
+have `images`, on how many (distinct) images that is; without, nothing is known of its uncertainty.
 """
 
 from __future__ import annotations

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from hwnas.accuracy.unit import Unit
 from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput
+from profilers.errors import BadInput, check_least
 
 
 class PythonFunction:
     """`FOLDER/module:function`, imported with that folder on the path; runs the user's own code.
 
-    `unit`: see `hwnas.accuracy.unit`.
+    `unit`: see `hwnas.accuracy.unit`; `images`: on how many it judges.
     """
 
-    def __init__(self, where: Path, space: SearchSpace, *, unit: str | None = None) -> None:
+    def __init__(self, where: Path, space: SearchSpace, *, unit: str | None = None, images: int | None = None) -> None:
+        check_least(1, images=1 if images is None else images)
+        self.images = images
         self._unit = Unit(unit, f"python:{where.name}")
         module, found, function = where.name.partition(":")
         if not found or not module or not function:

@@ -77,6 +77,7 @@ class SupernetAccuracy:
         _check(self.supernet.space, space, self.dataset, finetune_epochs)
         self.dataset.labels(split)  # an unknown split is refused now, not at the first network
         self.split, self.calibration = split, calibration
+        self.images = self.dataset.size(split)  # distorted copies of an image say little that the image does not
         self.views = self.dataset.views if views is None else views
         self.finetune_epochs, self.finetune_lr, self.threads = finetune_epochs, finetune_lr, threads
         self._kept = lru_cache(maxsize=8)(lambda resolution: tuple(self._validation(resolution)))

@@ -8,14 +8,19 @@ from pathlib import Path
 
 from hwnas.accuracy.unit import Unit
 from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput
+from profilers.errors import BadInput, check_least
 from profilers.files import parse_json, read_text
 
 
 class AccuracyTable:
-    """Looks networks up; one that is not in the table fails. `unit`: see `hwnas.accuracy.unit`."""
+    """Looks networks up; one that is not in the table fails.
 
-    def __init__(self, path: Path, space: SearchSpace, *, unit: str | None = None) -> None:
+    `unit`: see `hwnas.accuracy.unit`; `images`: on how many they were judged.
+    """
+
+    def __init__(self, path: Path, space: SearchSpace, *, unit: str | None = None, images: int | None = None) -> None:
+        check_least(1, images=1 if images is None else images)
+        self.images = images
         self.path, self._unit = path, Unit(unit, str(path))
         self._top1: dict[str, float] = {}
         rows = csv.DictReader(read_text(path).splitlines())

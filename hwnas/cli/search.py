@@ -13,6 +13,7 @@ from rich.table import Table
 from hwnas.cli.shared import emit, people, people_table
 
 if TYPE_CHECKING:
+    from hwnas.search.archive import Evaluation
     from hwnas.search.insights import Insight
     from hwnas.search.offer import Offer
     from hwnas.search.run import Run
@@ -133,18 +134,28 @@ def _figures(run: Run) -> dict[str, Any]:
 
 def _table(found: Offer, objectives: Any) -> Table:
     caption = ", ".join(f"{o.name}: {o.obtained}" for o in objectives.values())
+    if sum(found.as_good(choice.evaluation) for choice in found.choices) > 1:
+        caption += "; ~ cannot be told from the best by its images (95 %)"
     measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
     names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
     table = people_table("Chosen networks", ("id", "why", *names, *measured), caption)
     for choice in found.choices:
         key = choice.evaluation.arch.id
-        values = (float(choice.evaluation.objectives[name] or 0.0) for name in objectives)
+        row = choice.evaluation
         ends = [ends.get(key) for ends in found.measured.values() if ends]
         table.add_row(
-            key, choice.why, *(f"{v:,.0f}" if v > 1e4 else f"{v:.3f}" for v in values),
+            key, choice.why, *(_value(found, row, name) for name in objectives),
             *("-" if e is None else f"{e[1]:.4g} ({e[0]:.4g} to {e[2]:.4g})" for e in ends),
         )  # fmt: skip
     return table
+
+
+def _value(found: Offer, row: Evaluation, name: str) -> str:
+    value = float(row.objectives[name] or 0.0)
+    if name != "top1":
+        return f"{value:,.0f}" if value > 1e4 else f"{value:.3f}"
+    ends = f" ({row.top1_interval[0]:.1f} to {row.top1_interval[1]:.1f})" if row.top1_interval else ""
+    return f"{value:.2f}{ends}{' ~' if found.as_good(row) else ''}"
 
 
 def register(app: typer.Typer) -> None:

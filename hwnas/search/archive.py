@@ -22,10 +22,11 @@ import numpy as np
 
 from hwnas.search.problem import History
 from hwnas.space import Architecture, Genes
+from hwnas.wilson import wilson
 from profilers.errors import BadInput, FileProblem
 
 APPLICATION_ID = 0x68776E61  # "hwna", in the file's header
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `images`; it is read, and brought up to date where a run is continued
 OK, FAILED = "ok", "failed"
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -33,7 +34,7 @@ CREATE TABLE proposals (iteration INTEGER, position INTEGER, genes TEXT NOT NULL
                         surrogate TEXT, seconds REAL NOT NULL, PRIMARY KEY (iteration, position)) STRICT;
 CREATE TABLE evaluations (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,
                           status TEXT NOT NULL, arch TEXT NOT NULL, genes TEXT NOT NULL, objectives TEXT NOT NULL,
-                          error TEXT, seconds REAL NOT NULL) STRICT;
+                          error TEXT, seconds REAL NOT NULL, images INTEGER) STRICT;
 CREATE TABLE iterations (iteration INTEGER PRIMARY KEY, figures TEXT NOT NULL) STRICT;
 """
 
@@ -51,7 +52,10 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A row: `objectives` by name in their own units, top1 None where `status` is "failed" and `error` says why."""
+    """A row: `objectives` by name in their own units, top1 None where `status` is "failed" and `error` says why.
+
+    `images` that top1 is over; None where that is not known.
+    """
 
     number: int
     iteration: int
@@ -61,12 +65,21 @@ class Evaluation:
     objectives: Mapping[str, float | None]
     error: str | None
     seconds: float
+    images: int | None = None
+
+    @property
+    def top1_interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % interval of top1, in percent; None where the images are not known."""
+        top1 = self.objectives.get("top1")
+        return None if top1 is None or self.images is None else wilson(top1, self.images)
 
     def to_json(self) -> dict[str, Any]:
         """The row of `hwnas archive --format jsonl`."""
+        low, high = self.top1_interval or (None, None)
         return {
             "id": self.arch.id, "iteration": self.iteration, "status": self.status, "arch": self.arch.to_json(),
             "objectives": dict(self.objectives), "error": self.error, "seconds": self.seconds,
+            "images": self.images, "top1_low": low, "top1_high": high,
         }  # fmt: skip
 
 
@@ -110,14 +123,21 @@ class Archive:
     def add_evaluation(self, e: Evaluation) -> None:
         """One committed row."""
         row = (e.number, e.iteration, e.arch.id, e.status, json.dumps(e.arch.to_json()), json.dumps(e.genes),
-               json.dumps(dict(e.objectives), allow_nan=False), e.error, e.seconds)  # fmt: skip
+               json.dumps(dict(e.objectives), allow_nan=False), e.error, e.seconds, e.images)  # fmt: skip
         with self._transaction() as do:
-            do.execute("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            do.execute("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def add_iteration(self, iteration: int, figures: Mapping[str, Any]) -> None:
         """The figures of a finished iteration."""
         with self._transaction() as do:
             do.execute("INSERT INTO iterations VALUES (?, ?)", (iteration, json.dumps(dict(figures), allow_nan=False)))
+
+    def upgrade(self) -> None:
+        """Bring an archive of schema 1 up to date, before it is written to."""
+        if self._schema() == 1:
+            with self._transaction() as do:
+                do.execute("ALTER TABLE evaluations ADD COLUMN images INTEGER")
+                do.execute(f"PRAGMA user_version = {SCHEMA}")
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -136,8 +156,9 @@ class Archive:
 
     def evaluations(self, before: int | None = None) -> list[Evaluation]:
         """Rows in the order of the run, of iterations below `before`, or all."""
+        images = "NULL" if self._schema() == 1 else "images"
         rows = self._read(
-            "SELECT number, iteration, status, arch, genes, objectives, error, seconds FROM evaluations "
+            f"SELECT number, iteration, status, arch, genes, objectives, error, seconds, {images} FROM evaluations "
             "WHERE iteration < ? ORDER BY number", 2**31 if before is None else before,
         )  # fmt: skip
         return [_evaluation(row) for row in rows]
@@ -153,6 +174,9 @@ class Archive:
         """The figures of the finished iterations, in order."""
         rows = self._read("SELECT iteration, figures FROM iterations ORDER BY iteration")
         return [{"iteration": k, **json.loads(figures)} for k, figures in rows]
+
+    def _schema(self) -> int:
+        return int(self._read("PRAGMA user_version")[0][0])
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         with _translated(self.path):
@@ -192,8 +216,8 @@ def open_archive(path: Path) -> Archive:
         connection = sqlite3.connect(path)
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise BadInput(f"{path} is a database, but not an archive of hwnas", "the archive.sqlite of a run")
-        if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) != SCHEMA:
-            raise BadInput(f"{path} has schema {schema}", f"schema {SCHEMA}", "the version of hwnas that wrote it")
+        if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) not in (1, SCHEMA):
+            raise BadInput(f"{path} has schema {schema}", f"schema 1 or {SCHEMA}", "the version of hwnas that wrote it")
         if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
             raise BadInput(f"{path} is damaged: {found}", remedy="a copy of it, or a new run")
     return Archive(path, connection)
@@ -211,7 +235,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _evaluation(row: Sequence[Any]) -> Evaluation:
-    number, iteration, status, arch, genes, objectives, error, seconds = row
+    number, iteration, status, arch, genes, objectives, error, seconds, images = row
     value = json.loads(arch)
     made = Architecture(tuple(value["d"]), tuple(value["ks"]), tuple(value["e"]), value["r"])
-    return Evaluation(number, iteration, status, made, tuple(json.loads(genes)), json.loads(objectives), error, seconds)
+    values = json.loads(objectives)
+    return Evaluation(number, iteration, status, made, tuple(json.loads(genes)), values, error, seconds, images)

@@ -42,6 +42,7 @@ def _flat(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
         "id": value["id"], "iteration": value["iteration"], "status": value["status"], **value["objectives"],
         "arch": json.dumps(value["arch"]), "space": value["space"], "classes": value["classes"],
         "error": value["error"], "seconds": value["seconds"],
+        **{name: value[name] for name in ("images", "top1_low", "top1_high")},
     }  # fmt: skip
 
 

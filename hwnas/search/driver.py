@@ -98,4 +98,6 @@ def _row(run: Run, k: int, item: Proposed, arch: Architecture, outcome: Outcome)
     looked_up = {name: float(values[0]) for name, values in run.problem.values(np.array([item.genes])).items()}
     objectives = {name: outcome.top1 if name == "top1" else looked_up[name] for name in run.problem.objectives}
     status = FAILED if outcome.error else OK
-    return Evaluation(item.number, k, status, arch, item.genes, objectives, outcome.error, outcome.seconds)
+    return Evaluation(
+        item.number, k, status, arch, item.genes, objectives, outcome.error, outcome.seconds, outcome.images
+    )

@@ -47,6 +47,8 @@ class ExecutorSettings:
 class Outcome:
     """What became of the architecture at `index`: top1 in percent, or an error; `seconds` that its evaluation took.
 
+    `images` that top1 is over, where that is known.
+
     Where a worker died, the seconds count from when the network was handed out.
     """
 
@@ -54,6 +56,7 @@ class Outcome:
     top1: float | None
     error: str | None
     seconds: float
+    images: int | None = None
 
 
 class Executor(ABC):
@@ -117,7 +120,7 @@ def start(config: Config, folder: Path | None = None) -> Executor:
 def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
     """A worker's answer as an outcome; BadInput if the source cannot be used."""
     worker.check_open(answer)
-    return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"])
+    return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"], answer.get("images"))
 
 
 def source_text(config: Config, folder: Path | None = None) -> str:

@@ -36,6 +36,7 @@ class Keeping:
 
     def __init__(self, source: Keeps, folder: Path) -> None:
         self.source, self.folder = source, folder
+        self.images: int | None = getattr(source, "images", None)
 
     def evaluate(self, arch: Architecture) -> float:
         """As of the source."""

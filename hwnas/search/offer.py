@@ -20,8 +20,9 @@ from hwnas.onnx_writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.limits import beyond, ends
 from hwnas.search.problem import Problem
-from hwnas.search.select import Choice, check_choice, choose, select
+from hwnas.search.select import Choice, check_choice, choose, select, within
 from hwnas.space import SearchSpace
+from hwnas.wilson import alike, optimistic
 from lut import LatencyTable
 from lut.bench import open_bench
 from lut.verify import check_fingerprint, require_fingerprint
@@ -39,11 +40,27 @@ Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
 
 @dataclass
 class Offer:
-    """The networks chosen, what was measured for that (by objective and id), and what else is to be said."""
+    """The networks chosen, what was measured for that (by objective and id), and what else is to be said.
+
+    `best` is the most accurate of the networks that were chosen from; `alike` of them cannot be told from it.
+    """
 
     choices: list[Choice] = field(default_factory=list)
     measured: dict[str, dict[str, Ends]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    best: Evaluation | None = None
+    alike: int = 0
+
+    def judge(self, pool: Sequence[Evaluation]) -> None:
+        """Note the best of the networks that were chosen from, and a warning if it is the luckiest of many."""
+        self.best = max(pool, key=_top1, default=None)
+        self.alike = sum(self.as_good(row) for row in pool)
+        if self.best and (line := optimistic(_top1(self.best), self.best.images, self.alike)):
+            self.notes.append(line)
+
+    def as_good(self, row: Evaluation) -> bool:
+        """Whether its top-1 cannot be told from the best one's."""
+        return self.best is not None and alike(_top1(self.best), _top1(row), row.images)
 
     def to_json(self, choice: Choice, problem: Problem) -> dict[str, Any]:
         """A choice, with what was measured of it."""
@@ -53,7 +70,12 @@ class Offer:
             for name, ends in self.measured.items()
             if key in ends
         }
-        return choice.to_json(problem) | ({"measured": found} if found else {})
+        told = {"tied_with_best": self.as_good(choice.evaluation)}
+        return choice.to_json(problem) | told | ({"measured": found} if found else {})
+
+
+def _top1(row: Evaluation) -> float:
+    return float(row.objectives.get("top1") or 0.0)
 
 
 def of_run(
@@ -75,7 +97,9 @@ def of_run(
     """
     rows, limits = run.archive.evaluations(), budget or {}
     if optimistic:
-        return Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
+        found = Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
+        found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))
+        return found
     tables = {name: lut.load(path) for name, path in run.config.tables.items()}
     measure = measurer(run.problem, tables)
     return offer(run.problem, rows, tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
@@ -111,6 +135,7 @@ def offer(
         }
         if not any(unsure.values()):
             found.notes += ledger.left_out()
+            found.judge(pool)
             return found
         for name, networks in unsure.items():
             if networks:

@@ -115,6 +115,7 @@ def resume_run(folder: Path, config: Config) -> Run:
         run.archive.close()
         raise BadInput(f"{folder} was searched with another configuration: {'; '.join(differences)}",
                        "the same, or another search.iterations", "another --out")  # fmt: skip
+    run.archive.upgrade()
     return replace(run, config=replace(run.config, search=config.search))
 
 

@@ -39,8 +39,10 @@ class Choice:
         """With how each value was obtained."""
         row = self.evaluation
         obtained = {name: problem.objectives[name].obtained for name in row.objectives}
+        low, high = row.top1_interval or (None, None)
         return {"id": row.arch.id, **stated(row.arch, problem.space), "objectives": dict(row.objectives),
-                "obtained": obtained, "iteration": row.iteration, "why": self.why}  # fmt: skip
+                "obtained": obtained, "iteration": row.iteration, "why": self.why,
+                "images": row.images, "top1_low": low, "top1_high": high}  # fmt: skip
 
 
 def parse_budget(text: str, objectives: Mapping[str, Objective]) -> tuple[str, float]:
@@ -84,8 +86,8 @@ def select(
         BadInput: n below 1, both `prefer` and `knee`, or no network within the budget (says the nearest miss).
     """
     check_choice(n, prefer, knee)
-    within = _within(problem, rows, {**problem.budget, **(budget or {})})
-    return choose(problem, within, prefer=prefer, knee=knee, n=n)
+    inside = within(problem, rows, {**problem.budget, **(budget or {})})
+    return choose(problem, inside, prefer=prefer, knee=knee, n=n)
 
 
 def check_choice(n: int, prefer: Mapping[str, float] | None, knee: bool) -> None:
@@ -120,7 +122,8 @@ def front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
     return _front(problem, [row for row in rows if row.status == OK and not _misses(problem, row, problem.budget)])
 
 
-def _within(problem: Problem, rows: Sequence[Evaluation], budget: Mapping[str, float]) -> list[Evaluation]:
+def within(problem: Problem, rows: Sequence[Evaluation], budget: Mapping[str, float]) -> list[Evaluation]:
+    """The evaluated networks that keep limits by their values; BadInput if none does (says the nearest miss)."""
     done = [row for row in rows if row.status == OK]
     inside = [row for row in done if not _misses(problem, row, budget)]
     if inside:

@@ -37,13 +37,14 @@ def open_source(text: str) -> Accuracy:
 
 
 def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:
-    """{"top1" or "error", "seconds"}: a network that cannot be evaluated is a failure of that network.
+    """{"top1" and "images", or "error"; "seconds"}: a network that cannot be evaluated is a failure of that network.
 
     {"refused"} if the source as a whole cannot be used.
     """
     start = time.perf_counter()
     try:
-        found: dict[str, Any] = {"top1": _percentage(accuracy.evaluate(arch))}
+        top1 = _percentage(accuracy.evaluate(arch))
+        found: dict[str, Any] = {"top1": top1, "images": getattr(accuracy, "images", None)}
     except UnclearUnit as error:
         return {"refused": [error.got, error.allowed, error.remedy]}
     except Exception as problem:

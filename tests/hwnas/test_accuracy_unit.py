@@ -54,7 +54,8 @@ def test_a_function_is_trusted_once_it_has_answered_above_1():
 
 @pytest.mark.parametrize("options", [[], ["--workers", 2]])
 def test_a_search_by_fractions_ends_at_once_in_one_line(hwnas, folder, options):  # noqa: F811
-    (folder / "my_accuracy.py").write_text("def top1(arch):\n    return 0.75 + arch['r'] / 1000\n")
+    (folder / "my_shares.py").write_text("def top1(arch):\n    return 0.75 + arch['r'] / 1000\n")
+    options = ["--set", "accuracy=python:my_shares:top1", *options]
     code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "r", *options)
     assert code == 2 and out == "" and "Traceback" not in err
     assert [line for line in err.splitlines() if line.startswith("hwnas:") and 'unit = "fraction"' in line]

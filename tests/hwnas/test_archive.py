@@ -145,3 +145,34 @@ class TestExport:
     def test_other_formats(self, run):
         with pytest.raises(BadInput, match="jsonl, csv, parquet"):
             export([], "xml", SPACE)
+
+
+class TestImages:
+    def test_the_interval_is_wilsons_and_in_every_export(self, archive):
+        from dataclasses import replace
+
+        from scipy.stats import binomtest
+
+        archive.add_evaluation(replace(row(0, 100 * 44 / 48), images=48))
+        archive.add_evaluation(row(1, 90.0, seed=1))
+        known, unknown = (json.loads(line) for line in export(archive.evaluations(), "jsonl").splitlines())
+        expected = binomtest(44, 48).proportion_ci(0.95, method="wilson")
+        assert known["images"] == 48 and unknown["images"] is None and unknown["top1_low"] is None
+        assert (known["top1_low"], known["top1_high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
+        first = next(csv.DictReader(io.StringIO(export(archive.evaluations(), "csv").decode())))
+        assert float(first["top1_low"]) == pytest.approx(100 * expected.low) and first["images"] == "48"
+
+    def test_an_archive_made_before_is_read_and_continued(self, archive):
+        archive.add_evaluation(row(0))
+        archive.close()
+        with sqlite3.connect(archive.path) as plain:  # as version 1 made it
+            plain.execute("ALTER TABLE evaluations DROP COLUMN images")
+            plain.execute("PRAGMA user_version = 1")
+        plain.close()
+        with archives.open_archive(archive.path) as old:
+            assert old.evaluations() == [row(0)] and old.evaluations()[0].top1_interval is None
+            old.upgrade()
+            old.add_evaluation(row(1, seed=1))
+            assert old.evaluations() == [row(0), row(1, seed=1)]
+        with archives.open_archive(archive.path) as new:
+            assert len(new.evaluations()) == 2
