@@ -155,11 +155,11 @@ class TestImages:
 
         archive.add_evaluation(replace(row(0, 100 * 44 / 48), images=48))
         archive.add_evaluation(row(1, 90.0, seed=1))
-        known, unknown = (json.loads(line) for line in export(archive.evaluations(), "jsonl").splitlines())
+        known, unknown = (json.loads(line) for line in export(archive.evaluations(), "jsonl", SPACE).splitlines())
         expected = binomtest(44, 48).proportion_ci(0.95, method="wilson")
         assert known["images"] == 48 and unknown["images"] is None and unknown["top1_low"] is None
         assert (known["top1_low"], known["top1_high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
-        first = next(csv.DictReader(io.StringIO(export(archive.evaluations(), "csv").decode())))
+        first = next(csv.DictReader(io.StringIO(export(archive.evaluations(), "csv", SPACE).decode())))
         assert float(first["top1_low"]) == pytest.approx(100 * expected.low) and first["images"] == "48"
 
     def test_an_archive_made_before_is_read_and_continued(self, archive):
