@@ -47,5 +47,8 @@ class AccuracyTable:
         most = 1 if self._unit.unit == "fraction" else 100
         if not 0 <= top1 <= most:
             raise BadInput(f"{where}: top1 is {row['top1']!r}", f"a {self._unit.unit or 'percent'}, 0 to {most}")
+        for name, own in (("space", space.name), ("classes", str(space.classes))):
+            if (row.get(name) or own) != own:
+                raise BadInput(f"{where}: a network of {name} {row[name]}", f"{name} {own}, as is searched")
         key = row.get("id") or space.parse(parse_json(row.get("arch") or "", where)).id
         self._top1[key] = top1

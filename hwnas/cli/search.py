@@ -47,6 +47,8 @@ def search(
     folder = out or Path("runs") / config.stem
     runs.check(folder, wanted)  # what does not fit is said before anything is written
     with executors.start(wanted, folder) as started, runs.locked(folder), open_run(folder, wanted) as run:
+        notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note]
+        people().print("\n".join(notes), end="\n" if notes else "", markup=False, soft_wrap=True)
         ended = driver.search(run, started)
         emit(_figures(run) | {"ended_early": ended or None})
     if ended:

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from hwnas.accuracy.table import AccuracyTable
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut import save
 from profilers.base import Options
+from profilers.errors import BadInput
 from profilers.fake import Fake
 from tests.hwnas.test_cli_basics import call
 from tests.lut.test_classifier import with_widths
@@ -43,8 +45,8 @@ def run(capsys, tmp_path):
     (tmp_path / "accuracy_of_lines.py").write_text("def top1(arch):\n    return 50 + arch['r']\n")
     (tmp_path / "c.toml").write_text(CONFIG)
     save(with_widths(get_space("tiny", [12, 20])), tmp_path / "t.json")
-    code, _, _ = call(capsys, "search", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run"))
-    assert code == 0
+    code, _, err = call(capsys, "search", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run"))
+    assert code == 0 and "cpu_ms: classifier of 3 classes interpolated between 2 and 10" in err
     return tmp_path
 
 
@@ -123,6 +125,14 @@ def test_a_table_of_another_space_is_refused(run, capsys):
     (run / "lines.jsonl").write_text(json.dumps(found[0] | {"space": "mbv3"}) + "\n")
     code, out, err = call(capsys, "lut", "predict", str(run / "t.json"), "--archs", file)
     assert (code, out, err.count("\n")) == (2, "", 1) and "networks of space mbv3; allowed: tiny" in err
+
+
+def test_a_table_of_accuracies_of_other_networks_is_refused(run, capsys):
+    (run / "known.csv").write_text(call(capsys, "archive", str(run / "run"), "--format", "csv")[1])
+    assert AccuracyTable(run / "known.csv", SPACE)
+    for other, said in ((get_space("mbv3", classes=3), "space tiny"), (get_space("tiny"), "classes 3")):
+        with pytest.raises(BadInput, match=f"line 2: a network of {said}"):
+            AccuracyTable(run / "known.csv", other)
 
 
 def test_bare_lines_still_need_a_space(run, capsys):
