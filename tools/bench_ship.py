@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import lut
 from hwnas.compare import known, render
@@ -58,8 +57,7 @@ def say(**row: Any) -> None:
 
 def random_job(space: SearchSpace, arch: Architecture) -> Job:
     """A network with random weights, and activations of a trained one's size: some kernels feel it by some percent."""
-    network, seed = Network(space.layers(arch), arch), torch.Generator().manual_seed(0)
-    known.settle(network, torch.randn(4, space.in_channels, arch.r, arch.r, generator=seed))
+    network = known.settled(Network(space.layers(arch), arch), arch.r, space.in_channels)
     return Job(space, arch, network, "random", counted(space, arch), warnings=(RANDOM,))
 
 

@@ -68,9 +68,9 @@ class SupernetAccuracy:
         name = dataset or (provenance.dataset if provenance else None)
         if name is None:
             raise BadInput(f"{path} names no data set", "an option dataset", 'dataset = "NAME" in [evaluate]')
-        if calibration < 1 or min(views or 0, finetune_epochs, threads) < 0:
+        if calibration < 2 or min(views or 0, finetune_epochs, threads) < 0:
             got = f"calibration {calibration}, views {views}, finetune_epochs {finetune_epochs}, threads {threads}"
-            raise BadInput(got, "calibration 1 or more, the others 0 or more")
+            raise BadInput(got, "calibration 2 or more, the others 0 or more")
         check_least(0, finetune_lr=finetune_lr)
         self.dataset = get_dataset(name).with_channels(space.in_channels)
         self.space, self.group, self.recipe = space, Group(device=pick_device(device)), Recipe(precision=precision)

@@ -68,12 +68,15 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     """Accuracies before and after, for people."""
-    columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test")
-    table = people_table("Fine-tuned networks", columns, "top-1, %")
+    columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test", "recalibrated")
+    caption = "top-1, %; recalibrated: points of val that BatchNorm's own statistics made of training's averages"
+    table = people_table("Fine-tuned networks", columns, caption)
     for row in rows:
         values = (row[k] for k in ("val_top1_before", "val_top1", "test_top1_before", "test_top1"))
         texts = ("-" if value is None else f"{value:.2f}" for value in values)
-        table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts)
+        moved = row.get("recalibration")  # files of before have none
+        points = "-" if moved is None else f"{moved:+.2f}"
+        table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts, points)
     return table
 
 

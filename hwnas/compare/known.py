@@ -6,13 +6,14 @@ the size they have in a trained network (left at their start they may underflow 
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import tempfile
 import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.compare import paper
 from hwnas.compare.count import Counts, count
@@ -21,6 +22,8 @@ from profilers.files import read_bytes
 
 if TYPE_CHECKING:
     from torch import nn
+
+M = TypeVar("M", bound="nn.Module")
 
 DEFAULT = (
     "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b0", "efficientnet_b1",
@@ -110,29 +113,30 @@ def _known(name: str, source: str, network: nn.Module, size: int, batch: int, *s
 
 
 def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
-    """A torch network as ONNX, input "input" (batch, 3, size, size), BatchNorm as it is: runtimes fold it."""
+    """A torch network as ONNX, input "input" (batch, 3, size, size), BatchNorm as it is: runtimes fold it.
+
+    `network` itself is not touched: what is written is a copy of it, with statistics of noise (see `settled`).
+    """
     import torch
 
-    generator = torch.Generator().manual_seed(SEED)
-    settle(network, torch.randn(4, 3, size, size, generator=generator))
+    network = settled(network, size, 3)
     folder = tempfile.TemporaryDirectory(prefix="hwnas-known-")
     with folder as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter through TorchScript is deprecated; the newer needs onnxscript
         torch.onnx.export(
-            network.eval(), (torch.zeros(batch, 3, size, size),), f"{place}/m.onnx", dynamo=False, opset_version=OPSET,
+            network, (torch.zeros(batch, 3, size, size),), f"{place}/m.onnx", dynamo=False, opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=True,
             input_names=["input"], output_names=["logits"],
         )  # fmt: skip
         return read_bytes(Path(place) / "m.onnx")
 
 
-def settle(network: nn.Module, images: Any) -> None:
-    """BatchNorm's running statistics become those of `images`; the network is left in evaluation mode."""
+def settled(network: M, size: int, channels: int) -> M:
+    """A copy on the CPU, in evaluation mode, whose BatchNorm has the statistics of four images of seeded noise."""
     import torch
 
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-    with torch.no_grad():
-        network.train()(images)
-    network.eval()
+    from hwnas.nets.statistics import take_statistics
+
+    copied = copy.deepcopy(network).cpu()
+    take_statistics(copied, [torch.randn(4, channels, size, size, generator=torch.Generator().manual_seed(SEED))])
+    return copied

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from hwnas.data.decode import REDUCTIONS, Size
+from hwnas.data.picture import centre
 
 Row = NDArray[np.float64]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -57,10 +58,7 @@ class Centre:
 
     def apply(self, image: Image.Image, size: Size) -> Image.Image:
         """As torchvision's Resize and CenterCrop."""
-        r, short = self.resolution, math.ceil(self.resolution / self.keep)
-        width, height = (int(short * side / min(image.size)) for side in image.size)
-        left, top = round((width - r) / 2), round((height - r) / 2)
-        return image.resize((width, height), _BILINEAR).crop((left, top, left + r, top + r))
+        return centre(image, self.resolution, self.keep)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,13 @@ import PIL
 from PIL import Image
 
 from hwnas.cache import cache_folder
+from hwnas.data import picture
 from hwnas.data.decode import REDUCTIONS, Damaged, read_image
 from hwnas.data.images import FileDataset, Listing, Preparation
 from hwnas.data.loader import in_threads
 from hwnas.data_reference import Reference
 from profilers.errors import BadInput, HwnasError
-from profilers.files import read_json, write_json
+from profilers.files import read_bytes, read_json, sha256, write_json
 from profilers.progress import track
 
 CHECKED_AHEAD = 50_000
@@ -52,7 +54,7 @@ def open_files(
     damaged = dict(strays or {})
     files = [name for listing in listings.values() for name in listing.files]
     if reference.damaged == "skip" or len(files) <= CHECKED_AHEAD:
-        damaged |= find_damaged(reference.name, root, files)
+        damaged |= find_damaged(reference, root, files)
     if damaged and reference.damaged == "fail":
         skip = replace(reference, damaged="skip")
         raise BadInput(_sentence(root, damaged), "intact images", f'remove them, or dataset = "{skip}"')
@@ -77,16 +79,17 @@ def _without(listing: Listing, damaged: Mapping[str, str], split: str, class_nam
     return kept
 
 
-def find_damaged(name: str, root: Path, files: Sequence[str]) -> dict[str, str]:
-    """Damaged files, and what is wrong with each; `name` is that of the data set, for the progress bar."""
-    path = cache_folder() / "checked" / f"{_state(root, files)}.json"
+def find_damaged(reference: Reference, root: Path, files: Sequence[str]) -> dict[str, str]:
+    """Damaged files of a data set in `root`, and what is wrong with each."""
+    white = reference.white or None
+    path = cache_folder() / "checked" / f"{_state(root, files, white)}.json"
     with suppress(HwnasError):
         known = read_json(path)
         if isinstance(known, dict) and known.keys() <= set(files):
             return {str(k): str(v) for k, v in known.items()}
     found = {}
-    with track(len(files), f"checking the images of {name}") as bar:
-        for file, reason in zip(files, in_threads(_look, (root / f for f in files)), strict=True):
+    with track(len(files), f"checking the images of {reference.name}") as bar:
+        for file, reason in zip(files, in_threads(partial(_look, white), (root / f for f in files)), strict=True):
             if reason:
                 found[file] = reason
             bar.advance()
@@ -95,18 +98,19 @@ def find_damaged(name: str, root: Path, files: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _look(path: Path) -> str:
+def _look(white: float | None, path: Path) -> str:
     """What is wrong with an image, "" if nothing is."""
     try:
-        read_image(path, lambda _: REDUCTIONS[0])
+        read_image(path, lambda _: REDUCTIONS[0], white)
     except Damaged as error:
         return str(error)
     return ""
 
 
-def _state(root: Path, files: Sequence[str]) -> str:
+def _state(root: Path, files: Sequence[str], white: float | None) -> str:
     """A digest of names, sizes, times of change, and of what decodes them."""
-    digest = hashlib.sha256(f"{PIL.__version__} {Image.MAX_IMAGE_PIXELS} {root}\n".encode(errors="surrogateescape"))
+    decoder = f"{PIL.__version__} {Image.MAX_IMAGE_PIXELS} {sha256(read_bytes(Path(picture.__file__)))} {white}"
+    digest = hashlib.sha256(f"{decoder} {root}\n".encode(errors="surrogateescape"))
     for name in files:
         path = root / name
         facts = (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else None

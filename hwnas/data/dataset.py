@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.data.loader import Plan, ahead
+from hwnas.data.splits import Keys, Order, keyed_order, keys_of
 from profilers.errors import BadInput
 
 SPLITS = ("train", "val", "test")
@@ -37,6 +38,7 @@ class Dataset(ABC):
     views: int = 0  # distorted copies of each validation image that a search judges beside the image itself
     splits: tuple[str, ...] = SPLITS
     crop: float = 1.0  # part of the resized shorter side that evaluation keeps, in the centre
+    white: float | None = None  # the value of white in files of more than 8 bits, where the files do not say
     lazy: bool = False  # whether images are read from disk as they are asked for
     left_out: Mapping[str, str] = {}  # damaged images that were left out, and what is wrong with them
 
@@ -71,7 +73,7 @@ class Dataset(ABC):
         return len(self.labels(split))
 
     def images(self, split: str, resolution: int, count: int | None = None) -> Tensor:
-        """(n, C, r, r): all images of a split, or the first `count` of its fixed random order."""
+        """(n, C, r, r): all images of a split as they are listed, or `sample` of them."""
         return self.batch(split, self._order(split, count), resolution)[0]
 
     def batches(
@@ -82,11 +84,23 @@ class Dataset(ABC):
         parts = (order[i : i + size] for i in range(0, len(order), size))
         return ahead(self, split, (Plan(part, resolution) for part in parts))
 
-    def _order(self, split: str, count: int | None) -> NDArray[np.int64]:
-        order = np.arange(self.size(split))
-        if count is not None and count < len(order):
-            order = np.sort(np.random.default_rng(0).permutation(order)[:count])
-        return order
+    def sample(self, split: str, count: int) -> Order:
+        """Indices of `count` images of a split (all, if it has no more), the same ones in every run.
+
+        Any consecutive ones of them have the classes in nearly the split's proportions, and neither the choice nor the
+        order depends on how the images are listed.
+        """
+        orders: dict[str, Order] = vars(self).setdefault("_orders", {})
+        if split not in orders:
+            orders[split] = keyed_order(self.labels(split).numpy(), self.keys(split))
+        return orders[split][:count]
+
+    def keys(self, split: str) -> Keys:
+        """(n,) a number of each image; of its place in the split, where a subclass knows nothing better."""
+        return keys_of(str(i).encode() for i in range(self.size(split)))
+
+    def _order(self, split: str, count: int | None) -> Order:
+        return np.arange(self.size(split)) if count is None else self.sample(split, count)
 
     def _unknown(self, split: str) -> BadInput:
         hint = "add a folder test, with the same classes" if split == "test" else ""
@@ -144,6 +158,10 @@ class MemoryDataset(Dataset):
         if split not in self._labels:
             raise self._unknown(split)
         return self._labels[split]
+
+    def keys(self, split: str) -> Keys:
+        """(n,) a number of each image, by its pixels."""
+        return keys_of(image.tobytes() for image in self._images[split].numpy())
 
     def batch(
         self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from hwnas.data.augment import Augment, Centre, PadCrop, RandomResizedCrop, View
 from hwnas.data.dataset import Dataset, Indices
 from hwnas.data.decode import Damaged, read_image
 from hwnas.data.loader import in_threads
+from hwnas.data.picture import normalised, pixels
+from hwnas.data.splits import Keys, keys_of
 from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
@@ -58,7 +61,7 @@ class ColourDataset(Dataset):
     ) -> None:
         self.reference, self.preparation = reference, preparation
         self.class_names, self.splits = tuple(class_names), tuple(labels)
-        self.crop = preparation.crop
+        self.crop, self.white = preparation.crop, reference.white or None
         self._labels = {split: torch.from_numpy(np.asarray(values, np.int64)) for split, values in labels.items()}
         self._set_channels(reference.channels or 3)
 
@@ -85,11 +88,6 @@ class ColourDataset(Dataset):
             raise self._unknown(split)
         return self._labels[split]
 
-    def _normalise(self, images: Tensor) -> Tensor:
-        """(n, C, r, r), contiguous, of values 0..1."""
-        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
-        return ((images - mean) / std).contiguous()
-
 
 class ArrayDataset(ColourDataset):
     """Small images, (n, 3, h, w) uint8 by split, all of them in memory; shifted and mirrored in training."""
@@ -105,6 +103,10 @@ class ArrayDataset(ColourDataset):
         super().__init__(reference, labels, class_names, preparation)
         self._images = {split: torch.from_numpy(np.ascontiguousarray(values)) for split, values in images.items()}
 
+    def keys(self, split: str) -> Keys:
+        """(n,) a number of each image, by its pixels."""
+        return keys_of(image.tobytes() for image in self._images[split].numpy())
+
     def batch(
         self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -118,7 +120,8 @@ class ArrayDataset(ColourDataset):
             images = (images * torch.tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
         size = (resolution, resolution)
         images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        return self._normalise(images), labels
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        return ((images - mean) / std).contiguous(), labels
 
 
 def _shift(images: Tensor, rows: NDArray[np.float64]) -> Tensor:
@@ -163,6 +166,10 @@ class FileDataset(ColourDataset):
         self.root, self.left_out = root, left_out
         self._files = {split: listing.files for split, listing in listings.items()}
 
+    def keys(self, split: str) -> Keys:
+        """(n,) a number of each image, by its file's name."""
+        return keys_of(os.fsencode(name) for name in self._files[split])
+
     def batch(
         self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -173,16 +180,14 @@ class FileDataset(ColourDataset):
             recipe = self.preparation.augment
             views = [recipe.view(row, resolution) for row in augment.random((len(indices), recipe.numbers))]
         work = zip((files[i] for i in indices), views, strict=True)
-        pixels = np.stack(list(in_threads(self._read, work)))  # (n, r, r, C) uint8
-        return self._normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255), labels
+        values = np.stack(list(in_threads(self._read, work)))  # (n, r, r, C) uint8
+        return torch.from_numpy(normalised(values, self.mean, self.std)), labels
 
     def _read(self, item: tuple[str, View]) -> NDArray[np.uint8]:
         name, view = item
         try:
-            image, size = read_image(self.root / name, view.reduction)
+            image, size = read_image(self.root / name, view.reduction, self.white)
         except Damaged as error:
             remedy = f'remove it, or dataset = "{replace(self.reference, damaged="skip")}"'
             raise BadInput(f"damaged image {self.root / name}: {error}", "an intact one", remedy) from error
-        image = view.apply(image, size)
-        pixels = np.asarray(image if self.in_channels == 3 else image.convert("L"))
-        return pixels.reshape(*pixels.shape[:2], self.in_channels)
+        return pixels(view.apply(image, size), self.in_channels)

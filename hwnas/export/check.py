@@ -52,13 +52,16 @@ def logits_of(session: Session, images: Floats) -> Floats:
 
 
 def torch_logits(network: nn.Module, images: Floats) -> Floats:
-    """(n, classes) of the torch network for (n, C, r, r)."""
+    """(n, classes) of the torch network for (n, C, r, r), in evaluation mode; it is left in its own."""
     import torch
 
-    with torch.inference_mode():
+    from hwnas.nets.network import evaluating
+
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    with evaluating(network), torch.inference_mode():
         starts = range(0, len(images), TOGETHER)
-        parts = [network.eval()(torch.from_numpy(images[i : i + TOGETHER])) for i in starts]
-    logits: Floats = torch.cat(parts).numpy()
+        parts = [network(torch.from_numpy(images[i : i + TOGETHER]).to(device)) for i in starts]
+    logits: Floats = torch.cat(parts).cpu().numpy()
     return logits
 
 

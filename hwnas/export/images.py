@@ -6,6 +6,7 @@ images (n, C, r, r) float32, normalised as the network wants them
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.export.check import Floats
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 CALIBRATION, HELD_OUT = 256, 512
 FEWEST = 8
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def of_dataset(dataset: Dataset, size: int) -> Calibration:
 def of_path(path: Path, preprocessing: Mapping[str, Any]) -> Calibration:
     """The user's: a folder of image files, or an .npz whose "images" are (n, C, r, r), normalised already.
 
-    Every fourth is held out.
+    Which of them set the ranges and which are held out (a quarter or more) does not depend on their order: a folder is
+    sampled folder by folder in proportion, for those are usually the classes.
 
     Raises:
         BadInput: fewer than eight images, another shape, or a file that is no image.
@@ -52,8 +53,8 @@ def of_path(path: Path, preprocessing: Mapping[str, Any]) -> Calibration:
     images = _array(path, preprocessing) if path.suffix == ".npz" else _folder(path, preprocessing)
     if len(images) < FEWEST:
         raise BadInput(f"{len(images)} calibration images in {path}", f"{FEWEST} or more, some hundred are good")
-    held = np.arange(len(images)) % 4 == 3
-    return Calibration(images[~held][:CALIBRATION], images[held][:HELD_OUT], f"images of {path}")
+    count = min(CALIBRATION, len(images) - len(images) // 4)
+    return Calibration(images[:count], images[count : count + HELD_OUT], f"{count} images of {path}")
 
 
 def _array(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
@@ -65,33 +66,38 @@ def _array(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
         raise BadInput(f'{path} has no array "images": {error}', f"(n, {shape[0]}, {shape[1]}, {shape[2]})") from error
     if images.ndim != 4 or images.shape[1:] != shape or not np.isfinite(images).all():
         raise BadInput(f"images of shape {images.shape} in {path}", f"(n, {shape[0]}, {shape[1]}, {shape[2]}), finite")
-    return images
+    chosen: Floats = images[_sample([image.tobytes() for image in images], np.zeros(len(images), np.int64))]
+    return chosen
 
 
 def _folder(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
+    from hwnas.data.decode import SUFFIXES
+
     if not path.is_dir():
         raise BadInput(f"{path} is no folder", "a folder of images, or an .npz")
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-    chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(len(files), 2 * CALIBRATION)).astype(int)]
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    names = [os.fsencode(p.relative_to(path)) for p in files]
+    folders = np.unique([str(p.parent) for p in files], return_inverse=True)[1]
     shape = (0, preprocessing["channels"], preprocessing["size"], preprocessing["size"])
-    return np.stack([_read(p, preprocessing) for p in chosen]) if chosen else np.zeros(shape, np.float32)
+    images = [_read(files[i], preprocessing) for i in _sample(names, folders)]
+    return np.concatenate([np.zeros(shape, np.float32), *images])
+
+
+def _sample(contents: list[bytes], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """As many indices as are used, by what the images are and not by their order."""
+    from hwnas.data.splits import keyed_order, keys_of
+
+    return keyed_order(labels, keys_of(contents))[: CALIBRATION + HELD_OUT]
 
 
 def _read(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
-    """One image as `run.py` prepares it."""
+    """(1, C, r, r): one image as `run.py` prepares it."""
+    from hwnas.data.picture import Damaged, prepare
+
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise EngineUnavailable(
-            "Pillow is not installed, so images cannot be read", remedy="pip install pillow"
-        ) from error
-    size, channels = preprocessing["size"], preprocessing["channels"]
-    try:
-        with Image.open(path) as file:
-            image = file.convert(preprocessing["mode"])
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR, preprocessing["bleed"])
-    except (UnidentifiedImageError, OSError) as error:
-        raise BadInput(f"{path} is no image: {error}", ", ".join(SUFFIXES)) from error
-    pixels = np.asarray(image, np.float32).reshape(size, size, channels) / 255
-    normal = (pixels - np.array(preprocessing["mean"])) / np.array(preprocessing["std"])
-    return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
+        found: Floats = prepare(path, preprocessing)
+    except Damaged as error:
+        raise BadInput(f"{path} is no image to calibrate with: {error}", "an intact one", "remove it") from error
+    except OSError as error:
+        raise FileProblem(f"cannot read {path}: {error.strerror}", remedy="check the disk and permissions") from error
+    return found

@@ -1,14 +1,19 @@
 """`run.py` of an exported folder: classifies an image with nothing but the runtime, numpy and Pillow.
 
-Preprocessing and labels are those of the datasheet beside it. They are the ONNX model's metadata too (`preprocessing`
+It prepares an image with the very lines that training and validation prepare theirs with (`hwnas.data.picture`), by the
+preprocessing and labels of the datasheet beside it. They are the ONNX model's metadata too (`preprocessing`
 and `labels`, JSON), for whoever has the model alone.
 """
 
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+PICTURE = Path(__file__).parents[1] / "data" / "picture.py"  # its text is a part of every run.py
 
 
 class Loader(NamedTuple):
@@ -23,7 +28,8 @@ class Loader(NamedTuple):
 _ORT_SESSION = """\
 options = ort.SessionOptions()
 options.intra_op_num_threads = {threads}
-session = ort.InferenceSession(here / %s, options, providers=["CPUExecutionProvider"])"""
+model = here / %s
+session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])"""
 _ORT_CALL = 'session.run(None, {"input": images})[0]'
 
 ORT = Loader("onnxruntime", "numpy as np, onnxruntime as ort", _ORT_SESSION % '"model.onnx"', _ORT_CALL)
@@ -68,23 +74,54 @@ TRT, TRT_RTX = (
     for package in ("tensorrt", "tensorrt_rtx")
 )  # fmt: skip
 
-_SCRIPT = '''\
-"""Classify an image: python run.py IMAGE. Needs {needs}, numpy and Pillow."""
-import json, pathlib, sys, {imports}
-from PIL import Image, ImageOps
+_HEAD = '''\
+"""Classify an image: python run.py IMAGE. Needs {needs}, numpy and Pillow.
 
-here = pathlib.Path(__file__).parent
-sheet = json.loads((here / "datasheet.json").read_text())
-how = sheet["preprocessing"]
-for line in sheet["warnings"]: print("warning:", line, file=sys.stderr)
+`prepare(path, how)` is what an image must go through:
+
+'''
+
+_TAIL = '''\
+
+import json, pathlib, sys
+
+
+def stop(why):
+    """One line, as a program that calls this one expects it."""
+    print("run.py:", " ".join(str(why).split()) or type(why).__name__, file=sys.stderr)
+    sys.exit(2)
+
+
+def main(path):
+    """The likeliest five classes of an image file."""
+    try:
+        here = pathlib.Path(__file__).parent
+        sheet = json.loads((here / "datasheet.json").read_text())
+        how, warnings = sheet["preprocessing"], sheet.get("warnings", [])
+        image = prepare(path, how)
+    except Damaged as error:
+        stop(f"{{path}}: {{error}}")
+    except OSError as error:
+        stop(error)
+    except (ValueError, LookupError, TypeError) as error:
+        stop(f"datasheet.json is damaged: {{error!r}}")
+    for line in warnings:
+        print("warning:", line, file=sys.stderr)
+    try:
+        import {imports}
+
 {load}
+        images = np.repeat(image, {batch}, 0)  # as many as the engine takes
+        logits = {call}[0]
+    except Exception as error:  # each runtime has its own
+        stop(f"the engine cannot be run: {{error}}")
+    shares = np.exp(logits - np.logaddexp.reduce(logits))
+    for i in shares.argsort()[::-1][:5]:
+        print(f"{{how['labels'][i]}}: {{100 * shares[i]:.1f}} %")
 
-image = ImageOps.fit(Image.open(sys.argv[1]).convert(how["mode"]), [how["size"]] * 2, Image.BILINEAR, how["bleed"])
-pixels = (np.asarray(image).reshape(*image.size, -1) / 255 - how["mean"]) / how["std"]
-images = np.array([pixels.transpose(2, 0, 1)] * {batch}, np.float32)  # as many as the engine takes
-logits = {call}[0]
-shares = np.exp(logits - np.logaddexp.reduce(logits))
-print(*(f"{{how['labels'][i]}}: {{100 * shares[i]:.1f}} %" for i in shares.argsort()[::-1][:5]), sep="\\n")
+
+if __name__ == "__main__":
+    main(sys.argv[1]) if len(sys.argv) == 2 else stop(f"{{len(sys.argv) - 1}} arguments; python run.py IMAGE")
 '''
 
 _SNIPPET = """\
@@ -103,7 +140,9 @@ def script(loader: Loader, batch: int, **values: Any) -> str:
         batch: images a run.
         values: what its `load` has in braces.
     """
-    return _filled(_SCRIPT, loader, values, batch=batch)
+    inside = loader._replace(load=textwrap.indent(loader.load, " " * 8))
+    _, _, picture = PICTURE.read_text(encoding="utf-8").partition('"""')
+    return _filled(_HEAD, loader, values) + picture + _filled(_TAIL, inside, values, batch=batch)
 
 
 def snippet(loader: Loader, shape: tuple[int, ...], **values: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,20 +73,22 @@ def within(low: float | None, high: float | None, ms: float) -> bool | None:
 
 def preprocessing(job: Job) -> dict[str, Any]:
     """What an image must go through, and what the outputs mean."""
-    data, channels = job.dataset or job.input, job.space.in_channels
+    data, channels, r = job.dataset or job.input, job.space.in_channels, job.arch.r
     crop = data.crop if data else 1.0
-    part = "" if crop == 1 else f", its centre {100 * crop:.4g} %"
     unknown = "" if data else "; no data set is known: not normalised, classes by number"
     return {
         "layout": "NCHW, float32",
-        "size": job.arch.r,
+        "size": r,
         "channels": channels,
         "mode": "L" if channels == 1 else "RGB",
         "mean": list(data.mean) if data else [0.0] * channels,
         "std": list(data.std) if data else [1.0] * channels,
+        "resize": math.ceil(r / crop),
         "crop": crop,
-        "bleed": (1 - crop) / 2,
-        "note": f"the largest square in the middle of the image{part}, resized bilinearly with antialiasing; "
-        f"values 0 to 1, then (value - mean) / std{unknown}",
+        "interpolation": "bilinear, antialiased",
+        "white": job.dataset.white if job.dataset else None,
+        "note": f"turned upright by EXIF, transparency dropped, 8 bits a colour; the shorter side resized to "
+        f"{math.ceil(r / crop)} px and the central {r} x {r} cut out; values 0 to 1, then (value - mean) / std; run.py "
+        f"has these steps{unknown}",
         "labels": list(data.class_names) if data else [str(i) for i in range(job.space.classes)],
     }

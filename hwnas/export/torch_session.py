@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import warnings
@@ -21,7 +22,7 @@ COMPILERS = ("g++", "c++", "clang++")  # one of which torch.compile needs on a C
 
 
 class TorchSession(Session):
-    """A network in evaluation mode on a bound input, without gradients.
+    """A copy of a network in evaluation mode on a bound input, without gradients.
 
     Args:
         network: (N, C, r, r) to (N, classes).
@@ -40,7 +41,8 @@ class TorchSession(Session):
 
         self.torch, self.threads, self.input_shape = torch, threads, input_shape
         self.images = torch.from_numpy(np.random.default_rng(0).standard_normal(input_shape, dtype=np.float32))
-        self.network = _compiled(network.eval()) if compiled else network.eval()
+        copied = copy.deepcopy(network).cpu().eval()
+        self.network = _compiled(copied) if compiled else copied
         try:
             with _quiet():
                 self.run()

@@ -10,7 +10,8 @@ Source: MobileNetV3 (Howard et al. 2019), sections 3 and 5; once-for-all's MBInv
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -123,6 +124,18 @@ class Network(nn.Module):
         return x
 
 
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """The network is in evaluation mode inside the block; afterwards every module is in the mode in which it was."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 def init_weights(model: nn.Module, seed: int) -> None:
     """He's normal initialisation by fan-out for convolutions, uniform for the classifier, as once-for-all's."""
     generator = torch.Generator().manual_seed(seed)
@@ -156,12 +169,15 @@ def fold(network: Network) -> Folded:
 
 
 def _fold_one(unit: ConvNorm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    weight, norm = unit.conv.weight.detach().double(), unit.norm
+    weight, norm = unit.conv.weight.detach().cpu().double(), unit.norm
     zeros = torch.zeros(len(weight), dtype=torch.float64)
-    bias = zeros if unit.conv.bias is None else unit.conv.bias.detach().double()
+    bias = zeros if unit.conv.bias is None else unit.conv.bias.detach().cpu().double()
     if norm is not None:
         assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
+        gamma, beta, mean, var = (
+            t.detach().cpu().double() for t in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        )
+        scale = gamma / (var + norm.eps).sqrt()
         weight = weight * scale[:, None, None, None]
-        bias = norm.bias.detach().double() + (bias - norm.running_mean.double()) * scale
+        bias = beta + (bias - mean) * scale
     return weight.float().numpy(), bias.float().numpy()

@@ -3,43 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwnas.data import Dataset
+from hwnas.data import Dataset, Plan, ahead
+from hwnas.nets.statistics import take_statistics
 from hwnas.train.optimise import Diverged
 
 BATCH = 128
 CALIBRATION = 512  # training images for BatchNorm statistics
+JUDGED = 2000  # validation images, at most, that tell how far a recalibration moved the accuracy
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # images (n, C, r, r) and labels (n,)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Top-1 (%) on `images` of the validation split before and after a recalibration; None: no numbers came out."""
+
+    before: float | None
+    after: float | None
+    images: int
+
+    @property
+    def points(self) -> float | None:
+        """Of top-1 that were gained."""
+        return None if self.before is None or self.after is None else round(self.after - self.before, 2)
+
+    def __str__(self) -> str:
+        before, after = ("no number" if x is None else f"{x:.2f} %" for x in (self.before, self.after))
+        return f"which moved top-1 from {before} to {after} on {self.images} validation images"
+
+
 def calibration_batches(dataset: Dataset, resolution: int, count: int = CALIBRATION) -> Batches:
-    """`count` training images, the same ones each time."""
-    return dataset.batches("train", resolution, BATCH, count)
+    """`count` training images, the same ones each time, in batches of nearly one size and one mixture of classes."""
+    order = dataset.sample("train", count)
+    parts = np.array_split(order, max(1, round(len(order) / BATCH)))
+    return ahead(dataset, "train", (Plan(part, resolution) for part in parts))
 
 
-@torch.no_grad()
 def recalibrate(network: nn.Module, batches: Batches) -> None:
-    """Set BatchNorm's running statistics to the averages over the batches.
+    """Set BatchNorm's running statistics to those of the images, whatever their batches' sizes.
 
     A network inherits statistics that were gathered over many networks; they must be its own (NSGANetV2, section 4;
     once-for-all's `set_running_statistics`). The network is left in evaluation mode.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    before, device = [norm.momentum for norm in norms], _device(network)
-    network.eval()  # dropped branches would change the statistics
-    for norm in norms:
-        norm.train()
-    for index, (images, _) in enumerate(batches):
-        for norm in norms:
-            norm.momentum = 1 / (index + 1)  # running averages become the average over all batches
-        network(images.to(device))
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
-    network.eval()
+    take_statistics(network, (images for images, _ in batches))
+
+
+def recalibrate_on(network: nn.Module, dataset: Dataset, resolution: int) -> Moved:
+    """Recalibrate on training images, and see what that did to the accuracy on (some) validation images."""
+    before = _judged(network, dataset, resolution)
+    recalibrate(network, calibration_batches(dataset, resolution))
+    after = _judged(network, dataset, resolution)
+    return Moved(before, after, min(JUDGED, dataset.size("val")))
+
+
+def _judged(network: nn.Module, dataset: Dataset, resolution: int) -> float | None:
+    try:
+        return round(evaluate(network, dataset.batches("val", resolution, BATCH, JUDGED)), 2)
+    except Diverged:  # inherited statistics may fit so badly
+        return None
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from hwnas.nets.supernet import transferred
 from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.train.config import FinetuneConfig
-from hwnas.train.evaluate import calibration_batches, recalibrate, top1
+from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.finetune import Training
 from hwnas.train.optimise import Diverged, torch_threads
 from hwnas.train.processes import Group, joined
@@ -126,8 +126,9 @@ class _Job:
         """From the start; accuracy before training is noted."""
         network = self.work.network(self.arch).to(self.group.device)
         if self.group.first:
-            recalibrate(network, calibration_batches(self.work.dataset, self.arch.r))
+            moved = recalibrate_on(network, self.work.dataset, self.arch.r)
             self.judge(network, "_before")
+            self.facts["recalibration_before"] = moved.points
         self.facts |= {"seconds": 0.0, "left_out": len(self.work.dataset.left_out)}  # damaged images
         return self.training(network)
 
@@ -158,9 +159,10 @@ class _Job:
             if self.group.first and training.done < training.epochs:
                 more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict()}
                 self.state.save(training.state(), self.work.space, self.provenance(more))
-        self.timed(training.finish)
         if not self.group.first:
+            training.finish()
             return {}
+        self.facts["recalibration"] = self.timed(training.finish_and_judge).points
         self.judge(training.network, "")
         save_network(self.path, training.network, self.work.space, self.provenance({"epochs": training.done}))
         self.state.remove()

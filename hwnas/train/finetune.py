@@ -17,7 +17,7 @@ from hwnas.data import Dataset, Plan, ahead
 from hwnas.nets.checkpoint import load_state
 from hwnas.nets.network import Network
 from hwnas.train.config import Recipe, Regularise
-from hwnas.train.evaluate import calibration_batches, recalibrate
+from hwnas.train.evaluate import Moved, calibration_batches, recalibrate, recalibrate_on
 from hwnas.train.optimise import (
     Descent,
     check_finite,
@@ -142,9 +142,17 @@ class Training:
 
     def finish(self) -> None:
         """Take the averaged weights, if any, and recalibrate BatchNorm."""
+        self._settle()
+        recalibrate(self.network, calibration_batches(self.dataset, self.resolution))
+
+    def finish_and_judge(self) -> Moved:
+        """The same; says how far the recalibration moved the accuracy."""
+        self._settle()
+        return recalibrate_on(self.network, self.dataset, self.resolution)
+
+    def _settle(self) -> None:
         if self.average is not None:
             self.network.load_state_dict(self.average.module.state_dict())
-        recalibrate(self.network, calibration_batches(self.dataset, self.resolution))
 
     # --- what the next epoch depends on ------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.train.config import SupernetConfig
 from hwnas.train.elastic import Elastic, sort_channels
-from hwnas.train.evaluate import calibration_batches, recalibrate, top1
+from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.optimise import (
     Descent,
     check_finite,
@@ -178,13 +178,13 @@ class SupernetRun:
         return total
 
     def validate(self, index: int) -> dict[str, Any]:
-        """Validation top-1 (%) of the phase's smallest and largest network."""
+        """Validation top-1 (%) of the phase's smallest and largest network, and points that recalibration moved."""
         elastic = self.elastic[index]
-        result: dict[str, Any] = {"phase": self.config.phases[index].name}
+        result: dict[str, Any] = {"phase": self.config.phases[index].name, "recalibration": {}}
         for name, position in (("smallest", 0), ("largest", -1)):
             arch = elastic.extreme(position, elastic.resolutions[position])
             network = self.supernet.extract(arch).to(self.group.device)
-            recalibrate(network, calibration_batches(self.dataset, arch.r))
+            result["recalibration"][name] = recalibrate_on(network, self.dataset, arch.r).points
             result[name] = top1(network, self.dataset, "val", arch.r)
         return result
 

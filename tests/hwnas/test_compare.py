@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -10,13 +11,17 @@ import types
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import numpy as np
+import onnx
 import pytest
 import torch
 
 from hwnas.compare import known, paper, render
 from hwnas.compare.count import madds, params
 from hwnas.compare.measure import OURS, Row, agreement, measure, of_known
-from hwnas.nets import Network
+from hwnas.export.check import torch_logits
+from hwnas.export.torch_session import TorchSession
+from hwnas.nets import Network, fold
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from profilers.base import Options, TimingPlan
@@ -85,6 +90,43 @@ def test_unknown_and_impossible_networks_are_one_line(monkeypatch):
         known.make("mobilenetv3_large")
     with pytest.raises(BadInput, match="cannot be exported at 8 px"):
         known.make("alexnet", 8)
+
+
+def test_writing_a_network_leaves_it_as_it_was():
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Dropout(0.5), torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2), torch.nn.BatchNorm1d(2),
+    )  # fmt: skip
+    network[2].eval()  # modes need not be of one kind
+    network[0].weight.requires_grad_(False)
+    before = copy.deepcopy(network)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    written = known.to_onnx(network, 16, 2)
+    assert torch.equal(torch.get_rng_state(), state) and torch.is_grad_enabled()
+    assert all(
+        torch.equal(x, y) for x, y in zip(network.state_dict().values(), before.state_dict().values(), strict=True)
+    )
+    assert [m.training for m in network.modules()] == [m.training for m in before.modules()]
+    assert [p.requires_grad for p in network.parameters()] == [p.requires_grad for p in before.parameters()]
+    assert network[1].momentum == 0.1 and not any(m._forward_pre_hooks for m in network.modules())
+    [mean] = [onnx.numpy_helper.to_array(t) for t in onnx.load_from_string(written).graph.initializer
+              if t.name.endswith("1.running_mean")]  # fmt: skip
+    assert np.abs(mean).max() > 0  # random statistics are in the file
+
+
+def test_proving_and_timing_leave_a_network_as_it_was():
+    network = Network(SPACE.layers(SPACE.extremes()[0]), SPACE.extremes()[0]).train()
+    network.layers[1].eval()
+    before, images = copy.deepcopy(network), np.zeros((2, 1, 12, 12), np.float32)
+    torch_logits(network, images)
+    TorchSession(network, images.shape, 1).run()
+    write_onnx(network.specs, fold(network))
+    assert all(
+        torch.equal(x, y) for x, y in zip(network.state_dict().values(), before.state_dict().values(), strict=True)
+    )
+    assert [m.training for m in network.modules()] == [m.training for m in before.modules()]
+    assert all(p.requires_grad for p in network.parameters())
 
 
 def test_timm_is_used_where_it_is_installed(monkeypatch):

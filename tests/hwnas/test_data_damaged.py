@@ -60,7 +60,7 @@ def test_a_class_of_damaged_images_only_is_refused(root):
 def test_images_are_checked_once_and_again_when_one_changes(root, monkeypatch):
     looked = []
     original = check._look
-    monkeypatch.setattr(check, "_look", lambda path: looked.append(path) or original(path))
+    monkeypatch.setattr(check, "_look", lambda white, path: looked.append(path) or original(white, path))
     for _ in range(2):
         get_dataset(f"folder:{root}")
     assert len(looked) == 36

@@ -47,10 +47,17 @@ def test_every_kind_of_image_becomes_rgb(root, kind):
         assert labels_of(images, dataset.mean, dataset.std) == [5] * 6
 
 
-def test_floating_point_pixels_are_refused(root):
-    Image.fromarray(np.ones((9, 9), np.float32)).save(root / "test/ant/00.png", format="TIFF")
-    with pytest.raises(BadInput, match=r"00\.png \(pixels are floating-point numbers\)"):
+def test_pixels_of_an_unknown_range_are_refused(root):
+    Image.fromarray(np.full((9, 9), 200, np.float32)).save(root / "test/ant/00.png", format="TIFF")
+    with pytest.raises(BadInput, match=r"00\.png \(pixels from 200 to 200, where 0 to 1 is expected; .*white=255\)"):
         get_dataset(f"folder:{root}")
+    stated = get_dataset(f"folder:{root}?white=255")
+    assert stated.name.endswith("?white=255") and stated.white == 255
+    value = float(stated.images("test", 8)[0, 0, 0, 0] * stated.std[0] + stated.mean[0])
+    assert value * 255 == pytest.approx(200, abs=1e-3)
+    for wrong in ("white=0", "white=-1", "white=nan", "white=x", "white=inf"):
+        with pytest.raises(BadInput, match="white=NUMBER above 0"):
+            get_dataset(f"folder:{root}?{wrong}")
 
 
 def test_colour_becomes_grey_for_a_network_of_one_channel(root, capsys):

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from PIL import Image
 
+from hwnas.data import picture as picture_module
 from hwnas.export import datasheet
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import ENGINES, script
@@ -98,18 +100,49 @@ def test_run_py_needs_its_runtime_alone_and_answers_as_torch(tmp_path, engine):
     image = torch.from_numpy(raw[None, None] / np.float32(255))
     image = torch.nn.functional.interpolate(image, (r, r), mode="bilinear", antialias=True, align_corners=False)
     with torch.inference_mode():
-        shares = work.network((image - data.mean[0]) / data.std[0]).softmax(1)[0]
+        shares = work.network.eval()((image - data.mean[0]) / data.std[0]).softmax(1)[0]
     assert len(answers) == 5
     for label, share in answers:
         assert float(share) == pytest.approx(100 * float(shares[int(label)]), abs=0.6)
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
-def test_run_py_is_few_lines_of_python(engine):
-    text = script(ENGINES[engine], Options(batch=4), ALL)
+def test_run_py_is_the_code_of_training_and_a_few_lines_more(engine):
+    text, picture = script(ENGINES[engine], Options(batch=4), ALL), Path(picture_module.__file__).read_text()
     compile(text, "run.py", "exec")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert len(lines) <= (27 if ENGINES[engine].gpu else 18) and max(map(len, lines)) <= 120
+    assert picture.partition('"""')[2] in text
+    assert len(text.splitlines()) - len(picture.splitlines()) <= (65 if ENGINES[engine].gpu else 55)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def run_script(folder, *arguments):
+    command = [sys.executable, folder / "run.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent)
+
+
+def test_run_py_refuses_in_one_line(folder, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    whole = tmp_path / "whole.png"
+    Image.effect_noise((64, 64), 50).save(whole)
+    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:1000])
+    cases = {
+        (): "0 arguments; python run.py IMAGE", ("a", "b"): "2 arguments", (tmp_path / "none.png",): "missing",
+        (tmp_path / "text.png",): "no image", (tmp_path / "empty.png",): "no image",
+        (tmp_path / "cut.png",): "cut.png", (tmp_path,): "Is a directory",
+    }  # fmt: skip
+    for arguments, message in cases.items():
+        done = run_script(folder, *arguments)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert message in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    for name in ("model.ort", "model.onnx"):
+        (folder / name).write_bytes(b"nonsense")
+    done = run_script(folder, whole)
+    assert done.returncode == 2 and "run.py: the engine cannot be run" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    (folder / "datasheet.json").write_text("{}")
+    done = run_script(folder, whole)
+    assert done.returncode == 2 and "run.py: datasheet.json is damaged" in done.stderr
 
 
 def test_preprocessing_and_labels_are_in_the_onnx(exported):
