@@ -1,7 +1,8 @@
 """From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
 All whole networks serve all three; what they say about new ones comes from tables made without them (`lut.crossfit`).
-Times have the machine's drift divided out: they and the interval are about the speed in the quick units of the build.
+Times have the machine's drift divided out: they are about the machine's usual speed during the build, and the
+interval is also about how much that speed varied.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from lut.bench import MEDIAN, one_blas_thread, sentinel_archs
+from lut.bench import sentinel_archs
 from lut.builders import get_builder
 from lut.classifier import classifiers
 from lut.crossfit import Networks, correct, held_out_sums
-from lut.drift import usual_error
+from lut.drift import speed_spread, usual_error
 from lut.entry import Entry
-from lut.observe import NetworkTime, Unit, pool, quick_speed, sampling_error, unit_drifts
+from lut.observe import NetworkTime, Unit, pool, reference_speed, sampling_error, unit_drifts
 from lut.partial import Partial
 from lut.protocols import Floats, Space
 from lut.refine import Refined, Sizes, Timed, refine
 from lut.table import LatencyTable, SpaceId
+from profilers import plans
 from profilers.base import Options
+from profilers.contention import remarks
 from profilers.errors import MeasurementFailed
 from profilers.load import BUSY
-from profilers.quiet import remarks
 
 REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, of which the build speaks
 
@@ -38,7 +41,7 @@ def assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: P
     Raises:
         MeasurementFailed: a layer of the space was never observed.
     """
-    with one_blas_thread():
+    with threadpool_limits(1, user_api="blas"):  # small matrices
         return _assemble(space, options, plan, partial, method)
 
 
@@ -59,8 +62,10 @@ def _assemble(space: Space, options: Options, plan: Mapping[str, Any], partial: 
         return table
     # With the sizes that all networks show: five numbers of hundreds, and a search of seconds for each fold
     sums = held_out_sums(fresh, lambda rows: fit(rows, refined.sizes).entries if fit and refined else entries)
-    shared = usual_error([u.sentinels for u in partial.units if not u.layers])
-    calibration, interval = correct(fresh, sums, shared, calibrate=fit is None)
+    sentinels = [u.sentinels for u in partial.units if not u.layers]
+    calibration, interval = correct(
+        fresh, sums, usual_error(sentinels), speed=speed_spread(sentinels), calibrate=fit is None
+    )
     return replace(table, calibration=calibration, interval=interval)
 
 
@@ -105,7 +110,7 @@ def _fresh(space: Space, found: Sequence[tuple[NetworkTime, int]]) -> Networks:
     return Networks(
         [_keys(space, n) for n, _ in found], np.count_nonzero(space.choices(genes), axis=1),
         np.array(space.resolutions)[genes[:, 0] - 1], np.array([g for _, g in found], int),
-        np.array([n.ms for n, _ in found]), np.array([sampling_error(n, MEDIAN) for n, _ in found]),
+        np.array([n.ms for n, _ in found]), np.array([sampling_error(n) for n, _ in found]),
     )  # fmt: skip
 
 
@@ -130,9 +135,11 @@ def _provenance(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(sum(u.seconds for u in units), 1),
         "plan": dict(plan),
+        "estimator": plans.NETWORKS.estimator,
+        "speed_spread": speed_spread([u.sentinels for u in units if not u.layers]),
         "covers": len(covers),
         "sentinels": [arch.to_json() for arch in sentinel_archs(space)],
-        "sentinels_ms": quick_speed(units),
+        "sentinels_ms": reference_speed(units),
         "blocks": blocks,
         "rejected_blocks": rejected,
         "tracing_slowdown": float(np.mean([u.slowdown for u in covers])),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lut.assemble import assemble
-from lut.bench import NETWORKS, SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
+from lut.bench import SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
 from lut.builders import Builder, get_builder
 from lut.classifier import spread_classes
 from lut.observe import Unit, pool, relative_errors
@@ -24,6 +24,7 @@ from lut.partial import Partial
 from lut.protocols import Genes, Space, Writer
 from lut.store import save
 from lut.table import LatencyTable, SpaceId
+from profilers import plans
 from profilers.base import Options, Profiler
 from profilers.errors import BadInput, EngineUnavailable, check_least
 from profilers.fingerprint import fingerprint
@@ -189,7 +190,7 @@ def time_networks(bench: Bench, genes: Genes, name: str, seed: int) -> Unit:
     """Whole networks of several numbers of classes, timed together; MeasurementFailed if most of them cannot be."""
     started = time.monotonic()
     classes = spread_classes(bench.space, len(genes), seed)
-    timed = bench.networks(genes, NETWORKS, seed, classes)
+    timed = bench.networks(genes, plans.NETWORKS, seed, classes)
     require(timed, "whole networks")
     archs = bench.space.decode(genes)
     done = [network_time(archs[int(k)], s, classes[int(k)]) for k, s in timed.samples.items()]

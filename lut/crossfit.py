@@ -23,12 +23,10 @@ from lut.protocols import Floats
 Ints = NDArray[np.int64]
 FOLDS = 8  # of whole groups, where there are more: each is a reconciliation, a second with hundreds of networks
 WORTH = 0.97  # a calibration must bring the error on unseen groups to this share, or it is noise
-# What a build's three minutes do not show of the next ones, relative: the state of the machine, which not all networks
-# feel alike; and what a later measurement's own rounds add, as a share of the variance that those of the build's
-# networks have: there are more of them (.28 of it, mean of 18 verifications of six kinds, .1 to .4). With both, the
-# intervals of 16 of those 18 tables held for 92 to 99 % of the networks, and for 99.5 % twice; of 28 built afterwards,
-# those of 25, and for 99.5, 99.5 and 100 %.
-ELSEWHEN = 0.004
+# What a build's three minutes do not show of the next ones, relative: the machine's speed, beyond what it varied during
+# the build, and its state, to which not all networks are equally sensitive; and what a later measurement's own rounds
+# add, as a share of the variance that those of the build's networks have: there are more of them.
+ELSEWHEN = 0.01
 LATER_ROUNDS = 0.25
 Reconcile = Callable[[Sequence[int]], Mapping[str, Entry]]
 
@@ -64,7 +62,7 @@ def held_out_sums(networks: Networks, reconcile: Reconcile) -> Floats:
 
 
 def correct(
-    networks: Networks, sums: Floats, shared: float = 0.0, *, calibrate: bool = True
+    networks: Networks, sums: Floats, shared: float = 0.0, *, speed: float = 0.0, calibrate: bool = True
 ) -> tuple[Calibration | None, Interval | None]:
     """The calibration, kept where it helps groups that it did not see, and the interval by such predictions.
 
@@ -72,6 +70,7 @@ def correct(
         networks: whole networks, measured.
         sums: (n,) held-out sums.
         shared: relative standard error of the speed to which all y were brought.
+        speed: relative standard deviation of the machine's speed between groups, which a user's measurement has too.
         calibrate: False where the sums are reconciled with networks already (`lut.refine`), which says the same better.
     """
     calibrated = np.zeros(len(sums))
@@ -81,13 +80,14 @@ def correct(
         calibrated[mine] = sums[mine] if fitted is None else _apply(fitted, networks, sums)[mine]
     everyone = _calibrate(networks, sums, np.ones(len(sums), bool)) if calibrate else None
     if everyone is None or _error(calibrated, networks.ms) > WORTH * _error(sums, networks.ms):
-        return None, _interval(networks, sums, shared)
-    return everyone, _interval(networks, calibrated, shared)
+        return None, _interval(networks, sums, shared, speed)
+    return everyone, _interval(networks, calibrated, shared, speed)
 
 
-def _interval(networks: Networks, predicted: Floats, shared: float) -> Interval | None:
+def _interval(networks: Networks, predicted: Floats, shared: float, speed: float) -> Interval | None:
     sampling = float(np.sqrt((1 - LATER_ROUNDS) * np.mean(networks.sampling**2)))
-    return fit_interval(predicted, networks.ms, shared=shared, sampling=sampling, elsewhen=ELSEWHEN)
+    elsewhen = float(np.hypot(ELSEWHEN, speed))
+    return fit_interval(predicted, networks.ms, shared=shared, sampling=sampling, elsewhen=elsewhen)
 
 
 def _calibrate(networks: Networks, sums: Floats, which: NDArray[np.bool_]) -> Calibration | None:

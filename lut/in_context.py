@@ -28,16 +28,15 @@ from lut.bench import Bench, Load, Timed, network_time, require
 from lut.classifier import spread_classes
 from lut.observe import NetworkTime, Unit
 from lut.protocols import Floats, Layer
+from profilers import plans
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 
-# In a minute that does not settle, more rounds or patience would cost groups of whole networks, which say more.
-PLAN = TimingPlan(min_rounds=5, max_rounds=6, relative_interval=0.05, warmup_runs=2, patience=0.25)
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
 FREE = 0.03  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
-TRACED_RUNS = 4  # a block, where small networks are run many times to be timed at all
+TRACED_RUNS = 4  # timed in a block, where small networks are run many times to be timed at all
 _LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
@@ -66,7 +65,7 @@ class InContext:
     traced = True
 
     def measure(
-        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
+        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = plans.COVER, earlier: Sequence[Unit] = ()
     ) -> Unit:
         """One cover of one resolution; `earlier` ones tell what share of the nodes the untraced time is."""
         started, missing = monotonic(), [0.0] * (len(bench.sentinels) - WITNESSES)
@@ -79,8 +78,7 @@ class InContext:
             timed = bench.time(sessions, plan, seed)
             timed = replace(timed, sentinels=timed.sentinels + missing)
             require(timed, f"covering networks at {resolution} px")
-            block = plan.untimed_runs + min(bench.timed_runs(plan), TRACED_RUNS)
-            found = _attribute_all(layers, sessions, timed, _nodes(earlier), block)
+            found = _attribute_all(layers, sessions, timed, _nodes(earlier))
         networks = [_network_time(archs[i], a, classes[i]) for i, a in found.items()]
         return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
 
@@ -123,12 +121,12 @@ def _network_time(arch: Any, found: Attribution, classes: int) -> NetworkTime:
 
 def attribute(
     layers: Sequence[Layer], runs: Sequence[Mapping[str, float]], plain_ms: float | None, share: float = 1.0,
-    traced: Samples | None = None, block: int = 1,
+    traced: Samples | None = None,
 ) -> Attribution:  # fmt: skip
     """Per-node times of traced runs to layer times that add up to the untraced `plain_ms` (None: the nodes / `share`).
 
-    With the samples of the `traced` session, of which each block was so many of the last runs, the nodes' sum is that
-    where the machine's level is 1; without, that of the nodes' times.
+    With the samples of the `traced` session, whose blocks were the last runs, the nodes' sum is that where the
+    machine's level is 1; without, that of the nodes' times.
     A node's time is the mean of the lower half of its runs: contention only adds time, and a mean evens out a clock of
     whole microseconds. Tracing costs about the same at every node, so what the traced sum has more than the untraced
     time is taken from the nodes evenly; what it has less is added in proportion. A layer without a node was fused into
@@ -144,7 +142,7 @@ def attribute(
     if not (owner >= 0).any():
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
     if traced:
-        nodes *= _nodes_ms(times.sum(axis=1), traced, block) / nodes.sum()
+        nodes *= _nodes_ms(times.sum(axis=1), traced) / nodes.sum()
     sum_ms, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
     named, total = nodes[owner >= 0], sum_ms / share if plain_ms is None else plain_ms
     ms = np.bincount(owner[owner >= 0], _fit_to(named, total), minlength=len(layers)).astype(float)
@@ -152,11 +150,12 @@ def attribute(
     return Attribution(_share_fused(ms, layers, fused), fused, foreign / sum_ms, total, sum_ms / total)
 
 
-def _nodes_ms(sums: Floats, traced: Samples, block: int) -> float:
-    """The nodes' sum where the machine's level is 1, from the sums of all runs (m,), warm-up first."""
-    blocks = sums[-traced.rounds * block :].reshape(traced.rounds, block)
+def _nodes_ms(sums: Floats, traced: Samples) -> float:
+    """The nodes' sum in timed runs, the drift divided out, from the sums of all runs (m,), warm-up first."""
+    block = traced.untimed + traced.timed
+    blocks = sums[-traced.rounds * block :].reshape(traced.rounds, block)[:, traced.untimed :]
     good = np.isfinite(traced.blocks)
-    return float(blocks[good].mean() / traced.drift[good].mean())
+    return float(np.median(blocks[good].mean(axis=1) / traced.drift[good]))
 
 
 def _fit_to(nodes: Floats, total: float) -> Floats:
@@ -195,7 +194,7 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float, block: int
+    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float
 ) -> dict[int, Attribution]:
     """By network, for those of which every session could be timed."""
     found = {}
@@ -203,7 +202,7 @@ def _attribute_all(
         plain, traced = timed.samples.get(f"plain-{i}"), timed.samples.get(f"traced-{i}")
         if traced and (plain or f"plain-{i}" not in sessions):
             runs = sessions[f"traced-{i}"].node_times()
-            attribution = attribute(network, runs, plain.ms if plain else None, share, traced, block)
+            attribution = attribute(network, runs, plain.ms if plain else None, share, traced)
             slowdown = max(traced.ms / attribution.plain_ms - 1, 0.0)
             found[i] = replace(attribution, slowdown=slowdown, plain=plain)
     return found

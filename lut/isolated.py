@@ -13,12 +13,9 @@ from lut.classifier import classifiers
 from lut.drift import usual_times
 from lut.observe import Unit
 from lut.protocols import layers_at
+from profilers import plans
 from profilers.base import TimingPlan
 
-PLAN = TimingPlan(min_rounds=10, max_rounds=40, runs_per_block=5, relative_interval=0.03)
-COLD = TimingPlan(
-    min_rounds=10, max_rounds=40, untimed_runs=0, relative_interval=0.03
-)  # one run a round, for comparison
 _TOGETHER = 64
 
 
@@ -29,7 +26,7 @@ class Isolated:
     traced = False
 
     def measure(
-        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = PLAN, earlier: Sequence[Unit] = ()
+        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = plans.LAYERS, earlier: Sequence[Unit] = ()
     ) -> Unit:
         """Every layer of one resolution once, and the classifier at several numbers of classes."""
         started = monotonic()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lut.drift import drifts, quick_times
+from lut.drift import drifts, reference_times
 from lut.entry import Entry
 from lut.fields import Fields, number
 from lut.protocols import Floats, Layer, Space
@@ -57,7 +57,7 @@ class Unit:
     `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `foreign` the share of
     time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `nodes` the sum of the
     traced nodes over the untraced time; `load` other work on the machine, in cores; `busy` the share of models for
-    which it was too much to be timed by the wall clock; `shared` the share of blocks with a neighbour on the core.
+    which it was too much to be timed by the wall clock; `shared` the share of blocks with other work on the core.
     """
 
     name: str
@@ -98,38 +98,38 @@ class Unit:
         )  # fmt: skip
 
 
-def sampling_error(network: NetworkTime, quantile: float) -> float:
+def sampling_error(network: NetworkTime) -> float:
     """Relative standard error of an estimate by its own rounds, from its even and odd ones; 0 where they do not say."""
     blocks = np.array([math.nan if b is None else b for b in network.blocks], float)
-    even, odd = halves(blocks, quantile)
+    even, odd = halves(blocks)
     return 0.0 if math.isnan(even + odd) else abs(even - odd) / (even + odd)
 
 
-def halves(blocks: Floats, quantile: float, least: int = 1) -> tuple[float, float]:
-    """The estimates from the even and the odd blocks (NaN: rejected); NaN where fewer than `least` were accepted."""
+def halves(blocks: Floats, least: int = 1) -> tuple[float, float]:
+    """The medians of the even and the odd blocks (NaN: rejected); NaN where fewer than `least` were accepted."""
     good = [half[np.isfinite(half)] for half in (blocks[::2], blocks[1::2])]
-    even, odd = (float(np.quantile(half, quantile)) if len(half) >= least else math.nan for half in good)
+    even, odd = (float(np.median(half)) if len(half) >= least else math.nan for half in good)
     return even, odd
 
 
 def unit_drifts(units: Sequence[Unit]) -> Floats:
-    """(u,) against the quick units of whole networks, which are timed as `verify` times them.
+    """(u,) against the usual unit of whole networks, which are timed as `verify` times them.
 
     Traced sessions disturb what is timed beside them; the sentinels in those units show by how much.
     """
     whole = np.array([not u.layers for u in units], bool)
     times = [u.sentinels for u in units]
     factors = np.ones(len(units))
-    for group, reference in ((whole, None), (~whole, quick_speed(units) if whole.any() else None)):
+    for group, reference in ((whole, None), (~whole, reference_speed(units) if whole.any() else None)):
         if group.any():
             factors[group] = drifts([t for t, mine in zip(times, group, strict=True) if mine], reference)
     return factors
 
 
-def quick_speed(units: Sequence[Unit]) -> list[float]:
-    """The sentinels' quick milliseconds beside whole networks (beside covers, where nothing else was timed)."""
+def reference_speed(units: Sequence[Unit]) -> list[float]:
+    """The sentinels' usual milliseconds beside whole networks (beside covers, where nothing else was timed)."""
     plain = [u.sentinels for u in units if not u.layers]
-    return [float(t) for t in quick_times(plain or [u.sentinels for u in units])]
+    return [float(t) for t in reference_times(plain or [u.sentinels for u in units])]
 
 
 def pool(units: Sequence[Unit]) -> dict[str, Entry]:

@@ -25,6 +25,7 @@ _VERIFY = (
     ("kendall_tau", "Kendall's tau {kendall_tau:.3f}"),
     ("bias", "bias {bias:+.2%}"),
     ("coverage", "{coverage:.0%} in their interval"),
+    ("fresh_process_ratio", "a plain loop in a fresh process over this {fresh_process_ratio:.3f}"),
     ("speed_change", "speed change {speed_change:+.1%} divided out"),
     ("mape_as_run", "MAPE as run {mape_as_run:.2%}"),
 )
@@ -56,7 +57,10 @@ def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
     yield "status", f"{table.status} ({table.method})"
     yield "device", table.device
     options = table.options
-    yield "options", f"batch {options.batch}, {options.threads} threads, {options.precision}"
+    yield (
+        "options",
+        f"batch {options.batch}, {options.threads} threads, {options.precision}, {options.state or 'state not stated'}",
+    )
     if table.fingerprint is not None:
         identity = table.fingerprint.identity().items()
         yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k != "device")
@@ -66,7 +70,7 @@ def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
     yield from (
         (name, str(table.provenance[name])) for name in ("created", "seconds", "source") if name in table.provenance
     )
-    for warning in table.provenance.get("warnings") or []:
+    for warning in [*table.remarks, *(table.provenance.get("warnings") or [])]:
         yield "warning", str(warning)
 
 

@@ -17,7 +17,7 @@ from lut.correction import TERMS, Calibration, Interval
 from lut.entry import Entry
 from lut.fields import Fields, integer, number, refuse
 from lut.table import STATUSES, LatencyTable, SpaceId
-from profilers.base import Options
+from profilers.base import STATES, UNSTATED, Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_json, write_text
 from profilers.fingerprint import Fingerprint
@@ -133,10 +133,11 @@ def _entry(key: str, value: Any, where: str) -> Entry:
 
 
 def _options(value: Any, where: str) -> Options:
-    f = Fields(value, f"{where}: options")
+    f = Fields({"state": UNSTATED, **value}, f"{where}: options")  # tables of earlier versions have no state
     f.exactly({field.name for field in fields(Options)})
     counts = {name: f.integer(name, 1, 100_000) for name in ("threads", "batch")}
-    return Options(**counts, precision=f.text("precision"), optimization=f.text("optimization"))
+    state = f.text("state", (*STATES, UNSTATED))
+    return Options(**counts, precision=f.text("precision"), optimization=f.text("optimization"), state=state)
 
 
 def _fingerprint(value: Any, where: str) -> Fingerprint:

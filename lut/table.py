@@ -19,7 +19,7 @@ from lut.entry import Entry
 from lut.fields import number
 from lut.kernels import FEATURES
 from lut.protocols import Floats, Genes, Lookup, Space
-from profilers.base import Options
+from profilers.base import UNSTATED, Options
 from profilers.errors import TableError
 from profilers.fingerprint import Fingerprint
 
@@ -111,6 +111,16 @@ class LatencyTable:
                 f"the latency table lacks {len(missing)} of the {len(keys)} layers of {space.name}, first {missing[0]}",
                 f"resolutions {have}", f"--resolutions {have}, or build a table of more resolutions",
             )  # fmt: skip
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know before relying on the table; a line each."""
+        if self.status != "measured" or self.options.state != UNSTATED:
+            return []
+        return [
+            "the table was measured by an earlier version, whose state was neither steady nor interrupted: it predicts "
+            "up to 50 % too much for small networks; build it again with hwnas lut build"
+        ]
 
     @property
     def interval_source(self) -> str:

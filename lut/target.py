@@ -1,9 +1,9 @@
-"""Measures the networks of a bundle on the machine that it lies on; needs Python, numpy and the runtime, nothing else.
+"""Measures the networks of a bundle on the machine that it lies on; needs Python 3.8, numpy and the runtime, no more.
 
     python measure.py [--engine onnxruntime|onnxruntime-cuda|openvino|trtexec] [--threads 1] [--precision fp32]
 
-Writes measured.jsonl, for `hwnas lut fit --networks measured.jsonl`. All networks are loaded, then run in turn for a
-number of rounds in random order; a network's time is the lower quartile of its rounds, since other work only adds time.
+Writes measured.jsonl, for `hwnas lut fit --networks measured.jsonl`. The networks are timed against each other by the
+same loop as tables (`profilers.timing`, in this folder), in the state `steady`.
 With trtexec (it comes with TensorRT) each network is built and timed by that program: the median of its GPU times.
 """
 
@@ -13,70 +13,62 @@ import argparse
 import json
 import re
 import subprocess
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-Run = Callable[[], object]
+from profilers import plans
+from profilers.base import Samples, Session, TimingPlan
+from profilers.plain import OPENVINO_TYPES, load_onnxruntime, load_openvino
+from profilers.timing import time_sessions
+
 ENGINES = ("onnxruntime", "onnxruntime-cuda", "openvino", "trtexec")
-OPENVINO_TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+TOGETHER = 18  # networks timed against each other
 
 
-def load_onnxruntime(model: Path, provider: str, threads: int) -> Run:
-    """A call that runs the network once, its input and output bound on the device."""
-    import onnxruntime as ort
+class Loaded(Session):
+    """A network as a call that runs it once; on a GPU the process's CPU time says nothing."""
 
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = ort.InferenceSession(str(model), options, providers=[provider])
-    if session.get_providers()[0] != provider:
-        raise SystemExit(f"this onnxruntime has no {provider}; installed: {', '.join(session.get_providers())}")
-    device = "cuda" if provider.startswith("CUDA") else "cpu"
-    entry, exit_, binding = session.get_inputs()[0], session.get_outputs()[0], session.io_binding()
-    images = np.random.default_rng(0).standard_normal(entry.shape, dtype=np.float32)
-    binding.bind_ortvalue_input(entry.name, ort.OrtValue.ortvalue_from_numpy(images, device))
-    binding.bind_output(exit_.name, device)
+    def __init__(self, call: Callable[[], object], threads: int) -> None:
+        self.call, self.threads = call, threads
 
-    def run() -> None:
-        session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
+    def run(self) -> None:
+        """Once."""
+        self.call()
 
-    return run
+    def infer(self, images: Any) -> Any:
+        """Not of use here: the inputs are bound."""
+        raise NotImplementedError
 
 
-def load_openvino(model: Path, precision: str, threads: int) -> Run:
-    """A call that runs the network once on the CPU, with the latency hint."""
-    import openvino as ov
-
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": str(threads),
-        "INFERENCE_PRECISION_HINT": OPENVINO_TYPES[precision],
-    }  # fmt: skip
-    compiled = ov.Core().compile_model(str(model), "CPU", settings)
-    request = compiled.create_infer_request()
-    shape = list(compiled.input(0).shape)
-    request.set_input_tensor(ov.Tensor(np.random.default_rng(0).standard_normal(shape, dtype=np.float32)))
-    return request.infer  # type: ignore[no-any-return]
+def load(engine: str, model: Path, precision: str, threads: int) -> Loaded:
+    """The network, loaded by the runtime's own API."""
+    if engine == "openvino":
+        return Loaded(load_openvino(str(model), threads, precision), threads)
+    cuda = engine.endswith("cuda")
+    provider = "CUDAExecutionProvider" if cuda else "CPUExecutionProvider"
+    return Loaded(load_onnxruntime(str(model), threads, provider), 0 if cuda else threads)
 
 
-def in_rounds(runs: list[Run], rounds: int) -> list[float]:
-    """Milliseconds of each: the lower quartile over rounds that run all of them once, in random order."""
-    rng = np.random.default_rng(0)
-    for run in runs:
-        for _ in range(5):
-            run()
-    times = np.zeros((rounds, len(runs)))
-    for row in times:
-        for i in rng.permutation(len(runs)):
-            runs[i]()  # untimed: brings back the network's own caches
-            start = time.perf_counter()
-            runs[i]()
-            row[i] = 1e3 * (time.perf_counter() - start)
-    lower: list[float] = np.quantile(times, 0.25, axis=0).tolist()
-    return lower
+def by_loop(engine: str, models: list[Path], precision: str, threads: int, plan: TimingPlan) -> list[dict[str, Any]]:
+    """Facts of each network, timed in groups."""
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(models), TOGETHER):
+        group = {str(path): load(engine, path, precision, threads) for path in models[start : start + TOGETHER]}
+        for path, samples in time_sessions(group, plan).items():
+            if not isinstance(samples, Samples):
+                raise SystemExit(f"{path} could not be timed: {samples.reason}")
+            found.append(
+                {
+                    "latency_ms": samples.ms, "low": samples.low, "high": samples.high, "clock": samples.clock,
+                    "state": samples.state, "estimator": samples.estimator,
+                }
+            )  # fmt: skip
+    return found
 
 
 def by_trtexec(model: Path, precision: str) -> float:
@@ -90,35 +82,28 @@ def by_trtexec(model: Path, precision: str) -> float:
     return float(found.group(1))
 
 
-def measured(engine: str, models: list[Path], precision: str, threads: int, rounds: int) -> list[float]:
-    """Milliseconds of each model."""
-    if engine == "trtexec":
-        return [by_trtexec(model, precision) for model in models]
-    if engine == "openvino":
-        return in_rounds([load_openvino(model, precision, threads) for model in models], rounds)
-    provider = "CUDAExecutionProvider" if engine.endswith("cuda") else "CPUExecutionProvider"
-    return in_rounds([load_onnxruntime(model, provider, threads) for model in models], rounds)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure the bundle that this script lies in, or the one given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=ENGINES, default="onnxruntime")
-    parser.add_argument("--precision", choices=("fp32", "tf32", "fp16", "bf16", "int8"), default="fp32")
+    parser.add_argument("--precision", choices=(*OPENVINO_TYPES, "tf32"), default="fp32")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=plans.COMPARE.max_rounds, help="at most, 3 or more")
     parser.add_argument("--bundle", type=Path, default=Path(__file__).resolve().parent)
     chosen = parser.parse_args(arguments)
     lines = (chosen.bundle / "networks.jsonl").read_text(encoding="utf-8").splitlines()
     networks: list[dict[str, Any]] = [json.loads(line) for line in lines]
     models = [chosen.bundle / network.pop("model") for network in networks]
-    times = measured(chosen.engine, models, chosen.precision, chosen.threads, chosen.rounds)
+    if chosen.engine == "trtexec":
+        facts: list[dict[str, Any]] = [{"latency_ms": by_trtexec(model, chosen.precision)} for model in models]
+    else:
+        plan = plans.shorter(plans.COMPARE, max(chosen.rounds, 3))
+        facts = by_loop(chosen.engine, models, chosen.precision, chosen.threads, plan)
+    about = {"engine": chosen.engine, "threads": chosen.threads}
     out = chosen.bundle / "measured.jsonl"
-    rows = [
-        json.dumps({**network, "latency_ms": ms, "engine": chosen.engine, "threads": chosen.threads}) + "\n"
-        for network, ms in zip(networks, times, strict=True)
-    ]
+    rows = [json.dumps({**networks[i], **fact, **about}) + "\n" for i, fact in enumerate(facts)]
     out.write_text("".join(rows), encoding="utf-8")
+    times = [fact["latency_ms"] for fact in facts]
     print(f"wrote {out}, {len(rows)} networks, {min(times):.3f} to {max(times):.3f} ms")
 
 

@@ -1,50 +1,49 @@
-"""Checking a table against fresh random networks, measured end to end with the estimator that made it.
+"""Checking a table against fresh random networks, measured end to end by the loop and the estimator that made it.
 
-    a, b  (n,) measured twice, ms      y = (a + b) / 2      p  (n,) predicted, ms
+    a, b  (n,) measured twice, ms      y = (a + b) / 2      p  (n,) predicted, ms      z (m,) by a plain loop, ms
 
 Every network is loaded and timed in two passes, since each loading lies differently in memory; the noise floor is what
 measuring twice gives: the same figures for a against b. `coverage` is of a and b, since the interval is for a network
-loaded once. What the sentinels show of the machine's speed against the quick units of the build is divided out of y;
-`speed_change` says how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares
-even and odd rounds of the same loadings.
+loaded once. What the sentinels show of the machine's speed against the build is divided out of y; `speed_change` says
+how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares even and odd rounds
+of the same loadings. `fresh_process_ratio` is the independent view: z over what was measured here of the same networks,
+as run, each z alone in a process of its own by a plain loop of the runtime's API (`profilers.plain`).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lut.bench import MEDIAN, NETWORKS, TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
+from lut.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
 from lut.drift import drifts
 from lut.fields import number
 from lut.observe import halves
 from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
-from profilers import quiet
+from profilers import contention, plans
 from profilers.base import MIN_BLOCKS, Profiler, TimingPlan
-from profilers.errors import BadInput, FingerprintMismatch, TableError, check_least
+from profilers.errors import BadInput, FingerprintMismatch, HwnasError, TableError, check_least
 from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.fresh import plain_loop, plain_loop_missing
 from profilers.load import BUSY
 from profilers.progress import track
 
-# Better than a build has time for, in minutes that need it: the interval is not of the rounds of one measurement.
-PLAN = replace(NETWORKS, max_rounds=30, relative_interval=0.015, patience=0.5)
 PASSES = 2
-# In speed. Of 18 verifications three were beyond (from the mean of the build's groups, not the quick ones as now), and
-# the intervals of two held for 85 and 90 %; of 24 from the quick ones one was, and its interval held for 96 %.
-CHANGED = 0.04
+CHANGED = 0.04  # in speed, from which on a user is told
+ALONE = 6  # networks that a plain loop in a fresh process measures too
 
 
 @dataclass(frozen=True)
 class Measured:
     """Networks measured end to end; each (n,) but `genes` (n, n_genes), NaN where one pass failed.
 
-    `ms` and what follows have the drift divided out, `as_run` has not; `load` is other work in cores, `shared` the
-    share of blocks with a neighbour on the core.
+    `ms` and what follows have the drift divided out, `as_run` has not; `alone` is the plain loop's, NaN where that did
+    not run (`alone_missing` says why). `load` is other work in cores, `shared` the share of contended blocks.
     """
 
     genes: Genes
@@ -54,14 +53,16 @@ class Measured:
     even: Floats
     odd: Floats
     as_run: Floats
+    alone: Floats
     rejected: float
     load: float
     shared: float
+    alone_missing: str = ""
 
 
 def verify(
     table: LatencyTable, space: Space, to_onnx: Writer, profiler: Profiler, *, archs: int = 100, seed: int = 0,
-    force: bool = False, plan: TimingPlan = PLAN,
+    force: bool = False, plan: TimingPlan = plans.VERIFY,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure `archs` random networks and compare; shares and errors are fractions, `bias` is positive for too slow.
 
@@ -111,12 +112,16 @@ def measure(
         track(len(groups), "verifying") as bar,
         open_bench(own, to_onnx, profiler, table.options, bar) as bench,
     ):
-        timed = [_timed(bench, genes[rows], space.classes, plan, seed + i) for i, (_, rows) in enumerate(groups)]
+        watch = PlainLoops(bench, space, space.decode(genes[:ALONE]), len(groups))
+        timed = []
+        for i, (_, rows) in enumerate(groups):
+            timed.append(_timed(bench, genes[rows], space.classes, plan, seed + i))
+            watch.follow(i)
     drift = drifts([t.sentinels for t in timed], _reference(table, space)).tolist()
     found = np.full((PASSES, archs, 4), np.nan)  # ms, even, odd, as run
     for (turn, rows), t, f in zip(groups, timed, drift, strict=True):
         for k, samples in t.samples.items():
-            even, odd = halves(samples.blocks / samples.drift, MEDIAN, MIN_BLOCKS)
+            even, odd = halves(samples.blocks / samples.drift, MIN_BLOCKS)
             found[turn, rows[int(k)]] = samples.ms / f, even / f, odd / f, samples.ms
     known = np.isfinite(found[..., 0]).any(axis=0)
     found = found[:, known]
@@ -124,7 +129,10 @@ def measure(
     ms, even, odd, as_run = np.where(seen > 0, np.nansum(found, axis=0) / np.maximum(seen, 1), np.nan).T
     rejected = sum(t.rejected for t in timed) / sum(t.blocks for t in timed)
     load, shared = (float(np.mean([getattr(t, k) for t in timed])) for k in ("load", "shared"))
-    return Measured(genes[known], ms, found[0, :, 0], found[1, :, 0], even, odd, as_run, rejected, load, shared)
+    alone = np.concatenate([watch.ms, np.full(archs - len(watch.ms), np.nan)])[known]
+    first, second = found[0, :, 0], found[1, :, 0]
+    times = {"ms": ms, "first": first, "second": second, "even": even, "odd": odd, "as_run": as_run, "alone": alone}
+    return Measured(genes[known], **times, rejected=rejected, load=load, shared=shared, alone_missing=watch.missing)
 
 
 def _groups(archs: int, seed: int) -> list[tuple[int, list[int]]]:
@@ -132,6 +140,27 @@ def _groups(archs: int, seed: int) -> list[tuple[int, list[int]]]:
     rng = np.random.default_rng([seed, archs])
     orders = [rng.permutation(archs).tolist() for _ in range(PASSES)]
     return [(i, order[k : k + TOGETHER]) for i, order in enumerate(orders) for k in range(0, archs, TOGETHER)]
+
+
+class PlainLoops:
+    """Some networks alone in fresh processes, spread over the groups that are timed; milliseconds in `ms` (n,)."""
+
+    def __init__(self, bench: Bench, space: Space, archs: Sequence[Any], groups: int) -> None:
+        self.bench, self.space, self.archs, self.groups = bench, space, archs, groups
+        self.ms = np.full(len(archs), np.nan)
+        self.missing = plain_loop_missing(bench.profiler, bench.options)
+
+    def follow(self, group: int) -> None:
+        """The share of the networks that is due after this group."""
+        if self.missing:
+            return
+        first, last = (len(self.archs) * g // self.groups for g in (group, group + 1))
+        for i in range(first, last):
+            model = self.bench.model(self.space.layers(self.archs[i]))
+            try:
+                self.ms[i] = plain_loop(self.bench.profiler.name, model, self.bench.options)
+            except HwnasError as error:
+                self.missing = str(error)
 
 
 def _timed(bench: Bench, genes: Genes, classes: int, plan: TimingPlan, seed: int) -> Timed:
@@ -164,6 +193,9 @@ def compare(predicted: Estimate, measured: Measured) -> dict[str, Any]:
         "mape_as_run": _mean(np.abs(as_run)),
         "within_5_as_run": _mean(np.abs(as_run) <= 0.05),
         "coverage_as_run": _mean(inside_as_run),
+        "fresh_process_ratio": _ratio(measured),
+        "fresh_process_networks": int(np.isfinite(measured.alone).sum()),
+        "fresh_process_missing": measured.alone_missing,
         "networks": len(error),
         "rejected_blocks": measured.rejected,
         "other_work_cores": measured.load,
@@ -176,20 +208,26 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
     found, change, load = [], figures["speed_change"], figures["other_work_cores"]
     if abs(change) > CHANGED:
         found.append(
-            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than in the quick moments of the "
-            "build (divided out); not all networks change alike, so the intervals may hold for fewer: build a table in "
-            "the state in which the device will work"
+            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than it usually was during the "
+            "build (divided out); not all networks change alike, so the intervals may hold for fewer: build a table "
+            "while the device is as it will be at work"
         )
     if load > BUSY:
         found.append(f"other work used about {load:.1f} cores of this machine")
-    return found + quiet.remarks(figures["shared_core"])
+    return found + contention.remarks(figures["shared_core"])
 
 
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:
-    """The sentinels' quick times while the table was built; None where those were other networks."""
+    """The sentinels' usual times while the table was built; None where those were other networks."""
     times = table.provenance.get("sentinels_ms")
     same = table.provenance.get("sentinels") == [arch.to_json() for arch in sentinel_archs(space)]
     return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and isinstance(times, list) and times else None
+
+
+def _ratio(measured: Measured) -> float | None:
+    """Geometric mean of the plain loop's times over those measured here, both as run."""
+    known = np.isfinite(measured.alone) & np.isfinite(measured.as_run)
+    return float(np.exp(np.mean(np.log(measured.alone[known] / measured.as_run[known])))) if known.any() else None
 
 
 def _tau(a: Floats, b: Floats) -> float | None:

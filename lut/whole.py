@@ -1,7 +1,7 @@
 """Whole networks measured end to end on this machine, and what is needed to measure them on another.
 
-A bundle is a folder with the networks as ONNX, their list, and one script (`lut.target`) that needs Python, numpy and
-the runtime only; what the script writes is what `hwnas lut fit` reads.
+A bundle is a folder with the networks as ONNX, their list, and a script (`lut.target`, with the timing loop beside it)
+that needs Python, numpy and the runtime only; what the script writes is what `hwnas lut fit` reads.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import profilers
 from lut.bench import TOGETHER, open_bench, require, written
 from lut.drift import drifts
 from lut.protocols import Space, Writer
+from profilers import plans
 from profilers.base import Options, Profiler, TimingPlan
 from profilers.errors import BadInput
 from profilers.files import write_bytes, write_text
 from profilers.progress import track
 
-PLAN = TimingPlan(min_rounds=15, max_rounds=40, relative_interval=0.02, warmup_runs=3)
 SCRIPT, LIST, MODELS = "measure.py", "networks.jsonl", "models"
+LOOP = ("base", "caches", "contention", "errors", "estimator", "level", "plain", "plans", "settling", "timing")
+"""Modules of `profilers` that the script needs: numpy and Python 3.8 are enough for them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Timing:
 
 def measure(
     space: Space, archs: Sequence[Any], to_onnx: Writer, profiler: Profiler, options: Options | None = None,
-    plan: TimingPlan = PLAN,
+    plan: TimingPlan = plans.COMPARE,
 ) -> tuple[list[Timing], list[str]]:  # fmt: skip
     """Measure networks against each other, the machine's drift divided out.
 
@@ -82,5 +85,10 @@ def write_bundle(
         about = {"space": space.name, "classes": space.classes, "batch": options.batch, "precision": options.precision}
         lines.append(json.dumps({"arch": arch.to_json(), "model": name, **about}) + "\n")
     write_text(folder / LIST, "".join(lines))
-    write_text(folder / SCRIPT, Path(__file__).with_name("target.py").read_text(encoding="utf-8"))
-    return [*files, folder / LIST, folder / SCRIPT]
+    sources = {folder / SCRIPT: Path(__file__).with_name("target.py")}
+    package = Path(profilers.__file__).parent
+    sources |= {folder / "profilers" / f"{name}.py": package / f"{name}.py" for name in ("__init__", *LOOP)}
+    for path, source in sources.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, source.read_text(encoding="utf-8"))
+    return [*files, folder / LIST, *sources]

@@ -15,9 +15,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from profilers.caches import take_caches
 from profilers.errors import BadInput, EngineUnavailable, FileProblem
 
 Array = NDArray[np.float32]
+STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
+STATES = (STEADY, INTERRUPTED)
 _PROBE_STEPS = 1000
 
 
@@ -27,17 +30,26 @@ class Options:
 
     `threads` are intra-op threads (inter-op is always 1), `precision` what the runtime computes in, `batch` images a
     run, `optimization` the graph optimisation level in the runtime's own words ("" is its default).
+
+    `state` is the state of the caches in which a run is timed:
+    steady       the model runs back to back until the caches are its own, which is what benchmark tools report
+    interrupted  before each run other work has taken the caches (`profilers.caches`), which is what an application
+                 sees that classifies one picture now and then
+    ""           not stated, in files of earlier versions and of others
     """
 
     threads: int = 1
     precision: str = "fp32"
     batch: int = 1
     optimization: str = ""
+    state: str = STEADY
 
     def __post_init__(self) -> None:
         for name in ("threads", "batch"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} = {getattr(self, name)}", "1 or more")
+        if self.state not in (*STATES, UNSTATED):
+            raise BadInput(f"state {self.state!r}", ", ".join(STATES))
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Session(ABC):
 
     `threads` is how many CPU threads a run keeps busy, 0 where the work is done on another device (the timing loop's
     rule about wall and CPU time then has nothing to say). `clock` times the runs; a simulated device brings its own.
-    `most_runs` limits the runs in one timed block: a traced session records each of them, at some cost.
+    `most_runs` limits the timed runs in one block: a traced session records each of them, at some cost.
     """
 
     input_shape: tuple[int, ...]
@@ -103,6 +115,10 @@ class Session(ABC):
     @abstractmethod
     def infer(self, images: Array) -> Array:
         """Outputs (a copy) for `images` of `input_shape`; not timed."""
+
+    def interrupt(self) -> None:
+        """Take the caches from the model, as other work would; not timed."""
+        take_caches(self.threads)
 
     def node_times(self) -> list[dict[str, float]]:
         """One dict a run since the last call, in order: milliseconds by node or tensor name. Only for traced sessions.
@@ -128,7 +144,6 @@ class Profiler(ABC):
     name: ClassVar[str]
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
-    placed: ClassVar[bool] = False  # whether times depend on where in main memory a model lies (`profilers.memory`)
     loads_beside: ClassVar[bool] = False  # whether several models may be loaded at once (`profilers.lanes`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
@@ -164,6 +179,8 @@ class Profiler(ABC):
             raise BadInput(f"precision {options.precision!r} on {self.name}", ", ".join(self.precisions))
         if options.precision not in (here := self.supported_precisions()):
             raise BadInput(f"precision {options.precision!r}, which {self.name} lacks on this device", ", ".join(here))
+        if options.state == INTERRUPTED and self.device == "cuda":
+            raise BadInput(f"state {INTERRUPTED} on {self.name}, whose caches are the GPU's", STEADY)
 
     def keep_beside(self, path: Path) -> None:  # noqa: B027
         """What speeds up later loads may be kept beside that file; most runtimes have nothing to keep."""
@@ -188,34 +205,36 @@ MIN_BLOCKS = 3  # fewer accepted blocks say nothing about their spread
 
 @dataclass(frozen=True)
 class TimingPlan:
-    """How timing is done (MEASUREMENT: protocol for a noisy, shared machine). All rules are fixed beforehand.
+    """How timing is done; all rules are fixed beforehand. The named plans are in `profilers.plans`.
 
-    One round runs every model once in random order, each as a block of `runs_per_block` timed runs after `untimed_runs`
-    others (0: the caches hold what ran before); the block's time is its mean. A fixed sentinel model, if given, runs at
-    the start of each round, and what drift it and the models show is divided out. With `block_ms` all blocks get more
-    runs (20 at most), until the middle model's lasts so many milliseconds: one run of microseconds is mostly clock.
+    One round runs every model once in random order, each as a block: untimed runs until the model's state is reached,
+    then timed ones, whose mean is the block's time. Timed are `runs_per_block` runs, or more (`MOST_RUNS` at most)
+    until they last `block_ms`: one run of microseconds is mostly clock. `untimed_runs`: None has the loop learn how
+    many it takes (`profilers.settling`); in the state `interrupted` there are none, and each timed run follows a
+    disturbance of the caches.
 
-    Stopping: after `min_rounds`, once every 95 % interval's half-width is within `relative_interval` of its estimate;
-    at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose wall time is more than
-    `max_wall_over_cpu` times its CPU time a thread (the process was descheduled). `cpu_time_when_busy`: where that
-    would reject most blocks of single-threaded models, time these by CPU time (see `profilers.timing`), and where it
-    would reject nearly all, do without it, instead of not timing at all. `patience`: before each block it is waited
-    until no neighbour computes on the same core (`profilers.quiet`), in all at most so long, as a share of the rest.
+    Estimator: the `quantile` of the accepted blocks, the machine's drift divided out (`profilers.level`).
+    Stopping: after `min_rounds` and `least_seconds`, once every 95 % interval's half-width is within
+    `relative_interval` of its estimate; at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose
+    wall time is more than `max_wall_over_cpu` times its CPU time a thread (the process was descheduled).
+    `cpu_time_when_busy`: where that would reject most blocks of single-threaded models, time these by CPU time (see
+    `profilers.timing`), and where it would reject nearly all, do without it, instead of not timing at all.
     """
 
     min_rounds: int = 10
     max_rounds: int = 60
     runs_per_block: int = 1
-    untimed_runs: int = 1
-    block_ms: float = 0.0
+    untimed_runs: int | None = None
+    block_ms: float = 0.5
     warmup_runs: int = 5
     warmup_max_runs: int = 50
     relative_interval: float = 0.02
     max_wall_over_cpu: float = 1.05
-    quantile: float = 0.25
+    quantile: float = 0.5
     cpu_time_when_busy: bool = True
-    patience: float = 0.5
+    least_seconds: float = 0.0
     seconds: float | None = None
+    state: str = STEADY
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -223,8 +242,7 @@ class TimingPlan:
             "min_rounds": MIN_BLOCKS,
             "max_rounds": self.min_rounds,
             "runs_per_block": 1,
-            "untimed_runs": 0,
-            "patience": 0,
+            "least_seconds": 0,
             "warmup_runs": 1,
         }
         for name, low in least.items():
@@ -233,6 +251,12 @@ class TimingPlan:
         if not 0 <= self.quantile <= 1:
             raise BadInput(f"quantile = {self.quantile} in a timing plan", "0 to 1")
 
+    @property
+    def estimator(self) -> str:
+        """What `Samples.ms` is, in words."""
+        name = "median" if self.quantile == 0.5 else f"{self.quantile:.0%} quantile"
+        return f"{name} of the accepted blocks, drift within the measurement divided out"
+
     def to_json(self) -> dict[str, Any]:
         """All fields, for provenance."""
         return asdict(self)
@@ -240,15 +264,15 @@ class TimingPlan:
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw block times of one model and their summary; one estimator (`ms`, the plan's quantile) serves everything.
+    """Raw block times of one model and their summary.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the machine's relative level around each block (`profilers.level`), 1 = none
+    drift  (rounds,)  the machine's relative slowdown around each block (`profilers.level`), whose median is 1
 
-    `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`.
-    `sentinel_ms` is the sentinel's time at drift 1 (NaN without a sentinel): the next call takes it to keep the level.
-    `clock` is "cpu" where the machine was too busy for wall time. `shared` is the share of blocks, of all models of the
-    call, at which somebody else was seen to compute on the same core (`profilers.quiet`).
+    `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`; `estimator`
+    says what `ms` is, `state` which state of the caches it is about. `clock` is "cpu" where the machine was too busy
+    for wall time. `contended` is the share of blocks, of all models of the call, at which other work was seen on the
+    same core (`profilers.contention`). `untimed` and `timed` are the runs of one block.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -260,9 +284,12 @@ class Samples:
     p90: float
     rejected: int
     converged: bool
-    sentinel_ms: float = float("nan")
     clock: str = "wall"
-    shared: float = 0.0
+    contended: float = 0.0
+    estimator: str = ""
+    state: str = STEADY
+    untimed: int = 0
+    timed: int = 1
 
     @property
     def rounds(self) -> int:

@@ -13,11 +13,6 @@ def cgroup_quota(root: Path = ROOT, membership: Path = MEMBERSHIP) -> float | No
     return min((q for folder in _folders("cpu", root, membership) for q in _quota(folder)), default=None)
 
 
-def cgroup_memory_left(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int | None:
-    """Bytes that may still be used; None without a limit."""
-    return min((m for folder in _folders("memory", root, membership) for m in _memory_left(folder)), default=None)
-
-
 def _folders(controller: str, root: Path, membership: Path) -> Iterator[Path]:
     """The process's own and all above."""
     for line in system_text(membership).splitlines():
@@ -37,15 +32,6 @@ def _quota(folder: Path) -> list[float]:
     v1 = [system_text(folder / name) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
     quota, period = v2 if len(v2) == 2 else v1
     return [int(quota) / int(period)] if quota.isdigit() and period.isdigit() and int(period) else []
-
-
-def _memory_left(folder: Path) -> list[int]:
-    found = []
-    for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-        most, now = (system_text(folder / name) for name in names)
-        if most.isdigit() and now.isdigit():
-            found.append(int(most) - int(now))
-    return found
 
 
 def system_text(path: Path) -> str:

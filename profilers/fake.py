@@ -70,6 +70,8 @@ class Behaviour:
     noise: standard deviation of the relative noise.  drift: amplitude of a sine of `drift_seconds` period.
     stolen: share of runs during which the process is descheduled for twice their time (CPU time stays the same).
     fail_after: runs until a session raises.  hang: a run never returns.  traced_slowdown: a traced run's factor.
+    cold_ms, warm_runs: what the first run pays after another session's, or after a disturbance, falls by 1/e in so
+    many runs of its own.
     """
 
     noise: float = 0.01
@@ -79,15 +81,32 @@ class Behaviour:
     fail_after: int | None = None
     hang: bool = False
     traced_slowdown: float = 1.2
+    cold_ms: float = 0.0
+    warm_runs: float = 3.0
     seed: int = 0
 
 
 @dataclass
+class FakeCaches:
+    """Whose content the device's caches hold, and for how many runs."""
+
+    owner: object = None
+    runs: int = 0
+
+    def enter(self, session: object) -> int:
+        """Runs that the caches have been the session's own."""
+        self.runs = self.runs + 1 if self.owner is session else 0
+        self.owner = session
+        return self.runs
+
+
+@dataclass
 class Fake(Profiler):
-    """The simulated device; all its sessions share one clock."""
+    """The simulated device; all its sessions share one clock and the caches."""
 
     behaviour: Behaviour = field(default_factory=Behaviour)
     clock: FakeClock = field(default_factory=FakeClock)
+    caches: FakeCaches = field(default_factory=FakeCaches)
 
     name: ClassVar[str] = "fake"
     device: ClassVar[str] = "simulated"
@@ -103,7 +122,7 @@ class Fake(Profiler):
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
         if options.optimization:
             raise BadInput(f"optimization {options.optimization!r} on {self.name}", "none: it has no levels")
-        return FakeSession(model, options, traced, self.behaviour, self.clock)
+        return FakeSession(model, options, traced, self)
 
 
 class FakeSession(Session):
@@ -111,19 +130,18 @@ class FakeSession(Session):
 
     clock: FakeClock
 
-    def __init__(
-        self, model: bytes | Path, options: Options, traced: bool, behaviour: Behaviour, clock: FakeClock
-    ) -> None:
+    def __init__(self, model: bytes | Path, options: Options, traced: bool, device: Fake) -> None:
         data = model if isinstance(model, bytes) else read_bytes(model)
         self.model = _parse(data, options.batch)
-        self.options, self.traced, self.behaviour, self.clock = options, traced, behaviour, clock
+        self.options, self.traced, self.behaviour, self.clock = options, traced, device.behaviour, device.clock
+        self.caches = device.caches
         self.threads = options.threads
         shapes = _shapes(self.model)
         graph = self.model.graph
         self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
         self.nodes = {n.name or n.output[0]: _node_ms(n, shapes, options) for n in graph.node}
         self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
-        self.rng = np.random.default_rng([behaviour.seed, zlib.crc32(data), traced])
+        self.rng = np.random.default_rng([self.behaviour.seed, zlib.crc32(data), traced])
         self.runs = 0
         self.traces: list[dict[str, float]] = []
 
@@ -138,11 +156,17 @@ class FakeSession(Session):
         factor = 1 + how.drift * math.sin(2 * math.pi * self.clock.wall() / how.drift_seconds)
         factor *= 1 + how.noise * abs(self.rng.standard_normal())
         factor *= how.traced_slowdown if self.traced else 1.0
-        seconds = self.ideal_ms * factor / 1e3
+        cold = how.cold_ms * math.exp(-self.caches.enter(self) / how.warm_runs)
+        seconds = (self.ideal_ms + cold) * factor / 1e3
         stolen = 2 * seconds if self.rng.random() < how.stolen else 0.0
         self.clock.advance(seconds + stolen, seconds * self.threads)
         if self.traced:
-            self.traces.append({name: ms * factor for name, ms in self.nodes.items()})
+            share = 1 + cold / self.ideal_ms
+            self.traces.append({name: ms * factor * share for name, ms in self.nodes.items()})
+
+    def interrupt(self) -> None:
+        """The caches are somebody else's from now on."""
+        self.caches.owner = None
 
     def infer(self, images: Array) -> Array:
         """ONNX Runtime's outputs: only the times are simulated."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from profilers.base import Options, Profiler
+from profilers.base import UNSTATED, Options, Profiler
 from profilers.cgroup import cgroup_quota, system_text
 from profilers.errors import BadInput
 from profilers.pin import allowed_cores
@@ -41,6 +41,7 @@ class Fingerprint:
     precision: str
     batch: int
     optimization: str
+    state: str
     cores_effective: float
     affinity: tuple[int, ...]
     mhz: float | None
@@ -71,6 +72,7 @@ class Fingerprint:
             BadInput: not an object, a field missing or unknown, or a value of another type.
         """
         names = {f.name for f in fields(cls)}
+        value = {"state": UNSTATED, **value} if isinstance(value, dict) else value  # earlier versions stated none
         if not isinstance(value, dict) or set(value) != names:
             wrong = sorted(set(value) ^ names) if isinstance(value, dict) else [type(value).__name__]
             raise BadInput(
@@ -92,11 +94,6 @@ def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
         memory_gb=_memory_gb(), os=f"{platform.system()} {platform.release()}", python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
     )  # fmt: skip
-
-
-def effective_cores() -> float:
-    """Cores that this process may use: its affinity within its cgroup's quota."""
-    return min(float(len(allowed_cores())), cgroup_quota() or float("inf"))
 
 
 def cpu_model() -> str:

@@ -1,19 +1,15 @@
 """The machine's speed from moment to moment, as all that is timed in one call sees it.
 
-    R  rounds      S  sessions, the sentinel among them
+    R  rounds      S  sessions
     times (R, S)  milliseconds of one run, NaN where rejected      order (R, S)  sessions in the order they ran
     log times = usual (S,) + level (R, S) + noise
 
 On a shared machine the speed steps up and down within a second or two, when a neighbour on the same host begins or
-ends: a MobileNetV3 took 8.8 or 10.2 ms, for half a second to five. A sentinel once a round is too slow a witness of
-that, but every block is one: whatever ran just before and just after says how the machine is, once it is known how long
-it usually takes. So usual times and level are found by turns (Tukey's median polish): a session's usual time is its
-median, and the level around a block is a mean of the blocks beside it, the nearer the heavier, in which those on the
-other side of a step weigh little (an M-estimate with Cauchy's weights). Three loadings of 18 MobileNetV3s in such a
-minute, 20 rounds, with a running median for the level: estimates of the same network differ by 1.1 %, mean; with that
-of the sentinel alone, and rounds rejected where it is off by more than 5 %, by 2.3 %; with no correction, by 4.1 %.
-Against the running median, eight calls with the same 18 models on another machine, 10 rounds: standard deviation 1.39
-for 1.54 % (OpenVINO bf16) and 1.28 for 1.42 % (ONNX Runtime); 30 rounds: .82 for .86 and .67 for .71 %.
+ends. A control model once a round samples that too slowly, but every block can serve as a control: whatever ran just
+before and just after tells how the machine is, once it is known how long it usually takes. So usual times and level are
+found by turns (Tukey's median polish): a session's usual time is its median, and the level around a block is a mean of
+the blocks beside it, the nearer the heavier, in which those on the other side of a step weigh little (an M-estimate
+with Cauchy's weights).
 Source: Tukey 1977, Exploratory Data Analysis, chapter 11; Holland and Welsch 1977 for the weights.
 """
 
@@ -32,11 +28,10 @@ PASSES = 3  # of weighting: 2 are 1 % worse
 TURNS = 8  # of polish: 4 and 16 give the same to .01 %
 _OFFSETS = np.array([k for k in range(-BESIDE, BESIDE + 1) if k])
 _LEAST_SCALE = 1e-9
-QUICK = 0.25  # quantile of the levels that counts as no drift: contention only adds time
 
 
 def levels(times: Floats, order: Ints) -> Floats:
-    """(R, S) how much slower than in its quick moments the machine was around each block; 1 where nothing tells."""
+    """(R, S) how much slower than usual, in this call, the machine was around each block; 1 where nothing tells."""
     log = np.log(times)
     row, column = np.arange(len(order)).repeat(order.shape[1]), order.ravel()
     known = np.isfinite(log[row, column])
@@ -50,7 +45,7 @@ def levels(times: Floats, order: Ints) -> Floats:
         level = _beside(seen - usual[session])
         matrix[row[known], session] = seen - level
         usual = _medians(matrix)
-    level -= np.quantile(level, QUICK)
+    level -= np.median(level)
     found = np.empty(times.shape)
     found[row, column] = np.exp(np.interp(np.arange(len(known)), np.flatnonzero(known), level))
     return found

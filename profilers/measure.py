@@ -1,22 +1,21 @@
-"""One model, timed: load, pin, time. Everything travels by value, so `run_limited` can run it in another process."""
+"""One model, timed: pin, load, time. Everything travels by value, so `run_limited` can run it in another process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from profilers import plans
 from profilers.base import Failure, Options, Samples, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.isolate import run_limited
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import measuring
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
 
 
 def measure(
     engine: str, model: bytes | Path, options: Options | None = None, plan: TimingPlan | None = None
 ) -> Samples:
-    """Time one model on this machine.
+    """Time one model on this machine, in the options' state.
 
     Raises:
         BadInput: an unknown engine, options that it does not have, or a model that it refuses.
@@ -25,8 +24,8 @@ def measure(
     """
     options = options or Options()
     profiler = get_profiler(engine)
-    with pin(options.threads), contiguous_memory(), profiler.load(model, options) as session:
-        result = time_sessions({"model": session}, plan or TimingPlan())["model"]
+    with measuring(options) as bench, profiler.load(model, options) as session:
+        result = bench.time({"model": session}, plan or plans.ENGINE)["model"]
     if isinstance(result, Failure):
         raise MeasurementFailed(f"the model cannot be timed on {engine}: {result.reason}")
     return result

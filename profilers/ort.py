@@ -36,7 +36,6 @@ class OnnxRuntime(Profiler):
     """The CPU provider: sequential, explicit threads, inputs and outputs bound beforehand."""
 
     name: ClassVar[str] = "onnxruntime"
-    placed: ClassVar[bool] = True
     loads_beside: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")  # int8: the model arrives quantised
     provider: ClassVar[str] = "CPUExecutionProvider"
@@ -61,7 +60,6 @@ class OnnxRuntimeCuda(OnnxRuntime):
 
     name: ClassVar[str] = "onnxruntime-cuda"
     device: ClassVar[str] = "cuda"
-    placed: ClassVar[bool] = False
     loads_beside: ClassVar[bool] = False
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     traces: ClassVar[bool] = False  # its profile has the launch times of kernels, not their durations

@@ -31,7 +31,6 @@ class OpenVino(Profiler):
     """The CPU plug-in; which precisions there are is asked of the device."""
 
     name: ClassVar[str] = "openvino"
-    placed: ClassVar[bool] = True
     loads_beside: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = tuple(TYPES)
 

@@ -26,10 +26,11 @@ from lut.assemble import assemble
 from lut.bench import TOGETHER, Bench, open_bench
 from lut.build import time_networks
 from lut.in_context import InContext
-from lut.isolated import COLD, Isolated
+from lut.isolated import Isolated
 from lut.observe import Unit, pool
 from lut.partial import Partial
-from lut.verify import PLAN, compare, measure
+from lut.verify import compare, measure
+from profilers import plans
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
 from profilers.files import write_json
@@ -37,6 +38,7 @@ from profilers.fingerprint import fingerprint
 from profilers.registry import PROFILERS, get_profiler
 
 NETWORK_GROUPS = 4
+COLD = replace(plans.LAYERS, runs_per_block=1, untimed_runs=0, block_ms=0)  # one run a round
 COLUMNS = ("mape", "bias", "within_5", "within_10", "kendall_tau")
 Units = dict[str, list[Unit]]
 
@@ -82,7 +84,7 @@ def bench(space: SearchSpace, profiler: Profiler, options: Options, archs: int, 
     with open_bench(space, write_onnx, profiler, options) as place:
         units = take_turns(place, space, seed)
     tables = dict(make_tables(space, profiler, options, units))
-    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, PLAN)
+    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, plans.VERIFY)
     ways = {name: compare(t.bind(space).predict(measured.genes), measured) for name, t in tables.items()}
     floor = next(iter(ways.values()))
     seconds = {way: sum(u.seconds for u in some) for way, some in units.items()}

@@ -2,11 +2,10 @@
 
     python tools/bench_noise.py [--engine onnxruntime] [--precision fp32] [--space mbv3] [--rounds 20] [--loadings 3]
 
-The ways take turns, so that no way has the quieter minutes. `as measured` is the low quantile of the blocks as they
-are, `level, low` of the blocks with the machine's level divided out (`profilers.level`), `level, median` the median of
-these, as tables have it (`lut.bench`); all of the same blocks, timed at once (patience 0) and with waiting for quiet
-moments (`profilers.quiet`). Estimates are relative to their mean, as the sentinels make those of tables; the figures
-are mean differences over all pairs of loadings. Prints a line of JSON.
+`as measured` takes the blocks as they are, the other ways divide out the machine's drift (`profilers.level`); each by
+the median, which is the product's estimator with the drift divided out, and by the lower quartile. All are of the same
+blocks. Estimates are relative to their mean, as the sentinels make those of tables; the figures are mean differences
+over all pairs of loadings, and under "level" the standard deviation of that mean. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -15,17 +14,25 @@ import argparse
 import itertools
 import json
 import time
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import get_space
 from lut.bench import TOGETHER, open_bench
-from profilers.base import Options, TimingPlan
+from profilers import plans
+from profilers.base import Options
+from profilers.estimator import summarise
 from profilers.registry import get_profiler
-from profilers.timing import summarise
 
-PATIENCE = (0.0, TimingPlan().patience)
+WAYS = {
+    "as measured": (False, 0.5),
+    "as measured, low": (False, 0.25),
+    "drift": (True, 0.5),
+    "drift, low": (True, 0.25),
+}
 
 
 def main() -> None:
@@ -39,21 +46,21 @@ def main() -> None:
     space = get_space(args.space)
     genes = space.sample(TOGETHER, np.random.default_rng(0))
     found: dict[str, list[np.ndarray]] = {}
-    seconds = dict.fromkeys(PATIENCE, 0.0)
+    level: dict[str, list[float]] = {}
+    plan = replace(plans.NETWORKS, min_rounds=args.rounds, max_rounds=args.rounds)
+    started = time.monotonic()
     with open_bench(space, write_onnx, get_profiler(args.engine), Options(precision=args.precision)) as bench:
-        for seed, patience in itertools.product(range(args.loadings), PATIENCE):
-            started = time.monotonic()
-            plan = TimingPlan(min_rounds=args.rounds, max_rounds=args.rounds, warmup_runs=2, patience=patience)
+        for seed in range(args.loadings):
             timed = bench.networks(genes, plan, seed)
-            seconds[patience] += time.monotonic() - started
             samples = [timed.samples[str(i)] for i in range(TOGETHER)]
-            plain = [summarise(s.blocks, np.ones(s.rounds), plan) for s in samples]
-            low = [summarise(s.blocks, s.drift, plan) for s in samples]
-            for name, some in (("as measured", plain), ("level, low", low), ("level, median", samples)):
-                logs = np.log([s.ms for s in some])
-                found.setdefault(f"{name}, patience {patience:g}", []).append(logs - logs.mean())
-    result = {name: apart(estimates) for name, estimates in found.items()}
-    print(json.dumps({**result, "seconds": {f"{k:g}": round(v, 1) for k, v in seconds.items()}}))
+            for name, (drift, quantile) in WAYS.items():
+                way = replace(plan, quantile=quantile)
+                logs = np.log([summarise(s.blocks, s.drift if drift else np.ones(s.rounds), way).ms for s in samples])
+                found.setdefault(name, []).append(logs - logs.mean())
+                level.setdefault(name, []).append(float(logs.mean()))
+    result: dict[str, Any] = {name: apart(estimates) for name, estimates in found.items()}
+    result["level"] = {name: round(float(np.std(means)), 5) for name, means in level.items()}
+    print(json.dumps({**result, "seconds": round(time.monotonic() - started, 1)}))
 
 
 def apart(estimates: list[np.ndarray]) -> float:

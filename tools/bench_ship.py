@@ -31,22 +31,22 @@ from hwnas.export.datasheet import RANDOM
 from hwnas.export.engines import ENGINES
 from hwnas.export.job import Job, counted
 from hwnas.export.source import jobs_of_run
-from hwnas.export.torch_session import TorchSession, torch_threads
+from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network
 from hwnas.onnx_writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
-from lut.bench import MEDIAN, TOGETHER, open_bench
+from lut.bench import TOGETHER, open_bench
 from lut.drift import drifts
 from lut.observe import halves
 from lut.verify import require_fingerprint
-from profilers.base import MIN_BLOCKS, Options, Samples, Session, TimingPlan
+from profilers import plans
+from profilers.base import MIN_BLOCKS, Options, Samples, Session
 from profilers.errors import EngineUnavailable, HwnasError
 from profilers.lanes import ONE_LANE
-from profilers.pin import pin
+from profilers.measuring import measuring
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
 
-PLAN = TimingPlan(min_rounds=30, max_rounds=120)
+PLAN = plans.ENGINE
 CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
 
 
@@ -94,7 +94,7 @@ def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> 
 
 def independent(models: Models, targets: Sequence[Target], references: Sequence[str], folder: Path) -> dict[str, float]:
     """Milliseconds by engine, loaded afresh and timed in another order; torch beside them."""
-    with ExitStack() as stack, pin(1), torch_threads(1):
+    with ExitStack() as stack, measuring(Options()) as bench:
         sessions: dict[str, Session] = {}
         for i, target in enumerate(targets):
             session = build(models, target, folder / str(i)).session
@@ -106,7 +106,7 @@ def independent(models: Models, targets: Sequence[Target], references: Sequence[
                 sessions[f"torch {name}"] = TorchSession(models.job.network, shape, 1, compiled=name == "compiled")
             except HwnasError as error:
                 say(reference=name, missing=str(error))
-        times = time_sessions(sessions, replace(PLAN, seed=99))
+        times = bench.time(sessions, replace(PLAN, seed=99))
     return {name: found.ms for name, found in times.items() if isinstance(found, Samples)}
 
 
@@ -155,7 +155,7 @@ def exported_times(
                 loads = {str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
                          for i, arch in archs}  # fmt: skip
                 with bench.loaded(loads, seed + start) as sessions:
-                    timed = bench.time(sessions, PLAN, seed + start)
+                    timed = bench.time(sessions, plans.COMPARE, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
             groups.append([int(k) for k in timed.samples])
             sentinels.append(timed.sentinels)
@@ -178,7 +178,7 @@ def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, li
     """
     excess = []
     for row, (found, change) in enumerate(rows):
-        even, odd = halves(found.blocks / found.drift, MEDIAN, MIN_BLOCKS)
+        even, odd = halves(found.blocks / found.drift, MIN_BLOCKS)
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)
         elif estimate.low[row] <= limit and even + (found.high - found.ms) <= limit:
@@ -199,13 +199,13 @@ def bench_int8(run: Path) -> None:
         for engine in ("onnxruntime", "openvino"):
             if "int8" not in get_profiler(engine).supported_precisions():
                 continue
-            with tempfile.TemporaryDirectory() as folder, ExitStack() as stack, pin(1):
+            with tempfile.TemporaryDirectory() as folder, ExitStack() as stack, measuring(Options()) as bench:
                 built = {
                     p: build(models, Target(ENGINES[engine], Options(precision=p)), Path(folder) / p)
                     for p in ("fp32", "int8")
                 }
                 sessions = {p: stack.enter_context(b.session) for p, b in built.items() if b.session}
-                times = time_sessions(sessions, PLAN)
+                times = bench.time(sessions, PLAN)
                 top1 = {p: check.top1(*check.over(data, data.last_split, job.arch.r, partial(check.logits_of, s)))
                         for p, s in sessions.items()}  # fmt: skip
             ms = {p: t.ms for p, t in times.items() if isinstance(t, Samples)}
@@ -218,7 +218,7 @@ def bench_int8(run: Path) -> None:
 
 def bench_compare(names: Sequence[str], engine: str) -> None:
     """Known networks at 224 px; the chosen ones of a run are `hwnas compare`'s."""
-    found = measure([of_known(known.make(name)) for name in names], get_profiler(engine), Options(), PLAN)
+    found = measure([of_known(known.make(name)) for name in names], get_profiler(engine), Options())
     print(render.text(found))
     for row in found.rows:
         native = known.make(row.name, None)

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, emit, people, space_of, warn
+from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, space_of, warn
 from hwnas.networks import read_networks
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
-from profilers.base import Options
+from profilers.base import STEADY, Options
 from profilers.errors import BadInput
 from profilers.files import write_text
 from profilers.registry import get_profiler
@@ -31,7 +31,7 @@ def build(
     batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
     threads: Annotated[int, typer.Option(help="Of the runtime.")] = 1,
     optimization: Annotated[str, typer.Option(help="The runtime's graph optimisation; its best if not given.")] = "",
-    method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context",
+    method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context", state: State = STEADY,
     resolutions: Resolutions = None, classes: Classes = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
     seed: Annotated[int, typer.Option(help="Of the networks that are measured.")] = 0, force: Force = False,
@@ -44,7 +44,7 @@ def build(
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
     plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
-    options = Options(threads, precision, batch, optimization)
+    options = Options(threads, precision, batch, optimization, state)
     table = build_table(
         space_of(space, resolutions, classes), write_onnx, get_profiler(engine), options,
         out=out, method=method, plan=plan, force=force,
@@ -78,6 +78,7 @@ def predict(
 ) -> None:  # fmt: skip
     """Predicted milliseconds of each architecture with their interval, as JSONL; a scaled classifier is said."""
     loaded = load(table)
+    warn(loaded.remarks)
     space, found = read_networks(archs, classes=classes, home=table_space(loaded, classes))
     bound = loaded.bind(space)
     estimate, how = bound.predict(space.encode(found)), bound.classifier.how

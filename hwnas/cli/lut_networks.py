@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from hwnas.arch_lines import stated
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, emit, networks_of, people, space_of, warn
+from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, networks_of, people, space_of, warn
 from hwnas.networks import read_networks
 from lut import save
-from profilers.base import Options
+from profilers import plans
+from profilers.base import STEADY, Options
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_text
 from profilers.registry import get_profiler
@@ -45,7 +46,7 @@ def measure(
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
     out: Annotated[Path | None, typer.Option("--out", help="The networks with their latency.")] = None,
     space: LinesSpace = None, classes: Classes = None,
-    precision: str = "fp32", batch: int = 1, threads: int = 1, optimization: str = "",
+    precision: str = "fp32", batch: int = 1, threads: int = 1, optimization: str = "", state: State = STEADY,
     bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write all that another machine needs.")] = None,
 ) -> None:  # fmt: skip
     """Measure whole networks here, or write a folder with which a machine that has only the runtime can do it."""
@@ -56,13 +57,14 @@ def measure(
     if (out is None) is (bundle is None):
         raise BadInput("neither --out nor --bundle" if out is None else "both --out and --bundle", "one of them")
     chosen, archs = networks_of(networks, space, classes=classes, any_size=True)
-    profiler, options = get_profiler(engine), Options(threads, precision, batch, optimization)
+    profiler, options = get_profiler(engine), Options(threads, precision, batch, optimization, state)
     if out is None:
         files = write_bundle(bundle or Path(), chosen, archs, write_onnx, profiler, options)
         people().print(f"wrote {len(files)} files to {bundle}; there: python measure.py", markup=False, soft_wrap=True)
         return
     timings, failed = measure_whole(chosen, archs, write_onnx, profiler, options)
     about = {"engine": engine, "precision": precision, "batch": batch, "threads": threads}
+    about |= {"state": state, "estimator": plans.COMPARE.estimator}
     rows: list[dict[str, Any]] = [
         {**stated(t.arch, chosen), "latency_ms": t.ms, "low": t.low, "high": t.high, "clock": t.clock, **about}
         for t in timings

@@ -20,6 +20,12 @@ from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_reso
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
 Classes = Annotated[int | None, typer.Option("--classes", help="Number of classes; by default the space's own.")]
+State = Annotated[
+    str,
+    typer.Option(
+        "--state", help="steady: back to back, as benchmark tools do; interrupted: after other work took the caches."
+    ),
+]
 
 
 @cache

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.compare import paper
 from hwnas.onnx_writer import write_onnx
+from profilers import plans
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.fingerprint import Fingerprint, fingerprint
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import measuring
 from profilers.progress import track
-from profilers.timing import time_sessions
 
 if TYPE_CHECKING:
     from hwnas.compare.known import Known
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 OURS = "this search"
-PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 FEWEST = 3  # networks that a rank correlation needs
 
 
@@ -96,7 +94,7 @@ def of_known(known: Known) -> tuple[Row, bytes]:
 
 
 def measure(
-    networks: Sequence[tuple[Row, bytes]], profiler: Profiler, options: Options, plan: TimingPlan = PLAN
+    networks: Sequence[tuple[Row, bytes]], profiler: Profiler, options: Options, plan: TimingPlan = plans.COMPARE
 ) -> Comparison:
     """Time all networks in one interleaved run; one that fails keeps its row, with the reason.
 
@@ -114,11 +112,11 @@ def measure(
     if not names or len(set(names)) < len(names) or options.precision == "int8":
         got = f"networks {', '.join(names) or 'none'} in {options.precision}"
         raise BadInput(got, "one or more, each once, in a precision that is not int8")
-    with pin(options.threads), contiguous_memory(), ExitStack() as stack:
+    with measuring(options) as bench, ExitStack() as stack:
         loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
         sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
         with track(len(sessions), "timing networks") as bar:
-            timed = time_sessions(sessions, plan, progress=bar)
+            timed = bench.time(sessions, plan, progress=bar)
     times = {name: timed[name] if isinstance(found, Session) else found for name, found in loaded.items()}
     failed = [t.reason for t in times.values() if isinstance(t, Failure)]
     if len(failed) == len(times):

@@ -23,14 +23,13 @@ from hwnas.export.build import Built, Models, Target, build
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import ENGINES, engine_files
 from hwnas.export.job import Job
-from hwnas.export.torch_session import TorchSession, torch_threads
+from hwnas.export.torch_session import TorchSession
+from profilers import plans
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import Measuring, measuring
 from profilers.progress import track
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
 
 MAX_DROP = 0.5
 REFERENCES = ("eager", "compiled")
@@ -99,7 +98,7 @@ def targets(options: Options) -> Iterator[Target]:
 
 def contest(
     models: Models, options: Options, folder: Path, max_drop: float = MAX_DROP,
-    references: Sequence[str] = REFERENCES, plan: TimingPlan | None = None,
+    references: Sequence[str] = REFERENCES, plan: TimingPlan = plans.ENGINE, bench: Measuring | None = None,
 ) -> Contest:  # fmt: skip
     """Build, check and time all candidates, and choose.
 
@@ -110,6 +109,7 @@ def contest(
         max_drop: see the module's text, 0 or more.
         references: "eager", "compiled" or both: torch timed in the same run.
         plan: of the timing.
+        bench: the measurement that this is part of; one of its own by default.
 
     Raises:
         BadInput: a negative `max_drop`.
@@ -121,7 +121,8 @@ def contest(
     found = [Candidate(target) for target in targets(options)]
     if not found:
         raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
-    with pin(options.threads), torch_threads(options.threads), contiguous_memory(), ExitStack() as stack:
+    with ExitStack() as stack:
+        bench = bench or stack.enter_context(measuring(options))
         judge = _Judge(models.job)
         with track(len(found) + len(references), "building and checking candidates") as bar:
             for candidate in found:
@@ -129,7 +130,7 @@ def contest(
                 bar.advance()
             torch = {name: _reference(models.job, options, name) for name in references}
             bar.advance(len(references))
-        figures = _time(found, torch, options, plan or TimingPlan())
+        figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
     return Contest(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)
 
@@ -158,7 +159,7 @@ def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> 
 
 def timed(samples: Samples, options: Options) -> Figure:
     """A latency as a figure."""
-    how = f"measured: batch {options.batch}, {options.threads} thread(s), {samples.clock} time"
+    how = f"measured: {samples.state}, batch {options.batch}, {options.threads} thread(s), {samples.clock} time"
     return Figure(samples.ms, "ms", how, samples.low, samples.high)
 
 
@@ -221,7 +222,11 @@ def _reference(job: Job, options: Options, name: str) -> Session | Figure:
 
 
 def _time(
-    candidates: Sequence[Candidate], torch: Mapping[str, Session | Figure], options: Options, plan: TimingPlan
+    candidates: Sequence[Candidate],
+    torch: Mapping[str, Session | Figure],
+    options: Options,
+    plan: TimingPlan,
+    bench: Measuring,
 ) -> dict[str, Figure]:
     """All in one run; returns torch's figures."""
     sessions: dict[str, Session] = {
@@ -229,7 +234,7 @@ def _time(
     }
     sessions |= {f"torch {name}": session for name, session in torch.items() if isinstance(session, Session)}
     with track(len(sessions), "timing candidates") as bar:
-        times = time_sessions(sessions, plan, progress=bar)
+        times = bench.time(sessions, plan, progress=bar)
     for candidate in candidates:
         samples = times.get(candidate.target.name)
         if isinstance(samples, Samples):

@@ -16,7 +16,7 @@ from typing import Any
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, sha256, write_json, write_text
 
-SCHEMA, FILE, KIND = 3, "datasheet.json", "hwnas-datasheet"
+SCHEMA, FILE, KIND = 4, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
 RANDOM = "random weights: for latency only"
 SHOWN = 10  # classes that the head of the page names
@@ -139,12 +139,20 @@ def _figures(sheet: Mapping[str, Any]) -> list[str]:
     latency = sheet["latency"]
     return [
         "## This engine", "", "| what | value |", "|---|---|",
-        f"| latency of one run, predicted | {_figure(latency['predicted'])} |",
-        f"| latency of one run, measured | {_figure(latency['measured'])} |",
-        f"| measured within the predicted interval | {_yes(latency['within_interval'])} |",
+        *_latency_rows(latency, "back to back (steady)"),
+        *_latency_rows(latency["interrupted"], "after other work (interrupted)"),
         f"| accuracy (top-1) | {_figure(sheet['accuracy']['top1'])} |",
         *_parity_rows(sheet["parity"]), *_running_rows(sheet["running"]),
     ]  # fmt: skip
+
+
+def _latency_rows(latency: Mapping[str, Any], state: str) -> list[str]:
+    rows = [
+        f"| latency, {state}, predicted | {_figure(latency['predicted'])} |",
+        f"| latency, {state}, measured | {_figure(latency['measured'])} |",
+    ]
+    inside = f"| measured within the predicted interval | {_yes(latency['within_interval'])} |"
+    return rows if latency["predicted"]["value"] is None else [*rows, inside]
 
 
 def _input(sheet: Mapping[str, Any]) -> list[str]:

@@ -75,5 +75,7 @@ def predicted(job: Job, profiler: str, options: Options) -> Figure:
             bound = table.bind(job.space)
             ms, low, high = (float(x[0]) for x in bound.predict(genes))
             note = f"; {bound.classifier.how}" if bound.classifier.how else ""
-            return Figure(ms, "ms", f"predicted by the {table.method} table of {table.device}{note}", low, high)
-    return Figure(None, "ms", f"not measured: no table of {profiler}, {options.precision}, batch {options.batch} given")
+            how = f"predicted by the {table.method} table of {table.device}, {table.options.state}{note}"
+            return Figure(ms, "ms", how, low, high)
+    wanted = f"{profiler}, {options.precision}, batch {options.batch}, {options.state}"
+    return Figure(None, "ms", f"not measured: no table of {wanted} given")

@@ -61,15 +61,19 @@ def _renewed(
 ) -> dict[str, Any]:
     """The datasheet's content, with what the new engine changes."""
     shape = sheet["preprocessing"]
-    measured = {"value": None, "unit": "ms", "how": "not measured: rebuilt; hwnas validate measures it"}
     new = sheet | {
         "engine": sheet["engine"] | {"file": engine_files(engine, files)[0]},
         "files": datasheet.file_facts(folder, list(files)),
         "fingerprint": fingerprint(get_profiler(engine.profiler), options).to_json(),
-        "latency": sheet["latency"] | {"measured": measured, "within_interval": None, "timing": None},
+        "latency": _unmeasured(sheet["latency"]) | {"interrupted": _unmeasured(sheet["latency"]["interrupted"])},
         "snippet": snippet(engine, options, (options.batch, shape["channels"], shape["size"], shape["size"]), files),
     }
     return {key: value for key, value in new.items() if key not in ("kind", "schema")}
+
+
+def _unmeasured(latency: dict[str, Any]) -> dict[str, Any]:
+    measured = {"value": None, "unit": "ms", "how": "not measured: rebuilt; hwnas validate measures it"}
+    return latency | {"measured": measured, "within_interval": None, "timing": None}
 
 
 def engine_options(engine: dict[str, Any]) -> Options:

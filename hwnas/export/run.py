@@ -18,14 +18,11 @@ from hwnas.export.job import Job
 from hwnas.export.prove import Proof, prove
 from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import make_sheet
-from profilers.base import Failure, Options, Samples, TimingPlan
+from profilers import plans
+from profilers.base import STATES, STEADY, Failure, Options, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import Measuring, measuring
 from profilers.progress import track
-from profilers.timing import time_sessions
-
-PLAN = TimingPlan(min_rounds=30, max_rounds=120, block_ms=0.5)  # blocks as long as those of the tables
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Request:
     max_drop: float = auto.MAX_DROP
     calibration: Path | None = None
     references: tuple[str, ...] = auto.REFERENCES
-    plan: TimingPlan = PLAN
+    plan: TimingPlan = plans.ENGINE
     depth: Depth = DEPTH
     command: str = ""
     weights: str = ""
@@ -64,14 +61,14 @@ class Request:
 
 @dataclass
 class _Work:
-    """One job on its way."""
+    """One job on its way; `samples` by state."""
 
     job: Job
     target: Target
     built: Built
     contest: auto.Contest | None = None
     proof: Proof | None = None
-    samples: Samples | None = None
+    samples: dict[str, Samples] = field(default_factory=dict)
     section: dict[str, Any] | None = None
 
 
@@ -90,14 +87,14 @@ def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, di
     check_request(request)
     for name in jobs:
         _check_target(out / name)
-    with pin(request.options.threads), contiguous_memory(), ExitStack() as stack:
+    with measuring(request.options) as bench, ExitStack() as stack:
         with track(len(jobs), "building and checking engines") as bar:
             work = {}
             for name, job in jobs.items():
                 folder = stack.enter_context(temporary(out / name))
-                work[name] = _prepare(job, request, folder, stack)
+                work[name] = _prepare(job, request, folder, bench, stack)
                 bar.advance()
-        _time(work, request.plan)
+        _time(work, request.plan, bench)
         with track(len(jobs), "throughput, memory, cold start") as bar:
             for w in work.values():
                 files, missing = w.built.files, w.built.missing
@@ -116,11 +113,13 @@ def check_request(request: Request) -> None:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
 
 
-def _prepare(job: Job, request: Request, folder: Path, stack: ExitStack) -> _Work:
+def _prepare(job: Job, request: Request, folder: Path, bench: Measuring, stack: ExitStack) -> _Work:
     models, contest = Models(job, request.calibration), None
     if request.engine == "auto":
         with temporary(folder) as scratch:
-            contest = auto.contest(models, request.options, scratch, request.max_drop, request.references, request.plan)
+            contest = auto.contest(
+                models, request.options, scratch, request.max_drop, request.references, request.plan, bench
+            )
         target = contest.chosen
     else:
         target = Target(get_engine(request.engine), request.options, request.gpus)
@@ -132,13 +131,21 @@ def _prepare(job: Job, request: Request, folder: Path, stack: ExitStack) -> _Wor
     return work
 
 
-def _time(work: Mapping[str, _Work], plan: TimingPlan) -> None:
+def _time(work: Mapping[str, _Work], plan: TimingPlan, bench: Measuring) -> None:
+    """All engines against each other, in one state after the other."""
     sessions = {name: w.built.session for name, w in work.items() if w.built.session is not None}
-    with track(len(sessions), "timing engines") as bar:
-        for name, samples in time_sessions(sessions, plan, progress=bar).items():
+    for state in timed_states(any(w.target.engine.gpu for w in work.values())):
+        with track(len(sessions), f"timing engines, {state}") as bar:
+            found = bench.time(sessions, plans.in_state(plan, state), state=state, progress=bar)
+        for name, samples in found.items():
             if isinstance(samples, Failure):
                 raise MeasurementFailed(f"{work[name].job.arch.id} could not be timed: {samples.reason}")
-            work[name].samples = samples
+            work[name].samples[state] = samples
+
+
+def timed_states(gpu: bool) -> tuple[str, ...]:
+    """The states that a datasheet has; a GPU's caches cannot be taken from here."""
+    return (STEADY,) if gpu else STATES
 
 
 def _write(w: _Work, request: Request) -> dict[str, Any]:

@@ -13,31 +13,29 @@ import numpy as np
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.onnx_edit import with_batch
+from profilers import plans
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
 from profilers.footprint import Footprint, fresh_footprint
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import measuring
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
-
-PLAN = TimingPlan(min_rounds=8, max_rounds=24, warmup_runs=2, warmup_max_runs=4, seconds=20, block_ms=0.5)
 
 
 @dataclass(frozen=True)
 class Depth:
     """How much is looked at: batches of the throughput, fresh processes for cold start and memory (0 leaves them out).
 
-    `plan` times the batches, which differ by an order of magnitude: a bound on the seconds rather than on the rounds.
+    `plan` times the batches; `interrupted` is whether the latency in that state is measured again, too.
     """
 
     batches: tuple[int, ...] = (1, 8, 64)
     starts: int = 3
-    plan: TimingPlan = PLAN
+    plan: TimingPlan = plans.THROUGHPUT
+    interrupted: bool = True
 
 
-DEPTH, SHALLOW = Depth(), Depth((), 0)
+DEPTH, SHALLOW = Depth(), Depth((), 0, interrupted=False)
 
 
 def running(
@@ -59,9 +57,9 @@ def throughput(engine: Engine, options: Options, folder: Path, depth: Depth, mis
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Figure(None, "images/s", f"not measured: {reason}") for batch in depth.batches}
     model = read_bytes(folder / MODEL)
-    with pin(options.threads), contiguous_memory(), ExitStack() as stack:
+    with measuring(options) as bench, ExitStack() as stack:
         sessions, failed = _open(engine, options, model, depth.batches, stack)
-        times = time_sessions({str(batch): session for batch, session in sessions.items()}, depth.plan)
+        times = bench.time({str(batch): session for batch, session in sessions.items()}, depth.plan)
     found: dict[int, Samples | Failure] = {**failed, **{batch: times[str(batch)] for batch in sessions}}
     return {batch: _rate(batch, found[batch], engine, options) for batch in depth.batches}
 

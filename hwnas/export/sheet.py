@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,8 @@ from hwnas.export import datasheet
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.job import Job, predicted
-from profilers.base import Options, Samples
+from profilers.base import INTERRUPTED, STATES, STEADY, Options, Samples
+from profilers.caches import disturbance
 from profilers.fingerprint import fingerprint
 from profilers.registry import get_profiler
 
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
     from hwnas.export.prove import Proof
 
 
-def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Samples | None) -> dict[str, Any]:
-    """The content of a datasheet; `samples` is None where the engine could not be run here."""
+def make_sheet(
+    job: Job, target: Target, built: Built, proof: Proof, samples: Mapping[str, Samples]
+) -> dict[str, Any]:  # fmt: skip
+    """The content of a datasheet; `samples` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
     return {
@@ -39,7 +44,7 @@ def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Sa
         "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
         "warnings": list(job.warnings),
         "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
-        "latency": latency(predicted(job, engine.profiler, options), samples, engine, options, proof.missing),
+        "latency": latencies(job, samples, engine, options, proof.missing),
         "parity": {key: value.to_json() for key, value in proof.parity.items()},
         "accuracy": {"dataset": proof.dataset, "split": proof.split, "top1": proof.accuracy.to_json()},
         "preprocessing": preprocessing(job),
@@ -50,20 +55,52 @@ def make_sheet(job: Job, target: Target, built: Built, proof: Proof, samples: Sa
     }
 
 
+def latencies(
+    job: Job, samples: Mapping[str, Samples], engine: Engine, options: Options, missing: str
+) -> dict[str, Any]:  # fmt: skip
+    """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
+    sections = {}
+    for state in STATES:
+        setting = replace(options, state=state)
+        sections[state] = latency(
+            predicted(job, engine.profiler, setting), samples.get(state), engine, setting, missing
+        )
+    return {**sections[STEADY], INTERRUPTED: sections[INTERRUPTED]}
+
+
 def latency(guess: Figure, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
-    """The latency section: predicted, measured, and whether they agree."""
+    """One state: predicted, measured, and whether they agree."""
     inside = timing = None
-    measured = Figure(None, "ms", f"not measured: {missing}; measure it on the target with hwnas validate")
+    measured = Figure(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
     if samples is not None:
-        setting = f"batch {options.batch}, {options.threads} thread(s), {options.precision}"
-        measured = Figure(samples.ms, "ms", f"measured: {engine.profiler}, {setting}", samples.low, samples.high)
+        setting = f"{options.state}, batch {options.batch}, {options.threads} thread(s), {options.precision}"
+        how = f"measured: {engine.profiler}, {setting}; {samples.estimator}"
+        measured = Figure(samples.ms, "ms", how, samples.low, samples.high)
         inside = within(guess.low, guess.high, samples.ms)
-        timing = {
-            "estimator": "25 % quantile of the accepted rounds", "rounds": samples.rounds,
-            "rejected": samples.rejected, "converged": samples.converged, "median_ms": samples.median,
-            "p90_ms": samples.p90, "clock": samples.clock,
-        }  # fmt: skip
+        timing = timing_facts(samples)
     return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
+
+
+def timing_facts(samples: Samples) -> dict[str, Any]:
+    """How a latency was measured."""
+    return {
+        "state": samples.state,
+        "disturbance": disturbance() if samples.state == INTERRUPTED else "",
+        "estimator": samples.estimator,
+        "rounds": samples.rounds,
+        "rejected": samples.rejected,
+        "converged": samples.converged,
+        "median_ms": samples.median,
+        "p90_ms": samples.p90,
+        "clock": samples.clock,
+        "contended": samples.contended,
+    }
+
+
+def _unmeasured(engine: Engine, options: Options, missing: str) -> str:
+    if missing:
+        return f"{missing}; measure it on the target with hwnas validate"
+    return f"the state {options.state} is one of CPUs" if engine.gpu else "left out"
 
 
 def within(low: float | None, high: float | None, ms: float) -> bool | None:

@@ -27,7 +27,7 @@ class TorchSession(Session):
     Args:
         network: (N, C, r, r) to (N, classes).
         input_shape: (N, C, r, r).
-        threads: those of torch, which the caller has set (see `torch_threads`).
+        threads: those of torch, which `profilers.measuring` has set.
         compiled: through `torch.compile`, which compiles here, at once (half a minute).
 
     Raises:
@@ -86,16 +86,3 @@ def _compiled(network: nn.Module) -> nn.Module:
 
     config.compile_threads = 1
     return cast("nn.Module", torch.compile(network))
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Torch's number of threads, restored afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,20 +10,19 @@ from hwnas.export import check, datasheet
 from hwnas.export.engines import check_tied, get_engine, open_engine
 from hwnas.export.prove import NOISE, read_reference
 from hwnas.export.rebuild import engine_options, rebuild
-from hwnas.export.run import PLAN
+from hwnas.export.run import timed_states
 from hwnas.export.running import DEPTH, Depth, running
-from hwnas.export.sheet import within
-from profilers.base import Failure, Session, TimingPlan
+from hwnas.export.sheet import timing_facts, within
+from profilers import plans
+from profilers.base import INTERRUPTED, STEADY, Failure, Samples, Session, TimingPlan
 from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
 from profilers.fingerprint import Fingerprint, fingerprint
-from profilers.memory import contiguous_memory
-from profilers.pin import pin
+from profilers.measuring import Measuring, measuring
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
 
 
 def validate(
-    folder: Path, *, force: bool = False, anew: bool = False, plan: TimingPlan = PLAN, depth: Depth = DEPTH
+    folder: Path, *, force: bool = False, anew: bool = False, plan: TimingPlan = plans.ENGINE, depth: Depth = DEPTH
 ) -> dict[str, Any]:
     """Measure the engine again and compare it with its datasheet.
 
@@ -37,7 +36,8 @@ def validate(
     Returns:
         predicted_ms, low, high (None without a prediction), measured_ms and its interval, within_interval,
         parity_max_abs against torch's logits, top1_agreement (a share), the accuracy where the data is at hand, the
-        running costs, and `changes`: by figure, what the datasheet says and what was found here.
+        running costs, and `changes`: by figure, what the datasheet says and what was found here. These are of the state
+        `steady`; "interrupted" holds the latency in that state, None on a GPU or where `depth` leaves it out.
 
     Raises:
         FingerprintMismatch: measured on another device or setting (fields named), and not `force`; or an optimised
@@ -55,21 +55,34 @@ def validate(
     if not anew:
         check_tied(engine, Fingerprint.from_json(sheet["fingerprint"]))
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
-    with pin(options.threads), contiguous_memory(), open_engine(engine, folder, options, files) as session:
+    states = timed_states(engine.gpu) if depth.interrupted else (STEADY,)
+    with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
-        samples = time_sessions({"engine": session}, plan)["engine"]
-    if isinstance(samples, Failure):
-        raise MeasurementFailed(f"the engine could not be timed: {samples.reason}")
-    guess = sheet["latency"]["predicted"]
-    low, high = guess.get("low"), guess.get("high")
+        samples = {state: _time(bench, session, plan, state) for state in states}
     result = {
-        "predicted_ms": guess["value"], "measured_ms": samples.ms, "low": low, "high": high,
-        "within_interval": within(low, high, samples.ms),
+        **_latency(sheet["latency"], samples[STEADY]),
         **found,
-        "measured_low": samples.low, "measured_high": samples.high, "converged": samples.converged,
-        "clock": samples.clock, "differences": differ, "running": running(engine, options, folder, files, depth),
+        INTERRUPTED: _latency(sheet["latency"][INTERRUPTED], samples[INTERRUPTED]) if INTERRUPTED in samples else None,
+        "differences": differ, "running": running(engine, options, folder, files, depth),
     }  # fmt: skip
     return {**result, "changes": changes(sheet, result)}
+
+
+def _time(bench: Measuring, session: Session, plan: TimingPlan, state: str) -> Samples:
+    samples = bench.time({"engine": session}, plans.in_state(plan, state), state=state)["engine"]
+    if isinstance(samples, Failure):
+        raise MeasurementFailed(f"the engine could not be timed: {samples.reason}")
+    return samples
+
+
+def _latency(was: dict[str, Any], samples: Samples) -> dict[str, Any]:
+    """What was predicted and is measured now, in one state."""
+    low, high = was["predicted"].get("low"), was["predicted"].get("high")
+    return {
+        "predicted_ms": was["predicted"]["value"], "measured_ms": samples.ms, "low": low, "high": high,
+        "within_interval": within(low, high, samples.ms), "measured_low": samples.low, "measured_high": samples.high,
+        "converged": samples.converged, "clock": samples.clock, "timing": timing_facts(samples),
+    }  # fmt: skip
 
 
 def differences(sheet: dict[str, Any]) -> list[str]:
@@ -84,6 +97,11 @@ def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str,
     was, now = sheet["running"], found["running"]
     pairs = {
         "latency": (sheet["latency"]["measured"]["value"], found["measured_ms"], "ms"),
+        "latency, interrupted": (
+            sheet["latency"][INTERRUPTED]["measured"]["value"],
+            (found[INTERRUPTED] or {}).get("measured_ms"),
+            "ms",
+        ),
         "accuracy": (sheet["accuracy"]["top1"]["value"], found["top1"], "%"),
     }
     for batch in was.get("throughput", {}):

@@ -16,7 +16,7 @@ from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.assemble import whole_networks
 from lut.observe import NetworkTime
-from profilers.base import Options
+from profilers.base import INTERRUPTED, STEADY, Options
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,12 @@ def agreements(run: RunData) -> list[Agreement]:
     return found
 
 
-Setting = tuple[str, int, str, int]
+Setting = tuple[str, int, str, int, str]
 
 
-def _title(profiler: str, threads: int, precision: str, batch: int) -> str:
-    return f"{profiler}, {precision}, batch {batch}, {threads} thread{'' if threads == 1 else 's'}"
+def _title(profiler: str, threads: int, precision: str, batch: int, state: str) -> str:
+    plural = "" if threads == 1 else "s"
+    return f"{profiler}, {precision}, batch {batch}, {threads} thread{plural}, {state or 'state not stated'}"
 
 
 def _setting(table: LatencyTable) -> Setting:
@@ -85,18 +86,19 @@ def _setting(table: LatencyTable) -> Setting:
 
 
 def _key(profiler: str, options: Mapping[str, Any]) -> Setting:
-    return profiler, int(options["threads"]), str(options["precision"]), int(options["batch"])
+    return profiler, int(options["threads"]), str(options["precision"]), int(options["batch"]), str(options["state"])
 
 
 def _engines(run: RunData) -> dict[Setting, list[Pair]]:
     found: dict[Setting, list[Pair]] = {}
     for engine in run.chosen:
         sheet = engine.sheet
-        predicted, measured = sheet["latency"]["predicted"], sheet["latency"]["measured"]
-        if predicted["value"] is not None and measured["value"] is not None:
-            setting = _key(str(sheet["engine"]["profiler"]), {**vars(Options()), **sheet["engine"]})
-            pair = Pair(str(sheet["name"]), *_three(predicted), *_three(measured))
-            found.setdefault(setting, []).append(pair)
+        for state, latency in ((STEADY, sheet["latency"]), (INTERRUPTED, sheet["latency"].get(INTERRUPTED))):
+            if latency and latency["predicted"]["value"] is not None and latency["measured"]["value"] is not None:
+                options = {**vars(Options()), **sheet["engine"], "state": state}
+                setting = _key(str(sheet["engine"]["profiler"]), options)
+                pair = Pair(str(sheet["name"]), *_three(latency["predicted"]), *_three(latency["measured"]))
+                found.setdefault(setting, []).append(pair)
     return found
 
 

@@ -26,6 +26,7 @@ from hwnas.wilson import alike, optimistic
 from lut import LatencyTable
 from lut.bench import open_bench
 from lut.verify import check_fingerprint, require_fingerprint
+from profilers import plans
 from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
@@ -33,7 +34,6 @@ from profilers.registry import get_profiler
 if TYPE_CHECKING:
     from hwnas.search.run import Run
 
-PLAN = TimingPlan(min_rounds=20, max_rounds=80, warmup_runs=3, block_ms=0.5)
 Ends = tuple[float, float, float]
 Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
 
@@ -213,7 +213,7 @@ def _ends(
     return {row.arch.id: (low, value, high) for row, (low, value, high) in zip(rows, found.tolist(), strict=True)}
 
 
-def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = PLAN) -> Measure:
+def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE) -> Measure:
     """Measure on this machine as the tables were: their runtime, options and estimator, whole networks interleaved.
 
     Raises, when called:

@@ -240,7 +240,7 @@ def test_the_optimised_model_is_the_network(exported):
     assert datasheet.read(exported / "one")["engine"]["file"] == "model.ort"
 
 
-@pytest.mark.parametrize("change", [{"flags": ["avx2"]}, {"runtime_version": "1.0"}])
+@pytest.mark.parametrize("change", [{"flags": ["asimd", "avx512f"]}, {"runtime_version": "1.0"}])
 def test_a_model_optimised_for_another_cpu_is_not_run_but_rebuilt(folder, change):
     here = datasheet.read(folder)["fingerprint"]
     edit(folder, lambda sheet: sheet["fingerprint"].update(change))

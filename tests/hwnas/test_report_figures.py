@@ -164,7 +164,7 @@ def test_engines_of_another_setting_are_another_figure(run):
     other["engine"] = {**other["engine"], "profiler": "openvino", "precision": "bf16"}
     found = latency.agreements(replace(run, chosen=[*run.chosen, Engine(other)]))
     assert [(f.title, len(f.engines)) for f in found] == [
-        ("onnxruntime, fp32, batch 1, 1 thread", 4), ("openvino, bf16, batch 1, 1 thread", 1)
+        ("onnxruntime, fp32, batch 1, 1 thread, steady", 4), ("openvino, bf16, batch 1, 1 thread, steady", 1)
     ]  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def test_what_groups_share_does_not_make_a_calibration():
     assert correct(*of_groups([0.01, -0.01, 0.0, 0.012, -0.012]))[0] is None
     networks, sums = of_groups([0.05] * 5)
     calibration, interval = correct(networks, sums)
-    assert calibration.apply(sums[:1], [15], [224])[0] == pytest.approx(10.5, rel=2e-3) and interval.upper < 1.02
+    assert calibration.apply(sums[:1], [15], [224])[0] == pytest.approx(10.5, rel=2e-3) and interval.upper < 1.03
 
 
 def test_each_network_is_predicted_without_its_group():

@@ -190,7 +190,7 @@ def test_closing_twice_is_harmless(profiler):
 
 def test_the_timing_loop_times_it(profiler):
     with pin(1), profiler.load(models.chain()) as small, profiler.load(models.chain(channels=64, size=48)) as large:
-        results = time_sessions({"small": small, "large": large}, PLAN, sentinel=large)
+        results = time_sessions({"small": small, "large": large}, PLAN)
     assert all(isinstance(s, Samples) for s in results.values()), results
     assert 0 < results["small"].ms < results["large"].ms  # 500 times the work
 

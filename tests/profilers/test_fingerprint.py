@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profilers.base import Options
-from profilers.cgroup import cgroup_memory_left, cgroup_quota
+from profilers.cgroup import cgroup_quota
 from profilers.errors import BadInput
-from profilers.fingerprint import Fingerprint, effective_cores, fingerprint
-from profilers.pin import allowed_cores, pin
+from profilers.fingerprint import Fingerprint, fingerprint
+from profilers.pin import pin
 from profilers.registry import get_profiler
 
 HERE = fingerprint(get_profiler("fake"), Options())
@@ -66,6 +66,9 @@ def test_a_value_of_another_type_is_refused(name, wrong):
 
 @given(st.sampled_from(sorted(HERE.to_json())))
 def test_a_missing_field_is_named(name):
+    if name == "state":  # earlier versions had none
+        assert Fingerprint.from_json({k: v for k, v in HERE.to_json().items() if k != name}).state == ""
+        return
     with pytest.raises(BadInput, match=name):
         Fingerprint.from_json({k: v for k, v in HERE.to_json().items() if k != name})
 
@@ -94,30 +97,5 @@ def test_quota_of_cgroup_1(tmp_path):
     assert cgroup_quota(tmp_path / "cgroup", membership) is None
 
 
-@pytest.mark.parametrize(
-    ("line", "place", "most", "now"),
-    [
-        ("0::/a/b", "a", "memory.max", "memory.current"),
-        ("5:memory:/a/b", "memory/a", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ],
-)
-def test_memory_left_is_the_least_on_the_way_up(tmp_path, line, place, most, now):
-    membership = tmp_path / "membership"
-    membership.write_text(f"{line}\n")
-    above = tmp_path / "cgroup" / place
-    for folder, limit, used in ((above, "1000", "400"), (above / "b", "800", "100")):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / most).write_text(limit)
-        (folder / now).write_text(used)
-    assert cgroup_memory_left(tmp_path / "cgroup", membership) == 600
-    (above / "b" / most).write_text("150")
-    assert cgroup_memory_left(tmp_path / "cgroup", membership) == 50
-
-
 def test_no_cgroup_no_limits(tmp_path):
     assert cgroup_quota(tmp_path, tmp_path / "absent") is None
-    assert cgroup_memory_left(tmp_path, tmp_path / "absent") is None
-
-
-def test_effective_cores_are_within_the_allowed_ones():
-    assert 0 < effective_cores() <= len(allowed_cores())

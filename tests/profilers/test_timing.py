@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 
 from profilers.base import Failure, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
+from profilers.estimator import accepted, bootstrap_interval, summarise, undisturbed
 from profilers.fake import Behaviour, Fake, FakeClock
-from profilers.timing import accepted, bootstrap_interval, summarise, time_sessions, undisturbed
+from profilers.timing import time_sessions
 from tests.profilers.models import Scripted, chain, tiny
 
-PLAN = TimingPlan(min_rounds=10, max_rounds=40)
-FIXED = TimingPlan(min_rounds=40, max_rounds=40)
+MODELS = {"small": chain(), "large": tiny()[0], "other": tiny(seed=1)[0]}
+PLAN = TimingPlan(min_rounds=10, max_rounds=40, untimed_runs=1, block_ms=0)
+FIXED = replace(PLAN, min_rounds=40)
 
 
-def pair(behaviour: Behaviour) -> tuple[dict, Scripted]:
-    """A small and a large network and a sentinel on one simulated device."""
+def several(behaviour: Behaviour) -> dict:
+    """A small, a large and another network on one simulated device."""
     device = Fake(behaviour)
-    return {"small": device.load(chain()), "large": device.load(tiny()[0])}, device.load(tiny(seed=1)[0])
+    return {name: device.load(model) for name, model in MODELS.items()}
 
 
 def scripted(clock: FakeClock, ms: float, **more) -> Scripted:
@@ -36,80 +38,60 @@ def spiking(clock: FakeClock, ms: float, spikes: set[int], factor: float = 1.2) 
 
 
 def test_a_quiet_device_is_measured_exactly():
-    sessions, sentinel = pair(Behaviour(noise=0))
-    results = time_sessions(sessions, PLAN, sentinel=sentinel)
+    sessions = several(Behaviour(noise=0))
+    results = time_sessions(sessions, PLAN)
     for name, samples in results.items():
         assert samples.ms == pytest.approx(sessions[name].ideal_ms, rel=1e-9)
         assert samples.low == pytest.approx(samples.high) and samples.converged
         assert samples.rounds == PLAN.min_rounds and samples.rejected == 0 and samples.clock == "wall"
 
 
-def test_noise_that_only_adds_time_is_mostly_left_out():
-    sessions, _ = pair(Behaviour(noise=0.1))
-    for name, samples in time_sessions(sessions, FIXED).items():
-        ideal = sessions[name].ideal_ms
-        assert ideal <= samples.ms <= samples.median <= samples.p90
-        assert samples.ms <= 1.06 * ideal  # the median of |N(0, 0.1)| is 0.067, its lower quartile 0.032
-        assert samples.low <= samples.ms <= samples.high
+def test_the_estimate_is_the_median_and_says_so():
+    sessions = {"alone": several(Behaviour(noise=0.1))["large"]}
+    samples = time_sessions(sessions, replace(FIXED, min_rounds=400, max_rounds=400))["alone"]
+    ideal = sessions["alone"].ideal_ms
+    assert samples.low <= samples.ms == samples.median <= samples.high < samples.p90
+    assert samples.ms == pytest.approx(1.067 * ideal, rel=0.02)  # the median of |N(0, 0.1)|
+    assert samples.estimator == PLAN.estimator and "median" in samples.estimator and samples.state == "steady"
 
 
 def test_slow_drift_is_divided_out():
-    with_sentinel, without = {}, {}
-    for target, use in ((with_sentinel, True), (without, False)):
-        sessions, sentinel = pair(drifting := Behaviour(noise=0.002, drift=0.15))
-        a_round = 2 * (sentinel.ideal_ms + sum(s.ideal_ms for s in sessions.values()))
-        drifting.drift_seconds = 20 * a_round / 1e3
-        found = time_sessions(sessions, FIXED, sentinel=sentinel if use else None)
-        target.update({name: np.nanstd(s.blocks / s.drift) / s.ms for name, s in found.items()})
-    assert all(without[name] > 0.05 for name in without)
-    assert all(with_sentinel[name] < 0.4 * without[name] for name in without)
-
-
-def test_the_sentinels_level_carries_over_to_the_next_call():
-    clock = FakeClock()
-    speed = {"factor": 1.0}
-
-    def session(ms: float) -> Scripted:
-        return Scripted(clock, lambda n: ms * speed["factor"] / 1e3)
-
-    first = time_sessions({"a": session(5)}, PLAN, sentinel=session(2))["a"]
-    speed["factor"] = 1.3  # the machine slowed down between the calls
-    second = time_sessions({"a": session(5)}, PLAN, sentinel=session(2), sentinel_ms=first.sentinel_ms)["a"]
-    alone = time_sessions({"a": session(5)}, PLAN, sentinel=session(2))["a"]
-    assert first.sentinel_ms == pytest.approx(2) and second.sentinel_ms == first.sentinel_ms
-    assert second.ms == pytest.approx(first.ms) and np.allclose(second.drift, 1.3)
-    assert alone.ms == pytest.approx(1.3 * first.ms)
+    sessions = several(drifting := Behaviour(noise=0.002, drift=0.15))
+    a_round = 2 * sum(s.ideal_ms for s in sessions.values())
+    drifting.drift_seconds = 20 * a_round / 1e3
+    for samples in time_sessions(sessions, FIXED).values():
+        assert np.nanstd(samples.blocks) / samples.ms > 0.05
+        assert np.nanstd(samples.blocks / samples.drift) < 0.4 * np.nanstd(samples.blocks)
+        assert np.median(samples.drift) == pytest.approx(1, abs=0.02)
 
 
 def test_descheduled_blocks_are_rejected_and_counted():
-    sessions, sentinel = pair(Behaviour(noise=0.005, stolen=0.3))
-    for name, samples in time_sessions(sessions, FIXED, sentinel=sentinel).items():
+    sessions = several(Behaviour(noise=0.005, stolen=0.3))
+    for name, samples in time_sessions(sessions, FIXED).items():
         assert samples.clock == "wall"
         assert 0 < samples.rejected == np.isnan(samples.blocks).sum() < FIXED.max_rounds
         assert samples.p90 < 1.1 * sessions[name].ideal_ms  # a descheduled run takes three times as long
 
 
 def test_a_busy_machine_is_timed_by_cpu_time_and_says_so():
-    sessions, sentinel = pair(Behaviour(noise=0.005, stolen=0.9))
-    for name, samples in time_sessions(sessions, FIXED, sentinel=sentinel).items():
+    sessions = several(Behaviour(noise=0.005, stolen=0.9))
+    for name, samples in time_sessions(sessions, FIXED).items():
         assert samples.clock == "cpu"
         assert samples.ms == pytest.approx(sessions[name].ideal_ms, rel=0.03)
 
 
 def test_a_busy_machine_gives_no_answer_where_cpu_time_is_not_wanted():
-    sessions, sentinel = pair(Behaviour(stolen=1.0))
-    results = time_sessions(sessions, replace(FIXED, cpu_time_when_busy=False), sentinel=sentinel)
+    sessions = several(Behaviour(stolen=1.0))
+    results = time_sessions(sessions, replace(FIXED, cpu_time_when_busy=False))
     assert all(isinstance(r, Failure) and "blocks were accepted" in r.reason for r in results.values())
 
 
-def test_a_machine_whose_sentinel_never_rests_is_measured_all_the_same():
+def test_a_machine_that_never_rests_is_measured_all_the_same():
     clock = FakeClock()
     noisy = np.random.default_rng(0).uniform(0.7, 1.4, 1000)
-    sessions = {"a": Scripted(clock, lambda n: 3e-3 * noisy[n])}
-    sentinel = Scripted(clock, lambda n: 1e-3 * noisy[-n])
-    samples = time_sessions(sessions, FIXED, sentinel=sentinel)["a"]
+    samples = time_sessions({"a": Scripted(clock, lambda n: 3e-3 * noisy[n])}, FIXED)["a"]
     assert samples.rejected == 0 and not samples.converged
-    assert samples.ms == pytest.approx(3 * np.quantile(noisy, 0.25), rel=0.1) and samples.high / samples.low > 1.02
+    assert samples.ms == pytest.approx(3 * np.median(noisy), rel=0.1) and samples.high / samples.low > 1.02
 
 
 def test_few_quiet_blocks_are_made_up_for_by_cpu_time():
@@ -119,58 +101,79 @@ def test_few_quiet_blocks_are_made_up_for_by_cpu_time():
 
 
 def test_too_few_blocks_are_not_taken_for_convergence():
-    sessions, _ = pair(Behaviour(stolen=1.0))
+    sessions = several(Behaviour(stolen=1.0))
     plan = replace(PLAN, cpu_time_when_busy=False)
     time_sessions(sessions, plan)
     assert sessions["small"].runs > 2 * plan.max_rounds
 
 
-def test_a_sentinel_that_is_off_for_once_disturbs_nothing():
+def test_blocks_that_are_off_for_once_disturb_nothing():
     clock = FakeClock()
-    warm = FIXED.warmup_runs
-    timed_run_of_round = {r: warm + 2 * r + 1 for r in range(FIXED.max_rounds)}
-    sentinel = spiking(clock, 1, {timed_run_of_round[7], timed_run_of_round[20]})
-    sessions = {"a": scripted(clock, 3), "b": scripted(clock, 4), "c": scripted(clock, 5)}
-    for ms, samples in zip((3, 4, 5), time_sessions(sessions, FIXED, sentinel=sentinel).values(), strict=True):
+    timed_run_of_round = {r: FIXED.warmup_runs + 2 * r + 1 for r in range(FIXED.max_rounds)}
+    sessions = {"a": spiking(clock, 1, {timed_run_of_round[7], timed_run_of_round[20]})}
+    sessions |= {"b": scripted(clock, 3), "c": scripted(clock, 4)}
+    for ms, samples in zip((1, 3, 4), time_sessions(sessions, FIXED).values(), strict=True):
         assert samples.rejected == 0 and samples.drift == pytest.approx(1) and samples.p90 == pytest.approx(ms)
 
 
 def test_steps_of_the_machines_speed_are_divided_out():
-    """Slow and quick by turns, faster than rounds: no sentinel at their start could tell."""
+    """Slow and quick by turns, faster than rounds: two thirds of the time quick."""
     clock = FakeClock()
-    speed = lambda: 1.16 if int(clock.wall() / 0.17) % 2 else 1.0  # noqa: E731
+    speed = lambda: 1.16 if int(clock.wall() / 0.17) % 3 == 0 else 1.0  # noqa: E731
     sessions = {str(ms): Scripted(clock, lambda n, ms=ms: ms * speed() / 1e3) for ms in range(5, 12)}
-    sentinel = Scripted(clock, lambda n: 4 * speed() / 1e3)
-    for ms, samples in time_sessions(sessions, FIXED, sentinel=sentinel).items():
+    for ms, samples in time_sessions(sessions, FIXED).items():
         assert samples.ms == pytest.approx(float(ms), rel=0.005) and samples.median == pytest.approx(
             float(ms), rel=0.01
         )
 
 
-def test_the_first_run_of_a_block_is_not_timed():
+def test_the_untimed_runs_of_a_block_are_not_timed():
     clock = FakeClock()
     cold = Scripted(clock, lambda n: 0.1 if n >= PLAN.warmup_runs and (n - PLAN.warmup_runs) % 3 == 0 else 0.001)
     samples = time_sessions({"a": cold}, replace(PLAN, runs_per_block=2))["a"]
     assert samples.ms == pytest.approx(1) and samples.p90 == pytest.approx(1)
+    assert (samples.untimed, samples.timed) == (1, 2)
 
 
-def test_blocks_of_fast_models_are_made_longer():
+def test_blocks_of_fast_models_are_longer():
     clock = FakeClock()
-    fast = {str(i): Scripted(clock, lambda n: 1e-4) for i in range(3)}
-    slow = Scripted(clock, lambda n: 1e-2)
+    sessions = {"fast": scripted(clock, 0.1), "slow": scripted(clock, 10)}
     plan = replace(PLAN, block_ms=0.5, min_rounds=10, max_rounds=10)
-    time_sessions({**fast, "slow": slow}, plan)
-    assert slow.runs == PLAN.warmup_runs + 10 * (1 + 5)
-    time_sessions({"slow": (alone := Scripted(clock, lambda n: 1e-2))}, plan)
-    assert alone.runs == PLAN.warmup_runs + 10 * (1 + 1)
+    found = time_sessions(sessions, plan)
+    assert found["fast"].timed == 5 and sessions["fast"].runs == PLAN.warmup_runs + 10 * (1 + 5)
+    assert found["slow"].timed == 1 and sessions["slow"].runs == PLAN.warmup_runs + 10 * (1 + 1)
 
 
-def test_cold_runs_are_timed_where_they_are_asked_for():
-    clock = FakeClock()
-    cold = Scripted(clock, lambda n: 0.003 if n >= 1 and (n - 1) % 2 == 0 else 0.001)
-    plan = TimingPlan(min_rounds=20, max_rounds=20, warmup_runs=1, warmup_max_runs=1, untimed_runs=0)
-    samples = time_sessions({"a": cold}, plan)["a"]
-    assert cold.runs == 21 and sorted(set(samples.blocks.round(9))) == [1.0, 3.0]
+def cold_device(cold_ms: float, warm_runs: float = 3.0, noise: float = 0.0) -> Fake:
+    return Fake(Behaviour(noise=noise, cold_ms=cold_ms, warm_runs=warm_runs))
+
+
+def test_steady_times_by_turns_are_those_back_to_back():
+    """A run right after another model's pays .2 ms here, which is several times the smallest one's."""
+    device = cold_device(0.2, noise=0.01)
+    sessions = {name: device.load(model) for name, model in MODELS.items()}
+    by_turns = time_sessions(sessions, TimingPlan(min_rounds=20, max_rounds=20))
+    short = time_sessions(sessions, TimingPlan(min_rounds=20, max_rounds=20, untimed_runs=1))
+    for name, session in sessions.items():
+        alone = time_sessions({name: session}, TimingPlan(min_rounds=20, max_rounds=20))[name].ms
+        assert by_turns[name].ms == pytest.approx(alone, rel=0.015)
+        assert short[name].ms > 1.2 * alone  # what one untimed run gives
+
+
+def test_a_machine_without_caches_needs_few_untimed_runs():
+    device = cold_device(0.0, noise=0.01)
+    sessions = {name: device.load(model) for name, model in MODELS.items()}
+    assert all(s.untimed <= 2 for s in time_sessions(sessions, TimingPlan()).values())
+
+
+def test_interrupted_runs_all_pay_for_cold_caches():
+    device = cold_device(0.2)
+    session = device.load(MODELS["large"])
+    steady, interrupted = (
+        time_sessions({"a": session}, TimingPlan(state=state, min_rounds=5))["a"] for state in ("steady", "interrupted")
+    )
+    assert steady.ms == pytest.approx(session.ideal_ms, rel=0.01)
+    assert interrupted.ms == pytest.approx(session.ideal_ms + 0.2, rel=1e-6) and interrupted.state == "interrupted"
 
 
 def test_a_session_may_limit_the_runs_of_a_block():
@@ -195,25 +198,23 @@ def test_warm_up_goes_on_until_times_no_longer_fall():
 def test_each_round_runs_every_session_once_in_a_new_order():
     clock, log = FakeClock(), []
     sessions = {name: scripted(clock, 1, log=log, name=name) for name in "abcde"}
-    plan = TimingPlan(min_rounds=12, max_rounds=12, warmup_runs=1)
-    time_sessions(sessions, plan, sentinel=scripted(clock, 1, log=log, name="S"))
-    rounds = "".join(log[6:]).split("SS")[1:]
+    time_sessions(sessions, replace(PLAN, min_rounds=12, max_rounds=12, warmup_runs=1))
+    rounds = ["".join(log[i : i + 10]) for i in range(5, len(log), 10)]
     assert len(rounds) == 12
     assert all(Counter(r) == Counter("aabbccddee") for r in rounds)
     assert len(set(rounds)) > 6
 
 
 def test_stops_when_narrow_or_says_that_it_is_not():
-    narrow, _ = pair(Behaviour(noise=0.002))
-    wide, _ = pair(Behaviour(noise=0.5))
+    narrow, wide = several(Behaviour(noise=0.002)), several(Behaviour(noise=0.5))
     assert all(s.converged and s.rounds == PLAN.min_rounds for s in time_sessions(narrow, PLAN).values())
     assert all(not s.converged and s.rounds == PLAN.max_rounds for s in time_sessions(wide, PLAN).values())
 
 
 def test_the_time_limit_stops_after_three_rounds_at_least():
     clock = FakeClock()
-    for seconds, rounds in ((0.0, 3), (0.21, 10)):
-        plan = TimingPlan(min_rounds=40, max_rounds=40, warmup_runs=2, seconds=seconds)
+    for seconds, rounds in ((0.0, 3), (0.19, 10)):
+        plan = replace(FIXED, warmup_runs=2, seconds=seconds)
         samples = time_sessions({"a": scripted(clock, 10)}, plan)["a"]
         assert samples.rounds == rounds
 
@@ -228,11 +229,15 @@ def test_one_failure_leaves_the_others_alone(fail_after):
     assert "fails after" in results["bad"].reason and "\n" not in results["bad"].reason
 
 
-def test_all_failing_is_no_error_and_a_failing_sentinel_is():
+def test_a_measurement_lasts_the_least_seconds():
+    plan = replace(PLAN, max_rounds=1000, least_seconds=2)
+    samples = time_sessions({"a": scripted(FakeClock(), 10)}, plan)["a"]
+    assert 2 / 0.02 <= samples.rounds <= 1.3 * 2 / 0.02
+
+
+def test_all_failing_is_no_error():
     bad = Fake(Behaviour(fail_after=0))
     assert isinstance(time_sessions({"bad": bad.load(chain())}, PLAN)["bad"], Failure)
-    with pytest.raises(MeasurementFailed, match="sentinel"):
-        time_sessions({"a": Fake().load(chain())}, PLAN, sentinel=bad.load(chain()))
 
 
 def test_no_sessions_no_results():
@@ -241,8 +246,7 @@ def test_no_sessions_no_results():
 
 def test_the_same_seed_gives_the_same_samples():
     def once() -> Samples:
-        sessions, sentinel = pair(Behaviour(noise=0.02, stolen=0.1))
-        return time_sessions(sessions, replace(PLAN, seed=5), sentinel=sentinel)["large"]
+        return time_sessions(several(Behaviour(noise=0.02, stolen=0.1)), replace(PLAN, seed=5))["large"]
 
     one, two = once(), once()
     assert np.array_equal(one.blocks, two.blocks, equal_nan=True)
@@ -263,10 +267,9 @@ class Counting:
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_progress_advances_by_one_a_session(noise):
-    sessions, sentinel = pair(Behaviour(noise=noise))
     progress = Counting()
-    time_sessions(sessions, PLAN, sentinel=sentinel, progress=progress)
-    assert progress.done == pytest.approx(2)
+    time_sessions(several(Behaviour(noise=noise)), PLAN, progress=progress)
+    assert progress.done == pytest.approx(3)
 
 
 def test_the_garbage_collector_is_off_inside_and_as_before_afterwards():
@@ -317,14 +320,21 @@ def test_fewer_than_three_blocks_are_no_measurement(accepted):
         summarise(blocks, np.ones(len(blocks)), PLAN)
 
 
-def test_the_interval_holds_the_true_quantile_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    true = np.quantile(np.abs(rng.standard_normal(1_000_000)), 0.25)
-    inside = 0
-    for trial in range(200):
-        low, high = bootstrap_interval(np.abs(rng.standard_normal(40)), 0.25, trial)
-        inside += low <= true <= high
-    assert 0.88 <= inside / 200 <= 0.99
+def coverage(draw) -> float:
+    """How often the interval of a median of 60 values holds 0, the true one."""
+    found = [bootstrap_interval(draw(np.random.default_rng(trial)), 0.5, trial) for trial in range(200)]
+    return float(np.mean([low <= 0 <= high for low, high in found]))
+
+
+def test_the_interval_holds_the_true_median_about_as_often_as_it_says():
+    assert 0.9 <= coverage(lambda rng: rng.standard_normal(60)) <= 0.99
+
+
+def test_the_interval_knows_that_neighbouring_blocks_see_the_same_machine():
+    def draw(rng):
+        return np.repeat(rng.standard_normal(15), 4)  # a state of the machine lasts four blocks
+
+    assert coverage(draw) >= 0.85  # .67 where blocks are resampled one by one
 
 
 @pytest.mark.parametrize(
@@ -335,7 +345,7 @@ def test_the_interval_holds_the_true_quantile_about_as_often_as_it_says():
         {"runs_per_block": 0},
         {"warmup_runs": 0},
         {"quantile": 1.5},
-        {"patience": -1},
+        {"least_seconds": -1},
     ],
     ids=str,
 )
