@@ -46,7 +46,7 @@ class BuildPlan:
     passes: int = 3
     target: float = 0.005
     networks: int = 360
-    budget_seconds: float | None = 164.0
+    budget_seconds: float | None = 240.0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from lut.entry import Entry
 from lut.kernels import FEATURES, features
 from lut.protocols import Floats, Layer, Space
 from lut.table import LatencyTable, SpaceId
-from profilers.base import Options
+from profilers.base import STEADY, Options
 from profilers.errors import BadInput
 
 METHOD = "few-shot"
@@ -27,7 +27,9 @@ LEAST_NETWORKS = 5
 _LEAST_MS = 1e-9
 
 
-def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch: int, device: str) -> LatencyTable:
+def fit(
+    space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch: int, device: str, state: str = STEADY
+) -> LatencyTable:  # fmt: skip
     """The table of `space` that explains the measurements, status "fitted".
 
     Args:
@@ -36,6 +38,7 @@ def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch:
         measured_ms: one positive time each.
         batch: images a run that they were measured with.
         device: its name.
+        state: of the caches, in which they were measured.
 
     Raises:
         BadInput: fewer than 5 networks, or a time that is not a positive number.
@@ -51,7 +54,7 @@ def fit(space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch:
     interval = fit_interval(left_out, y, parameters=1 + int(np.count_nonzero(weights)), source="leave-one-out")
     return LatencyTable(
         SpaceId.of(space), _entries(space, weights, batch, float(np.sqrt(np.mean(error**2)))), "fitted", METHOD, device,
-        Options(batch=batch), interval=interval, provenance=_provenance(weights, error, y),
+        Options(batch=batch, state=state), interval=interval, provenance=_provenance(weights, error, y),
         observations={"networks": [{"arch": a.to_json(), "ms": ms} for a, ms in zip(archs, y.tolist(), strict=True)]},
     )  # fmt: skip
 

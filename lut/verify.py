@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from lut.observe import halves
 from lut.protocols import Floats, Genes, Space, Writer
 from lut.table import Estimate, LatencyTable
 from profilers import contention, plans
-from profilers.base import MIN_BLOCKS, Profiler, TimingPlan
+from profilers.base import MIN_BLOCKS, STEADY, Profiler, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, TableError, check_least
 from profilers.fingerprint import Fingerprint, fingerprint
 from profilers.fresh import plain_loop, plain_loop_missing
@@ -85,7 +85,8 @@ def verify(
 
 def check_fingerprint(table: LatencyTable, profiler: Profiler, *, force: bool = False) -> None:
     """Raises FingerprintMismatch where times of this machine and of the table do not compare, unless `force`."""
-    differ = fingerprint(profiler, table.options).differences(require_fingerprint(table))
+    here = replace(table.options, state=table.options.state or STEADY)  # a table of an earlier version has none
+    differ = fingerprint(profiler, here).differences(require_fingerprint(table))
     if differ and not force:
         raise FingerprintMismatch(
             f"the table is of another device or setting ({'; '.join(differ)})", "the same device, runtime and settings",

@@ -47,13 +47,13 @@ def disturbance() -> str:
     return f"{len(_buffer()) * 8 >> 20} MB read and written before each run"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _buffer() -> Any:
     size = min(max(last_level_bytes(), LEAST_BYTES), MOST_BYTES)
     return np.zeros(size // 8, np.int64)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="hwnas-caches")
 

@@ -13,7 +13,7 @@ from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, netwo
 from hwnas.networks import read_networks
 from lut import save
 from profilers import plans
-from profilers.base import STEADY, Options
+from profilers.base import STATES, STEADY, Options
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_text
 from profilers.registry import get_profiler
@@ -84,7 +84,7 @@ def fit(
     from lut.fewshot import fit as fit_table
 
     chosen, archs = networks_of(networks, space, resolutions, classes)
-    table = fit_table(chosen, archs, latencies(networks), batch, device)
+    table = fit_table(chosen, archs, latencies(networks), batch, device, state_of(networks))
     save(table, out)
     emit(table.provenance["cross_validated"])
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
@@ -101,6 +101,14 @@ def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
                 raise BadInput(f"{where} is {line.strip()[:40]}", "a JSON object")
             found.append((where, value))
     return found
+
+
+def state_of(path: Path) -> str:
+    """The state that the lines name, `steady` where none does, as other tools measure; BadInput where they differ."""
+    states = {str(row.get("state", STEADY)) for _, row in _rows(path)}
+    if len(states) > 1 or not states <= set(STATES):
+        raise BadInput(f"networks of {path} measured in the states {', '.join(sorted(states))}", ", or ".join(STATES))
+    return states.pop() if states else STEADY
 
 
 def latencies(path: Path) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import emit, people, people_table
+from hwnas.cli.shared import emit, people, people_table, warn
 
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
@@ -34,6 +34,7 @@ def search(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Search networks: accuracy against the other objectives; JSON of the run's figures."""
+    import lut
     from hwnas.search import config as configs
     from hwnas.search import driver, executors
     from hwnas.search import run as runs
@@ -49,6 +50,7 @@ def search(
     with executors.start(wanted, folder) as started, runs.locked(folder), open_run(folder, wanted) as run:
         notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note]
         people().print("\n".join(notes), end="\n" if notes else "", markup=False, soft_wrap=True)
+        warn(f"{name}: {line}" for name, path in run.config.tables.items() for line in lut.load(path).remarks)
         ended = driver.search(run, started)
         emit(_figures(run) | {"ended_early": ended or None})
     if ended:

@@ -13,7 +13,7 @@ from lut.formats import yaml
 from lut.formats.names import Format, get_format
 from lut.protocols import Space
 from lut.table import LatencyTable, SpaceId
-from profilers.base import Options
+from profilers.base import UNSTATED, Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_text, write_text
 
@@ -44,7 +44,7 @@ def import_table(format_name: str, space: Space, paths: Sequence[Path], device: 
     hashes = {path.name: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
     return LatencyTable(
         SpaceId.of(space), _entries(form, space, found, paths[0]), "imported", form.name, device or paths[0].stem,
-        Options(), provenance={"source": ", ".join(p.name for p in paths), "sha256": hashes},
+        Options(state=UNSTATED), provenance={"source": ", ".join(p.name for p in paths), "sha256": hashes},
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ import typer
 from hwnas.cli import lut as commands
 from hwnas.space import get_space
 from lut import load
-from profilers.errors import HwnasError
+from lut.store import FORMAT, to_json, write_document
+from profilers.errors import BadInput, HwnasError
 
 
 def run(*arguments):
@@ -97,6 +98,31 @@ def test_export_import_and_fit(built, archs, tmp_path, capsys):
     assert [load(tmp_path / n).status for n in ("i.json", "f.json")] == ["imported", "fitted"]
 
 
+def test_a_table_of_each_state(tmp_path, capsys):
+    """The simulated device has no cold caches here, but the state is part of the identity all the same."""
+    steady, interrupted = tmp_path / "s.json", tmp_path / "i.json"
+    common = ("build", "--space", "tiny", "--resolutions", "12", "--engine", "fake", "--budget-seconds", 1)
+    run(*common, "--out", steady)
+    run(*common, "--out", interrupted, "--state", "interrupted")
+    assert [load(path).options.state for path in (steady, interrupted)] == ["steady", "interrupted"]
+    assert load(interrupted).fingerprint.differences(load(steady).fingerprint) == [
+        "state: interrupted here, steady there"
+    ]
+    with pytest.raises(BadInput, match="state 'hot'"):
+        run(*common, "--out", tmp_path / "h.json", "--state", "hot")
+
+
+def test_a_table_without_a_state_is_read_and_said(built, tmp_path, archs, capsys):
+    """As earlier versions wrote it."""
+    content = to_json(load(built))
+    del content["options"]["state"], content["fingerprint"]["state"]
+    write_document(tmp_path / "old.json", FORMAT, content)
+    run("predict", tmp_path / "old.json", "--archs", archs)
+    assert "measured by an earlier version" in capsys.readouterr().err
+    with pytest.raises(HwnasError, match="state: steady here, none there"):
+        run("verify", tmp_path / "old.json", "--archs", 4)
+
+
 def test_plan_measure_and_fit(tmp_path, capsys):
     planned, measured, table = (tmp_path / n for n in ("n.jsonl", "m.jsonl", "t.json"))
     run("plan", "--space", "tiny", "--resolutions", "12,20", "-n", 6, "--batch", 1, "--out", planned)
@@ -107,6 +133,10 @@ def test_plan_measure_and_fit(tmp_path, capsys):
     common = ("--space", "tiny", "--resolutions", "12,20", "--batch", 1)
     run("fit", *common, "--networks", measured, "--device", "d", "--out", table)
     assert load(table).status == "fitted" and load(table).interval is not None
+    assert {r["state"] for r in rows} == {load(table).options.state} == {"steady"}
+    measured.write_text(measured.read_text().replace('"steady"', '"interrupted"', 1))
+    with pytest.raises(BadInput, match="interrupted, steady"):
+        run("fit", *common, "--networks", measured, "--device", "d", "--out", table)
     run("plan", *common, "-n", 3, "--among", planned, "--out", tmp_path / "few.jsonl")
     assert set((tmp_path / "few.jsonl").read_text().splitlines()) < set(planned.read_text().splitlines())
 
