@@ -41,7 +41,8 @@ def write_digits(root: Path, classes: tuple[str, ...], noise: float, share: dict
         for split, indices in zip(share, np.split(members, ends), strict=False):
             order = names.permutation(len(indices)) if rename else np.arange(len(indices))
             for number, i in zip(order, indices, strict=True):
-                pixels = raw.images[i] / 16 + noise * rng.standard_normal((8, 8))
+                light = 1.5 * noise * (classes.index(label) + rng.standard_normal())  # classes differ in brightness too
+                pixels = raw.images[i] / 16 * (1 - noise) + noise * rng.standard_normal((8, 8)) + light
                 path = root / split / label / f"{number:04}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 grey = Image.fromarray((255 * pixels.clip(0, 1)).astype(np.uint8))
@@ -53,7 +54,7 @@ def orders(labels: np.ndarray[Any, Any]) -> Iterator[tuple[str, Any]]:
     """Names and permutations of the listing."""
     yield "class by class", np.arange(len(labels))
     yield "reversed", np.arange(len(labels))[::-1]
-    for seed in range(3):
+    for seed in range(2):
         yield f"at random, {seed}", np.random.default_rng(seed).permutation(len(labels))
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     args = parser.parse_args()
     ten = tuple("0123456789")
     good = [
-        bench("three", args.out, args.networks, 30, lambda d, n: write_digits(d, SMALL, 0.35, PARTS, n)),
+        bench("three", args.out, args.networks, 40, lambda d, n: write_digits(d, SMALL, 0.2, PARTS, n)),
         bench("ten", args.out, args.networks, 15,
               lambda d, n: write_digits(d, ten, 0.0, {"train": 0.56, "val": 0.22, "test": 0.22}, n)),
     ]  # fmt: skip

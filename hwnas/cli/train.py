@@ -60,6 +60,7 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
         failed = [row for row in rows if "error" in row]
         if done := [row for row in rows if "error" not in row]:
             people().print(_table(done))
+            people().print(f"BatchNorm's recalibration moved val by {_moved(done)} points")
         for row in failed:
             people().print(f"{row['id']} failed: {row['error']}", markup=False)
         if failed:
@@ -68,16 +69,19 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     """Accuracies before and after, for people."""
-    columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test", "recalibrated")
-    caption = "top-1, %; recalibrated: points of val that BatchNorm's own statistics made of training's averages"
-    table = people_table("Fine-tuned networks", columns, caption)
+    columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test")
+    table = people_table("Fine-tuned networks", columns, "top-1, %")
     for row in rows:
         values = (row[k] for k in ("val_top1_before", "val_top1", "test_top1_before", "test_top1"))
         texts = ("-" if value is None else f"{value:.2f}" for value in values)
-        moved = row.get("recalibration")  # files of before have none
-        points = "-" if moved is None else f"{moved:+.2f}"
-        table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts, points)
+        table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts)
     return table
+
+
+def _moved(rows: Sequence[dict[str, Any]]) -> str:
+    """Points of each network; files of before have none."""
+    points = (row.get("recalibration") for row in rows)
+    return ", ".join("unknown" if x is None else f"{x:+.2f}" for x in points)
 
 
 def register(app: typer.Typer) -> None:

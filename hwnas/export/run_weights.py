@@ -53,7 +53,8 @@ class RunWeights:
         network, source = self.source.network(row.arch), self.source
         name = f"{self.supernet.name} (SHA-256 {weights.digest(self.supernet)[:16]})"
         if not self.trained:
-            text = f"inherited from {name}, BatchNorm recalibrated on {source.dataset.name}"
+            effect = weights.gained(self.supernet, self.run.space, network.cpu(), source.dataset)
+            text = f"inherited from {name}, BatchNorm recalibrated on {source.dataset.name}, {effect}"
         else:
             text = f"inherited from {name}, fine-tuned on {source.dataset.name} again as in the search"
             self._check(network, row)

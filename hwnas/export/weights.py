@@ -81,7 +81,20 @@ def inherited(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architec
     if wanted.images is not None or not wanted.recalibrate:
         return _published(wanted, supernet, space, arch, name)
     network, dataset = inherit(supernet, space, arch, wanted.dataset)
-    return Weights(network, f"{name}, BatchNorm recalibrated on {dataset.name}", dataset)
+    text = f"{name}, BatchNorm recalibrated on {dataset.name}, {gained(supernet, space, network, dataset)}"
+    return Weights(network, text, dataset)
+
+
+def gained(supernet: Path, space: SearchSpace, network: Network, dataset: Dataset) -> str:
+    """What recalibration has done to the accuracy of a network of `supernet`, in words."""
+    from hwnas.accuracy.supernet import extract
+    from hwnas.train.evaluate import moved
+    from hwnas.train.optimise import torch_threads
+
+    arch = network.arch
+    assert arch is not None  # it was made of one
+    with torch_threads(1):
+        return str(moved(extract(supernet, space, arch)[0], network, dataset, arch.r))
 
 
 def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture, name: str) -> Weights:
@@ -98,10 +111,8 @@ def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Archite
     if wanted.images is None:
         return Weights(network, f"{name}, BatchNorm as inherited", warnings=(STALE,), input=known)
     dataset, count = _settled(network, arch, wanted.images)
-    labelled = dataset is not None
-    text = (
-        f"{name}, BatchNorm recalibrated on {count} images of {wanted.images}{'' if labelled else ', without labels'}"
-    )
+    effect = "without labels" if dataset is None else gained(supernet, space, network, dataset)
+    text = f"{name}, BatchNorm recalibrated on {count} images of {wanted.images}, {effect}"
     return Weights(network, text, dataset, input=known)
 
 

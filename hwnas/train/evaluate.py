@@ -58,7 +58,12 @@ def recalibrate_on(network: nn.Module, dataset: Dataset, resolution: int) -> Mov
     """Recalibrate on training images, and see what that did to the accuracy on (some) validation images."""
     before = _judged(network, dataset, resolution)
     recalibrate(network, calibration_batches(dataset, resolution))
-    after = _judged(network, dataset, resolution)
+    return Moved(before, _judged(network, dataset, resolution), min(JUDGED, dataset.size("val")))
+
+
+def moved(inherited: nn.Module, recalibrated: nn.Module, dataset: Dataset, resolution: int) -> Moved:
+    """What recalibration did to the accuracy on (some) validation images: the network without it, and with it."""
+    before, after = (_judged(network, dataset, resolution) for network in (inherited, recalibrated))
     return Moved(before, after, min(JUDGED, dataset.size("val")))
 
 

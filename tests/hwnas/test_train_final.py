@@ -240,6 +240,8 @@ def test_a_network_that_diverges_is_recorded_and_the_others_go_on(supernet, tmp_
     assert code == 1 and failed.keys() == {"id", "arch", "space", "classes", "error"} and "nan" in failed["error"]
     assert f"{SMALL.id} failed: the loss" in err and "test before" in err and done["id"] == LARGE.id
     assert [p.name for p in (tmp_path / "nets").iterdir()] == [f"{LARGE.id}.safetensors"]
+    points = (done["recalibration_before"], done["recalibration"])
+    assert all(isinstance(x, float) and -100 <= x <= 100 for x in points) and f"{points[1]:+.2f}" in err
 
 
 # --- straight into an engine ------------------------------------------------------------------------------------------
