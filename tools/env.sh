@@ -1,5 +1,6 @@
 # Shared by tools/demo and tools/test: one virtual environment, installed once and again only when pyproject.toml changes.
-# Usage: extras=test,openvino; . tools/env.sh     afterwards $bin holds the environment's programs.
+# Usage: extras=test,openvino; . tools/env.sh     afterwards $bin holds the environment's programs. With oldest=yes it has
+# the lowest version of each dependency.
 set -eu
 
 venv=${HWNAS_VENV:-.venv}
@@ -24,6 +25,10 @@ stamp=$venv/.hwnas-${extras:-base}
 wanted=$(cksum <pyproject.toml)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     what=.${extras:+"[$extras]"}
+    if [ -n "${oldest:-}" ]; then
+        "$bin/python" tools/lowest.py "$extras" >"$venv/constraints.txt"
+        export PIP_CONSTRAINT="$venv/constraints.txt"
+    fi
     echo "+ pip install -e $what" >&2
     # pip's warnings, of package folders that this machine does not have, are shown only if it fails
     "$bin/python" -m pip install --quiet --disable-pip-version-check -e "$what" 2>"$venv/pip.log" || {

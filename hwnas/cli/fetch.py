@@ -29,8 +29,10 @@ def fetch(
     What was interrupted goes on; what was once taken is checked against its SHA-256 and needs no network.
     """
     place = cache or default_cache()
+    if listing and folder is not None:
+        raise BadInput(f"--from {folder} with --list, which takes nothing", "one of them")
     if listing:
-        for file in FILES.values():
+        for file in find(names) if names else FILES.values():
             path = place / file.path
             emit({"name": file.name, "what": file.what, "url": file.url, "path": str(path), "cached": path.is_file()})
         return

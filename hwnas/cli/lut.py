@@ -96,6 +96,9 @@ def show(
     from lut.page import page
     from lut.show import draw, facts, heat, suspicious
 
+    if as_json and (html is not None or resolution is not None):
+        other = "--html" if html is not None else "--resolution"
+        raise BadInput(f"{other} with --json, which has no heat map", "one of them")
     loaded = load(table)
     space = table_space(loaded)
     loaded.bind(space)

@@ -126,6 +126,9 @@ def _compared(run: Run, folder: Path, more: Sequence[Path]) -> tuple[list[CurveP
         with open_run(path) as other:
             if other.archive.meta != run.archive.meta or other.config.budget != run.config.budget:
                 raise BadInput(f"{path} is a search of another problem", "the same space, objectives and budgets")
+            if path in more and (kind := other.config.search.strategy) not in ("random", run.config.search.strategy):
+                got = f"--compare {path}, a search by {kind}, which is not drawn"
+                raise BadInput(got, f"random, or {run.config.search.strategy} as this run, with another seed")
             steps = [(s.evaluations, s.hypervolume) for s in _iterations(other)]
             points = [CurvePoint(n, volume) for n, volume in steps if volume is not None]
             found.setdefault(other.config.search.strategy, []).extend(points)

@@ -6,13 +6,17 @@ import json
 
 import pytest
 
-from tests.hwnas.searching import run_search
+import lut
+from lut.roofline import estimate
+from tests.hwnas.searching import SPACE, run_search
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     run_search(folder, iterations=0).archive.close()
+    run_search(folder.parent / "nsga2", iterations=0, strategy="nsga2").archive.close()
+    lut.save(estimate(SPACE, "GTX 1080 Ti", 64), folder.parent / "gpu.json")
     return folder
 
 
@@ -84,6 +88,11 @@ def test_compare_writes_text_csv_json_and_figure(hwnas, run, tmp_path):
         (["export", "RUN", "--id", "nobody", "--out", "x"], "nobody is not an evaluated network"),
         (["export", "RUN", "--all", "--engine", "tflite", "--out", "x"], "unknown engine"),
         (["validate", "nowhere"], "no datasheet.json"),
+        (["report", "RUN", "--compare", "OTHER", "--out", "x.html"], "a search by nsga2, which is not drawn"),
+        (["fetch", "--list", "--from", "."], "--from . with --list"),
+        (["fetch", "--list", "no-such-file"], "no-such-file"),
+        (["lut", "show", "TABLE", "--json", "--resolution", "16"], "--resolution with --json"),
+        (["lut", "show", "TABLE", "--json", "--html", "x.html"], "--html with --json"),
         (["compare", "RUN", "--models", "alexnett"], "try: alexnet"),
         (["compare", "RUN", "--size", "-4"], "--size -4"),
         (["compare", "RUN", "--models", "mobilenet_v3_small", "--precision", "int8"], "not int8"),
@@ -91,7 +100,26 @@ def test_compare_writes_text_csv_json_and_figure(hwnas, run, tmp_path):
 )
 def test_errors_are_one_line(hwnas, run, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    code, rows, err = hwnas(*(run if a == "RUN" else a for a in arguments))
+    places = {"RUN": run, "OTHER": run.parent / "nsga2", "TABLE": run.parent / "gpu.json"}
+    code, rows, err = hwnas(*(places.get(a, a) for a in arguments))
     assert code == 2 and rows == [] and message in err
     assert len([line for line in err.splitlines() if line.startswith("hwnas:")]) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_counts_nothing_goes_all_the_way(hwnas, tmp_path):
+    lut.save(estimate(SPACE, "GTX 1080 Ti", 64), tmp_path / "gpu.json")
+    folder, tables = tmp_path / "run", {"gpu_ms": tmp_path / "gpu.json"}
+    run_search(folder, iterations=0, objectives=("top1", "gpu_ms"), tables=tables).archive.close()
+    code, chosen, _ = hwnas("select", folder, "-n", 1)
+    assert code == 0 and set(chosen[0]["objectives"]) == {"top1", "gpu_ms"}
+    code, rows, err = hwnas("export", folder, "--random-weights", "--engine", "onnx", "--quick", "--out",
+                            folder / "engines")  # fmt: skip
+    assert code == 0 and len(rows) >= 1
+    sheet = json.loads((folder / "engines" / rows[0]["id"] / "datasheet.json").read_text())
+    layers = SPACE.layers(SPACE.parse(sheet["architecture"]))
+    assert sheet["objectives"]["params"]["value"] == sum(spec.params for spec in layers)
+    assert sheet["objectives"]["madds"]["value"] == sum(spec.madds for spec in layers)
+    assert f"{sum(spec.params for spec in layers) / 1e3:.1f} k" in err
+    assert hwnas("report", folder)[0] == 0 and hwnas("insights", folder)[0] == 0
+    assert hwnas("compare", folder, "--models", "mnasnet0_5", "--size", 32)[0] == 0
