@@ -64,7 +64,8 @@ def _ours(source: RunSource, engine: str, options: Options) -> list[tuple[Row, b
     for table in source.tables.values():
         if table.fingerprint is not None and (table.fingerprint.runtime, table.options) == (engine, options):
             predicted = table.bind(space).predict(space.encode([row.arch for row in rows])).ms.tolist()
-    return [of_search(space, row, ms, options.batch) for row, ms in zip(rows, predicted, strict=True)]
+    top1 = source.run.problem.objectives["top1"]
+    return [of_search(space, row, ms, options.batch, top1) for row, ms in zip(rows, predicted, strict=True)]
 
 
 def register(app: typer.Typer) -> None:

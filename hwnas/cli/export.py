@@ -199,6 +199,7 @@ def _figures(sheet: dict[str, Any]) -> dict[str, Any]:
         "predicted_ms": latency["predicted"]["value"],
         "measured_ms": latency["measured"]["value"], "within_interval": latency["within_interval"],
         "parity_max_abs": parity.get("max_abs"), "top1": sheet["accuracy"]["top1"]["value"],
+        "top1_low": sheet["accuracy"]["top1"].get("low"), "top1_high": sheet["accuracy"]["top1"].get("high"),
         "warnings": sheet["warnings"],
     }  # fmt: skip
     return figures | ({"contest": contest} if contest else {})
@@ -260,13 +261,21 @@ def _table(sheets: dict[str, dict[str, Any]]) -> Table:
     columns = ("id", "top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
     table = people_table("Exported engines", columns, caption if measured["value"] else measured["how"])
     for sheet in sheets.values():
-        latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"]["value"], sheet["objectives"]
+        latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"], sheet["objectives"]
         table.add_row(
-            sheet["name"], "-" if top1 is None else f"{top1:.2f} %", short(objectives["params"]["value"]),
+            sheet["name"], _accuracy(top1), short(objectives["params"]["value"]),
             short(objectives["madds"]["value"]), interval(latency["predicted"]), interval(latency["measured"]),
             *(f"{objectives[name]['value']:.3g}" for name in others),
         )  # fmt: skip
     return table
+
+
+def _accuracy(figure: dict[str, Any]) -> str:
+    """A top-1 as "91.67 % (80.5 to 96.7)", without the interval where it has none."""
+    if figure["value"] is None:
+        return "-"
+    ends = f" ({figure['low']:.1f} to {figure['high']:.1f})" if figure.get("low") is not None else ""
+    return f"{figure['value']:.2f} %{ends}"
 
 
 def _judged(sheet: dict[str, Any]) -> str:

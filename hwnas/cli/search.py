@@ -53,6 +53,7 @@ def search(
         warn(f"{name}: {line}" for name, path in run.config.tables.items() for line in lut.load(path).remarks)
         ended = driver.search(run, started)
         emit(_figures(run) | {"ended_early": ended or None})
+        warn(f"top1 {o.status}: it {o.note}" for o in run.problem.objectives.values() if o.name == "top1" and o.note)
     if ended:
         people().print(ended, markup=False, soft_wrap=True)
 
@@ -131,6 +132,7 @@ def _figures(run: Run) -> dict[str, Any]:
     return {
         "run": str(run.folder), "evaluations": len(rows), "failed": steps[-1]["failed"],
         "hypervolume": steps[-1]["hypervolume"], "front": len(front(run.problem, rows)),
+        "top1": run.problem.objectives["top1"].obtained,
         "seconds_search": round(sum(s["seconds_search"] for s in steps), 2),
         "seconds_evaluate": round(sum(s["seconds_evaluate"] for s in steps), 2),
     }  # fmt: skip

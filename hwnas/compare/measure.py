@@ -19,6 +19,7 @@ from profilers.progress import track
 if TYPE_CHECKING:
     from hwnas.compare.known import Known
     from hwnas.search.archive import Evaluation
+    from hwnas.search.objectives import Objective
     from hwnas.space import SearchSpace
 
 OURS = "this search"
@@ -30,7 +31,8 @@ class Row:
     """One network. `ms`, `low`, `high` measured here, or None and `failed` says why; the rest counted or imported.
 
     `source` is "this search", "torchvision" or "timm"; `top1` of this search's data (%), `imagenet_top1` as stated by
-    the source; `published_…` are torchvision's counts, `paper_…` those of the paper's Table 3.
+    the source, never beside `predicted_top1`, a predictor's; `top1_low`, `top1_high` Wilson's over `images`;
+    `published_…` are torchvision's counts, `paper_…` those of the paper's Table 3.
     """
 
     name: str
@@ -49,6 +51,11 @@ class Row:
     published_madds: int | None = None
     native_size: int | None = None
     paper_cpu_ms: float | None = None
+    top1_low: float | None = None
+    top1_high: float | None = None
+    images: int | None = None
+    predicted_top1: float | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,19 @@ class Comparison:
         }  # fmt: skip
 
 
-def of_search(space: SearchSpace, evaluation: Evaluation, predicted: float | None, batch: int) -> tuple[Row, bytes]:
-    """A network of the run, with random weights."""
+def of_search(
+    space: SearchSpace, evaluation: Evaluation, predicted: float | None, batch: int, top1: Objective
+) -> tuple[Row, bytes]:
+    """A network of the run, with random weights; `top1` says how its accuracy was obtained."""
     layers = space.layers(evaluation.arch)
     params, madds = sum(x.params for x in layers), sum(x.madds for x in layers)
-    top1, arch = evaluation.objectives.get("top1"), evaluation.arch
-    row = Row(arch.id, OURS, arch.r, params, madds, predicted_ms=predicted, top1=top1)
+    value, arch = evaluation.objectives.get("top1"), evaluation.arch
+    row = Row(arch.id, OURS, arch.r, params, madds, predicted_ms=predicted, remark=top1.note)
+    if top1.status == "predicted":
+        row = replace(row, predicted_top1=value)
+    else:
+        low, high = evaluation.top1_interval or (None, None)
+        row = replace(row, top1=value, top1_low=low, top1_high=high, images=evaluation.images)
     return row, write_onnx(layers, batch=batch)
 
 

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
+from hwnas.wilson import alike
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
@@ -18,11 +19,12 @@ HEADER = ("network", "px", "params M", "MAdds M", "ms here", "i7 ms", "top-1 %")
 
 def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     """Cells of the table under `HEADER`."""
+    best = max((row.top1 for row in rows if row.top1 is not None), default=0.0)
     return [
         (
             f"{'* ' * (row.source == OURS)}{row.name}", str(row.size), f"{row.params / 1e6:.3g}",
             f"{row.madds / 1e6:.3g}", _ms(row), "-" if row.paper_cpu_ms is None else f"{row.paper_cpu_ms:g}",
-            _top1(row),
+            _top1(row, best),
         )
         for row in rows
     ]  # fmt: skip
@@ -35,9 +37,12 @@ def _ms(row: Row) -> str:
     return f"{row.ms:.4g} ± {max(row.ms - row.low, row.high - row.ms):.2g}"
 
 
-def _top1(row: Row) -> str:
-    value = row.top1 if row.source == OURS else row.imagenet_top1
-    return "-" if value is None else f"{value:.2f}"
+def _top1(row: Row, best: float) -> str:
+    """Of this search's networks with its interval, and marked where it cannot be told from the best of them."""
+    if row.source != OURS or row.top1 is None:
+        return "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.2f}"
+    ends = f" ({row.top1_low:.1f} to {row.top1_high:.1f})" if row.top1_low is not None else ""
+    return f"{row.top1:.2f}{ends}{' ~' if alike(best, row.top1, row.images) else ''}"
 
 
 def text(comparison: Comparison) -> str:
@@ -56,7 +61,14 @@ def notes(comparison: Comparison) -> list[str]:
         f"{made.threads} thread(s), {comparison.clock} time, all networks interleaved; {made.device}"
     )
     counted = "params: of all parameters; MAdds: of convolutions and products of matrices"
-    top1 = "top-1: of this search's data (*), or ImageNet's as its source states; the two do not compare"
+    top1 = "top-1: of this search's data (*; ~ cannot be told from the best of these, brackets: 95 % interval), or "
+    top1 += "ImageNet's as its source states; the two do not compare"
+    predicted = next((row.remark for row in comparison.rows if row.predicted_top1 is not None), None)
+    if predicted is not None:
+        top1 = (
+            "top-1: ImageNet's as its source states; of this search (*) only predicted, which does not stand beside it"
+        )
+        top1 += f": it {predicted}" if predicted else ""
     if comparison.spearman is None:
         ranks = f"i7 ms: imported, {paper.DEVICE}; {comparison.shared} networks in common, too few to compare ranks"
     else:

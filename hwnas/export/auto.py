@@ -1,9 +1,11 @@
 """`--engine auto`: every runtime and precision that works here, timed against each other; the fastest that is allowed.
 
 The rule. With a data set, a candidate may lose `max_drop` points of top-1 on the validation split, against torch in
-float32. Without one (random weights) accuracy cannot be measured: there the share of 64 seeded noise images whose class
-differs from torch's stands in for the points lost, and int8 takes part only if images to calibrate it were given. A
-larger `max_drop` allows more in both cases.
+float32 on the same images (`hwnas.wilson.drop`). Where the interval of what it loses reaches over `max_drop`, the
+images do not suffice to tell, and that is said: then what it loses on these images decides. Without a data set (random
+weights) accuracy cannot be measured: there the share of 64 seeded noise images whose class differs from torch's stands
+in for the points lost, and int8 takes part only if images to calibrate it were given. A larger `max_drop` allows more
+in both cases.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from hwnas.export.datasheet import Figure
 from hwnas.export.engines import ENGINES, engine_files
 from hwnas.export.job import Job
 from hwnas.export.torch_session import TorchSession
+from hwnas.wilson import Drop, drop
 from profilers import plans
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
@@ -41,7 +44,8 @@ JUDGED = 2000  # validation images at most
 class Candidate:
     """A runtime in a precision, and all that was found out about it; `refused` says why it cannot be chosen.
 
-    `lost` are points of top-1 on the validation split, or the share of changed classes (%), see the module's text.
+    `lost` are points of top-1 on the validation split, or the share of changed classes (%), see the module's text;
+    `drop` is the former with its interval.
     """
 
     target: Target
@@ -52,6 +56,7 @@ class Candidate:
     lost: float | None = None
     parity: check.Parity | None = None
     size: int = 0
+    drop: Drop | None = None
 
     @property
     def ms(self) -> float:
@@ -64,6 +69,7 @@ class Candidate:
         engine, precision = self.target.engine.name, self.target.options.precision
         return {
             "engine": engine, "precision": precision, "latency": ms, "top1": self.top1, "lost": self.lost,
+            "drop": self.drop.to_json() if self.drop else None,
             "parity": self.parity.to_json() if self.parity else None, "bytes": self.size,
             "refused": self.refused, "weights": self.built.note if self.built else "",
         }  # fmt: skip
@@ -153,8 +159,18 @@ def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> 
         text += f": {winner.ms:.4g} ms against {second.ms:.4g} of {second.target.name}"
         if winner.samples and second.samples and winner.samples.high >= second.samples.low:
             text += " (their intervals overlap)"
+    if winner.drop:
+        text += f"; it loses {winner.drop}{undecided(winner, max_drop)}"
     faster = [c for c in candidates if c.refused and c.ms < winner.ms]
     return text + "".join(f"; {c.target.name}, {c.ms:.4g} ms, was refused: {c.refused}" for c in faster)
+
+
+def undecided(candidate: Candidate, max_drop: float) -> str:
+    """That the images do not suffice to tell whether a candidate loses too much, or ""."""
+    found = candidate.drop
+    if found is None or found.decides(max_drop):
+        return ""
+    return f"; {found.images} images do not suffice to tell {max_drop:g} points"
 
 
 def timed(samples: Samples, options: Options) -> Figure:
@@ -189,7 +205,8 @@ class _Judge:
             candidate.lost = 100 * (1 - candidate.parity.top1_agreement)
         else:
             candidate.top1 = check.top1(got, self.labels)
-            candidate.lost = check.top1(self.expected, self.labels) - candidate.top1
+            candidate.drop = drop(self.expected.argmax(1) == self.labels, got.argmax(1) == self.labels)
+            candidate.lost = candidate.drop.points
 
 
 def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_drop: float, stack: ExitStack) -> None:
@@ -210,7 +227,8 @@ def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_
         candidate.refused = str(error)
         return
     if candidate.lost is not None and candidate.lost > max_drop + 1e-9:
-        candidate.refused = f"loses {candidate.lost:.2f} points, more than {max_drop:g}"
+        candidate.refused = f"loses {candidate.drop or f'{candidate.lost:.2f} points'}, more than {max_drop:g}"
+        candidate.refused += undecided(candidate, max_drop)
 
 
 def _reference(job: Job, options: Options, name: str) -> Session | Figure:

@@ -219,7 +219,9 @@ def _contest(sheet: Mapping[str, Any]) -> list[str]:
 
 
 def _points(candidate: Mapping[str, Any]) -> str:
-    return "-" if candidate["lost"] is None else f"{candidate['lost']:.2f}"
+    found = candidate.get("drop")  # sheets made before have none
+    ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found else ""
+    return "-" if candidate["lost"] is None else f"{candidate['lost']:.2f}{ends}"
 
 
 def _figure(value: Mapping[str, Any]) -> str:

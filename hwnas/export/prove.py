@@ -16,6 +16,7 @@ from hwnas.export.build import Built
 from hwnas.export.check import Parity
 from hwnas.export.datasheet import Figure
 from hwnas.export.job import Job
+from hwnas.wilson import wilson
 from profilers.errors import BadInput
 from profilers.files import read_bytes, write_bytes
 
@@ -53,7 +54,8 @@ def prove(job: Job, built: Built) -> Proof:
         return Proof(Figure(None, "%", f"not measured: {next(iter(job.warnings), 'no labelled images')}"), parity)
     name = f"{data.name} {data.last_split} split"
     got, labels = check.over(data, data.last_split, job.arch.r, partial(check.logits_of, built.session))
-    accuracy = Figure(check.top1(got, labels), "%", f"measured: this engine on {len(got)} images, {name}")
+    top1, how = check.top1(got, labels), f"measured: this engine on {len(got)} images, {name}, 95 % Wilson interval"
+    accuracy = Figure(top1, "%", how, *wilson(top1, len(got)))
     return Proof(accuracy, {**parity, name: check.parity(got, expected)}, data.name, data.last_split)
 
 

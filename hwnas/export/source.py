@@ -131,6 +131,8 @@ class RunSource:
         self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
         chosen, self.notes = _chosen(self.run, ids, front, optimistic)
         self.rows = {row.arch.id: row for row in chosen}
+        top1 = self.run.problem.objectives["top1"]
+        self.notes += [f"the run's top-1 is {top1.status}: it {top1.note}"] if top1.note else []
 
     def __enter__(self) -> RunSource:
         return self
@@ -181,13 +183,21 @@ def _chosen(run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool) 
     return sorted(chosen, key=lambda row: row.number) if front else chosen, found.notes
 
 
+def _how_accurate(run: Run, row: Evaluation) -> str:
+    """How a network's top-1 came about, over how many images, and what is to be known of it."""
+    objective = run.problem.objectives["top1"]
+    images = f" on {row.images} images, 95 % Wilson interval" if row.images else ""
+    note = f"; {objective.note}" if objective.note else ""
+    return f"{objective.status} by {run.config.accuracy.partition(':')[0]}{images}{note}"
+
+
 def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> dict[str, Figure]:
     genes = run.space.encode([row.arch])
     found = {}
     for name, objective in run.problem.objectives.items():
         value = row.objectives[name]
         if name == "top1":
-            found[name] = Figure(value, "%", f"{objective.status} by {run.config.accuracy.partition(':')[0]}")
+            found[name] = Figure(value, "%", _how_accurate(run, row), *(row.top1_interval or ()))
         elif objective.status == "exact":
             found[name] = Figure(value, objective.unit, _HOW["exact"])
         else:

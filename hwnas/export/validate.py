@@ -13,6 +13,7 @@ from hwnas.export.rebuild import engine_options, rebuild
 from hwnas.export.run import timed_states
 from hwnas.export.running import DEPTH, Depth, running
 from hwnas.export.sheet import timing_facts, within
+from hwnas.wilson import wilson
 from profilers import plans
 from profilers.base import INTERRUPTED, STEADY, Failure, Samples, Session, TimingPlan
 from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
@@ -124,7 +125,8 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
     noise = check.parity(check.logits_of(session, inputs), reference["parity_logits"])
     found = {
         "parity_max_abs": noise.max_abs, "parity_max_rel": noise.max_rel, "top1_agreement": noise.top1_agreement,
-        "agreement_on": NOISE, "top1": None, "accuracy": "not measured: no data set",
+        "agreement_on": NOISE, "top1": None, "top1_low": None, "top1_high": None, "images": None,
+        "accuracy": "not measured: no data set",
     }  # fmt: skip
     name, split = sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
     if name is None:
@@ -138,5 +140,8 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
     logits, labels = check.over(data, split, shape["size"], partial(check.logits_of, session))
     same = float((logits.argmax(1) == reference["split_top1"]).mean())
     where = f"{name} {split} split"
-    accuracy = {"top1": check.top1(logits, labels), "accuracy": f"measured: {len(labels)} images, {where}"}
+    top1 = check.top1(logits, labels)
+    low, high = wilson(top1, len(labels))
+    accuracy = {"top1": top1, "top1_low": low, "top1_high": high, "images": len(labels),
+                "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval"}  # fmt: skip
     return found | {"top1_agreement": same, "agreement_on": where, **accuracy}

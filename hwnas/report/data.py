@@ -36,7 +36,7 @@ class ObjectiveInfo:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A row of the archive; a failure has no (or not all) objectives, and its `error`."""
+    """A row of the archive; a failure has no (or not all) objectives, and its `error`; `images` that top1 is over."""
 
     id: str
     iteration: int
@@ -44,6 +44,7 @@ class Evaluation:
     arch: Mapping[str, Any]
     objectives: Mapping[str, float | None]
     error: str | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo
     elif name == "top1":
         kind, rest = accuracy.split(run.config.accuracy)
         how = f"{_TOP1[kind]}, {Path(rest).name}"
+        how += f"; {objective.note}" if objective.note else ""
     else:
         how = "exact: counted from the layers"
     return ObjectiveInfo(name, objective.unit, objective.minimise, how)
@@ -119,12 +120,18 @@ def _iterations(run: Run) -> list[Iteration]:
     return found
 
 
+def _meaning(run: Run) -> list[Any]:
+    """What the rows of two runs must have in common to be compared."""
+    meta = run.archive.meta
+    return [meta.get(name) for name in ("space", "objectives", "searched")]
+
+
 def _compared(run: Run, folder: Path, more: Sequence[Path]) -> tuple[list[CurvePoint], list[CurvePoint]]:
     """Curves of random search, and of the same search with other seeds; other strategies are not drawn."""
     found: dict[str, list[CurvePoint]] = {}
     for path in [*sorted(p.parent for p in (folder / COMPARE).glob(f"*/{ARCHIVE}")), *more]:
         with open_run(path) as other:
-            if other.archive.meta != run.archive.meta or other.config.budget != run.config.budget:
+            if _meaning(other) != _meaning(run) or other.config.budget != run.config.budget:
                 raise BadInput(f"{path} is a search of another problem", "the same space, objectives and budgets")
             if path in more and (kind := other.config.search.strategy) not in ("random", run.config.search.strategy):
                 got = f"--compare {path}, a search by {kind}, which is not drawn"

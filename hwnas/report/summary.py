@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwnas.report import figures
-from hwnas.report.data import Engine, RunData
+from hwnas.report.data import Engine, Mask, RunData
 from hwnas.report.html import Html, tag
 from hwnas.report.latency import agreements, mean_error
 from hwnas.report.words import label, listing, lower, plural, scales, share, significant
 from hwnas.search.limits import beyond
 from hwnas.space import SearchSpace
+from hwnas.wilson import alike, optimistic, wilson
 
 PERHAPS = "by the middle of its latency's interval, for none surely keeps the budget"
 _POWERS = ((1e12, ""), (1e9, " billion"), (1e6, " million"))
@@ -139,7 +140,19 @@ def _best(run: RunData) -> list[Tile]:
     if not inside.any():
         return [Tile(name, "none", "no evaluated network keeps the budget")]
     column = run.values[inside, run.quality]
-    return [Tile(name, text(column.min() if objective.minimise else column.max()), how)]
+    best = column.min() if objective.minimise else column.max()
+    return [Tile(name, text(best), f"{_trusted(run, inside, best)}{how}")]
+
+
+def _trusted(run: RunData, inside: Mask, best: float) -> str:
+    """The interval of the best top-1, and a warning if it is the luckiest of many on few images."""
+    rows = [row for row, kept in zip(run.done, inside, strict=True) if kept]
+    images = next((row.images for row in rows if row.objectives.get("top1") == best), None)
+    if run.objectives[run.quality].name != "top1" or images is None:
+        return ""
+    tied = sum(alike(best, float(row.objectives["top1"] or 0.0), row.images) for row in rows)
+    low, high = wilson(best, images)
+    return f"{optimistic(best, images, tied) or f'{low:.1f} to {high:.1f} on {images} images'}; "
 
 
 def _limited(run: RunData) -> str:

@@ -15,6 +15,7 @@ from hwnas.report.data import Engine, RunData
 from hwnas.report.html import Html, join, table, tag
 from hwnas.report.latency import Agreement, mean_error
 from hwnas.report.words import Scale, figure, label, origin, scales, significant
+from hwnas.wilson import alike, wilson
 
 _MEANINGS = {
     "measured": "timed, or counted on the images named, with the engine itself on the device named",
@@ -139,6 +140,13 @@ def picked(run: RunData) -> list[int]:
 
 
 def _plain(run: RunData, row: int, column: int, scale: Scale) -> Html:
+    images, value = run.done[row].images, float(run.values[row, column])
+    if run.objectives[column].name == "top1" and images is not None:
+        inside = run.values[run.inside, column]
+        low, high = wilson(value, images)
+        tied = ", as good as the best" if len(inside) and alike(float(inside.max()), value, images) else ""
+        ends = tag("span", f"{low:.1f}–{high:.1f}{tied}", class_="range")
+        return join([scale.number(value), ends, badge(run.objectives[column].how)])
     return join([scale.number(float(run.values[row, column])), badge(run.objectives[column].how)])
 
 

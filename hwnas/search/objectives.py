@@ -56,14 +56,15 @@ class Objective:
 
 
 def make_objectives(
-    space: SearchSpace, names: Sequence[str], tables: Mapping[str, Path], top1: str = "evaluated"
+    space: SearchSpace, names: Sequence[str], tables: Mapping[str, Path], top1: str = "evaluated", note: str = ""
 ) -> dict[str, Objective]:
-    """The objectives of those names, in that order; `top1` says how accuracy is obtained.
+    """The objectives of those names, in that order; `top1` says how accuracy is obtained, `note` what else of it.
 
     Raises:
         BadInput: an unknown name, or a table of another space (TableError).
     """
-    return {name: _make(space, name, tables, top1) for name in names}
+    found = {name: _make(space, name, tables, top1) for name in names}
+    return {name: replace(o, note=note) if name == TOP1 else o for name, o in found.items()}
 
 
 def check_name(name: str, tables: Mapping[str, Path]) -> None:

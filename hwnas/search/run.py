@@ -60,7 +60,8 @@ def make_problem(config: Config) -> Problem:
     """The problem that a configuration describes; BadInput for a table of another space or an impossible budget."""
     space = config.make_space()
     stated = config.hypervolume.get(TOP1)
-    objectives = make_objectives(space, config.needed, config.tables, accuracy.obtained(config.accuracy))
+    how, note = accuracy.obtained(config.accuracy), accuracy.remark(config.accuracy)
+    objectives = make_objectives(space, config.needed, config.tables, how, note)
     limits = (stated[0], stated[1]) if stated else None
     return Problem(space, objectives, config.objectives, config.budget, config.scalarise, limits)
 
@@ -161,4 +162,5 @@ def _meta(problem: Problem) -> dict[str, Any]:
         "space": {"name": space.name, "signature": space.signature, "resolutions": list(space.resolutions),
                   "classes": space.classes},
         "objectives": [o.to_json() for o in problem.objectives.values()], "searched": list(problem.names),
+        "obtained": {name: o.obtained for name, o in problem.objectives.items()},
     }  # fmt: skip

@@ -50,3 +50,27 @@ def test_the_best_of_many_on_few_images_is_warned_of():
     line = optimistic(91.67, 48, 30)
     assert "best of 30" in line and "48 images" in line and "80.5 to 96.7" in line
     assert optimistic(91.67, 48, 2) == optimistic(91.67, None, 30) == ""
+
+
+def test_auto_says_where_the_images_do_not_suffice():
+    from hwnas.export.auto import undecided, why
+    from tests.hwnas.test_export_auto import candidate
+
+    few, many = candidate("int8", 1.0), candidate("fp32", 2.0)
+    few.drop, many.drop = drop(*pairs(34, 0, 0, 2)), drop(*pairs(9500, 1, 1, 498))
+    assert "36 images do not suffice to tell 0.5 points" in undecided(few, 0.5) and undecided(many, 0.5) == ""
+    assert "it loses 0.00 points (" in why([few, many], few, 0.5) and "do not suffice" in why([few, many], few, 0.5)
+
+
+def test_the_report_says_the_interval_of_its_best():
+    from dataclasses import replace
+
+    from hwnas.report.summary import tiles
+    from hwnas.report.tables import candidates
+    from tests.hwnas.report_run import full_run
+
+    run = replace(full_run(), chosen=(), budgets={})
+    judged = replace(run, rows=[replace(row, images=48) for row in run.rows])
+    tile = next(t for t in tiles(judged) if "Best" in t.name)
+    assert "cannot be told apart on the same 48 images" in tile.note and "as good as the best" in candidates(judged)
+    assert "images" not in next(t for t in tiles(run) if "Best" in t.name).note.replace("500 validation images", "")
