@@ -138,7 +138,7 @@ def test_torch_computes_as_its_network_and_says_why_it_cannot_compile(monkeypatc
     import torch
 
     with torch.inference_mode():
-        expected = work.network(torch.from_numpy(images)).numpy()
+        expected = work.network.eval()(torch.from_numpy(images)).numpy()
     np.testing.assert_array_equal(session.infer(images), expected)
     assert session.output_shape == (2, 10)
     monkeypatch.setattr(torch_session, "COMPILERS", ("no-such-compiler",))
