@@ -140,7 +140,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 def _table(found: Offer, objectives: Any) -> Table:
     caption = ", ".join(f"{o.name}: {o.obtained}" for o in objectives.values())
-    if sum(found.as_good(choice.evaluation) for choice in found.choices) > 1:
+    if any(found.as_good(c.evaluation) and c.evaluation is not found.best for c in found.choices):
         caption += "; ~ cannot be told from the best by its images (95 %)"
     measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
     names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
@@ -161,7 +161,7 @@ def _value(found: Offer, row: Evaluation, name: str) -> str:
     if name != "top1":
         return f"{value:,.0f}" if value > 1e4 else f"{value:.3f}"
     ends = f" ({row.top1_interval[0]:.1f} to {row.top1_interval[1]:.1f})" if row.top1_interval else ""
-    return f"{value:.2f}{ends}{' ~' if found.as_good(row) else ''}"
+    return f"{value:.2f}{ends}{' ~' if found.as_good(row) and row is not found.best else ''}"
 
 
 def register(app: typer.Typer) -> None:
