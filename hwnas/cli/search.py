@@ -53,7 +53,6 @@ def search(
         warn(f"{name}: {line}" for name, path in run.config.tables.items() for line in lut.load(path).remarks)
         ended = driver.search(run, started)
         emit(_figures(run) | {"ended_early": ended or None})
-        warn(f"top1 {o.status}: it {o.note}" for o in run.problem.objectives.values() if o.name == "top1" and o.note)
     if ended:
         people().print(ended, markup=False, soft_wrap=True)
 
