@@ -1,8 +1,8 @@
 """From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
 All whole networks serve all three; what they say about new ones comes from tables made without them (`lut.crossfit`).
-Times have the machine's drift divided out: they are about the machine's usual speed during the build, and the
-interval is also about how much that speed varied.
+Times have the machine's drift divided out: they are about the machine's quick moments during the build, and the
+interval is also about how much those differed.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
     u  units      a  sentinels      x (u, a)  log of a sentinel's time over its usual one
     d (u,)  mean of x over the sentinels      v  variance of d that is only noise
-    q  median of the d that noise does not explain: the machine as it usually was
+    q  low quantile of the d that noise does not explain: the machine in its quick units
 
 One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (0.5 to 1 %),
 so several are loaded afresh for every group of whole networks, and the drift that they show is shrunk by the share that
 noise explains. Beside a cover stands one only: what a cover has wrong as a whole is found otherwise (`lut.refine`).
 
-Speed counts from q: a table describes the machine as it usually was during its build, which is also what a benchmark
-tool finds there. A machine that is mostly contended is measured as such.
+Speed counts from q, as each unit's own times count from its quick moments (`profilers.level`): others on the same core
+only add time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from lut.protocols import Floats
 
 Known = NDArray[np.bool_]
 Times = Sequence[Sequence[float]]  # by unit and sentinel, ms; 0 where one could not be timed
+QUICK = 0.1  # quantile of the units that counts as no drift
 
 
 def drifts(sentinels: Times, reference: Sequence[float] | None = None) -> Floats:
-    """(u,) how much slower the machine was in each unit than usually, or than `reference`; 1 where unknown."""
+    """(u,) how much slower the machine was in each unit than in quick ones, or than `reference`; 1 where unknown."""
     own, common, noise = _parts(sentinels, usual_times(sentinels) if reference is None else np.array(reference, float))
-    since = -np.median(own) if reference is None else _shrink(common, noise / len(own), 1)
+    since = -np.quantile(own, QUICK) if reference is None else _shrink(common, noise / len(own), 1)
     return np.asarray(np.exp(own + since))
 
 
 def reference_times(sentinels: Times) -> Floats:
     """(a,) of each at the speed at which `drifts` is 1; 0 where one was never timed."""
     usual = usual_times(sentinels)
-    return np.asarray(usual * np.exp(np.median(_parts(sentinels, usual)[0])))
+    return np.asarray(usual * np.exp(np.quantile(_parts(sentinels, usual)[0], QUICK)))
 
 
 def usual_times(sentinels: Times) -> Floats:

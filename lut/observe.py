@@ -113,7 +113,7 @@ def halves(blocks: Floats, least: int = 1) -> tuple[float, float]:
 
 
 def unit_drifts(units: Sequence[Unit]) -> Floats:
-    """(u,) against the usual unit of whole networks, which are timed as `verify` times them.
+    """(u,) against the quick units of whole networks, which are timed as `verify` times them.
 
     Traced sessions disturb what is timed beside them; the sentinels in those units show by how much.
     """
@@ -127,7 +127,7 @@ def unit_drifts(units: Sequence[Unit]) -> Floats:
 
 
 def reference_speed(units: Sequence[Unit]) -> list[float]:
-    """The sentinels' usual milliseconds beside whole networks (beside covers, where nothing else was timed)."""
+    """The sentinels' quick milliseconds beside whole networks (beside covers, where nothing else was timed)."""
     plain = [u.sentinels for u in units if not u.layers]
     return [float(t) for t in reference_times(plain or [u.sentinels for u in units])]
 

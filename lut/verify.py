@@ -209,7 +209,7 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
     found, change, load = [], figures["speed_change"], figures["other_work_cores"]
     if abs(change) > CHANGED:
         found.append(
-            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than it usually was during the "
+            f"the machine is {abs(change):.0%} {'slower' if change > 0 else 'faster'} than in the quick moments of the "
             "build (divided out); not all networks change alike, so the intervals may hold for fewer: build a table "
             "while the device is as it will be at work"
         )
@@ -219,7 +219,7 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:
-    """The sentinels' usual times while the table was built; None where those were other networks."""
+    """The sentinels' quick times while the table was built; None where those were other networks."""
     times = table.provenance.get("sentinels_ms")
     same = table.provenance.get("sentinels") == [arch.to_json() for arch in sentinel_archs(space)]
     return [number(t, 0, 1e7, "sentinels_ms") for t in times] if same and isinstance(times, list) and times else None

@@ -255,7 +255,7 @@ class TimingPlan:
     def estimator(self) -> str:
         """What `Samples.ms` is, in words."""
         name = "median" if self.quantile == 0.5 else f"{self.quantile:.0%} quantile"
-        return f"{name} of the accepted blocks, drift within the measurement divided out"
+        return f"{name} of the accepted blocks, slowdown against the machine's quick moments divided out"
 
     def to_json(self) -> dict[str, Any]:
         """All fields, for provenance."""
@@ -267,7 +267,7 @@ class Samples:
     """Raw block times of one model and their summary.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the machine's relative slowdown around each block (`profilers.level`), whose median is 1
+    drift  (rounds,)  the machine's slowdown around each block (`profilers.level`), 1 in its quick moments
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`; `estimator`
     says what `ms` is, `state` which state of the caches it is about. `clock` is "cpu" where the machine was too busy

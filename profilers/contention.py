@@ -2,8 +2,8 @@
 
 The second hardware thread of a virtual machine's core may be somebody else's. Such a neighbour comes and goes within
 milliseconds to seconds, and no system counter shows it. It can be seen: where it lets a MobileNetV3 take 1.16 times its
-time, a loop of plain Python takes 1.66 times its own. Nothing waits for it to go: a benchmark tool does not either, and
-on a machine where it is the rule a time without it would be nobody's. It is reported.
+time, a loop of plain Python takes 1.66 times its own. Its effect is taken out by the quick moments of a measurement
+(`profilers.level`); how often it was seen is reported.
 """
 
 from __future__ import annotations

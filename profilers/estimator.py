@@ -1,10 +1,12 @@
 """From the raw blocks of one model to an estimate: which blocks count, by which clock, and how sure the estimate is.
 
 wall, cpu  (R,)  milliseconds of one run in each round, NaN once the session has failed
-drift      (R,)  the machine's slowdown around each block, whose median is 1
+drift      (R,)  the machine's slowdown around each block, 1 in its quick moments
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +20,18 @@ Bools = NDArray[np.bool_]
 CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs of microseconds only
 UNDISTURBED_SHARE = 0.5  # of a single-threaded model's blocks; below it the machine is busy
 RESAMPLES = 1000
+_NORMAL_95 = 1.96
 NEIGHBOURS = 10  # parts that a series of blocks is resampled in: blocks near each other see the same machine
 
 
-def summarise(blocks: Floats, drift: Floats, plan: TimingPlan) -> Samples:
+def summarise(blocks: Floats, drift: Floats, plan: TimingPlan, error: float = 0.0) -> Samples:
     """Raw blocks to an estimate with its interval; pure, so that parts of the rounds can be summarised afresh.
 
     Args:
         blocks: (rounds,) milliseconds of one run, NaN where rejected.
         drift: (rounds,) what to divide them by.
         plan: quantile, wanted interval, state and seed.
+        error: relative standard error of the drift's reference.
 
     Raises:
         MeasurementFailed: fewer than three blocks were accepted.
@@ -40,6 +44,7 @@ def summarise(blocks: Floats, drift: Floats, plan: TimingPlan) -> Samples:
         )  # fmt: skip
     ms, median, p90 = np.quantile(good, [plan.quantile, 0.5, 0.9])
     low, high = bootstrap_interval(good, plan.quantile, plan.seed)
+    low, high = ms - math.hypot(ms - low, _NORMAL_95 * error * ms), ms + math.hypot(high - ms, _NORMAL_95 * error * ms)
     converged = (high - low) / 2 <= plan.relative_interval * ms
     return Samples(
         blocks=blocks, drift=drift, ms=float(ms), low=min(low, float(ms)), high=max(high, float(ms)),

@@ -9,7 +9,8 @@ ends. A control model once a round samples that too slowly, but every block can 
 before and just after tells how the machine is, once it is known how long it usually takes. So usual times and level are
 found by turns (Tukey's median polish): a session's usual time is its median, and the level around a block is a mean of
 the blocks beside it, the nearer the heavier, in which those on the other side of a step weigh little (an M-estimate
-with Cauchy's weights).
+with Cauchy's weights). No slowdown is what the quickest `QUICK` of all blocks show, relative to their models' usual
+times: where others compute on the same core in moments, that is the time without them, however frequent they are.
 Source: Tukey 1977, Exploratory Data Analysis, chapter 11; Holland and Welsch 1977 for the weights.
 """
 
@@ -26,17 +27,22 @@ NEAREST = 2  # of which so many tell on which side of a step it is
 LENGTH = 2.0  # blocks, after which one weighs 1/e
 PASSES = 3  # of weighting: 2 are 1 % worse
 TURNS = 8  # of polish: 4 and 16 give the same to .01 %
+QUICK = 0.05  # quantile of all blocks' relative times that counts as no slowdown: contention only adds time
+PARTS = 4  # of a measurement, whose quick moments are compared
 _OFFSETS = np.array([k for k in range(-BESIDE, BESIDE + 1) if k])
 _LEAST_SCALE = 1e-9
 
 
-def levels(times: Floats, order: Ints) -> Floats:
-    """(R, S) how much slower than usual, in this call, the machine was around each block; 1 where nothing tells."""
+def levels(times: Floats, order: Ints) -> tuple[Floats, float]:
+    """(R, S) how much slower than in its quick moments the machine was around each block; 1 where nothing tells.
+
+    The second value is the relative standard error of what counts as quick, which all sessions share.
+    """
     log = np.log(times)
     row, column = np.arange(len(order)).repeat(order.shape[1]), order.ravel()
     known = np.isfinite(log[row, column])
     if not known.any():
-        return np.ones(times.shape)
+        return np.ones(times.shape), 0.0
     seen, session = log[row, column][known], column[known]
     matrix = np.full(times.shape, np.nan)
     usual = _medians(log)
@@ -45,10 +51,17 @@ def levels(times: Floats, order: Ints) -> Floats:
         level = _beside(seen - usual[session])
         matrix[row[known], session] = seen - level
         usual = _medians(matrix)
-    level -= np.median(level)
+    relative = seen - usual[session]
+    level -= np.quantile(relative, QUICK)
     found = np.empty(times.shape)
     found[row, column] = np.exp(np.interp(np.arange(len(known)), np.flatnonzero(known), level))
-    return found
+    return found, _error(relative)
+
+
+def _error(relative: Floats) -> float:
+    """Standard error of the quick moments, from how much those of the parts of a measurement differ."""
+    parts = [np.quantile(part, QUICK) for part in np.array_split(relative, PARTS) if len(part) >= PARTS]
+    return float(np.std(parts, ddof=1) / np.sqrt(len(parts))) if len(parts) == PARTS else 0.0
 
 
 def _beside(residuals: Floats) -> Floats:

@@ -25,7 +25,7 @@ VERIFY = replace(NETWORKS, max_rounds=20, relative_interval=0.015)
 COMPARE = TimingPlan(min_rounds=20, max_rounds=60, runs_per_block=2, warmup_runs=3, least_seconds=5, seconds=60)
 """Several networks or engines against each other: `compare`, `select` under a budget, `lut measure`."""
 
-ENGINE = TimingPlan(min_rounds=30, max_rounds=2000, runs_per_block=2, block_ms=5, least_seconds=4, seconds=12)
+ENGINE = TimingPlan(min_rounds=30, max_rounds=2000, runs_per_block=2, least_seconds=5, seconds=12)
 """Engines: `export`, its choice among engines, `validate`. Contention lasts seconds, so a shorter look is a guess."""
 
 THROUGHPUT = TimingPlan(min_rounds=8, max_rounds=24, warmup_runs=2, warmup_max_runs=4, seconds=20)

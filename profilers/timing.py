@@ -2,12 +2,13 @@
 
     S  sessions, in the mapping's order          R  rounds
     wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
-    drift      (R, S)  the machine's slowdown around each block (`profilers.level`), whose median is 1
+    drift      (R, S)  the machine's slowdown around each block (`profilers.level`), 1 in its quick moments
 
 The timed region is `Session.run` and nothing else. In the state `steady` each block begins with untimed runs, as many
 as the model's caches need (`profilers.settling`); in the state `interrupted` each timed run follows a disturbance of
 the caches (`profilers.caches`). The estimator is the plan's quantile, the median by default, of the accepted blocks
-with the drift divided out. Rejection follows the plan's rule alone, which is fixed beforehand.
+with the slowdown against the machine's quick moments divided out. Rejection follows the plan's rule alone, which is
+fixed beforehand.
 
 On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
 instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
@@ -189,13 +190,13 @@ class _Loop:
     def each(self) -> Iterator[Samples | Failure]:
         kept = [self.kept(i) for i in range(len(self.names))]
         blocks = np.stack([column for column, _ in kept], axis=1)
-        drift = levels(blocks, np.array(self.order))
+        drift, unsure = levels(blocks, np.array(self.order))
         for i, name in enumerate(self.names):
             if name in self.failures:
                 yield self.failures[name]
                 continue
             try:
-                samples, block = summarise(blocks[:, i], drift[:, i], self.plan), self.blocks[name]
+                samples, block = summarise(blocks[:, i], drift[:, i], self.plan, unsure), self.blocks[name]
                 yield replace(
                     samples, clock=kept[i][1], contended=self.contention.share, untimed=block.untimed, timed=block.timed
                 )

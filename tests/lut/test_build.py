@@ -288,7 +288,7 @@ def test_verify_remarks_on_a_machine_in_another_state():
     quiet = {"speed_change": -0.03, "other_work_cores": 0.1, "shared_core": 0.05}
     assert remarks(quiet) == []
     faster, busy, shared = remarks({"speed_change": -0.064, "other_work_cores": 0.98, "shared_core": 0.4})
-    assert "6% faster than it usually was during the build" in faster
+    assert "6% faster than in the quick moments of the build" in faster
     assert "1.0 cores" in busy and "40% of the blocks" in shared
     assert "5% slower" in remarks(quiet | {"speed_change": 0.05})[0]
 
@@ -302,7 +302,7 @@ class SlowedClock(FakeClock):
         super().advance(slow * wall, slow * cpu)
 
 
-def test_a_table_is_of_the_machines_usual_speed_and_its_interval_knows_how_that_varied(space, tmp_path):
+def test_a_table_is_of_the_quick_moments_and_its_interval_knows_how_they_varied(space, tmp_path):
     table = make(space, tmp_path / "t.json", Fake(clock=SlowedClock()), plan=BuildPlan(passes=2, networks=144))
     assert any("drifted" in w for w in table.provenance["warnings"])
     genes = space.sample(40, np.random.default_rng(9))

@@ -46,13 +46,30 @@ def test_a_quiet_device_is_measured_exactly():
         assert samples.rounds == PLAN.min_rounds and samples.rejected == 0 and samples.clock == "wall"
 
 
-def test_the_estimate_is_the_median_and_says_so():
+def test_the_estimate_is_of_the_quick_moments_and_says_so():
     sessions = {"alone": several(Behaviour(noise=0.1))["large"]}
     samples = time_sessions(sessions, replace(FIXED, min_rounds=400, max_rounds=400))["alone"]
     ideal = sessions["alone"].ideal_ms
     assert samples.low <= samples.ms == samples.median <= samples.high < samples.p90
-    assert samples.ms == pytest.approx(1.067 * ideal, rel=0.02)  # the median of |N(0, 0.1)|
-    assert samples.estimator == PLAN.estimator and "median" in samples.estimator and samples.state == "steady"
+    assert samples.ms == pytest.approx(1.006 * ideal, rel=0.01)  # the 5 % quantile of |N(0, 0.1)|
+    assert samples.estimator == PLAN.estimator and "quick moments" in samples.estimator and samples.state == "steady"
+
+
+@pytest.mark.parametrize("slow_share", [0.2, 0.5, 0.8])
+def test_how_often_others_compute_on_the_core_does_not_change_the_estimate(slow_share):
+    """They come and go within some runs; alone and by turns the same time is found."""
+    clock = FakeClock()
+
+    def session(ms):
+        return Scripted(clock, lambda n: ms / 1e3 * (1.6 if clock.wall() % 0.3 < 0.3 * slow_share else 1.0))
+
+    plan = replace(FIXED, min_rounds=60, max_rounds=60)
+    several = {str(ms): session(ms) for ms in (2, 3, 5, 7)}
+    found = time_sessions(several, plan)
+    for ms, samples in found.items():
+        assert samples.ms == pytest.approx(float(ms), rel=0.03)
+    alone = time_sessions({"a": session(3)}, replace(plan, max_rounds=600, least_seconds=3))["a"]
+    assert alone.ms == pytest.approx(3, rel=0.03)
 
 
 def test_slow_drift_is_divided_out():
@@ -62,7 +79,7 @@ def test_slow_drift_is_divided_out():
     for samples in time_sessions(sessions, FIXED).values():
         assert np.nanstd(samples.blocks) / samples.ms > 0.05
         assert np.nanstd(samples.blocks / samples.drift) < 0.4 * np.nanstd(samples.blocks)
-        assert np.median(samples.drift) == pytest.approx(1, abs=0.02)
+        assert np.quantile(samples.drift, 0.05) == pytest.approx(1, abs=0.03)
 
 
 def test_descheduled_blocks_are_rejected_and_counted():
@@ -91,7 +108,7 @@ def test_a_machine_that_never_rests_is_measured_all_the_same():
     noisy = np.random.default_rng(0).uniform(0.7, 1.4, 1000)
     samples = time_sessions({"a": Scripted(clock, lambda n: 3e-3 * noisy[n])}, FIXED)["a"]
     assert samples.rejected == 0 and not samples.converged
-    assert samples.ms == pytest.approx(3 * np.median(noisy), rel=0.1) and samples.high / samples.low > 1.02
+    assert samples.ms == pytest.approx(3 * np.quantile(noisy, 0.05), rel=0.1) and samples.high / samples.low > 1.02
 
 
 def test_few_quiet_blocks_are_made_up_for_by_cpu_time():
@@ -157,7 +174,7 @@ def test_steady_times_by_turns_are_those_back_to_back():
     for name, session in sessions.items():
         alone = time_sessions({name: session}, TimingPlan(min_rounds=20, max_rounds=20))[name].ms
         assert by_turns[name].ms == pytest.approx(alone, rel=0.015)
-        assert short[name].ms > 1.2 * alone  # what one untimed run gives
+        assert np.median(short[name].blocks) > 1.2 * alone  # what one untimed run gives
 
 
 def test_a_machine_without_caches_needs_few_untimed_runs():
