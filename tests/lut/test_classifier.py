@@ -85,7 +85,10 @@ def test_an_imported_table_serves_other_classes_and_is_exported_with_them(publis
     table = import_table("nsganetv2", space, [published / "nsganetv2/i7-8700K_lut.yaml"])
     own, other = table.entries[space.classifier.key].ms, space.with_classes(3)
     bound = table.bind(other)
-    assert "scaled from 1000 to 3" in bound.classifier.how and 0 < bound.classifier.entry.ms < 0.5 * own
+    assert "scaled from 1000 to 3" in bound.classifier.how
+    # faster than any convolution there, so that all of it may be a constant, or none: the middle, and as unsure
+    assert bound.classifier.entry.ms == pytest.approx(0.5 * own, rel=0.02)
+    assert bound.classifier.more == pytest.approx(0.5 * own / np.sqrt(3), rel=0.02)
     (file,) = export_table(table, "nsganetv2", other, tmp_path / "t.yaml")
     again = import_table("nsganetv2", other, [file])
     assert again.entries[other.classifier.key].ms == bound.classifier.entry.ms
