@@ -126,7 +126,7 @@ def test_the_timing_loop_reads_the_events():
     plan = TimingPlan(min_rounds=3, max_rounds=5, warmup_runs=2)
     short, long = CopyEngine(0.002, capturable=False), CopyEngine(0.02, capturable=False)
     with session(short) as a, session(long) as b, session(short) as beat:
-        results = time_sessions({"short": a, "long": b}, plan, sentinel=beat)
+        results = time_sessions({"short": a, "long": b, "beat": beat}, plan)
     assert all(isinstance(r, Samples) and r.clock == "wall" and r.rejected == 0 for r in results.values())
     assert (results["short"].blocks >= 2).all() and (results["long"].blocks >= 20).all()
     assert results["short"].ms < 15 < results["long"].ms  # this machine's drift, divided out, is real
