@@ -23,7 +23,7 @@ from lut.protocols import Floats
 Ints = NDArray[np.int64]
 FOLDS = 8  # of whole groups, where there are more: each is a reconciliation, a second with hundreds of networks
 WORTH = 0.97  # a calibration must bring the error on unseen groups to this share, or it is noise
-# What a build's three minutes do not show of the next ones, relative: the machine's speed, beyond what it varied during
+# What the minutes of a build do not show of the next ones, relative: the machine's speed, beyond what it varied during
 # the build, and its state, to which not all networks are equally sensitive; and what a later measurement's own rounds
 # add, as a share of the variance that those of the build's networks have: there are more of them.
 ELSEWHEN = 0.01

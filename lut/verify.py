@@ -7,7 +7,8 @@ measuring twice gives: the same figures for a against b. `coverage` is of a and 
 loaded once. What the sentinels show of the machine's speed against the build is divided out of y; `speed_change` says
 how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares even and odd rounds
 of the same loadings. `fresh_process_ratio` is the independent view: z over what was measured here of the same networks,
-as run, each z alone in a process of its own by a plain loop of the runtime's API (`profilers.plain`).
+as run, each z alone in a process of its own by a plain loop of the runtime's API (`profilers.plain`), whose 5 %
+quantile it is.
 """
 
 from __future__ import annotations
