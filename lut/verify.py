@@ -7,8 +7,8 @@ measuring twice gives: the same figures for a against b. `coverage` is of a and 
 loaded once. What the sentinels show of the machine's speed against the build is divided out of y; `speed_change` says
 how much it was, and `..._as_run` are the figures without that. `noise_floor_rounds_mape` compares even and odd rounds
 of the same loadings. `fresh_process_ratio` is the independent view: z over what was measured here of the same networks,
-as run, each z alone in a process of its own by a plain loop of the runtime's API (`profilers.plain`), whose 5 %
-quantile it is.
+as run, each z alone in a process of its own by a plain loop of the runtime's API
+(`profilers.timing.plain_loop`), whose 5 % quantile it is.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from lut.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
-from lut.drift import drifts
-from lut.fields import number
-from lut.observe import halves
+from lut.build.bench import TOGETHER, Bench, Timed, open_bench, require, sentinel_archs
+from lut.build.control_drift import drifts
+from lut.build.records import halves
 from lut.protocols import Floats, Genes, Space, Writer
-from lut.table import Estimate, LatencyTable
-from profilers import contention, plans
+from lut.table.fields import number
+from lut.table.table import Estimate, LatencyTable
 from profilers.base import MIN_BLOCKS, STEADY, Profiler, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, TableError, check_least
-from profilers.fingerprint import Fingerprint, fingerprint
-from profilers.fresh import plain_loop, plain_loop_missing
-from profilers.load import BUSY
 from profilers.progress import track
+from profilers.timing import contention, plans
+from profilers.timing.background_load import BUSY
+from profilers.timing.fingerprint import Fingerprint, fingerprint
+from profilers.timing.fresh_process import fresh_process_missing, fresh_process_ms
 
 PASSES = 2
 CHANGED = 0.04  # in speed, from which on a user is told
@@ -150,7 +150,7 @@ class PlainLoops:
     def __init__(self, bench: Bench, space: Space, archs: Sequence[Any], groups: int) -> None:
         self.bench, self.space, self.archs, self.groups = bench, space, archs, groups
         self.ms = np.full(len(archs), np.nan)
-        self.missing = plain_loop_missing(bench.profiler, bench.options)
+        self.missing = fresh_process_missing(bench.profiler, bench.options)
 
     def follow(self, group: int) -> None:
         """The share of the networks that is due after this group."""
@@ -160,7 +160,7 @@ class PlainLoops:
         for i in range(first, last):
             model = self.bench.model(self.space.layers(self.archs[i]))
             try:
-                self.ms[i] = plain_loop(self.bench.profiler.name, model, self.bench.options)
+                self.ms[i] = fresh_process_ms(self.bench.profiler.name, model, self.bench.options)
             except HwnasError as error:
                 self.missing = str(error)
 

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.caches import take_caches
 from profilers.errors import BadInput, EngineUnavailable, FileProblem
+from profilers.timing.caches import take_caches
 
 Array = NDArray[np.float32]
 STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
@@ -33,8 +33,8 @@ class Options:
 
     `state` is the state of the caches in which a run is timed:
     steady       the model runs back to back until the caches are its own, which is what benchmark tools report
-    interrupted  before each run other work has taken the caches (`profilers.caches`), which is what an application
-                 sees that classifies one picture now and then
+    interrupted  before each run other work has taken the caches (`profilers.timing.caches`), which is what an
+                 application sees that classifies one picture now and then
     ""           not stated, in files of earlier versions and of others
     """
 
@@ -144,7 +144,7 @@ class Profiler(ABC):
     name: ClassVar[str]
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
-    loads_beside: ClassVar[bool] = False  # whether several models may be loaded at once (`profilers.lanes`)
+    loads_beside: ClassVar[bool] = False  # whether several models may be loaded at once (`timing.core_groups`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
     def status(self) -> Status:
@@ -205,20 +205,20 @@ MIN_BLOCKS = 3  # fewer accepted blocks say nothing about their spread
 
 @dataclass(frozen=True)
 class TimingPlan:
-    """How timing is done; all rules are fixed beforehand. The named plans are in `profilers.plans`.
+    """How timing is done; all rules are fixed beforehand. The named plans are in `profilers.timing.plans`.
 
     One round runs every model once in random order, each as a block: untimed runs until the model's state is reached,
     then timed ones, whose mean is the block's time. Timed are `runs_per_block` runs, or more (`MOST_RUNS` at most)
     until they last `block_ms`: one run of microseconds is mostly clock. `untimed_runs`: None has the loop learn how
-    many it takes (`profilers.settling`); in the state `interrupted` there are none, and each timed run follows a
+    many it takes (`profilers.timing.settling`); in the state `interrupted` there are none, and each timed run follows a
     disturbance of the caches.
 
-    Estimator: the `quantile` of the accepted blocks, the machine's drift divided out (`profilers.level`).
+    Estimator: the `quantile` of the accepted blocks, the machine's drift divided out (`profilers.timing.drift`).
     Stopping: after `min_rounds` and `least_seconds`, once every 95 % interval's half-width is within
     `relative_interval` of its estimate; at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose
     wall time is more than `max_wall_over_cpu` times its CPU time a thread (the process was descheduled).
     `cpu_time_when_busy`: where that would reject most blocks of single-threaded models, time these by CPU time (see
-    `profilers.timing`), and where it would reject nearly all, do without it, instead of not timing at all.
+    `profilers.timing.loop`), and where it would reject nearly all, do without it, instead of not timing at all.
     """
 
     min_rounds: int = 10
@@ -267,12 +267,12 @@ class Samples:
     """Raw block times of one model and their summary.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the machine's slowdown around each block (`profilers.level`), 1 in its quick moments
+    drift  (rounds,)  the machine's slowdown around each block (`profilers.timing.drift`), 1 in its quick moments
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`; `estimator`
     says what `ms` is, `state` which state of the caches it is about. `clock` is "cpu" where the machine was too busy
     for wall time. `contended` is the share of blocks, of all models of the call, at which other work was seen on the
-    same core (`profilers.contention`). `untimed` and `timed` are the runs of one block.
+    same core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from profilers import plans
 from profilers.base import Failure, Options, Samples, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.isolate import run_limited
-from profilers.measuring import measuring
 from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.measurement import measuring
 
 
 def measure(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from profilers.base import Profiler
 from profilers.errors import BadInput
-from profilers.fake import Fake
-from profilers.ort import OnnxRuntime, OnnxRuntimeCuda
-from profilers.ov import OpenVino
-from profilers.trt import TensorRt, TensorRtRtx
+from profilers.runtimes.fake import Fake
+from profilers.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeCuda
+from profilers.runtimes.openvino import OpenVino
+from profilers.runtimes.tensorrt.session import TensorRt, TensorRtRtx
 
 PROFILERS: dict[str, type[Profiler]] = {
     p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake, TensorRt, TensorRtRtx)

@@ -18,9 +18,9 @@ from scipy.stats import spearmanr
 
 from hwnas.space import Architecture, SearchSpace, get_space
 from lut import LatencyTable
-from lut.design import plan
-from lut.fewshot import fit
-from lut.roofline import estimate, scaled
+from lut.estimate.experiment_design import plan
+from lut.estimate.few_shot import fit
+from lut.estimate.roofline import estimate, scaled
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_json
 

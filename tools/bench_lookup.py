@@ -14,8 +14,8 @@ import numpy as np
 
 import lut
 from hwnas.space import get_space
-from lut.roofline import estimate
-from profilers.pin import pin
+from lut.estimate.roofline import estimate
+from profilers.timing.pinning import pin
 
 
 def main() -> None:

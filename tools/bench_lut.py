@@ -19,23 +19,23 @@ from typing import Any
 
 import numpy as np
 
-from hwnas.onnx_writer import write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import SearchSpace, get_space, parse_resolutions
 from lut import LatencyTable
-from lut.assemble import assemble
-from lut.bench import TOGETHER, Bench, open_bench
-from lut.build import time_networks
-from lut.in_context import InContext
-from lut.isolated import Isolated
-from lut.observe import Unit, pool
-from lut.partial import Partial
+from lut.build.assembly import assemble
+from lut.build.bench import TOGETHER, Bench, open_bench
+from lut.build.checkpoint import Partial
+from lut.build.in_context import InContext
+from lut.build.isolated import Isolated
+from lut.build.pipeline import time_networks
+from lut.build.records import Unit, pool
 from lut.verify import compare, measure
-from profilers import plans
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
 from profilers.files import write_json
-from profilers.fingerprint import fingerprint
 from profilers.registry import PROFILERS, get_profiler
+from profilers.timing import plans
+from profilers.timing.fingerprint import fingerprint
 
 NETWORK_GROUPS = 4
 COLD = replace(plans.LAYERS, runs_per_block=1, untimed_runs=0, block_ms=0)  # one run a round

@@ -2,10 +2,10 @@
 
     python tools/bench_noise.py [--engine onnxruntime] [--precision fp32] [--space mbv3] [--rounds 20] [--loadings 3]
 
-`as measured` takes the blocks as they are, the other ways divide out the machine's drift (`profilers.level`); each by
-the median, which is the product's estimator with the drift divided out, and by the lower quartile. All are of the same
-blocks. Estimates are relative to their mean, as the sentinels make those of tables; the figures are mean differences
-over all pairs of loadings, and under "level" the standard deviation of that mean. Prints a line of JSON.
+`as measured` takes the blocks as they are, the other ways divide out the machine's drift (`profilers.timing.drift`);
+each by the median, which is the product's estimator with the drift divided out, and by the lower quartile. All are of
+the same blocks. Estimates are relative to their mean, as the sentinels make those of tables; the figures are mean
+differences over all pairs of loadings, and under "level" the standard deviation of that mean. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from hwnas.onnx_writer import write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from lut.bench import TOGETHER, open_bench
-from profilers import plans
+from lut.build.bench import TOGETHER, open_bench
 from profilers.base import Options
-from profilers.estimator import summarise
 from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.estimator import summarise
 
 WAYS = {
     "as measured": (False, 0.5),

@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.accuracy.ofa_predictor import OfaPredictor
+from hwnas.ofa.predictor import OfaPredictor
 from hwnas.search import archive as archives
 from hwnas.search.archive import Evaluation
 from hwnas.search.config import Config, SearchSettings

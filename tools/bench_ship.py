@@ -25,26 +25,26 @@ import numpy as np
 import lut
 from hwnas.compare import known, render
 from hwnas.compare.measure import measure, of_known
-from hwnas.export import auto, check
+from hwnas.export import check, engine_selection
 from hwnas.export.build import Models, Target, build
 from hwnas.export.datasheet import RANDOM
 from hwnas.export.engines import ENGINES
-from hwnas.export.job import Job, counted
+from hwnas.export.item import Job, counted
 from hwnas.export.source import jobs_of_run
 from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network
-from hwnas.onnx_writer import write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
-from lut.bench import TOGETHER, open_bench
-from lut.drift import drifts
-from lut.observe import halves
+from lut.build.bench import TOGETHER, open_bench
+from lut.build.control_drift import drifts
+from lut.build.records import halves
 from lut.verify import require_fingerprint
-from profilers import plans
 from profilers.base import MIN_BLOCKS, Options, Samples, Session
 from profilers.errors import EngineUnavailable, HwnasError
-from profilers.lanes import ONE_LANE
-from profilers.measuring import measuring
 from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.core_groups import ONE_LANE
+from profilers.timing.measurement import measuring
 
 PLAN = plans.ENGINE
 CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
@@ -74,11 +74,11 @@ def jobs(run: Path | None, mbv3: int) -> Iterator[tuple[str, Job]]:
 def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> None:
     """Pick, then load everything afresh and time it in another order."""
     good = []
-    references = auto.REFERENCES if compiled else ("eager",)
+    references = engine_selection.REFERENCES if compiled else ("eager",)
     for name, job in jobs(run, mbv3):
         with tempfile.TemporaryDirectory() as folder:
             models = Models(job)
-            found = auto.contest(models, Options(), Path(folder), max_drop, references, PLAN)
+            found = engine_selection.contest(models, Options(), Path(folder), max_drop, references, PLAN)
             allowed = [c.target for c in found.candidates if not c.refused]
             times = independent(models, allowed, references, Path(folder) / "again")
         pick = times[found.chosen.name]
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/demo"))
     parser.add_argument("--mbv3", type=int, default=5)
     parser.add_argument("--mbv3-only", action="store_true")
-    parser.add_argument("--max-accuracy-drop", type=float, default=auto.MAX_DROP)
+    parser.add_argument("--max-accuracy-drop", type=float, default=engine_selection.MAX_DROP)
     parser.add_argument("--no-compiled", action="store_true")
     parser.add_argument("--archs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=5)

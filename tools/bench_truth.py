@@ -29,12 +29,12 @@ import numpy as np
 import lut
 from hwnas.compare import known
 from hwnas.export.datasheet import RANDOM
-from hwnas.export.job import Job, counted
-from hwnas.export.run import Request, export
-from hwnas.export.running import SHALLOW
+from hwnas.export.item import Job, counted
+from hwnas.export.pipeline import Request, export
+from hwnas.export.runtime_costs import SHALLOW
 from hwnas.nets import Network
 from hwnas.space import Architecture, SearchSpace, get_space
-from profilers import plain
+from profilers.timing import plain_loop
 
 SECONDS = 4
 
@@ -82,7 +82,7 @@ def measured(
     sheet = export({"": job}, Request(engine, depth=SHALLOW), folder / "engine")[""]
     found = json.loads(program(["hwnas", "validate", "--quick", str(folder / "engine")]))
     model = folder / "engine/model.onnx"
-    loop = json.loads(program([sys.executable, plain.__file__, engine, str(model), "--seconds", str(SECONDS)]))
+    loop = json.loads(program([sys.executable, plain_loop.__file__, engine, str(model), "--seconds", str(SECONDS)]))
     latency = sheet["latency"]
     row = {
         "predicted": latency["predicted"]["value"], "low": found["low"], "high": found["high"],

@@ -23,8 +23,8 @@ from hwnas.space import Architecture, SearchSpace
 from profilers.errors import BadInput
 
 _SOURCES = {
-    "supernet": "supernet:SupernetAccuracy", "ofa-predictor": "ofa_predictor:OfaPredictor",
-    "table": "table:AccuracyTable", "python": "function:PythonFunction",
+    "supernet": "hwnas.accuracy.supernet:SupernetAccuracy", "ofa-predictor": "hwnas.ofa.predictor:OfaPredictor",
+    "table": "hwnas.accuracy.table:AccuracyTable", "python": "hwnas.accuracy.function:PythonFunction",
 }  # fmt: skip
 KINDS = tuple(_SOURCES)
 
@@ -97,7 +97,7 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
 
 def _maker(kind: str) -> Callable[..., Accuracy]:
     module, _, name = _SOURCES[kind].partition(":")
-    found: Callable[..., Accuracy] = getattr(importlib.import_module(f"hwnas.accuracy.{module}"), name)
+    found: Callable[..., Accuracy] = getattr(importlib.import_module(module), name)
     return found
 
 

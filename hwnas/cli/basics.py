@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people
-from hwnas.networks import check_classes, holds_net_config, read_network
+from hwnas.ofa.network_files import check_classes, holds_net_config, read_network
 from hwnas.space import SPACES, LayerSpec, parse_resolutions
 from profilers.registry import PROFILERS, get_profiler
 

@@ -14,16 +14,16 @@ from rich.table import Table
 
 from hwnas.cli.export_options import ARCH, AUTO, NET_CONFIG, NETWORK, RUN, check_engine, check_source, read_tables
 from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people, people_table, warn
-from hwnas.data_reference import resolve_reference
+from hwnas.data.reference import resolve_reference
 from hwnas.export.engines import ENGINES, get_engine
-from hwnas.networks import check_classes, holds_net_config, read_network
+from hwnas.ofa.network_files import check_classes, holds_net_config, read_network
 from hwnas.space import parse_resolutions
 from profilers.base import Options
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
     from hwnas.export.batch import Batch
-    from hwnas.export.job import Job
+    from hwnas.export.item import Job
     from hwnas.export.weights import Wanted
     from lut import LatencyTable
 
@@ -76,9 +76,9 @@ def export(
     """Build engines, prove and measure them, and write each with its datasheet; JSONL of their figures."""
     from hwnas.export import source as sources
     from hwnas.export.batch import export_each
-    from hwnas.export.run import Request
-    from hwnas.export.run import export as run_export
-    from hwnas.export.running import DEPTH, SHALLOW
+    from hwnas.export.pipeline import Request
+    from hwnas.export.pipeline import export as run_export
+    from hwnas.export.runtime_costs import DEPTH, SHALLOW
     from hwnas.export.weights import Wanted
 
     kind = _kind(source)
@@ -155,7 +155,7 @@ def validate(
     quick: Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")] = False,
 ) -> None:
     """Measure an exported engine again, here, and compare it with its datasheet; JSON."""
-    from hwnas.export.running import DEPTH, SHALLOW
+    from hwnas.export.runtime_costs import DEPTH, SHALLOW
     from hwnas.export.validate import validate as run_validate
 
     found = run_validate(folder, force=force, anew=rebuild, depth=SHALLOW if quick else DEPTH)

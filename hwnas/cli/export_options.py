@@ -8,7 +8,7 @@ from typing import Any
 
 import lut
 from hwnas.export.engines import ENGINES, get_engine
-from hwnas.export.job import predicts
+from hwnas.export.item import predicts
 from lut import LatencyTable
 from profilers.base import Options
 from profilers.errors import BadInput

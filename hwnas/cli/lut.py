@@ -10,7 +10,7 @@ import typer
 
 from hwnas.cli import lut_networks
 from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, space_of, warn
-from hwnas.networks import read_networks
+from hwnas.ofa.network_files import read_networks
 from hwnas.space import SearchSpace, get_space
 from lut import LatencyTable, load, save
 from profilers.base import STEADY, Options
@@ -37,9 +37,9 @@ def build(
     seed: Annotated[int, typer.Option(help="Of the networks that are measured.")] = 0, force: Force = False,
 ) -> None:  # fmt: skip
     """Measure a table on this machine; killed at any moment, the same command goes on."""
-    from hwnas.onnx_writer import write_onnx
-    from lut.build import BuildPlan
-    from lut.build import build as build_table
+    from hwnas.onnx.writer import write_onnx
+    from lut.build.pipeline import BuildPlan
+    from lut.build.pipeline import build as build_table
 
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
@@ -58,7 +58,7 @@ def verify(
     store: Annotated[bool, typer.Option(help="Write the figures into the table.")] = True,
 ) -> None:  # fmt: skip
     """Measure fresh random networks end to end and compare; prints the figures as JSON."""
-    from hwnas.onnx_writer import write_onnx
+    from hwnas.onnx.writer import write_onnx
     from lut.verify import remarks, require_fingerprint
     from lut.verify import verify as verify_table
 
@@ -93,8 +93,8 @@ def show(
     html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, with all heat maps.")] = None,
 ) -> None:  # fmt: skip
     """Fingerprint, method, figures of the last verify, and a heat map."""
-    from lut.page import page
-    from lut.show import draw, facts, heat, suspicious
+    from lut.table.page import page
+    from lut.table.show import draw, facts, heat, suspicious
 
     if as_json and (html is not None or resolution is not None):
         other = "--html" if html is not None else "--resolution"
@@ -127,8 +127,8 @@ def estimate(
     ] = None,
 ) -> None:  # fmt: skip
     """A table from a GPU's data sheet: ranks networks; its milliseconds need a network measured on the card."""
-    from lut.roofline import estimate as estimate_table
-    from lut.roofline import scaled
+    from lut.estimate.roofline import estimate as estimate_table
+    from lut.estimate.roofline import scaled
 
     chosen = space_of(space, resolutions, classes)
     if networks is not None:

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from hwnas.arch_lines import stated
 from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, networks_of, people, space_of, warn
-from hwnas.networks import read_networks
+from hwnas.ofa.network_files import read_networks
+from hwnas.space.arch_lines import stated
 from lut import save
-from profilers import plans
 from profilers.base import STATES, STEADY, Options
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_text
 from profilers.registry import get_profiler
+from profilers.timing import plans
 
 LinesSpace = Annotated[str | None, typer.Option("--space", help="Search space; by default the one the lines name.")]
 MARKS = (5, 10, 20, 30, 50)  # numbers of networks at which `plan` says what is left to learn
@@ -29,7 +29,7 @@ def plan(
     among: Annotated[Path | None, typer.Option(help="Choose among these architectures.")] = None,
 ) -> None:  # fmt: skip
     """Propose the networks to measure that tell most about all others, the most telling first."""
-    from lut.design import plan as choose
+    from lut.estimate.experiment_design import plan as choose
 
     chosen, candidates = space_of(space, resolutions, classes), None
     if among is not None:
@@ -50,9 +50,9 @@ def measure(
     bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write all that another machine needs.")] = None,
 ) -> None:  # fmt: skip
     """Measure whole networks here, or write a folder with which a machine that has only the runtime can do it."""
-    from hwnas.onnx_writer import write_onnx
-    from lut.whole import measure as measure_whole
-    from lut.whole import write_bundle
+    from hwnas.onnx.writer import write_onnx
+    from lut.build.end_to_end import measure as measure_whole
+    from lut.build.end_to_end import write_bundle
 
     if (out is None) is (bundle is None):
         raise BadInput("neither --out nor --bundle" if out is None else "both --out and --bundle", "one of them")
@@ -81,7 +81,7 @@ def fit(
     resolutions: Resolutions = None, classes: Classes = None,
 ) -> None:  # fmt: skip
     """A table from 10 to 50 networks measured end to end on a device that gives no per-layer times."""
-    from lut.fewshot import fit as fit_table
+    from lut.estimate.few_shot import fit as fit_table
 
     chosen, archs = networks_of(networks, space, resolutions, classes)
     table = fit_table(chosen, archs, latencies(networks), batch, device, state_of(networks))

@@ -14,9 +14,9 @@ from hwnas.cli.shared import emit, people, people_table, warn
 
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
-    from hwnas.search.insights import Insight
-    from hwnas.search.offer import Offer
     from hwnas.search.run import Run
+    from hwnas.select.guaranteed import Offer
+    from hwnas.select.insights import Insight
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 
@@ -83,9 +83,9 @@ def select(
     A latency budget is kept at the upper end of the interval; networks whose interval reaches over it are measured
     first, where the table's device is this one.
     """
-    from hwnas.search import offer as offers
-    from hwnas.search import select as selection
     from hwnas.search.run import open_run
+    from hwnas.select import guaranteed as offers
+    from hwnas.select import select as selection
 
     with open_run(run) as opened:
         objectives = opened.problem.objectives
@@ -103,8 +103,8 @@ def insights(
     run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Whole, as JSON on stdout.")] = False
 ) -> None:
     """How often each kernel, expand ratio, depth and resolution stands on the run's fronts."""
-    from hwnas.search.insights import insights as find
     from hwnas.search.run import open_run
+    from hwnas.select.insights import insights as find
 
     with open_run(run) as opened:
         found = find(opened.problem, opened.archive.evaluations())
@@ -125,7 +125,7 @@ def _shares(found: list[Insight]) -> Table:
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    from hwnas.search.select import front
+    from hwnas.select.select import front
 
     rows, steps = run.archive.evaluations(), run.archive.iterations()
     return {

@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hwnas.networks import read_networks
+from hwnas.ofa.network_files import read_networks
 from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_resolutions
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]

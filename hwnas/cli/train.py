@@ -11,8 +11,8 @@ import typer
 from rich.table import Table
 
 from hwnas.cli.shared import emit, people, people_table
-from hwnas.data_reference import resolve_reference
-from hwnas.networks import read_archs
+from hwnas.data.reference import resolve_reference
+from hwnas.ofa.network_files import read_archs
 from hwnas.settings import build, read_toml
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
@@ -41,7 +41,7 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
 def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Train chosen networks on, or from random weights; JSONL of their files and accuracies, or their errors."""
     from hwnas.train.config import FinetuneConfig
-    from hwnas.train.final import Finetuning
+    from hwnas.train.finetune_job import Finetuning
     from hwnas.train.processes import one_voice, prints
 
     with one_voice():

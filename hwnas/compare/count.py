@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import onnx
 
-from hwnas.onnx_edit import parse
+from hwnas.onnx.edit import parse
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.compare import paper
-from hwnas.onnx_writer import write_onnx
-from profilers import plans
+from hwnas.onnx.writer import write_onnx
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
-from profilers.fingerprint import Fingerprint, fingerprint
-from profilers.measuring import measuring
 from profilers.progress import track
+from profilers.timing import plans
+from profilers.timing.fingerprint import Fingerprint, fingerprint
+from profilers.timing.measurement import measuring
 
 if TYPE_CHECKING:
     from hwnas.compare.known import Known

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from hwnas.accuracy.wilson import alike
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
-from hwnas.wilson import alike
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known

@@ -20,12 +20,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from hwnas.data.dataset import SPLITS, Augmentation, Dataset, MemoryDataset
-from hwnas.data.loader import Plan, ahead
-from hwnas.data_reference import Reference, parse_reference
+from hwnas.data.reference import Reference, parse_reference
 from hwnas.settings import nearest
 from profilers.errors import BadInput
+
+if TYPE_CHECKING:
+    from hwnas.data.dataset import SPLITS, Augmentation, Dataset, MemoryDataset
+    from hwnas.data.loader import Plan, ahead
 
 DATASETS = {
     "digits": "digits:load_digits", "imagenet": "imagenet:load_imagenet", "cifar10": "cifar:load_cifar10",
@@ -37,7 +40,7 @@ DATASETS = {
 
 
 def get_dataset(reference: str) -> Dataset:
-    """The data set of a reference (see `hwnas.data_reference`), as in "digits" or "cifar10:/data/cifar".
+    """The data set of a reference (see `hwnas.data.reference`), as in "digits" or "cifar10:/data/cifar".
 
     Raises:
         BadInput: an unknown name or option, a folder that is missing or laid out otherwise, damaged images.
@@ -50,6 +53,17 @@ def get_dataset(reference: str) -> Dataset:
     module, _, name = DATASETS[found.name].partition(":")
     make: Callable[[Reference], Dataset] = getattr(importlib.import_module(f"hwnas.data.{module}"), name)
     return make(found.located())
+
+
+_LAZY = dict.fromkeys(("SPLITS", "Augmentation", "Dataset", "MemoryDataset"), "dataset")
+_LAZY |= {"Plan": "loader", "ahead": "loader"}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is loaded when it is asked for: a search reads references to data sets without it."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 __all__ = ["DATASETS", "SPLITS", "Augmentation", "Dataset", "MemoryDataset", "Plan", "ahead", "get_dataset"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hwnas.data.dataset import Dataset
 from hwnas.data.published import Published, with_own_splits
-from hwnas.data_reference import Reference
+from hwnas.data.reference import Reference
 
 _HOLDS = "data/images/, data/variants.txt, data/images_variant_train.txt, …_val.txt, …_test.txt"
 _AIRCRAFT = Published("FGVCAircraft", "fgvc-aircraft-2013b", _HOLDS)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from hwnas.data.dataset import Dataset
 from hwnas.data.images import CIFAR, ArrayDataset, Preparation
 from hwnas.data.published import Published
+from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
-from hwnas.data_reference import Reference
 
 HELD_OUT = 5000
 

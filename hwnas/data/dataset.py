@@ -30,7 +30,7 @@ Indices = NDArray[np.integer[Any]]
 class Dataset(ABC):
     """Labelled images; a subclass says where they come from and how they are augmented."""
 
-    name: str  # the reference that opens it again, see `hwnas.data_reference`
+    name: str  # the reference that opens it again, see `hwnas.data.reference`
     class_names: tuple[str, ...]
     in_channels: int
     mean: tuple[float, ...]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwnas.data.dataset import Augmentation, Dataset, MemoryDataset
+from hwnas.data.reference import Reference
 from hwnas.data.splits import stratified_order
-from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
 HELD_OUT = 400  # images each for validation and test

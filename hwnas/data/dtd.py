@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hwnas.data.dataset import Dataset
 from hwnas.data.published import Published, with_own_splits
-from hwnas.data_reference import Reference
+from hwnas.data.reference import Reference
 
 _DTD = Published("DTD", "dtd/dtd", "images/CLASS/, labels/train1.txt, labels/val1.txt, labels/test1.txt")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hwnas.data.dataset import Dataset
 from hwnas.data.published import Published, with_own_splits
-from hwnas.data_reference import Reference
+from hwnas.data.reference import Reference
 
 CLASSES = 102
 _FLOWERS = Published("Flowers102", "flowers-102", "jpg/image_00001.jpg …, imagelabels.mat, setid.mat")

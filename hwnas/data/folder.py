@@ -9,8 +9,8 @@ from hwnas.data.check import open_files
 from hwnas.data.dataset import Dataset
 from hwnas.data.images import CIFAR, PHOTOS, Listing, Preparation
 from hwnas.data.listing import check_root, find_classes, list_split
+from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
-from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
 VALIDATION = ("val", "valid", "validation")

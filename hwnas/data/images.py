@@ -20,8 +20,8 @@ from hwnas.data.dataset import Dataset, Indices
 from hwnas.data.decode import Damaged, read_image
 from hwnas.data.loader import in_threads
 from hwnas.data.picture import normalised, pixels
+from hwnas.data.reference import Reference
 from hwnas.data.splits import Keys, keys_of
-from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
 GREY = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601, as Pillow's

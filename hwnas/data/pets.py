@@ -9,8 +9,8 @@ from hwnas.data.check import open_files
 from hwnas.data.dataset import Dataset
 from hwnas.data.images import PHOTOS
 from hwnas.data.published import Published, same_classes
+from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
-from hwnas.data_reference import Reference
 
 _PETS = Published("OxfordIIITPet", "oxford-iiit-pet", "images/, annotations/trainval.txt, annotations/test.txt")
 

@@ -22,8 +22,8 @@ from hwnas.data.dataset import Dataset
 from hwnas.data.imagenet import CLASSES, imagenet_names
 from hwnas.data.images import PHOTOS, Listing
 from hwnas.data.listing import list_images
+from hwnas.data.reference import Reference
 from hwnas.data.splits import stratified_order
-from hwnas.data_reference import Reference
 from profilers.errors import BadInput
 
 STATISTICS = 512  # images for BatchNorm, as elsewhere

@@ -13,7 +13,7 @@ import numpy as np
 from hwnas.data.check import open_files
 from hwnas.data.dataset import SPLITS, Dataset
 from hwnas.data.images import PHOTOS, Listing
-from hwnas.data_reference import Reference
+from hwnas.data.reference import Reference
 from profilers.errors import BadInput
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ import numpy as np
 from hwnas.data.dataset import Dataset
 from hwnas.data.images import CIFAR, ArrayDataset
 from hwnas.data.published import Published
+from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
-from hwnas.data_reference import Reference
 
 _STL10 = Published("STL10", "stl10_binary", "train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin")
 _PREPARATION = replace(CIFAR, mean=(0.4467, 0.4398, 0.4066), std=(0.2603, 0.2566, 0.2713))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.export import datasheet
-from hwnas.export.job import Job
-from hwnas.export.run import Request, check_request, export
+from hwnas.export.item import Job
+from hwnas.export.pipeline import Request, check_request, export
 from profilers.errors import HwnasError
 from profilers.files import write_text
 from profilers.progress import track

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwnas.export import images, runner
+from hwnas.export import images, inference_script
+from hwnas.export.datasheet_builder import preprocessing
 from hwnas.export.engines import MODEL, Engine, open_engine, script
-from hwnas.export.job import Job
+from hwnas.export.item import Job
 from hwnas.export.quantise import TOLERANCE, Quantised, quantise
-from hwnas.export.sheet import preprocessing
-from hwnas.onnx_edit import with_batch
-from hwnas.onnx_writer import write_onnx
+from hwnas.onnx.edit import with_batch
+from hwnas.onnx.writer import write_onnx
 from profilers.base import Options, Session
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import write_bytes, write_text
@@ -84,7 +84,7 @@ class Models:
 
         job = self.job
         facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
-        facts |= runner.metadata(preprocessing(job))
+        facts |= inference_script.metadata(preprocessing(job))
         return write_onnx(job.space.layers(job.arch), fold(job.network), batch=batch, metadata=facts)
 
     def calibration(self) -> images.Calibration:

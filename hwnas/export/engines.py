@@ -14,16 +14,16 @@ from typing import cast
 
 import onnx
 
-from hwnas.export import runner
+from hwnas.export import inference_script
 from profilers.base import Options, Session
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import inside, read_bytes
-from profilers.fingerprint import Fingerprint, cpu_flags
+from profilers.onnx.save import save_ir, save_optimised
 from profilers.registry import get_profiler
-from profilers.save import save_ir, save_optimised
-from profilers.trt import TensorRt
-from profilers.trt_build import TENSORRT, TENSORRT_RTX, Flavour, Settings, build
-from profilers.trt_manifest import SUFFIX, read_engine, write_engine
+from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Flavour, Settings, build
+from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine, write_engine
+from profilers.runtimes.tensorrt.session import TensorRt
+from profilers.timing.fingerprint import Fingerprint, cpu_flags
 
 MODEL = "model.onnx"
 VECTORS = {"avx2", "avx512f", "asimd"}  # CPU flags that decide the layouts in an optimised model
@@ -42,7 +42,7 @@ class Engine:
 
     name: str
     profiler: str
-    loader: runner.Loader
+    loader: inference_script.Loader
     suffixes: tuple[str, ...] = (".onnx",)
     compile: Compile | None = None
     batch: int = 1
@@ -72,11 +72,11 @@ _GPU = (SUFFIX, ".json")
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("onnx", "onnxruntime", runner.ORT),
-        Engine("onnxruntime", "onnxruntime", runner.OPTIMISED, (".ort",), _optimised, tied=True),
-        Engine("openvino", "openvino", runner.OV, (".xml", ".bin"), _ir),
-        Engine("tensorrt", "tensorrt", runner.TRT, _GPU, _compiler(TENSORRT), 64, gpu=True),
-        Engine("tensorrt-rtx", "tensorrt-rtx", runner.TRT_RTX, _GPU, _compiler(TENSORRT_RTX), 64, gpu=True),
+        Engine("onnx", "onnxruntime", inference_script.ORT),
+        Engine("onnxruntime", "onnxruntime", inference_script.OPTIMISED, (".ort",), _optimised, tied=True),
+        Engine("openvino", "openvino", inference_script.OV, (".xml", ".bin"), _ir),
+        Engine("tensorrt", "tensorrt", inference_script.TRT, _GPU, _compiler(TENSORRT), 64, gpu=True),
+        Engine("tensorrt-rtx", "tensorrt-rtx", inference_script.TRT_RTX, _GPU, _compiler(TENSORRT_RTX), 64, gpu=True),
     )
 }
 
@@ -140,12 +140,12 @@ def vectors(flags: Sequence[str]) -> list[str]:
 
 def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str]) -> str:
     """The lines of code that load and run it."""
-    return runner.snippet(engine.loader, shape, **_values(engine, options, files))
+    return inference_script.snippet(engine.loader, shape, **_values(engine, options, files))
 
 
 def script(engine: Engine, options: Options, files: Sequence[str]) -> str:
     """The text of `run.py`."""
-    return runner.script(engine.loader, options.batch, **_values(engine, options, files))
+    return inference_script.script(engine.loader, options.batch, **_values(engine, options, files))
 
 
 def _values(engine: Engine, options: Options, files: Sequence[str]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """int8 by post-training quantisation: which parts stay in float, and whether the result still is the network.
 
-`profilers.quantise` writes the model, one for every runtime. On four trained `tiny` networks (400 test images of
+`profilers.onnx.quantise` writes the model, one for every runtime. On four trained `tiny` networks (400 test images of
 digits, AMD EPYC with AVX-512 VNNI, ONNX Runtime 1.32, OpenVINO 2026.4) it lost at most 0.25 points of top-1, with
 weights of 7 bits as with 8; NNCF 3.4 (its defaults, the same calibration images) lost 0 to 2.5, so OpenVINO gets this
 model too. Where sums saturate in 16 bits (x86 without VNNI or AMX) weights have 7 bits; the datasheet says how many
@@ -17,11 +17,11 @@ import numpy as np
 from hwnas.export import check
 from hwnas.export.check import Floats
 from hwnas.export.images import Calibration
-from hwnas.onnx_edit import parse, with_batch
-from hwnas.onnx_writer import layer_of
-from profilers import quantise as ptq
+from hwnas.onnx.edit import parse, with_batch
+from hwnas.onnx.writer import layer_of
 from profilers.base import Options
 from profilers.errors import BadInput
+from profilers.onnx import quantise as ptq
 from profilers.registry import get_profiler
 
 TOLERANCE = 0.5  # % of held-out images that may change their class before more is kept in float
@@ -33,7 +33,7 @@ TOGETHER = 4  # images of which all activations are in memory
 class Quantised:
     """A quantised model, what was kept in float ("" for nothing), and the % of held-out images that change class.
 
-    `bits` are those of the weights: 7 where this CPU's integer sums saturate (see `profilers.quantise`).
+    `bits` are those of the weights: 7 where this CPU's integer sums saturate (see `profilers.onnx.quantise`).
     """
 
     model: bytes

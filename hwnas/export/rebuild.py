@@ -9,13 +9,13 @@ from typing import Any
 from hwnas.export import datasheet
 from hwnas.export.build import SCRIPT
 from hwnas.export.engines import ENGINES, MODEL, Engine, engine_files, get_engine, script, snippet
-from profilers import trt_build
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, write_text
-from profilers.fingerprint import fingerprint
 from profilers.registry import get_profiler
-from profilers.trt_manifest import read_engine, write_engine
+from profilers.runtimes.tensorrt import build as trt_build
+from profilers.runtimes.tensorrt.manifest import read_engine, write_engine
+from profilers.timing.fingerprint import fingerprint
 
 FLAVOURS = {flavour.name: flavour for flavour in (trt_build.TENSORRT, trt_build.TENSORRT_RTX)}
 

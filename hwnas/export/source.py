@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import lut
 from hwnas.export.datasheet import RANDOM, Figure
-from hwnas.export.job import Job, counted
+from hwnas.export.item import Job, counted
 from hwnas.export.run_weights import RunWeights
 from hwnas.export.weights import ALLOWED, Wanted, Weights, digest, random_weights, weights_of, without_accuracy
-from hwnas.networks import Placed
-from hwnas.search.offer import of_run
+from hwnas.ofa.network_files import Placed
+from hwnas.select.guaranteed import of_run
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput

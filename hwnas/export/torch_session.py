@@ -27,7 +27,7 @@ class TorchSession(Session):
     Args:
         network: (N, C, r, r) to (N, classes).
         input_shape: (N, C, r, r).
-        threads: those of torch, which `profilers.measuring` has set.
+        threads: those of torch, which `profilers.timing.measurement` has set.
         compiled: through `torch.compile`, which compiles here, at once (half a minute).
 
     Raises:

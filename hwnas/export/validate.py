@@ -6,20 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hwnas.accuracy.wilson import wilson
 from hwnas.export import check, datasheet
+from hwnas.export.datasheet_builder import timing_facts, within
 from hwnas.export.engines import check_tied, get_engine, open_engine
-from hwnas.export.prove import NOISE, read_reference
+from hwnas.export.parity import NOISE, read_reference
+from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
-from hwnas.export.run import timed_states
-from hwnas.export.running import DEPTH, Depth, running
-from hwnas.export.sheet import timing_facts, within
-from hwnas.wilson import wilson
-from profilers import plans
+from hwnas.export.runtime_costs import DEPTH, Depth, running
 from profilers.base import INTERRUPTED, STEADY, Failure, Samples, Session, TimingPlan
 from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
-from profilers.fingerprint import Fingerprint, fingerprint
-from profilers.measuring import Measuring, measuring
 from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.fingerprint import Fingerprint, fingerprint
+from profilers.timing.measurement import Measuring, measuring
 
 
 def validate(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.export.datasheet import RANDOM, Figure
-from hwnas.export.job import Input
+from hwnas.export.item import Input
 from hwnas.space import Architecture, LayerSpec, SearchSpace
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hwnas.fetch.catalogue import FILES, GROUPS, PublicFile, find
 from hwnas.fetch.download import NetworkProblem, Patience
 from hwnas.fetch.store import Fetched, cached, default_cache, fetch
+from hwnas.ofa.catalogue import FILES, GROUPS, PublicFile, find
 
 __all__ = [
     "FILES", "GROUPS", "Fetched", "NetworkProblem", "Patience", "PublicFile", "cached", "default_cache", "fetch",

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hwnas.cache import cache_folder
-from hwnas.fetch.catalogue import FILES, PublicFile
+from hwnas.fetch.cache import cache_folder
 from hwnas.fetch.download import Patience, download, forget
+from hwnas.ofa.catalogue import FILES, PublicFile
 from profilers.errors import BadInput, FileProblem
 from profilers.files import inside, read_json, write_json
 

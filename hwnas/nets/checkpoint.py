@@ -62,7 +62,7 @@ def open_supernet(path: Path, space: SearchSpace | None) -> tuple[Supernet, Prov
     Raises:
         BadInput: as of `load_supernet`; a published file without `space`, which it does not name.
     """
-    from hwnas.nets.ofa_checkpoint import is_torch_file, read_ofa_checkpoint
+    from hwnas.ofa.checkpoint import is_torch_file, read_ofa_checkpoint
 
     if not is_torch_file(path):
         supernet, provenance = load_supernet(path)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hwnas.report.data import RunData
 from hwnas.report.words import label
-from hwnas.search.choices import Frequencies, count
+from hwnas.select.choices import Frequencies, count
 
 
 def frequencies(run: RunData) -> list[Frequencies]:

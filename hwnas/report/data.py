@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.hypervolume import nondominated
-from hwnas.search.limits import beyond, ends, surely_within
+from hwnas.select.limits import beyond, ends, surely_within
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput

@@ -14,8 +14,8 @@ import numpy as np
 from hwnas.report.data import RunData
 from hwnas.space import SearchSpace
 from lut import LatencyTable
-from lut.assemble import whole_networks
-from lut.observe import NetworkTime
+from lut.build.assembly import whole_networks
+from lut.build.records import NetworkTime
 from profilers.base import INTERRUPTED, STEADY, Options
 
 

@@ -9,7 +9,7 @@ from hwnas.report import choices, figures, latency, plots, svg, tables
 from hwnas.report.data import RunData
 from hwnas.report.html import Html, tag
 from hwnas.report.words import label, lower, plural, scales
-from hwnas.search.choices import draw
+from hwnas.select.choices import draw
 from hwnas.space import Architecture
 
 Specs = dict[str, plots.Spec]

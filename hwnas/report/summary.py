@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hwnas.accuracy.wilson import alike, optimistic, wilson
 from hwnas.report import figures
 from hwnas.report.data import Engine, Mask, RunData
 from hwnas.report.html import Html, tag
 from hwnas.report.latency import agreements, mean_error
 from hwnas.report.words import label, listing, lower, plural, scales, share, significant
-from hwnas.search.limits import beyond
+from hwnas.select.limits import beyond
 from hwnas.space import SearchSpace
-from hwnas.wilson import alike, optimistic, wilson
 
 PERHAPS = "by the middle of its latency's interval, for none surely keeps the budget"
 _POWERS = ((1e12, ""), (1e9, " billion"), (1e6, " million"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hwnas.report.data import Floats
 from hwnas.report.html import Html, join, tag
-from hwnas.search.choices import Drawing, Frequencies
+from hwnas.select.choices import Drawing, Frequencies
 from hwnas.space import SearchSpace
 
 BAR, GAP, TALL, LEFT = 30, 4, 50, 176  # px: a layer's width, between layers, the highest layer, the row's label

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import numpy as np
 
+from hwnas.accuracy.wilson import alike, wilson
 from hwnas.export.datasheet import RANDOM
 from hwnas.report.data import Engine, RunData
 from hwnas.report.html import Html, join, table, tag
 from hwnas.report.latency import Agreement, mean_error
 from hwnas.report.words import Scale, figure, label, origin, scales, significant
-from hwnas.wilson import alike, wilson
 
 _MEANINGS = {
     "measured": "timed, or counted on the images named, with the engine itself on the device named",

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from hwnas.accuracy.wilson import wilson
 from hwnas.search.problem import History
 from hwnas.space import Architecture, Genes
-from hwnas.wilson import wilson
 from profilers.errors import BadInput, FileProblem
 
 APPLICATION_ID = 0x68776E61  # "hwna", in the file's header

@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from hwnas.arch_lines import stated
 from hwnas.search.archive import Evaluation
 from hwnas.space import SearchSpace
+from hwnas.space.arch_lines import stated
 from profilers.errors import BadInput, EngineUnavailable
 
 FORMATS = ("jsonl", "csv", "parquet")

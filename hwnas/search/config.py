@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
-from hwnas.data_reference import resolve_reference
+from hwnas.data.reference import resolve_reference
 from hwnas.search.executors import EXECUTORS, ExecutorSettings
 from hwnas.search.objectives import TOP1, check_name
 from hwnas.search.problem import Scalarise

@@ -50,7 +50,7 @@ def keeping(source: Any, folder: str | None) -> Accuracy:
 
 def drop_dominated(run: Run) -> None:
     """Remove the weights of networks that are evaluated and not on the front, which they never reach again."""
-    from hwnas.search.select import front
+    from hwnas.select.select import front
 
     files = list((run.folder / WEIGHTS).glob("*.safetensors"))
     if not files:

@@ -47,7 +47,7 @@ def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
         FileProblem: there is no run. BadInput: it is of another space, or has no front.
     """
     from hwnas.search.run import open_run
-    from hwnas.search.select import front
+    from hwnas.select.select import front
 
     with open_run(folder) as run:
         if run.space.signature != space.signature:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hwnas.train.config import FinetuneConfig, Phase, Recipe, Regularise, SupernetConfig
 from hwnas.train.evaluate import calibration_batches, evaluate, recalibrate
-from hwnas.train.final import Finetuning
 from hwnas.train.finetune import Training, finetune
+from hwnas.train.finetune_job import Finetuning
 from hwnas.train.shrink import train_supernet
 
 __all__ = [

@@ -7,12 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lut.entry import Entry
-from lut.fields import number
-from lut.formats import yaml
+from lut.formats import nsganetv2_yaml
 from lut.formats.names import Format, get_format
 from lut.protocols import Space
-from lut.table import LatencyTable, SpaceId
+from lut.table.entry import Entry
+from lut.table.fields import number
+from lut.table.table import LatencyTable, SpaceId
 from profilers.base import UNSTATED, Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_text, write_text
@@ -39,7 +39,7 @@ def import_table(format_name: str, space: Space, paths: Sequence[Path], device: 
     texts = {path: read_text(path) for path in paths}
     found: dict[str, list[Entry]] = {}
     for path, text in texts.items():
-        for name, fields in yaml.parse(text, str(path)).items():
+        for name, fields in nsganetv2_yaml.parse(text, str(path)).items():
             found.setdefault(name, []).append(_entry(form, fields, f"{path}: {name}"))
     hashes = {path.name: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
     return LatencyTable(
@@ -61,7 +61,7 @@ def export_table(table: LatencyTable, format_name: str, space: Space, out: Path)
     else:
         files = {out: {name: fields for page in pages.values() for name, fields in page.items()}}
     for path, page in files.items():
-        write_text(path, yaml.write(page))
+        write_text(path, nsganetv2_yaml.write(page))
     return list(files)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profilers import cuda, trt, trt_build
 from profilers.base import Samples, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch, MeasurementFailed
 from profilers.registry import get_profiler
-from profilers.timing import time_sessions
-from profilers.trt_manifest import BuiltEngine, Here, make_manifest
+from profilers.runtimes.tensorrt import build as trt_build
+from profilers.runtimes.tensorrt import cuda
+from profilers.runtimes.tensorrt import session as trt
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, Here, make_manifest
+from profilers.timing.loop import time_sessions
 from tests.cuda_driver.engine import SHAPE, TRT, CopyEngine
 from tests.profilers import models
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hwnas.data import get_dataset
-from hwnas.export.job import Job, counted
-from hwnas.export.run import Request
-from hwnas.export.running import SHALLOW
+from hwnas.export.item import Job, counted
+from hwnas.export.pipeline import Request
+from hwnas.export.runtime_costs import SHALLOW
 from hwnas.nets import Network
 from hwnas.space import get_space
 from profilers.base import TimingPlan

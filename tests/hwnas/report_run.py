@@ -9,10 +9,10 @@ import numpy as np
 from hwnas.report import CurvePoint, Engine, Evaluation, Iteration, ObjectiveInfo, RunData
 from hwnas.space import get_space
 from lut import Entry, LatencyTable, SpaceId
-from lut.correction import Interval
-from lut.observe import NetworkTime, Unit
+from lut.build.records import NetworkTime, Unit
+from lut.estimate.correction import Interval
 from profilers.base import Options
-from profilers.fingerprint import Fingerprint
+from profilers.timing.fingerprint import Fingerprint
 
 SPACE = get_space("tiny")
 DEVICE = "Simulated CPU 3000"
@@ -93,7 +93,7 @@ def random_curve() -> list[CurvePoint]:
 
 
 def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
-    """A datasheet as `hwnas.export.run` makes it, of an engine that was never built."""
+    """A datasheet as `hwnas.export.pipeline` makes it, of an engine that was never built."""
     rng = np.random.default_rng([seed, 3])
     cpu = float(row.objectives["cpu_ms"])
     measured = cpu * (1 + 0.012 * rng.standard_normal())

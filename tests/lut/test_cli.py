@@ -11,7 +11,7 @@ import typer
 from hwnas.cli import lut as commands
 from hwnas.space import get_space
 from lut import load
-from lut.store import FORMAT, to_json, write_document
+from lut.table.store import FORMAT, to_json, write_document
 from profilers.errors import BadInput, HwnasError
 
 

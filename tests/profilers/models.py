@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hwnas.onnx_writer import write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from profilers.base import Array, Session
-from profilers.fake import FakeClock
+from profilers.runtimes.fake import FakeClock
 
 
 def tiny(batch: int | None = 1, seed: int = 0) -> tuple[bytes, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PROFILERS = Path(__file__).resolve().parents[2] / "profilers"
-SOURCES = sorted(PROFILERS.glob("trt*.py"))
+TENSORRT = Path(__file__).resolve().parents[2] / "profilers" / "runtimes" / "tensorrt"
+SOURCES = sorted(TENSORRT.glob("*.py"))
 
 
 def used() -> tuple[set[str], set[tuple[str, str]]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.fake import Behaviour, Fake
 from profilers.isolate import run_limited
+from profilers.runtimes.fake import Behaviour, Fake
 from tests.profilers.models import chain
 
 

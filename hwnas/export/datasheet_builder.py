@@ -1,0 +1,131 @@
+"""What goes into a datasheet: one engine's proof and samples, put into the schema's sections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hwnas import __version__
+from hwnas.export import datasheet
+from hwnas.export.datasheet import Figure
+from hwnas.export.engines import Engine, engine_files, snippet
+from hwnas.export.item import Job, predicted
+from profilers.base import INTERRUPTED, STATES, STEADY, Options, Samples
+from profilers.registry import get_profiler
+from profilers.timing.caches import disturbance
+from profilers.timing.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from hwnas.export.build import Built, Target
+    from hwnas.export.parity import Proof
+
+
+def make_sheet(
+    job: Job, target: Target, built: Built, proof: Proof, samples: Mapping[str, Samples]
+) -> dict[str, Any]:  # fmt: skip
+    """The content of a datasheet; `samples` by state, none where the engine could not be run here."""
+    engine, options, files = target.engine, target.options, built.files
+    profiler = get_profiler(engine.profiler)
+    return {
+        "name": job.arch.id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "architecture": job.arch.to_json(),
+        "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
+        "engine": {
+            "name": engine.name,
+            "profiler": engine.profiler,
+            "file": engine_files(engine, files)[0],
+            **vars(options),
+        },
+        "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
+        "warnings": list(job.warnings),
+        "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
+        "latency": latencies(job, samples, engine, options, proof.missing),
+        "parity": {key: value.to_json() for key, value in proof.parity.items()},
+        "accuracy": {"dataset": proof.dataset, "split": proof.split, "top1": proof.accuracy.to_json()},
+        "preprocessing": preprocessing(job),
+        "files": datasheet.file_facts(built.folder, files),
+        "fingerprint": fingerprint(profiler, options).to_json(),
+        "snippet": snippet(engine, options, (options.batch, *job.input_shape), files),
+        "commands": ["hwnas validate .", "python run.py IMAGE"],
+    }
+
+
+def latencies(
+    job: Job, samples: Mapping[str, Samples], engine: Engine, options: Options, missing: str
+) -> dict[str, Any]:  # fmt: skip
+    """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
+    sections = {}
+    for state in STATES:
+        setting = replace(options, state=state)
+        sections[state] = latency(
+            predicted(job, engine.profiler, setting), samples.get(state), engine, setting, missing
+        )
+    return {**sections[STEADY], INTERRUPTED: sections[INTERRUPTED]}
+
+
+def latency(guess: Figure, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
+    """One state: predicted, measured, and whether they agree."""
+    inside = timing = None
+    measured = Figure(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
+    if samples is not None:
+        setting = f"{options.state}, batch {options.batch}, {options.threads} thread(s), {options.precision}"
+        how = f"measured: {engine.profiler}, {setting}; {samples.estimator}"
+        measured = Figure(samples.ms, "ms", how, samples.low, samples.high)
+        inside = within(guess.low, guess.high, samples.ms)
+        timing = timing_facts(samples)
+    return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
+
+
+def timing_facts(samples: Samples) -> dict[str, Any]:
+    """How a latency was measured."""
+    return {
+        "state": samples.state,
+        "disturbance": disturbance() if samples.state == INTERRUPTED else "",
+        "estimator": samples.estimator,
+        "rounds": samples.rounds,
+        "rejected": samples.rejected,
+        "converged": samples.converged,
+        "median_ms": samples.median,
+        "p90_ms": samples.p90,
+        "clock": samples.clock,
+        "contended": samples.contended,
+    }
+
+
+def _unmeasured(engine: Engine, options: Options, missing: str) -> str:
+    if missing:
+        return f"{missing}; measure it on the target with hwnas validate"
+    return f"the state {options.state} is one of CPUs" if engine.gpu else "left out"
+
+
+def within(low: float | None, high: float | None, ms: float) -> bool | None:
+    """Whether a measurement lies in a prediction's interval; None without one."""
+    return None if low is None or high is None else bool(low <= ms <= high)
+
+
+def preprocessing(job: Job) -> dict[str, Any]:
+    """What an image must go through, and what the outputs mean."""
+    data, channels, r = job.dataset or job.input, job.space.in_channels, job.arch.r
+    crop = data.crop if data else 1.0
+    unknown = "" if data else "; no data set is known: not normalised, classes by number"
+    return {
+        "layout": "NCHW, float32",
+        "size": r,
+        "channels": channels,
+        "mode": "L" if channels == 1 else "RGB",
+        "mean": list(data.mean) if data else [0.0] * channels,
+        "std": list(data.std) if data else [1.0] * channels,
+        "resize": math.ceil(r / crop),
+        "crop": crop,
+        "interpolation": "bilinear, antialiased",
+        "white": job.dataset.white if job.dataset else None,
+        "note": f"turned upright by EXIF, transparency dropped, 8 bits a colour; the shorter side resized to "
+        f"{math.ceil(r / crop)} px and the central {r} x {r} cut out; values 0 to 1, then (value - mean) / std; run.py "
+        f"has these steps{unknown}",
+        "labels": list(data.class_names) if data else [str(i) for i in range(job.space.classes)],
+    }

@@ -1,0 +1,270 @@
+"""`--engine auto`: every runtime and precision that works here, timed against each other; the fastest that is allowed.
+
+The rule. With a data set, a candidate may lose `max_drop` points of top-1 on the validation split, against torch in
+float32 on the same images (`hwnas.accuracy.wilson.drop`). Where the interval of what it loses reaches over `max_drop`,
+the images do not suffice to tell, and that is said: then what it loses on these images decides. Without a data set
+(random weights) accuracy cannot be measured: there the share of 64 seeded noise images whose class differs from torch's
+stands in for the points lost, and int8 takes part only if images to calibrate it were given. A larger `max_drop` allows
+more in both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.accuracy.wilson import Drop, drop
+from hwnas.export import check
+from hwnas.export.build import Built, Models, Target, build
+from hwnas.export.datasheet import Figure
+from hwnas.export.engines import ENGINES, engine_files
+from hwnas.export.item import Job
+from hwnas.export.torch_session import TorchSession
+from profilers.base import Failure, Options, Samples, Session, TimingPlan
+from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
+from profilers.progress import track
+from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.measurement import Measuring, measuring
+
+MAX_DROP = 0.5
+REFERENCES = ("eager", "compiled")
+NOISE_IMAGES = 64
+JUDGED = 2000  # validation images at most
+
+
+@dataclass
+class Candidate:
+    """A runtime in a precision, and all that was found out about it; `refused` says why it cannot be chosen.
+
+    `lost` are points of top-1 on the validation split, or the share of changed classes (%), see the module's text;
+    `drop` is the former with its interval.
+    """
+
+    target: Target
+    refused: str = ""
+    built: Built | None = None
+    samples: Samples | None = None
+    top1: float | None = None
+    lost: float | None = None
+    parity: check.Parity | None = None
+    size: int = 0
+    drop: Drop | None = None
+
+    @property
+    def ms(self) -> float:
+        """Measured latency, infinite where there is none."""
+        return self.samples.ms if self.samples else float("inf")
+
+    def to_json(self) -> dict[str, Any]:
+        """For the datasheet and for programs."""
+        ms = None if self.samples is None else timed(self.samples, self.target.options).to_json()
+        engine, precision = self.target.engine.name, self.target.options.precision
+        return {
+            "engine": engine, "precision": precision, "latency": ms, "top1": self.top1, "lost": self.lost,
+            "drop": self.drop.to_json() if self.drop else None,
+            "parity": self.parity.to_json() if self.parity else None, "bytes": self.size,
+            "refused": self.refused, "weights": self.built.note if self.built else "",
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All candidates, the winner and why, and torch beside it (a figure without value says why it is not there)."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: Target
+    why: str
+    accuracy: str
+    references: Mapping[str, Figure] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the datasheet."""
+        return {
+            "why": self.why, "accuracy": self.accuracy, "candidates": [c.to_json() for c in self.candidates],
+            "references": {name: figure.to_json() for name, figure in self.references.items()},
+        }  # fmt: skip
+
+
+def targets(options: Options) -> Iterator[Target]:
+    """Every format with a runtime of its own, in every precision that this device computes in."""
+    for engine in ENGINES.values():
+        profiler = get_profiler(engine.profiler)
+        if engine.name != "onnx" and profiler.status().available:
+            for precision in profiler.supported_precisions():
+                yield Target(engine, replace(options, precision=precision, optimization=""))
+
+
+def contest(
+    models: Models, options: Options, folder: Path, max_drop: float = MAX_DROP,
+    references: Sequence[str] = REFERENCES, plan: TimingPlan = plans.ENGINE, bench: Measuring | None = None,
+) -> Contest:  # fmt: skip
+    """Build, check and time all candidates, and choose.
+
+    Args:
+        models: the network's.
+        options: batch and threads; the precision is not looked at.
+        folder: where engines are built; nothing in it is needed afterwards.
+        max_drop: see the module's text, 0 or more.
+        references: "eager", "compiled" or both: torch timed in the same run.
+        plan: of the timing.
+        bench: the measurement that this is part of; one of its own by default.
+
+    Raises:
+        BadInput: a negative `max_drop`.
+        EngineUnavailable: no runtime works here. MeasurementFailed: none could be timed within `max_drop`.
+    """
+    if not max_drop >= 0:
+        raise BadInput(f"a largest accuracy drop of {max_drop}", "0 or more points")
+    models.tolerance = max_drop
+    found = [Candidate(target) for target in targets(options)]
+    if not found:
+        raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
+    with ExitStack() as stack:
+        bench = bench or stack.enter_context(measuring(options))
+        judge = _Judge(models.job)
+        with track(len(found) + len(references), "building and checking candidates") as bar:
+            for candidate in found:
+                _try(candidate, models, folder, judge, max_drop, stack)
+                bar.advance()
+            torch = {name: _reference(models.job, options, name) for name in references}
+            bar.advance(len(references))
+        figures = _time(found, torch, options, plan, bench)
+    winner = choose(found)
+    return Contest(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)
+
+
+def choose(candidates: Sequence[Candidate]) -> Candidate:
+    """The fastest that is not refused; MeasurementFailed if all are (with the first reason)."""
+    allowed = [c for c in candidates if not c.refused]
+    if not allowed:
+        reasons = "; ".join(f"{c.target.name}: {c.refused}" for c in candidates)
+        raise MeasurementFailed(f"no engine can be chosen: {reasons}", remedy="--max-accuracy-drop with more points")
+    return min(allowed, key=lambda c: c.ms)
+
+
+def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> str:
+    """The choice in one sentence."""
+    allowed = sorted((c for c in candidates if not c.refused), key=lambda c: c.ms)
+    text = f"{winner.target.name}, the fastest of {len(allowed)} that lose no more than {max_drop:g} points"
+    if len(allowed) > 1:
+        second = allowed[1]
+        text += f": {winner.ms:.4g} ms against {second.ms:.4g} of {second.target.name}"
+        if winner.samples and second.samples and winner.samples.high >= second.samples.low:
+            text += " (their intervals overlap)"
+    if winner.drop:
+        text += f"; it loses {winner.drop}{undecided(winner, max_drop)}"
+    faster = [c for c in candidates if c.refused and c.ms < winner.ms]
+    return text + "".join(f"; {c.target.name}, {c.ms:.4g} ms, was refused: {c.refused}" for c in faster)
+
+
+def undecided(candidate: Candidate, max_drop: float) -> str:
+    """That the images do not suffice to tell whether a candidate loses too much, or ""."""
+    found = candidate.drop
+    if found is None or found.decides(max_drop):
+        return ""
+    return f"; {found.images} images do not suffice to tell {max_drop:g} points"
+
+
+def timed(samples: Samples, options: Options) -> Figure:
+    """A latency as a figure."""
+    how = f"measured: {samples.state}, batch {options.batch}, {options.threads} thread(s), {samples.clock} time"
+    return Figure(samples.ms, "ms", how, samples.low, samples.high)
+
+
+class _Judge:
+    """What a candidate's logits are compared with, computed once."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.expected, self.labels = self.answers(partial(check.torch_logits, job.network))
+        if job.dataset is not None:
+            self.words = f"measured: {len(self.expected)} images, {job.dataset.name} validation split"
+        else:
+            self.words = f"not measured: no data set; classes that differ from torch on {NOISE_IMAGES} noise images"
+
+    def answers(self, answer: Callable[[check.Floats], check.Floats]) -> tuple[check.Floats, NDArray[Any] | None]:
+        """Logits and labels (None of noise)."""
+        if self.job.dataset is not None:
+            return check.over(self.job.dataset, "val", self.job.arch.r, answer, JUDGED)
+        shape = (NOISE_IMAGES, *self.job.input_shape)
+        noise = np.random.default_rng(check.PARITY_SEED).standard_normal(shape, dtype=np.float32)
+        return answer(noise), None
+
+    def judge(self, candidate: Candidate, session: Session) -> None:
+        got, _ = self.answers(partial(check.logits_of, session))
+        candidate.parity = check.parity(got, self.expected)
+        if self.labels is None:
+            candidate.lost = 100 * (1 - candidate.parity.top1_agreement)
+        else:
+            candidate.top1 = check.top1(got, self.labels)
+            candidate.drop = drop(self.expected.argmax(1) == self.labels, got.argmax(1) == self.labels)
+            candidate.lost = candidate.drop.points
+
+
+def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_drop: float, stack: ExitStack) -> None:
+    """Build and judge one; what goes wrong is why it is refused, not an error."""
+    if candidate.target.options.precision == "int8" and not models.can_quantise:
+        candidate.refused = "int8 needs images to set its ranges: --calibration"
+        return
+    place = folder / candidate.target.name.replace(" ", "-")
+    try:
+        candidate.built = build(models, candidate.target, place)
+        if candidate.built.session is None:
+            raise EngineUnavailable(candidate.built.missing)
+        session = stack.enter_context(candidate.built.session)
+        names = engine_files(candidate.target.engine, candidate.built.files)
+        candidate.size = sum((place / name).stat().st_size for name in names)
+        judge.judge(candidate, session)
+    except HwnasError as error:
+        candidate.refused = str(error)
+        return
+    if candidate.lost is not None and candidate.lost > max_drop + 1e-9:
+        candidate.refused = f"loses {candidate.drop or f'{candidate.lost:.2f} points'}, more than {max_drop:g}"
+        candidate.refused += undecided(candidate, max_drop)
+
+
+def _reference(job: Job, options: Options, name: str) -> Session | Figure:
+    try:
+        shape = (options.batch, *job.input_shape)
+        return TorchSession(job.network, shape, options.threads, compiled=name == "compiled")
+    except EngineUnavailable as error:
+        return Figure(None, "ms", f"not measured: {error}")
+
+
+def _time(
+    candidates: Sequence[Candidate],
+    torch: Mapping[str, Session | Figure],
+    options: Options,
+    plan: TimingPlan,
+    bench: Measuring,
+) -> dict[str, Figure]:
+    """All in one run; returns torch's figures."""
+    sessions: dict[str, Session] = {
+        c.target.name: c.built.session for c in candidates if c.lost is not None and c.built and c.built.session
+    }
+    sessions |= {f"torch {name}": session for name, session in torch.items() if isinstance(session, Session)}
+    with track(len(sessions), "timing candidates") as bar:
+        times = bench.time(sessions, plan, progress=bar)
+    for candidate in candidates:
+        samples = times.get(candidate.target.name)
+        if isinstance(samples, Samples):
+            candidate.samples = samples
+        elif samples is not None:
+            candidate.refused = candidate.refused or f"could not be timed: {samples.reason}"
+    return {name: _figure(found, times.get(f"torch {name}"), options) for name, found in torch.items()}
+
+
+def _figure(found: Session | Figure, samples: Samples | Failure | None, options: Options) -> Figure:
+    if isinstance(found, Figure):
+        return found
+    if not isinstance(samples, Samples):
+        return Figure(None, "ms", f"not measured: {samples.reason if samples else 'no run'}")
+    return timed(samples, options)

@@ -1,0 +1,118 @@
+"""What else running an engine costs: images a second by batch, memory, and the time until the first answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.export.datasheet import Figure
+from hwnas.export.engines import MODEL, Engine, engine_files
+from hwnas.onnx.edit import with_batch
+from profilers.base import Failure, Options, Samples, Session, TimingPlan
+from profilers.errors import HwnasError
+from profilers.files import read_bytes
+from profilers.registry import get_profiler
+from profilers.timing import plans
+from profilers.timing.footprint import Footprint, fresh_footprint
+from profilers.timing.measurement import measuring
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is looked at: batches of the throughput, fresh processes for cold start and memory (0 leaves them out).
+
+    `plan` times the batches; `interrupted` is whether the latency in that state is measured again, too.
+    """
+
+    batches: tuple[int, ...] = (1, 8, 64)
+    starts: int = 3
+    plan: TimingPlan = plans.THROUGHPUT
+    interrupted: bool = True
+
+
+DEPTH, SHALLOW = Depth(), Depth((), 0, interrupted=False)
+
+
+def running(
+    engine: Engine, options: Options, folder: Path, files: Sequence[str], depth: Depth = DEPTH, missing: str = ""
+) -> dict[str, Any]:
+    """The datasheet's section: {"throughput": {batch: figure}, "cold_start": …, "load": …, "peak_memory": …}.
+
+    What cannot be found here is a figure without value that says why (`missing`: why nothing can).
+    """
+    rates = throughput(engine, options, folder, depth, missing)
+    starts, reason = _starts(engine, options, folder, files, depth, missing)
+    section: dict[str, Any] = {name: figure.to_json() for name, figure in _cold(starts, reason).items()}
+    return {"throughput": {str(batch): figure.to_json() for batch, figure in rates.items()}, **section}
+
+
+def throughput(engine: Engine, options: Options, folder: Path, depth: Depth, missing: str = "") -> dict[int, Figure]:
+    """Images a second by batch, from the ONNX; a GPU's engine has one batch."""
+    if missing or engine.gpu:
+        reason = missing or "compiled for one batch; see its latency"
+        return {batch: Figure(None, "images/s", f"not measured: {reason}") for batch in depth.batches}
+    model = read_bytes(folder / MODEL)
+    with measuring(options) as bench, ExitStack() as stack:
+        sessions, failed = _open(engine, options, model, depth.batches, stack)
+        times = bench.time({str(batch): session for batch, session in sessions.items()}, depth.plan)
+    found: dict[int, Samples | Failure] = {**failed, **{batch: times[str(batch)] for batch in sessions}}
+    return {batch: _rate(batch, found[batch], engine, options) for batch in depth.batches}
+
+
+def _open(
+    engine: Engine, options: Options, model: bytes, batches: Sequence[int], stack: ExitStack
+) -> tuple[dict[int, Session], dict[int, Failure]]:
+    sessions: dict[int, Session] = {}
+    failed: dict[int, Failure] = {}
+    for batch in batches:
+        try:
+            session = get_profiler(engine.profiler).load(with_batch(model, batch), replace(options, batch=batch))
+            sessions[batch] = stack.enter_context(session)
+        except (HwnasError, MemoryError) as error:
+            failed[batch] = Failure(str(error) or "out of memory")
+    return sessions, failed
+
+
+def _rate(batch: int, samples: Samples | Failure, engine: Engine, options: Options) -> Figure:
+    if isinstance(samples, Failure):
+        return Figure(None, "images/s", f"not measured: {samples.reason}")
+    how = f"measured: {engine.profiler}, batch {batch}, {options.threads} thread(s), {samples.clock} time"
+    value, low, high = (1e3 * batch / ms for ms in (samples.ms, samples.high, samples.low))
+    return Figure(value, "images/s", how, low, high)
+
+
+def _starts(
+    engine: Engine, options: Options, folder: Path, files: Sequence[str], depth: Depth, missing: str
+) -> tuple[list[Footprint], str]:
+    """One a fresh process, and why there are none."""
+    if missing or not depth.starts:
+        return [], missing or "left out"
+    path = folder / engine_files(engine, files)[0]
+    try:
+        return [fresh_footprint(engine.profiler, path, options) for _ in range(depth.starts)], ""
+    except HwnasError as error:
+        return [], str(error)
+
+
+def _cold(starts: Sequence[Footprint], reason: str) -> dict[str, Figure]:
+    """Medians, from the least to the most."""
+    how = f"measured: median of {len(starts)} fresh processes, the runtime being imported"
+    before = [s.before_mb for s in starts if s.before_mb is not None]
+    memory = [s.peak_mb for s in starts if s.peak_mb is not None]
+    with_what = f"measured: resident at most, {min(before, default=0):.0f} MB of it before the engine was loaded"
+    return {
+        "cold_start": _median([s.load_ms + s.first_run_ms for s in starts], "ms", f"{how}; load and first run", reason),
+        "load": _median([s.load_ms for s in starts], "ms", how, reason),
+        "peak_memory": _median(memory, "MB", with_what, reason or "the system does not say"),
+    }
+
+
+def _median(values: Sequence[float], unit: str, how: str, reason: str) -> Figure:
+    if not values:
+        return Figure(None, unit, f"not measured: {reason}")
+    return Figure(float(np.median(values)), unit, how, min(values), max(values))

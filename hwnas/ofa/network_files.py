@@ -1,0 +1,156 @@
+"""Networks from files: architectures of a space, one a line, and once-for-all's `net.config`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwnas.ofa.net_config import is_net_config, read_layers
+from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
+from hwnas.space.arch_lines import read_lines, space_of_lines
+from hwnas.space.fixed import FixedNetwork, Home, Member, architecture_of
+from profilers.errors import BadInput
+from profilers.files import parse_json, read_json, read_text
+
+RUN_CONFIG = "run.config"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A network, and the space it belongs to; a fixed network is both itself."""
+
+    home: Home
+    arch: Member
+    layers: tuple[LayerSpec, ...]
+
+    def __str__(self) -> str:
+        fixed = isinstance(self.home, FixedNetwork)
+        where = "a fixed network, of no space here" if fixed else f"of space {self.home.name}"
+        return f"{where}, {self.arch.r} px, {len(self.layers)} layers"
+
+
+def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
+    """Architectures of a file, whatever their number of classes: one JSON object a line, or one net.config.
+
+    Raises:
+        BadInput: which line is wrong and why; a network that is not of this space.
+    """
+    if (value := _net_config(read_text(path))) is not None:
+        sizes = space.resolutions if len(space.resolutions) == 1 else None
+        layers = _layers(value, path, sizes)
+        return [_placed(layers, space.with_classes(layers[-1].out_channels), path)]
+    return [line.of(space) for line in read_lines(path)]
+
+
+def read_networks(
+    path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
+    home: SearchSpace | None = None, any_size: bool = False,
+) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
+    """The networks of a file and their space; arguments as of `space_of_lines`.
+
+    Raises:
+        BadInput: which line is wrong and why; lines or a net.config that contradict what is given; no space.
+    """
+    if holds_net_config(path):
+        return _of_net_config(path, space, sizes, classes, home)
+    lines = read_lines(path)
+    chosen = space_of_lines(
+        lines, path, space=space, sizes=sizes, classes=classes, home=home, any_size=any_size
+    )  # fmt: skip
+    return chosen, [line.of(chosen) for line in lines]
+
+
+def _of_net_config(
+    path: Path, space: str | None, sizes: Sequence[int] | None, classes: int | None, home: SearchSpace | None
+) -> tuple[SearchSpace, list[Architecture]]:
+    if home is not None:
+        space, sizes = home.name, home.resolutions if len(home.resolutions) == 1 else None
+    network = read_network(path, sizes, space)
+    if not isinstance(network.home, SearchSpace) or not isinstance(network.arch, Architecture):
+        raise BadInput(f"{path} is {network}", "a network of a space", f"hwnas export {path}, which measures it")
+    check_classes(network, path, classes)
+    chosen = network.home if home is None else home.with_classes(network.home.classes)
+    return chosen, [chosen.check(network.arch)]
+
+
+def check_classes(network: Placed, path: Path, classes: int | None) -> None:
+    """BadInput if a net.config has another number of classes than --classes says."""
+    if classes not in (None, network.home.classes):
+        got = f"--classes {classes} for {path}"
+        raise BadInput(got, f"classes {network.home.classes}, as its classifier has", "without --classes")
+
+
+def holds_net_config(path: Path) -> bool:
+    """Whether a file is a net.config (right or wrong in its details)."""
+    return _net_config(read_text(path)) is not None
+
+
+def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | None = None) -> Placed:
+    """The network of a net.config: a space and its architecture, or a fixed network where no space has it.
+
+    Args:
+        path: the file; its image size is read from the run.config beside it.
+        sizes: one image size in pixels, where that file is missing or another size is wanted.
+        space: the space that it must be of; by default the first that has it.
+
+    Raises:
+        BadInput: the field that is missing or wrong; no image size; a network that is not of the space named.
+    """
+    value = _net_config(read_text(path))
+    if value is None:
+        raise BadInput(f"{path} is no net.config", "an object with first_conv, blocks and classifier", "--space NAME")
+    layers = _layers(value, path, sizes)
+    if space is not None:
+        home = get_space(space, [layers[0].size], layers[-1].out_channels)
+        return Placed(home, _placed(layers, home, path), layers)
+    for name in SPACES:
+        try:
+            home = get_space(name, [layers[0].size], layers[-1].out_channels)
+            return Placed(home, architecture_of(layers, home), layers)
+        except BadInput:
+            continue
+    fixed = FixedNetwork(layers)
+    return Placed(fixed, fixed, layers)
+
+
+def _placed(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -> Architecture:
+    try:
+        return architecture_of(layers, space)
+    except BadInput as error:
+        got = f"{path} is no network of space {space.name}: {error.got}"
+        raise BadInput(got, error.allowed, error.remedy) from error
+
+
+def _layers(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[LayerSpec, ...]:
+    try:
+        return read_layers(value, _image_size(path, sizes))
+    except BadInput as error:
+        raise BadInput(f"{path}: {error.got}", error.allowed, error.remedy) from error
+
+
+def _image_size(path: Path, sizes: Sequence[int] | None) -> int:
+    if sizes is not None:
+        if len(sizes) != 1:
+            raise BadInput(f"{len(sizes)} image sizes for one network", "one", f"--resolutions {sizes[0]}")
+        return sizes[0]
+    beside = path.parent / RUN_CONFIG
+    if not beside.is_file():
+        raise BadInput(f"a net.config does not say its image size, and {beside} is missing", remedy="--resolutions 224")
+    value = read_json(beside)
+    size = value.get("image_size") if isinstance(value, dict) else None
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise BadInput(f"image_size in {beside} is {size!r}", "pixels")
+    return size
+
+
+def _net_config(text: str) -> Any:
+    """The JSON value, or None if the text is anything else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = parse_json(text, "")
+    except BadInput:
+        return None
+    return value if is_net_config(value) else None

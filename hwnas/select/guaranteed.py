@@ -1,0 +1,239 @@
+"""Budgets that hold: a network is offered if its latency stays within the limit at the upper end of its interval.
+
+    low, ms, high   what is known of an objective; all three are the value itself where it is counted or evaluated, and
+                    where a table has no interval to speak of (estimated from a data sheet)
+
+A network whose interval reaches over a limit is measured first, where the device of the table is at hand; where it is
+not, it is left out, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import lut
+from hwnas.accuracy.wilson import alike, optimistic
+from hwnas.onnx.writer import write_onnx
+from hwnas.search.archive import OK, Evaluation
+from hwnas.search.problem import Problem
+from hwnas.select.limits import beyond, ends
+from hwnas.select.select import Choice, check_choice, choose, select, within
+from hwnas.space import SearchSpace
+from lut import LatencyTable
+from lut.build.bench import open_bench
+from lut.verify import check_fingerprint, require_fingerprint
+from profilers.base import TimingPlan
+from profilers.errors import BadInput, HwnasError, MeasurementFailed
+from profilers.registry import get_profiler
+from profilers.timing import plans
+
+if TYPE_CHECKING:
+    from hwnas.search.run import Run
+
+Ends = tuple[float, float, float]
+Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
+
+
+@dataclass
+class Offer:
+    """The networks chosen, what was measured for that (by objective and id), and what else is to be said.
+
+    `best` is the most accurate of the networks that were chosen from; `alike` of them cannot be told from it.
+    """
+
+    choices: list[Choice] = field(default_factory=list)
+    measured: dict[str, dict[str, Ends]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    best: Evaluation | None = None
+    alike: int = 0
+
+    def judge(self, pool: Sequence[Evaluation]) -> None:
+        """Note the best of the networks that were chosen from, and a warning if it is the luckiest of many."""
+        self.best = max(pool, key=_top1, default=None)
+        self.alike = sum(self.as_good(row) for row in pool)
+        if self.best and (line := optimistic(_top1(self.best), self.best.images, self.alike)):
+            self.notes.append(line)
+
+    def as_good(self, row: Evaluation) -> bool:
+        """Whether its top-1 cannot be told from the best one's."""
+        return self.best is not None and alike(_top1(self.best), _top1(row), row.images)
+
+    def to_json(self, choice: Choice, problem: Problem) -> dict[str, Any]:
+        """A choice, with what was measured of it."""
+        key = choice.evaluation.arch.id
+        found = {
+            name: dict(zip(("low", "ms", "high"), ends[key], strict=True))
+            for name, ends in self.measured.items()
+            if key in ends
+        }
+        told = {"tied_with_best": self.as_good(choice.evaluation)}
+        return choice.to_json(problem) | told | ({"measured": found} if found else {})
+
+
+def _top1(row: Evaluation) -> float:
+    return float(row.objectives.get("top1") or 0.0)
+
+
+def of_run(
+    run: Run, *, budget: Mapping[str, float] | None = None, n: int = 4, prefer: Mapping[str, float] | None = None,
+    knee: bool = False, optimistic: bool = False,
+) -> Offer:  # fmt: skip
+    """The networks of a run that are offered: the one rule of `hwnas select`, `export` and `compare`.
+
+    Args:
+        run: an open run.
+        budget: limits beside the run's own.
+        n: at most so many; the whole front if it is as many as the run has.
+        prefer: as `select`.
+        knee: as `select`.
+        optimistic: take latency by the middle of its interval, and measure nothing.
+
+    Raises:
+        BadInput: no network surely keeps the budgets.
+    """
+    rows, limits = run.archive.evaluations(), budget or {}
+    if optimistic:
+        found = Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
+        found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))
+        return found
+    tables = {name: lut.load(path) for name, path in run.config.tables.items()}
+    measure = measurer(run.problem, tables)
+    return offer(run.problem, rows, tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
+
+
+def offer(
+    problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable], measure: Measure, *,
+    budget: Mapping[str, float], n: int = 4, prefer: Mapping[str, float] | None = None, knee: bool = False,
+) -> Offer:  # fmt: skip
+    """Choose as `select` does, of the networks that surely keep the budgets (those given and the run's own).
+
+    Args:
+        problem: of the run.
+        rows: its archive.
+        tables: latency tables by objective.
+        measure: an objective and evaluations to (low, ms, high) by id, without those that failed; raises HwnasError
+            where nothing can be measured.
+        budget: limits by objective.
+        n: at most so many.
+        prefer: as `select`.
+        knee: as `select`.
+
+    Raises:
+        BadInput: no network surely keeps the budgets (says how many may).
+    """
+    check_choice(n, prefer, knee)
+    ledger = _Ledger(problem, [row for row in rows if row.status == OK], tables, {**problem.budget, **budget})
+    found = Offer()
+    while pool := ledger.pool():
+        found.choices = choose(problem, pool, prefer=prefer, knee=knee, n=n)
+        unsure = {
+            name: [c.evaluation for c in found.choices if name in ledger.open(c.evaluation)] for name in ledger.budget
+        }
+        if not any(unsure.values()):
+            found.notes += ledger.left_out()
+            found.judge(pool)
+            return found
+        for name, networks in unsure.items():
+            if networks:
+                found.measured.setdefault(name, {}).update(ledger.settle(name, networks, measure))
+    raise ledger.nothing()
+
+
+class _Ledger:
+    """What is known of each network under the limits; measuring settles it. `blind`: why an objective cannot be."""
+
+    def __init__(
+        self, problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable],
+        budget: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.problem, self.rows, self.budget = problem, rows, budget
+        self.ends = {name: _ends(problem.space, rows, name, tables.get(name)) for name in budget}
+        self.blind: dict[str, str] = {}
+
+    def beyond(self, name: str, value: float) -> bool:
+        """Whether a value breaks a limit."""
+        return bool(beyond(value, self.budget[name], self.problem.objectives[name].minimise))
+
+    def open(self, row: Evaluation) -> list[str]:
+        """Objectives whose interval reaches over their limit."""
+        ends = {name: found[row.arch.id] for name, found in self.ends.items()}
+        return [name for name, (low, _, high) in ends.items() if self.beyond(name, high) and not self.beyond(name, low)]
+
+    def pool(self) -> list[Evaluation]:
+        """Networks that keep all limits, and those of which measuring will tell."""
+        possible = [r for r in self.rows if not any(self.beyond(k, e[r.arch.id][0]) for k, e in self.ends.items())]
+        return [row for row in possible if not set(self.open(row)) & set(self.blind)]
+
+    def settle(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Ends]:
+        """Measure these; a network holds if the upper end of what was measured does."""
+        try:
+            found = dict(measure(name, rows))
+        except HwnasError as error:
+            self.blind[name] = str(error)
+            return {}
+        for row in rows:
+            _, ms, high = found.get(row.arch.id, (np.inf, np.inf, np.inf))  # one that failed is not offered
+            self.ends[name][row.arch.id] = (high, ms, high)
+        return found
+
+    def left_out(self) -> list[str]:
+        """A line for each objective of which networks were left out."""
+        return [
+            f"{count} network{'s' * (count != 1)} whose interval reaches over {name} {self.budget[name]:g} left out, "
+            f"for they cannot be measured here ({reason}); --optimistic takes them by the middle of the interval"
+            for name, reason in self.blind.items()
+            if (count := sum(name in self.open(row) for row in self.rows))
+        ]
+
+    def nothing(self) -> BadInput:
+        """The error where no network is left."""
+        if not self.rows:
+            return BadInput("no network of this run could be evaluated", remedy="hwnas archive RUN shows why")
+        limits = ", ".join(f"{name} {limit:g}" for name, limit in self.budget.items())
+        best = {
+            name: (min if self.problem.objectives[name].minimise else max)(e[2] for e in self.ends[name].values())
+            for name in self.budget
+        }
+        nearest = ", ".join(f"{name} {value:g}" for name, value in best.items())
+        notes = "".join(f"; {line}" for line in self.left_out())
+        got = f"no network of this run surely keeps {limits}{notes}"
+        return BadInput(got, f"the best upper ends: {nearest}", "a larger budget, a search under it, or --optimistic")
+
+
+def _ends(
+    space: SearchSpace, rows: Sequence[Evaluation], name: str, table: LatencyTable | None
+) -> dict[str, Ends]:  # fmt: skip
+    """By network's id."""
+    genes = np.array([row.genes for row in rows], np.int64)
+    found = ends(space, genes, [float(row.objectives[name] or 0.0) for row in rows], table)
+    return {row.arch.id: (low, value, high) for row, (low, value, high) in zip(rows, found.tolist(), strict=True)}
+
+
+def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE) -> Measure:
+    """Measure on this machine as the tables were: their runtime, options and estimator, whole networks interleaved.
+
+    Raises, when called:
+        FingerprintMismatch: the table is of another device, runtime or setting. TableError: it was not measured.
+        EngineUnavailable: its runtime does not work here. MeasurementFailed: nothing could be timed.
+    """
+
+    def measure(name: str, rows: Sequence[Evaluation]) -> dict[str, Ends]:
+        if name not in tables:
+            raise BadInput(f"{name} is not a latency", "an objective with a table")
+        table = tables[name]
+        profiler = get_profiler(require_fingerprint(table).runtime)
+        check_fingerprint(table, profiler)
+        genes = np.array([row.genes for row in rows], np.int64)
+        with open_bench(problem.space, write_onnx, profiler, table.options) as bench:
+            timed = bench.networks(genes, plan, 0)
+        if not timed.samples:
+            raise MeasurementFailed(
+                f"no network could be timed: {next(iter(timed.failed.values()), 'no reason given')}"
+            )
+        return {rows[int(i)].arch.id: (s.low, s.ms, s.high) for i, s in timed.samples.items()}
+
+    return measure

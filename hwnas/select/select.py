@@ -1,0 +1,212 @@
+"""Choosing from a run: by budget, by preference, by knee, or spread over the front.
+
+    n networks on the front   m objectives   F (n, m) minimised, 0 and 1 at the front's own best and worst
+
+Only evaluated networks within all budgets (those given and the run's own) that no other one dominates are chosen from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwnas.search.archive import OK, Evaluation
+from hwnas.search.hypervolume import nondominated
+from hwnas.search.objectives import COUNTS, TOP1, Objective
+from hwnas.search.problem import Problem
+from hwnas.space.arch_lines import stated
+from profilers.errors import BadInput
+
+Floats = NDArray[np.float64]
+_NUMBER = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([kMG]?)\s*$")
+_SUFFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_MILLIONS_BELOW = 10_000  # a plain count below this is in millions, as people (and papers) write params and MAdds
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A chosen network, and why it was chosen."""
+
+    evaluation: Evaluation
+    why: str
+
+    def to_json(self, problem: Problem) -> dict[str, Any]:
+        """With how each value was obtained."""
+        row = self.evaluation
+        obtained = {name: problem.objectives[name].obtained for name in row.objectives}
+        low, high = row.top1_interval or (None, None)
+        return {"id": row.arch.id, **stated(row.arch, problem.space), "objectives": dict(row.objectives),
+                "obtained": obtained, "iteration": row.iteration, "why": self.why,
+                "images": row.images, "top1_low": low, "top1_high": high}  # fmt: skip
+
+
+def parse_budget(text: str, objectives: Mapping[str, Objective]) -> tuple[str, float]:
+    """`cpu_ms<=10` or `top1>=76` as (name, limit); counts may be given in millions (`madds<=300`, `params<=4.5M`)."""
+    match = re.fullmatch(r"\s*(\w+)\s*(<=|>=)(.+)", text)
+    if not match:
+        raise BadInput(f"budget {text!r}", "NAME<=LIMIT, as in cpu_ms<=10, or top1>=LIMIT")
+    name, direction, value = match.groups()
+    objective = _objective(name, objectives)
+    if (direction == "<=") != objective.minimise:
+        raise BadInput(f"budget {text!r}", f"{name} {'<=' if objective.minimise else '>='} a limit")
+    return name, _number(name, value)
+
+
+def parse_preference(text: str, objectives: Mapping[str, Objective]) -> dict[str, float]:
+    """`top1=80,madds=150` as name to wished value."""
+    wishes = {}
+    for part in text.split(","):
+        name, found, value = part.partition("=")
+        if not found:
+            raise BadInput(f"preference {part!r}", "NAME=VALUE, as in top1=80,madds=150")
+        wishes[name.strip()] = _number(_objective(name.strip(), objectives).name, value)
+    return wishes
+
+
+def select(
+    problem: Problem,
+    rows: Sequence[Evaluation],
+    *,
+    budget: Mapping[str, float] | None = None,
+    prefer: Mapping[str, float] | None = None,
+    knee: bool = False,
+    n: int = 4,
+) -> list[Choice]:
+    """At most n networks of the front within budget.
+
+    With `prefer` the nearest to the wish (least of the largest relative shortfall), with `knee` those that are cheapest
+    in all objectives together, else the most accurate one and then the ones farthest from those already chosen.
+
+    Raises:
+        BadInput: n below 1, both `prefer` and `knee`, or no network within the budget (says the nearest miss).
+    """
+    check_choice(n, prefer, knee)
+    inside = within(problem, rows, {**problem.budget, **(budget or {})})
+    return choose(problem, inside, prefer=prefer, knee=knee, n=n)
+
+
+def check_choice(n: int, prefer: Mapping[str, float] | None, knee: bool) -> None:
+    """BadInput: n below 1, or both `prefer` and `knee`."""
+    if n < 1 or (prefer and knee):
+        raise BadInput(
+            f"-n {n}" if n < 1 else "both --prefer and --knee", "-n of 1 or more" if n < 1 else "one of them"
+        )
+
+
+def choose(
+    problem: Problem, rows: Sequence[Evaluation], *, prefer: Mapping[str, float] | None = None, knee: bool = False,
+    n: int = 4,
+) -> list[Choice]:  # fmt: skip
+    """`select` of evaluated networks (one or more) that are known to keep the budgets."""
+    front = _front(problem, rows)
+    F = _unit(_minimised(front, problem, problem.names))
+    if prefer:
+        order, why = _by_preference(front, problem, prefer), "preference"
+    elif knee:
+        order, why = np.argsort(F.sum(axis=1), kind="stable"), "knee"
+    else:
+        order, why = _spread(F, problem.names.index("top1"), n), "spread"
+    chosen = [Choice(front[i], why) for i in order[:n]]
+    if why == "spread":
+        chosen[0] = Choice(chosen[0].evaluation, "most accurate")
+    return chosen
+
+
+def front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
+    """The nondominated evaluations within the run's own budget; empty if none is."""
+    return _front(problem, [row for row in rows if row.status == OK and not _misses(problem, row, problem.budget)])
+
+
+def within(problem: Problem, rows: Sequence[Evaluation], budget: Mapping[str, float]) -> list[Evaluation]:
+    """The evaluated networks that keep limits by their values; BadInput if none does (says the nearest miss)."""
+    done = [row for row in rows if row.status == OK]
+    inside = [row for row in done if not _misses(problem, row, budget)]
+    if inside:
+        return inside
+    limits = ", ".join(f"{name} {limit:g}" for name, limit in budget.items())
+    if not done:
+        raise BadInput("no network of this run could be evaluated", remedy="hwnas archive RUN shows why")
+    nearest = min(done, key=lambda row: sum(_misses(problem, row, budget).values()))
+    has = ", ".join(f"{name} {nearest.objectives[name]:g}" for name in budget)
+    raise BadInput(
+        f"no network of this run is within {limits}", f"nearest: {has}", "a larger budget, or a search under it"
+    )
+
+
+def _misses(problem: Problem, row: Evaluation, budget: Mapping[str, float]) -> dict[str, float]:
+    """By how much (relative) a row misses each limit that it misses."""
+    found = {}
+    for name, limit in budget.items():
+        value = row.objectives[name]
+        assert value is not None  # only evaluated rows
+        relative = (value / limit - 1) * (1 if problem.objectives[name].minimise else -1)
+        if relative > 0:
+            found[name] = relative
+    return found
+
+
+def _front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
+    if not rows:
+        return []
+    keep = nondominated(_minimised(rows, problem, problem.names))
+    return [row for row, kept in zip(rows, keep, strict=True) if kept]
+
+
+def _minimised(rows: Sequence[Evaluation], problem: Problem, names: Sequence[str]) -> Floats:
+    """(n, m) values with what is maximised negated; under [scalarise] the scalarised score is the only column."""
+    if problem.scalarise is not None:
+        genes = np.array([row.genes for row in rows], np.int64)
+        return -problem.score(np.array([row.objectives["top1"] for row in rows], float), genes)[:, None]
+    sign = np.array([1.0 if problem.objectives[name].minimise else -1.0 for name in names])
+    values = np.array([[row.objectives[name] for name in names] for row in rows], float)
+    return np.asarray(values * sign)
+
+
+def _unit(F: Floats) -> Floats:
+    span = F.max(axis=0) - F.min(axis=0)
+    return np.asarray((F - F.min(axis=0)) / np.where(span > 0, span, 1.0))
+
+
+def _by_preference(rows: Sequence[Evaluation], problem: Problem, prefer: Mapping[str, float]) -> NDArray[np.intp]:
+    """Order by the achievement scalarising function: the worst shortfall, ties by the sum of shortfalls."""
+    names = list(prefer)
+    sign = np.array([1.0 if problem.objectives[name].minimise else -1.0 for name in names])
+    values = np.array([[row.objectives[name] for name in names] for row in rows], float)
+    wish = np.array([prefer[name] for name in names])
+    span = np.ptp(values, axis=0)
+    short = sign * (values - wish) / np.where(span > 0, span, 1.0)
+    return np.argsort(short.max(axis=1) + 1e-3 * short.sum(axis=1), kind="stable")
+
+
+def _spread(F: Floats, accuracy: int, n: int) -> NDArray[np.intp]:
+    """The most accurate, then farthest points."""
+    chosen = [int(np.argmin(F[:, accuracy if F.shape[1] > 1 else 0]))]
+    while len(chosen) < min(n, len(F)):
+        distance = np.linalg.norm(F[:, None] - F[chosen], axis=2).min(axis=1)
+        distance[chosen] = -1.0
+        chosen.append(int(np.argmax(distance)))
+    return np.array(chosen)
+
+
+def _objective(name: str, objectives: Mapping[str, Objective]) -> Objective:
+    if name not in objectives:
+        raise BadInput(f"unknown objective {name!r}", ", ".join(objectives))
+    return objectives[name]
+
+
+def _number(name: str, text: str) -> float:
+    match = _NUMBER.match(text)
+    try:
+        value = float(match[1]) * _SUFFIX[match[2]] if match else 0.0
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise BadInput(f"{name}: {text!r}", "a positive number, as in 10, 4.5M or 300k")
+    if name == TOP1 and value <= 1:
+        raise BadInput(f"top1: {text!r}", f"percent, as in {100 * value:g}")
+    return value * 1e6 if name in COUNTS and not (match and match[2]) and value < _MILLIONS_BELOW else value

@@ -1,0 +1,189 @@
+"""The final training of chosen networks: many epochs each, one file a network, resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwnas.data import get_dataset
+from hwnas.nets.checkpoint import Provenance, load_network, open_supernet, save_network
+from hwnas.nets.network import Network
+from hwnas.nets.supernet import transferred
+from hwnas.settings import build
+from hwnas.space import Architecture, get_space
+from hwnas.space.arch_lines import stated
+from hwnas.train.config import FinetuneConfig
+from hwnas.train.evaluate import recalibrate_on, top1
+from hwnas.train.finetune import Training
+from hwnas.train.optimise import Diverged, torch_threads
+from hwnas.train.processes import Group, joined
+from hwnas.train.state import StateFile, fact, stored_values
+from profilers.errors import BadInput
+from profilers.files import read_bytes, sha256
+from profilers.progress import Progress
+
+SPLITS = ("val", "test")
+Facts = dict[str, Any]
+
+
+class Finetuning:
+    """What `hwnas train finetune` does: train and write the networks of a supernet, or of a space from random weights.
+
+    Raises:
+        BadInput: a supernet, space or data set that does not fit.
+    """
+
+    def __init__(self, config: FinetuneConfig, *, resume: bool = False) -> None:
+        self.config, self.resume, self.supernet = config, resume, None
+        data, source = get_dataset(config.dataset), {"supernet_sha256": ""}
+        named = get_space(config.space, config.resolutions, data.classes) if config.space else None
+        if config.supernet is not None:
+            self.supernet, _ = open_supernet(config.supernet, named)
+            source["supernet_sha256"] = sha256(read_bytes(config.supernet))
+        own = self.supernet.space if self.supernet else named
+        assert own is not None  # the configuration has one of them
+        self.space = get_space(own.name, config.resolutions or own.resolutions, data.classes)
+        self.dataset = data.with_channels(self.space.in_channels)
+        self.identity = config.to_json() | source
+        self.teacher = self._teacher() if config.teacher else None
+
+    def run(self, archs: Sequence[Architecture]) -> Iterator[Facts]:
+        """Facts of each network as it is done: top-1 in percent, of test images only now; or the "error" it met.
+
+        Under torchrun only the first process has them, the others give empty ones.
+
+        Raises:
+            BadInput: unfinished training in the way (without `resume`), or files of another configuration (with it).
+        """
+        config = self.config
+        with joined(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
+            for arch in archs:
+                with torch_threads(config.threads):
+                    facts = _Job(self, arch, group, bar).run()
+                yield facts
+
+    def network(self, arch: Architecture) -> Network:
+        """What training starts from."""
+        if self.supernet is None:
+            return Network(self.space.layers(arch), arch, seed=self.config.seed)
+        return transferred(self.supernet, arch, self.space.classes, self.config.seed)
+
+    def filled(self, stored: Any) -> Mapping[str, Any]:
+        """A stored identity with today's defaults for keys that it lacks."""
+        known = stored_values(stored)
+        source = {"supernet_sha256": known.pop("supernet_sha256", "")}
+        paths = {"archs": Path(), "out": Path(), "supernet": Path()}  # not part of it, but required
+        return build(FinetuneConfig, {**known, **paths}, "a stored configuration").to_json() | source
+
+    def _teacher(self) -> Network:
+        assert self.supernet is not None  # the configuration has checked it
+        if self.supernet.space.classes != self.space.classes:
+            got = f"a teacher of {self.supernet.space.classes} classes for {self.space.classes}"
+            raise BadInput(got, "as many as the data set has", "teacher = false")
+        return self.supernet.extract(self.supernet.space.extremes()[1])
+
+
+@dataclass
+class _Job:
+    """One network: kept if it is done, otherwise begun or continued."""
+
+    work: Finetuning
+    arch: Architecture
+    group: Group
+    bar: Progress
+    facts: Facts = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.path = self.work.config.out / f"{self.arch.id}.safetensors"
+        self.state = StateFile(self.path, self.work.identity, self.work.filled)
+
+    def run(self) -> Facts:
+        """Its facts, or its id and error if it diverged."""
+        epochs = self.work.config.epochs
+        if self.work.resume and self.path.exists() and not self.state.path.exists():
+            self.bar.spare(epochs)
+            return self.kept()
+        unfinished = self.state.found(self.work.resume)
+        network = {"id": self.arch.id, **stated(self.arch, self.work.space)}
+        self.facts = {**network, "file": str(self.path), "epochs": epochs}
+        try:
+            return self.trained(self.continued() if unfinished else self.begun())
+        except Diverged as error:
+            if self.group.first:
+                self.state.remove()
+            return {**network, "error": str(error)}
+
+    def kept(self) -> Facts:
+        """Those that the file holds; BadInput if it comes from another configuration."""
+        _, _, provenance = load_network(self.path)
+        self.state.check_config(provenance.training, self.path)
+        return {**fact(provenance.training, "facts", dict, self.path), "file": str(self.path)}
+
+    def begun(self) -> Training:
+        """From the start; accuracy before training is noted."""
+        network = self.work.network(self.arch).to(self.group.device)
+        if self.group.first:
+            moved = recalibrate_on(network, self.work.dataset, self.arch.r)
+            self.judge(network, "_before")
+            self.facts["recalibration_before"] = moved.points
+        self.facts |= {"seconds": 0.0, "left_out": len(self.work.dataset.left_out)}  # damaged images
+        return self.training(network)
+
+    def continued(self) -> Training:
+        """From the state behind the last epoch."""
+        groups, stored = self.state.load()
+        self.facts = fact(stored, "facts", dict, self.state.path)
+        training = self.training(self.work.network(self.arch))
+        done = fact(stored, "epochs", int, self.state.path)
+        training.restore(groups, done, stored.get("scaler") or {}, self.state.path)
+        self.bar.spare(done)
+        return training
+
+    def training(self, network: Network) -> Training:
+        """As configured."""
+        config = self.work.config
+        return Training(
+            network, self.work.dataset, epochs=config.epochs, lr=config.lr, recipe=config.recipe,
+            regularise=config.regularise, seed=config.seed, teacher=self.work.teacher, group=self.group,
+        )  # fmt: skip
+
+    def trained(self, training: Training) -> Facts:
+        """Run the epochs that are left, judge and write the network."""
+        while training.done < training.epochs:
+            loss = self.timed(training.run_epoch)
+            self.bar.note(f"{self.arch.id}, loss {loss:.3f}")
+            self.bar.advance()
+            if self.group.first and training.done < training.epochs:
+                more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict()}
+                self.state.save(training.state(), self.work.space, self.provenance(more))
+        if not self.group.first:
+            training.finish()
+            return {}
+        self.facts["recalibration"] = self.timed(training.finish_and_judge).points
+        self.judge(training.network, "")
+        save_network(self.path, training.network, self.work.space, self.provenance({"epochs": training.done}))
+        self.state.remove()
+        return self.facts
+
+    def timed(self, work: Callable[[], Any]) -> Any:
+        """Its result; its seconds are added to the facts."""
+        start = time.perf_counter()
+        result = work()
+        self.facts["seconds"] = round(self.facts["seconds"] + time.perf_counter() - start, 1)
+        return result
+
+    def judge(self, network: Network, when: str) -> None:
+        """Note the network's accuracy on validation and test images."""
+        dataset = self.work.dataset
+        for split in SPLITS:
+            value = top1(network, dataset, split, self.arch.r) if split in dataset.splits else None
+            self.facts[f"{split}_top1{when}"] = value
+
+    def provenance(self, more: Mapping[str, Any]) -> Provenance:
+        """Where the weights come from."""
+        dataset = self.work.dataset
+        training = {"config": self.work.identity, "facts": self.facts, **more}
+        return Provenance(dataset.name, dataset.mean, dataset.std, training)

@@ -1,0 +1,71 @@
+"""The part of a build that is done, kept beside the output so that a build killed at any moment goes on.
+
+Units of another device, runtime, setting or space are never added to: the build refuses, or starts afresh with `force`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lut.build.records import (Unit)
+from lut.table.store import (read_document, write_document)
+from profilers.errors import FingerprintMismatch
+from profilers.timing.fingerprint import (Fingerprint)
+
+FORMAT = "hwnas-latency-build"
+
+
+@dataclass
+class Partial:
+    """Units done so far; `add` saves them all, atomically."""
+
+    path: Path
+    settings: Mapping[str, Any]
+    fingerprint: Fingerprint
+    units: list[Unit] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, out: Path, settings: Mapping[str, Any], fingerprint: Fingerprint, *, force: bool) -> Partial:
+        """Continue what stands beside `out`, or start.
+
+        Raises:
+            FingerprintMismatch: it was made on another device or with other settings (named), and not `force`.
+            TableError: it is damaged, and not `force`.
+        """
+        path = out.with_name(f"{out.name}.partial")
+        fresh = cls(path, settings, fingerprint)
+        if force or not path.exists():
+            return fresh
+        content = read_document(path, FORMAT)
+        content.exactly({"settings", "fingerprint", "units"})
+        theirs = Fingerprint.from_json(content.mapping("fingerprint"))
+        differ = fingerprint.differences(theirs) + _differences(settings, content.free("settings"))
+        if differ:
+            raise FingerprintMismatch(
+                f"the interrupted build {path} was made under other conditions ({'; '.join(differ)})",
+                "the same device, runtime, options and space", "--force to start afresh, or another --out",
+            )  # fmt: skip
+        fresh.units += [Unit.from_json(u, str(path)) for u in content.list("units", 100_000)]
+        return fresh
+
+    def add(self, unit: Unit) -> None:
+        """Keep a finished unit."""
+        self.units.append(unit)
+        content = {"settings": dict(self.settings), "fingerprint": self.fingerprint.to_json()}
+        write_document(self.path, FORMAT, {**content, "units": [u.to_json() for u in self.units]})
+
+    def has(self, name: str) -> bool:
+        """Whether the unit of that name is done."""
+        return any(u.name == name for u in self.units)
+
+    def remove(self) -> None:
+        """The build is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    names = sorted({*mine, *theirs})
+    return [f"{n}: {mine.get(n)} here, {theirs.get(n)} there" for n in names if mine.get(n) != theirs.get(n)]

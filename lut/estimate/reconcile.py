@@ -1,0 +1,163 @@
+"""Layer times reconciled with the times of whole networks, for runtimes and networks whose traces are not exact.
+
+    n  networks      K  layers by key      A (n, K)  how often a network has a layer
+    x0 (K,)  traced times, ms      y (n,)  measured, ms      s = A x0      r = y / s - 1      C  covers
+
+The traced times are the mean of a Gaussian process: a layer's true time is x0 (1 + independent error of t + another of
+c that it shares with what was observed in the same cover), plus a linear effect of what the layer does
+(`lut.estimate.kernels.features`) of size a, times a common level of size `LEVEL`; networks are measured with error of
+e, and those that were timed together share another of u (how the sentinels lay in memory, a minute's mood of the
+machine), which says nothing about layers. Covering networks, timed beside traced ones, share another of `COVERS`: the
+level is that of the others, which are timed as a user's are. a, t, e, u and c are those under which r is most likely,
+so that where tracing is exact (networks of milliseconds) next to nothing but the level changes, and where it is not
+(networks of microseconds, covers made in a noisy minute) the whole networks decide. Source: Rasmussen and Williams
+2006, chapters 2 and 5.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lut.estimate.kernels import features
+from lut.protocols import Floats, Layer
+from lut.table.entry import Entry
+
+FEATURE_SIZES = (0.0, 0.01, 0.03, 0.1, 0.3)  # a, relative to the network's time
+LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
+NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
+GROUP_SIZES = (0.0, 0.003, 0.01, 0.03)  # u
+COVER_SIZES = (0.0, 0.01, 0.03, 0.1)  # c
+LEVEL = 0.05
+COVERS = 0.03
+_LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
+
+
+class Timed(NamedTuple):
+    """A network: its layers' keys, measured milliseconds, which were timed together, and whether it is a cover's."""
+
+    keys: Sequence[str]
+    ms: float
+    group: int
+    cover: bool = False
+
+
+class Sizes(NamedTuple):
+    """a, t, e, u and c; all 0: nothing was changed."""
+
+    feature: float = 0.0
+    layer: float = 0.0
+    noise: float = 0.0
+    group: float = 0.0
+    cover: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refined:
+    """New entries and the sizes that were found."""
+
+    entries: dict[str, Entry]
+    sizes: Sizes
+
+
+def refine(
+    entries: Mapping[str, Entry],
+    layers: Mapping[str, Layer],
+    networks: Sequence[Timed],
+    batch: int,
+    covers: Mapping[str, Sequence[int]] | None = None,
+    sizes: Sizes | None = None,
+) -> Refined:
+    """Reconcile entries with networks.
+
+    Args:
+        entries: by key; all keys of `networks` are among them.
+        layers: the layer of each key.
+        networks: covering and fresh ones.
+        batch: images a run.
+        covers: by key, the cover of each observation.
+        sizes: taken as they are, where they are known already (by more networks, with which every layer kept enough).
+    """
+    keys = list(entries)
+    x0 = np.array([entries[k].ms for k in keys])
+    once = [float(layers[k].kind == "linear") for k in keys]  # every network has one classifier: a constant
+    effects = np.column_stack([[features(layers[k], batch) for k in keys], once])
+    problem = _Problem(_counts(keys, [n.keys for n in networks]), x0, effects, networks, _seen_in(keys, covers or {}))
+    for found in problem.by_likelihood() if sizes is None else [sizes]:
+        x = x0 + problem.correction(found)
+        if sizes is not None or (x >= _LEAST_SHARE * x0).all():
+            return Refined(_scaled(entries, np.maximum(x, _LEAST_SHARE * x0)), found)
+    return Refined(dict(entries), Sizes())
+
+
+def _scaled(entries: Mapping[str, Entry], times: Floats) -> dict[str, Entry]:
+    return {k: Entry(ms, e.se * ms / e.ms, e.n) for (k, e), ms in zip(entries.items(), times.tolist(), strict=True)}
+
+
+class _Problem:
+    def __init__(self, counts: Floats, x0: Floats, effects: Floats, networks: Sequence[Timed], seen_in: Floats) -> None:
+        sums = counts @ x0
+        self.x0, self.r = x0, np.array([n.ms for n in networks]) / sums - 1
+        self.shares = counts * x0 / sums[:, None]  # (n, K)
+        shifts = counts @ effects / sums[:, None]
+        scale = np.sqrt((shifts**2).mean(axis=0))
+        scale = np.where(scale > 0, scale, 1.0)
+        self.effects, self.shifts = effects / scale, shifts / scale  # (K, F), (n, F)
+        self.seen_in, self.of_cover = seen_in, self.shares @ seen_in  # (K, C), (n, C)
+        self.by_layer, self.by_feature = self.shares @ self.shares.T, self.shifts @ self.shifts.T
+        self.by_cover = self.of_cover @ self.of_cover.T
+        groups, covers = np.array([n.group for n in networks]), np.array([float(n.cover) for n in networks])
+        self.by_group = (groups[:, None] == groups).astype(float)
+        mixed = 0 < covers.sum() < len(covers)
+        # covers alone must give the level themselves
+        self.fixed = LEVEL**2 + COVERS**2 * np.outer(covers, covers) * mixed
+
+    def by_likelihood(self) -> Iterable[Sizes]:
+        """The likeliest first."""
+        covers = COVER_SIZES if self.seen_in.any() else (0.0,)
+        grid = map(Sizes._make, itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
+        return sorted(grid, key=lambda sizes: -self.log_likelihood(sizes))
+
+    def covariance(self, sizes: Sizes) -> Floats:
+        a, t, e, u, c = sizes
+        known: Floats = a**2 * self.by_feature + t**2 * self.by_layer + u**2 * self.by_group + c**2 * self.by_cover
+        known += self.fixed + e**2 * np.eye(len(self.r))
+        return known
+
+    def log_likelihood(self, sizes: Sizes) -> float:
+        from scipy.linalg import cholesky, solve_triangular
+
+        root = cholesky(self.covariance(sizes), lower=True, overwrite_a=True, check_finite=False)
+        whitened = solve_triangular(root, self.r, lower=True, check_finite=False)
+        return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
+
+    def correction(self, sizes: Sizes) -> Floats:
+        """(K,) posterior mean of what is to be added to x0."""
+        weights = np.linalg.solve(self.covariance(sizes), self.r)
+        by_feature, by_layer = self.effects @ (self.shifts.T @ weights), self.x0 * (self.shares.T @ weights)
+        by_cover = self.x0 * (self.seen_in @ (self.of_cover.T @ weights))
+        added: Floats = sizes.feature**2 * by_feature + sizes.layer**2 * by_layer + sizes.cover**2 * by_cover
+        added += LEVEL**2 * self.x0 * weights.sum()
+        return added
+
+
+def _counts(keys: Sequence[str], networks: Sequence[Sequence[str]]) -> Floats:
+    index = {k: i for i, k in enumerate(keys)}
+    counts = np.zeros((len(networks), len(keys)))
+    for row, network in zip(counts, networks, strict=True):
+        np.add.at(row, [index[k] for k in network], 1)
+    return counts
+
+
+def _seen_in(keys: Sequence[str], covers: Mapping[str, Sequence[int]]) -> Floats:
+    """(K, C) the share of a layer's observations that each cover gave."""
+    index = {c: i for i, c in enumerate(sorted({c for seen in covers.values() for c in seen}))}
+    shares = np.zeros((len(keys), len(index)))
+    for row, key in zip(shares, keys, strict=True):
+        for cover in (seen := covers.get(key, ())):
+            row[index[cover]] += 1 / len(seen)
+    return shares

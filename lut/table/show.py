@@ -1,0 +1,150 @@
+"""A table for people: where it comes from, how good it is, and its layers as a heat map.
+
+The heat map is a pure tuple (`heat`), drawn in the terminal here and by others elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from lut.protocols import Floats, Space
+from lut.table.table import LatencyTable
+
+_SHADES = " ░▒▓█"
+_VERIFY = (
+    ("networks", "{networks} random networks"),
+    ("mape", "MAPE {mape:.2%}"),
+    ("noise_floor_mape", "measured twice {noise_floor_mape:.2%}"),
+    ("within_5", "{within_5:.0%} within ±5 %"),
+    ("within_10", "{within_10:.0%} within ±10 %"),
+    ("kendall_tau", "Kendall's tau {kendall_tau:.3f}"),
+    ("bias", "bias {bias:+.2%}"),
+    ("coverage", "{coverage:.0%} in their interval"),
+    ("fresh_process_ratio", "a plain loop in a fresh process over this {fresh_process_ratio:.3f}"),
+    ("speed_change", "speed change {speed_change:+.1%} divided out"),
+    ("mape_as_run", "MAPE as run {mape_as_run:.2%}"),
+)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """ms (slots, kernels x expands) at one resolution, with the labels of both axes."""
+
+    ms: Floats
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    resolution: int
+
+
+def heat(table: LatencyTable, space: Space, resolution: int) -> Heat:
+    """The layers of one resolution by slot and choice; a pure tuple to draw from."""
+    choices = [(k, e) for k in space.kernels for e in space.expands]
+    keys = [[space.slot_layer(s, resolution, k, e).key for k, e in choices] for s in range(space.slots)]
+    ms = np.array([[table.entries[key].ms for key in row] for row in keys])
+    rows = tuple(f"slot {s}" for s in range(space.slots))
+    return Heat(ms, rows, tuple(f"k{k} e{e}" for k, e in choices), resolution)
+
+
+def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
+    """(name, value) lines: identity, provenance, the last verification."""
+    yield "space", f"{table.space.name}, {_pixels(table.space.resolutions)} px, {len(table.entries)} layers"
+    yield "classes", f"{table.space.classes} ({_widths(table)})"
+    yield "status", f"{table.status} ({table.method})"
+    yield "device", table.device
+    options = table.options
+    yield (
+        "options",
+        f"batch {options.batch}, {options.threads} threads, {options.precision}, {options.state or 'state not stated'}",
+    )
+    if table.fingerprint is not None:
+        identity = table.fingerprint.identity().items()
+        yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k != "device")
+    yield "interval", _interval(table)
+    yield "calibration", _calibration(table)
+    yield "last verify", _figures(table)
+    yield from (
+        (name, str(table.provenance[name])) for name in ("created", "seconds", "source") if name in table.provenance
+    )
+    for warning in [*table.remarks, *(table.provenance.get("warnings") or [])]:
+        yield "warning", str(warning)
+
+
+def draw(picture: Heat) -> Iterator[str]:
+    """Lines of text: milliseconds with a shade, dark is slow."""
+    low, high = np.log(picture.ms.min()), np.log(picture.ms.max())
+    yield f"milliseconds at {picture.resolution} px" + " " * 2 + f"({_SHADES[1]} fast … {_SHADES[-1]} slow)"
+    yield " " * 8 + "".join(f"{c:>9}" for c in picture.columns)
+    for name, row in zip(picture.rows, picture.ms, strict=True):
+        level = (np.log(row) - low) / max(high - low, 1e-12) * (len(_SHADES) - 2)
+        cells = (f"{ms:8.4f}{_SHADES[1 + round(x)]}" for ms, x in zip(row.tolist(), level.tolist(), strict=True))
+        yield f"{name:8}" + "".join(cells)
+
+
+def suspicious(table: LatencyTable, space: Space) -> list[tuple[str, str]]:
+    """Pairs (smaller, bigger) of layers where the bigger kernel or expand is faster beyond three standard errors."""
+    found: dict[tuple[str, str], None] = {}
+    for resolution in space.resolutions:
+        for slot in range(space.slots):
+            for k, e, k2, e2 in _steps(space):
+                small, big = (
+                    space.slot_layer(slot, resolution, k, e).key,
+                    space.slot_layer(slot, resolution, k2, e2).key,
+                )
+                a, b = table.entries[small], table.entries[big]
+                if a.ms - b.ms > 3 * float(np.hypot(a.se, b.se)):
+                    found[small, big] = None
+    return list(found)
+
+
+def _steps(space: Space) -> Iterator[tuple[int, int, int, int]]:
+    for k in space.kernels:
+        yield from ((k, a, k, b) for a, b in pairwise(space.expands))
+    for e in space.expands:
+        yield from ((a, e, b, e) for a, b in pairwise(space.kernels))
+
+
+def _widths(table: LatencyTable) -> str:
+    """Of which numbers of classes the classifier's time is known, and how the others' come about."""
+    known = sorted(int(key.rpartition("x")[2]) for key in table.entries if key.startswith("linear-"))
+    way = f"{', '.join(map(str, known))} {table.status}, others interpolated"
+    return way if len(known) > 1 and not table.provenance.get("weights") else "others scaled"
+
+
+def _interval(table: LatencyTable) -> str:
+    if table.interval is None:
+        return table.interval_source
+    i = table.interval
+    return f"{i.lower - 1:+.1%} … {i.upper - 1:+.1%} for {i.coverage:.0%} of networks ({table.interval_source})"
+
+
+def _calibration(table: LatencyTable) -> str:
+    c = table.calibration
+    if c is None:
+        return "none" + (", reconciled with whole networks" if table.provenance.get("refined") else "")
+    return f"on {c.networks} networks: error {c.error_before:.1%} without, {c.error_after:.1%} with (leave-one-out)"
+
+
+def _figures(table: LatencyTable) -> str:
+    """The figures that `lut.verify` left, in words; what an older version did not store is left out."""
+    if table.verify is None:
+        return "never"
+    known = {k: v for k, v in table.verify.items() if isinstance(v, int | float)}
+    return ", ".join(text.format(**known) for key, text in _VERIFY if key in known)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return " ".join(map(str, value)) or "none"
+    return "unknown" if value in (None, "") else str(value)
+
+
+def _pixels(values: tuple[int, ...]) -> str:
+    steps = {b - a for a, b in pairwise(values)}
+    if len(values) > 2 and len(steps) == 1:
+        return f"{values[0]}:{values[-1]}:{steps.pop()}"
+    return ",".join(map(str, values))

@@ -1,0 +1,232 @@
+"""A simulated device: deterministic times from a documented formula, on a clock that it advances instead of waiting.
+
+A node takes, in milliseconds,
+
+    max(MACs / (GMACS * 1e6 * speed), bytes / (GB_S * 1e6 * speed)) + NODE_MS
+
+where bytes are those of its inputs, weights and outputs (float32; int8 takes a quarter of them and a quarter of the
+time for MACs), and a run takes the sum of its nodes plus EDGE_MS (what a network pays once, whatever its depth), times
+the device's slow drift, times 1 + |noise|: like a real machine's, the noise only adds time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.errors import BadInput, MeasurementFailed
+from profilers.files import read_bytes
+from profilers.onnx.shapes import check_count, check_float, static_shape
+
+GMACS = 20.0
+GB_S = 10.0
+NODE_MS = 0.002
+EDGE_MS = 0.05
+QUIET_PROBE_MS, SHARED_PROBE_MS = 0.025, 0.04
+VERSION = "1"
+
+
+@dataclass(eq=False)
+class FakeClock:
+    """Time that passes only when told. `neighbour` says at which seconds somebody else computes on the core."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    neighbour: Callable[[float], bool] | None = None
+
+    def wall(self) -> float:
+        """Seconds."""
+        return self.seconds
+
+    def cpu(self) -> float:
+        """Seconds."""
+        return self.cpu_seconds
+
+    def probe(self) -> float:
+        """Milliseconds; time passes only where there is a neighbour to wait for."""
+        if self.neighbour is None or not self.neighbour(self.seconds):
+            return QUIET_PROBE_MS
+        self.advance(SHARED_PROBE_MS / 1e3, SHARED_PROBE_MS / 1e3)
+        return SHARED_PROBE_MS
+
+    def advance(self, wall: float, cpu: float) -> None:
+        """Let a run pass."""
+        self.seconds += wall
+        self.cpu_seconds += cpu
+
+
+@dataclass
+class Behaviour:
+    """How the simulated device misbehaves; tests set it.
+
+    noise: standard deviation of the relative noise.  drift: amplitude of a sine of `drift_seconds` period.
+    stolen: share of runs during which the process is descheduled for twice their time (CPU time stays the same).
+    fail_after: runs until a session raises.  hang: a run never returns.  traced_slowdown: a traced run's factor.
+    cold_ms, warm_runs: what the first run pays after another session's, or after a disturbance, falls by 1/e in so
+    many runs of its own.
+    """
+
+    noise: float = 0.01
+    drift: float = 0.0
+    drift_seconds: float = 10.0
+    stolen: float = 0.0
+    fail_after: int | None = None
+    hang: bool = False
+    traced_slowdown: float = 1.2
+    cold_ms: float = 0.0
+    warm_runs: float = 3.0
+    seed: int = 0
+
+
+@dataclass
+class FakeCaches:
+    """Whose content the device's caches hold, and for how many runs."""
+
+    owner: object = None
+    runs: int = 0
+
+    def enter(self, session: object) -> int:
+        """Runs that the caches have been the session's own."""
+        self.runs = self.runs + 1 if self.owner is session else 0
+        self.owner = session
+        return self.runs
+
+
+@dataclass
+class Fake(Profiler):
+    """The simulated device; all its sessions share one clock and the caches."""
+
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    clock: FakeClock = field(default_factory=FakeClock)
+    caches: FakeCaches = field(default_factory=FakeCaches)
+
+    name: ClassVar[str] = "fake"
+    device: ClassVar[str] = "simulated"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
+
+    def device_name(self) -> str:
+        """Never mistaken for a real one."""
+        return "simulated device"
+
+    def _status(self) -> Status:
+        return Status(True, VERSION, reason="simulated, not a device")
+
+    def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
+        if options.optimization:
+            raise BadInput(f"optimization {options.optimization!r} on {self.name}", "none: it has no levels")
+        return FakeSession(model, options, traced, self)
+
+
+class FakeSession(Session):
+    """A model whose runs advance the clock."""
+
+    clock: FakeClock
+
+    def __init__(self, model: bytes | Path, options: Options, traced: bool, device: Fake) -> None:
+        data = model if isinstance(model, bytes) else read_bytes(model)
+        self.model = _parse(data, options.batch)
+        self.options, self.traced, self.behaviour, self.clock = options, traced, device.behaviour, device.clock
+        self.caches = device.caches
+        self.threads = options.threads
+        shapes = _shapes(self.model)
+        graph = self.model.graph
+        self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
+        self.nodes = {n.name or n.output[0]: _node_ms(n, shapes, options) for n in graph.node}
+        self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
+        self.rng = np.random.default_rng([self.behaviour.seed, zlib.crc32(data), traced])
+        self.runs = 0
+        self.traces: list[dict[str, float]] = []
+
+    def run(self) -> None:
+        """Advance the clock by what a run takes now."""
+        how = self.behaviour
+        if how.hang:
+            time.sleep(1e6)
+        if how.fail_after is not None and self.runs >= how.fail_after:
+            raise MeasurementFailed(f"the simulated device fails after {how.fail_after} runs")
+        self.runs += 1
+        factor = 1 + how.drift * math.sin(2 * math.pi * self.clock.wall() / how.drift_seconds)
+        factor *= 1 + how.noise * abs(self.rng.standard_normal())
+        factor *= how.traced_slowdown if self.traced else 1.0
+        cold = how.cold_ms * math.exp(-self.caches.enter(self) / how.warm_runs)
+        seconds = (self.ideal_ms + cold) * factor / 1e3
+        stolen = 2 * seconds if self.rng.random() < how.stolen else 0.0
+        self.clock.advance(seconds + stolen, seconds * self.threads)
+        if self.traced:
+            share = 1 + cold / self.ideal_ms
+            self.traces.append({name: ms * factor * share for name, ms in self.nodes.items()})
+
+    def interrupt(self) -> None:
+        """The caches are somebody else's from now on."""
+        self.caches.owner = None
+
+    def infer(self, images: Array) -> Array:
+        """ONNX Runtime's outputs: only the times are simulated."""
+        import onnxruntime
+
+        if images.shape != self.input_shape:
+            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+        session = onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(None, {self.model.graph.input[0].name: images})[0], np.float32)
+
+    def node_times(self) -> list[dict[str, float]]:
+        """The formula's, with the run's factor."""
+        if not self.traced:
+            return super().node_times()
+        traces, self.traces = self.traces, []
+        return traces
+
+
+def _parse(data: bytes, batch: int) -> Any:
+    """The checked model with its batch set and all shapes inferred."""
+    import onnx
+
+    try:
+        model = onnx.load_from_string(data)
+        onnx.checker.check_model(model)
+        graph = model.graph
+        check_count(len(graph.input), len(graph.output))
+        for tensor in (graph.input[0], graph.output[0]):
+            kind = tensor.type.tensor_type
+            check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
+            static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch)
+            kind.shape.dim[0].dim_value = batch
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except BadInput:
+        raise
+    except Exception as error:  # protobuf's and onnx's have no common base
+        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    graph = model.graph
+    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def _node_ms(node: Any, shapes: dict[str, tuple[int, ...]], options: Options) -> float:
+    elements = sum(math.prod(shapes.get(name, ())) for name in (*node.input, *node.output) if name)
+    width = 1 if options.precision == "int8" else 4
+    speed = options.threads * 4 / width
+    compute = _macs(node, shapes) / (GMACS * 1e6 * speed)
+    return max(compute, elements * width / (GB_S * 1e6)) + NODE_MS
+
+
+def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> float:
+    """Multiply-adds: outputs times weights an output of convolutions and matrix products, else one an output."""
+    outputs = math.prod(shapes.get(node.output[0], ()))
+    if node.op_type not in ("Conv", "Gemm", "MatMul"):
+        return outputs
+    weight = shapes.get(node.input[1], ())
+    units = weight[1] if node.op_type == "MatMul" else weight[0]
+    return outputs * math.prod(weight) / units

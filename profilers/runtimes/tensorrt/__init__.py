@@ -1,0 +1,4 @@
+"""TensorRT and TensorRT-RTX: engines built, written with their manifest, run by CUDA, and their layers' times.
+
+Nothing outside of this folder imports TensorRT or PyCUDA.
+"""

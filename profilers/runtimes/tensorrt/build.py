@@ -1,0 +1,284 @@
+"""ONNX to a serialised TensorRT or TensorRT-RTX engine.
+
+Both are built strongly typed: every type comes from the model (`profilers.onnx.cast_precision`). TensorRT 11 and
+TensorRT-RTX know nothing else, and with TensorRT 10 it makes an engine's precision what was asked for instead of what
+the builder found faster. TF32 is a precision of its own here, "tf32"; "fp32" switches it off.
+
+TensorRT times its kernels on the GPU, so it builds for the GPU at hand. TensorRT-RTX compiles ahead of time for given
+compute capabilities, on any machine, and finishes on the target when the engine is first run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from profilers.base import Status
+from profilers.errors import BadInput, EngineUnavailable
+from profilers.files import read_bytes, sha256, write_bytes
+from profilers.onnx.cast_precision import Prepared, prepare
+from profilers.runtimes.tensorrt.cuda import gpu, gpu_status
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, Here, check_form, make_manifest
+
+if TYPE_CHECKING:
+    import tensorrt as T
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")  # int8: the model arrives quantised
+LEVELS = ("0", "1", "2", "3", "4", "5")  # TensorRT's builder optimisation levels
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the two products; `ahead` is whether it builds for named targets without a GPU."""
+
+    name: str
+    package: str
+    title: str
+    install: str
+    oldest: int
+    ahead: bool
+
+
+TENSORRT = Flavour("tensorrt", "tensorrt", "TensorRT", "pip install 'hwnas[tensorrt]'", 10, ahead=False)
+TENSORRT_RTX = Flavour("tensorrt-rtx", "tensorrt_rtx", "TensorRT-RTX", "pip install 'hwnas[rtx]'", 1, ahead=True)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an engine is built.
+
+    `targets` are compute capabilities such as "sm86", none for the GPU at hand. `timing_cache` is a file that keeps
+    TensorRT's kernel timings from build to build, so that later ones are faster and choose alike. `detailed` keeps the
+    names that per-layer times need.
+    """
+
+    precision: str = "fp32"
+    batch: int = 64
+    targets: tuple[str, ...] = ()
+    optimization: str = ""
+    timing_cache: Path | None = None
+    detailed: bool = False
+
+
+def package_status(flavour: Flavour) -> Status:
+    """Whether the package is there and new enough; says nothing of a GPU."""
+    try:
+        trt: Any = importlib.import_module(flavour.package)
+    except ImportError as error:
+        return Status(False, reason=f"{flavour.package} is not installed: {error}", remedy=flavour.install)
+    if not hasattr(trt, "Builder"):  # type stubs alone leave a folder that can be imported and holds nothing
+        return Status(False, reason=f"{flavour.package} is not installed, only its stubs", remedy=flavour.install)
+    if int(trt.__version__.split(".")[0]) < flavour.oldest:
+        reason = f"{flavour.package} {trt.__version__} is older than {flavour.oldest}.0"
+        return Status(False, trt.__version__, reason, flavour.install)
+    return Status(True, trt.__version__)
+
+
+def build_status(flavour: Flavour) -> Status:
+    """Whether engines can be built on this machine, for this or for another one."""
+    status = package_status(flavour)
+    if status.available and not flavour.ahead and not (there := gpu_status()).available:
+        return Status(False, status.version, f"{flavour.title} builds on its GPU: {there.reason}", there.remedy)
+    return status
+
+
+def load_package(flavour: Flavour) -> Any:
+    """The Python module; EngineUnavailable where it is missing."""
+    status = package_status(flavour)
+    if not status.available:
+        raise EngineUnavailable(status.reason, remedy=status.remedy)
+    return importlib.import_module(flavour.package)
+
+
+def here(flavour: Flavour) -> Here:
+    """The runtime and the GPU of this machine, the latter empty where there is none."""
+    version = package_status(flavour).version
+    if not gpu_status().available:
+        return Here(flavour.name, version)
+    return Here(flavour.name, version, gpu().name, gpu().capability)
+
+
+def known_targets(flavour: Flavour) -> tuple[str, ...]:
+    """Compute capabilities that engines can be built for ahead of time."""
+    if not flavour.ahead:
+        return ()
+    trt = load_package(flavour)
+    return tuple(name.lower() for name in trt.ComputeCapability.__members__ if name.startswith("SM"))
+
+
+def build(flavour: Flavour, model: bytes | Path, settings: Settings | None = None) -> BuiltEngine:
+    """Build one engine.
+
+    Args:
+        flavour: TENSORRT or TENSORRT_RTX.
+        model: ONNX, float32 or quantised; one float input, one float output.
+        settings: precision, batch, targets, …
+
+    Raises:
+        BadInput: unknown precision, target or level, or a model that the parser or the builder refuses.
+        EngineUnavailable: the package is missing, or a GPU where one is needed.
+    """
+    settings = settings or Settings()
+    trt = load_package(flavour)
+    original = read_bytes(model) if isinstance(model, Path) else model
+    targets = _check(flavour, settings)
+    prepared = prepare(original, settings.precision, settings.batch)
+    log = logger(trt)
+    started = time.perf_counter()
+    data, flags = _serialise(flavour, trt, log, prepared, settings, targets)
+    seconds = time.perf_counter() - started
+    machine = here(flavour)
+    if flavour.ahead:
+        machine = Here(machine.runtime, machine.version)
+    facts = {
+        "precision": settings.precision, "tf32": settings.precision == "tf32", "batch": settings.batch,
+        "optimization": settings.optimization, "flags": flags, "build_seconds": round(seconds, 3),
+        "inputs": [{"name": prepared.input_name, "shape": list(prepared.input_shape), "dtype": "float32"}],
+        "outputs": [{"name": prepared.output_name, "shape": list(prepared.output_shape), "dtype": "float32"}],
+    }  # fmt: skip
+    return BuiltEngine(data, make_manifest(data, original, machine, targets, **facts))
+
+
+def build_several(flavour: Flavour, model: bytes | Path, settings: Settings, count: int) -> list[BuiltEngine]:
+    """`count` engines, each with kernels timed afresh: two builds of one model differ, timing all shows by how much.
+
+    TensorRT-RTX times nothing while building, and its engines are the same byte for byte.
+    """
+    if count < 1:
+        raise BadInput(f"{count} builds", "1 or more")
+    fresh = Settings(**{**vars(settings), "timing_cache": None})
+    return [build(flavour, model, fresh) for _ in range(count)]
+
+
+def rebuild(
+    flavour: Flavour, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
+) -> BuiltEngine:
+    """An engine once more, as its manifest says, with the runtime of this machine and for the GPU at hand or `targets`.
+
+    Raises:
+        BadInput: no manifest, or an ONNX that is not the one the engine was made from.
+        EngineUnavailable: see `build`.
+    """
+    check_form(manifest)
+    original = read_bytes(model) if isinstance(model, Path) else model
+    if sha256(original) != manifest["onnx_sha256"]:
+        raise BadInput("the ONNX is not the one that the engine was made from (SHA-256 differs)", remedy="export again")
+    settings = Settings(manifest["precision"], manifest["batch"], targets, manifest["optimization"])
+    return build(flavour, original, settings)
+
+
+def logger(trt: Any) -> Any:
+    """An ILogger that keeps the errors, in `errors`, and prints nothing."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]  # the base is only known at run time
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self.errors.append(" ".join(message.split()))
+
+    return Log()
+
+
+def refusal(flavour: Flavour, errors: list[str]) -> BadInput | EngineUnavailable:
+    """The error that the logged lines amount to: the GPU's (or its absence), or the model's."""
+    said = errors[0] if errors else "no reason given"
+    if "cudaError" in said or "Cuda Runtime" in said or "CUDA initialization" in said:
+        return EngineUnavailable(f"{flavour.title} cannot use a GPU here: {said}", remedy=gpu_status().remedy)
+    return BadInput(f"{flavour.title} refuses the model: {said}", "a model that it can compile for this target")
+
+
+def _check(flavour: Flavour, settings: Settings) -> tuple[str, ...]:
+    """The targets to build for."""
+    if settings.precision not in PRECISIONS:
+        raise BadInput(f"precision {settings.precision!r} on {flavour.name}", ", ".join(PRECISIONS))
+    levels = () if flavour.ahead else LEVELS
+    if settings.optimization not in ("", *levels):
+        raise BadInput(
+            f"optimization {settings.optimization!r} on {flavour.name}", ", ".join(levels) or "none: it has no levels"
+        )
+    known = known_targets(flavour)
+    unknown = sorted(set(settings.targets) - set(known))
+    if unknown:
+        allowed = ", ".join(known) or "none: it builds for the GPU at hand"
+        raise BadInput(f"target {', '.join(unknown)} on {flavour.name}", allowed)
+    if settings.targets:
+        return tuple(dict.fromkeys(settings.targets))
+    if not (there := gpu_status()).available:
+        remedy = f"--target {' or '.join(known)}" if known else there.remedy
+        raise EngineUnavailable(f"no GPU to build for: {there.reason}", remedy=remedy)
+    if known and gpu().capability not in known:
+        raise EngineUnavailable(f"{flavour.title} has no engines for {gpu().capability}", ", ".join(known))
+    return (gpu().capability,)
+
+
+def _serialise(
+    flavour: Flavour, trt: Any, log: Any, model: Prepared, settings: Settings, targets: tuple[str, ...]
+) -> tuple[bytes, list[str]]:
+    """The engine and the names of the builder's flags."""
+    try:
+        builder: T.Builder = trt.Builder(log)
+    except TypeError as error:  # what pybind makes of a failed constructor
+        raise refusal(flavour, log.errors) from error
+    network = _parse(flavour, trt, log, builder, model)
+    config: T.IBuilderConfig = builder.create_builder_config()
+    cache: T.ITimingCache | None = _configure(flavour, trt, config, settings, targets)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise refusal(flavour, log.errors)
+    if cache is not None and settings.timing_cache is not None:
+        write_bytes(settings.timing_cache, bytes(cache.serialize()))
+    flags = [name for name, flag in trt.BuilderFlag.__members__.items() if config.get_flag(flag)]
+    return bytes(engine), flags
+
+
+def _parse(flavour: Flavour, trt: Any, log: Any, builder: T.Builder, model: Prepared) -> T.INetworkDefinition:
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser: T.OnnxParser = trt.OnnxParser(network, log)
+    if not parser.parse(model.data):
+        first: T.ParserError = parser.get_error(0)
+        where = f"{first.node_operator()} {first.node_name()}: ".lstrip() if first.node_name() else ""
+        raise refusal(flavour, [" ".join(f"{where}{first.desc()}".split())])
+    return network
+
+
+def _configure(
+    flavour: Flavour, trt: Any, config: T.IBuilderConfig, settings: Settings, targets: tuple[str, ...]
+) -> T.ITimingCache | None:
+    """Flags, targets and timing cache; the cache as it was attached."""
+    if settings.precision == "tf32":
+        config.set_flag(trt.BuilderFlag.TF32)
+    else:
+        config.clear_flag(trt.BuilderFlag.TF32)
+    if settings.detailed:
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if settings.optimization:
+        config.builder_optimization_level = int(settings.optimization)
+    if flavour.ahead:
+        _set_targets(trt, config, targets)
+        return None
+    return _attach_cache(config, settings.timing_cache)
+
+
+def _set_targets(trt: Any, config: Any, targets: tuple[str, ...]) -> None:
+    """TensorRT-RTX alone has this; without it an engine for every card is built, of 700 MB."""
+    config.num_compute_capabilities = len(targets)
+    for index, name in enumerate(targets):
+        config.set_compute_capability(getattr(trt.ComputeCapability, name.upper()), index)
+
+
+def _attach_cache(config: T.IBuilderConfig, path: Path | None) -> T.ITimingCache | None:
+    """The cache in the file, or an empty one where there is none or it is of another version or GPU."""
+    if path is None:
+        return None
+    kept = read_bytes(path) if path.is_file() else b""
+    cache = config.create_timing_cache(kept)
+    if not config.set_timing_cache(cache, False):
+        cache = config.create_timing_cache(b"")
+        config.set_timing_cache(cache, False)
+    return cache

@@ -1,0 +1,218 @@
+"""TensorRT and TensorRT-RTX on an NVIDIA GPU.
+
+The timed region is one run on the GPU: from an event before the network's kernels to one behind them, on one stream,
+launched as a CUDA graph where it can be captured. Inputs and outputs lie on the device, bound beforehand; copies to
+and from the host are not in it. Without a GPU nothing runs, but TensorRT-RTX engines are built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.runtimes.tensorrt import build as trt_build
+from profilers.runtimes.tensorrt import cuda
+from profilers.runtimes.tensorrt import layers as trt_layers
+from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Flavour, Settings
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, check_manifest, check_runtime
+
+if TYPE_CHECKING:
+    import tensorrt as T
+
+BUILD_ELSEWHERE = "; engines for another machine can be built here with --target"
+
+
+@dataclass
+class TensorRt(Profiler):
+    """TensorRT 10 and 11. `timing_cache` is a file that keeps kernel timings from build to build."""
+
+    timing_cache: Path | None = None
+
+    name: ClassVar[str] = TENSORRT.name
+    device: ClassVar[str] = "cuda"
+    precisions: ClassVar[tuple[str, ...]] = trt_build.PRECISIONS
+    flavour: ClassVar[Flavour] = TENSORRT
+
+    def device_name(self) -> str:
+        """As the driver names it."""
+        from profilers.timing.fingerprint import nvidia_gpu
+
+        return nvidia_gpu()
+
+    def keep_beside(self, path: Path) -> None:
+        """Kernel timings, so that a table's later engines are built faster and choose alike."""
+        self.timing_cache = path.with_suffix(".timing")
+
+    def load_engine(self, built: BuiltEngine) -> Session:
+        """Run an engine that was built before, here or elsewhere.
+
+        Raises:
+            EngineUnavailable: no GPU, or the runtime is missing.
+            BadInput: the engine is not the one of its manifest.
+            FingerprintMismatch: it was built for another GPU or version; the field is named.
+        """
+        status, here = self.status(), trt_build.here(self.flavour)
+        if not status.available:
+            if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
+                check_runtime(built.manifest, built.data, here)
+            raise EngineUnavailable(status.reason, remedy=status.remedy)
+        check_manifest(built.manifest, built.data, here)
+        return open_session(self.flavour, built.data)
+
+    def _status(self) -> Status:
+        package = trt_build.package_status(self.flavour)
+        there = cuda.gpu_status()
+        if not package.available or there.available:
+            return package
+        remedy = there.remedy + (BUILD_ELSEWHERE if self.flavour.ahead else "")
+        return Status(False, package.version, there.reason, remedy)
+
+    def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
+        settings = Settings(
+            options.precision, options.batch, optimization=options.optimization,
+            timing_cache=self.timing_cache, detailed=traced,
+        )  # fmt: skip
+        built = trt_build.build(self.flavour, model, settings)
+        weights = trt_layers.node_weights(model) if traced else None
+        return open_session(self.flavour, built.data, weights)
+
+
+@dataclass
+class TensorRtRtx(TensorRt):
+    """TensorRT-RTX; a network is one layer of its engines, so there are no times by node."""
+
+    name: ClassVar[str] = TENSORRT_RTX.name
+    traces: ClassVar[bool] = False
+    flavour: ClassVar[Flavour] = TENSORRT_RTX
+
+
+def open_session(flavour: Flavour, data: bytes, weights: dict[str, float] | None = None) -> TrtSession:
+    """Deserialise an engine whose manifest was checked, and bind it; `weights` makes it a traced session.
+
+    Raises:
+        BadInput, EngineUnavailable: the runtime refuses the engine.
+        MeasurementFailed: the GPU has not the memory, or the first run fails.
+    """
+    cuda.gpu()
+    trt = trt_build.load_package(flavour)
+    log = trt_build.logger(trt)
+    runtime: T.Runtime = trt.Runtime(log)
+    engine = runtime.deserialize_cuda_engine(data)
+    if engine is None:
+        raise trt_build.refusal(flavour, log.errors)
+    try:
+        return TrtSession(trt, engine, runtime, weights)
+    except cuda.errors() as error:
+        raise MeasurementFailed(f"{flavour.title} cannot run the engine: {error}") from error
+
+
+class TrtSession(Session):
+    """An engine with its context, buffers and stream. `graph` is None where no CUDA graph could be captured."""
+
+    threads = 0
+
+    def __init__(
+        self, trt: Any, engine: T.ICudaEngine, runtime: T.Runtime | None, weights: dict[str, float] | None = None
+    ) -> None:
+        """Bind, run once (which settles what is allocated late), capture; `runtime` must outlive its engine.
+
+        `weights` (see `trt_layers.node_weights`) makes it a traced session, which is not captured.
+        """
+        self.runtime = runtime
+        self.engine: T.ICudaEngine = engine
+        self.context: T.IExecutionContext = engine.create_execution_context()
+        self.lane = cuda.Lane()
+        self.clock = self.lane.clock
+        self.buffers = {name: self.buffer(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
+        modes = {engine.get_tensor_mode(name): buffer for name, buffer in self.buffers.items()}
+        self.input, self.output = modes[trt.TensorIOMode.INPUT], modes[trt.TensorIOMode.OUTPUT]
+        self.input_shape, self.output_shape = self.input.host.shape, self.output.host.shape
+        images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
+        self.input.upload(images, self.lane.stream)
+        self.enqueue()
+        self.lane.stream.synchronize()
+        self.recorder = None if weights is None else self.trace(trt, weights)
+        self.graph = self.capture() if weights is None else None
+
+    def buffer(self, name: str) -> cuda.Buffer:
+        """Memory for a tensor, bound to it."""
+        shape = self.engine.get_tensor_shape(name)
+        made = cuda.Buffer(tuple(shape[i] for i in range(len(shape))))
+        self.context.set_tensor_address(name, made.address)
+        return made
+
+    def capture(self) -> cuda.Graph | None:
+        """The run as a CUDA graph, where TensorRT and the driver allow it."""
+        try:
+            return cuda.Graph(self.lane, self.enqueue)
+        except MeasurementFailed:
+            return None
+
+    def trace(self, trt: Any, weights: dict[str, float]) -> Any:
+        """A profiler on the context, which reports every layer of every run from now on."""
+        inspector: T.EngineInspector = self.engine.create_engine_inspector()
+        self.nodes = trt_layers.onnx_nodes(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+        self.weights = weights
+        self.runs: list[list[tuple[str, float]]] = []
+        recorder = _recorder(trt)
+        self.context.profiler = recorder
+        return recorder
+
+    def enqueue(self) -> None:
+        """The network's work on the stream."""
+        if not self.context.execute_async_v3(self.lane.handle):
+            raise MeasurementFailed("TensorRT could not enqueue the network")
+
+    def run(self) -> None:
+        """One run between two events, complete when it returns; the clock advances by what the GPU took."""
+        self.lane.timed(self.enqueue if self.graph is None else self.graph.launch)
+        if self.recorder is not None:
+            self.runs.append(self.recorder.take())
+
+    def infer(self, images: Array) -> Array:
+        """Outputs for `images` of `input_shape`."""
+        if images.shape != self.input_shape:
+            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+        self.input.upload(images, self.lane.stream)
+        self.run()
+        return self.output.download(self.lane.stream)
+
+    def node_times(self) -> list[dict[str, float]]:
+        """By ONNX node; how fused layers are shared out: `profilers.runtimes.tensorrt.layers`."""
+        if self.recorder is None:
+            return super().node_times()
+        runs, self.runs = self.runs, []
+        return [trt_layers.charge(run, self.nodes, self.weights) for run in runs]
+
+    def close(self) -> None:
+        """Free graph, context, buffers and engine, in that order."""
+        buffers: dict[str, cuda.Buffer] = self.__dict__.pop("buffers", {})
+        if buffers and self.graph is not None:
+            self.graph.close()
+        for name in ("context", "engine", "runtime", "recorder", "input", "output"):
+            self.__dict__.pop(name, None)
+        for buffer in buffers.values():
+            buffer.close()
+
+
+def _recorder(trt: Any) -> Any:
+    """An IProfiler that keeps (layer, milliseconds) in order of execution."""
+
+    class Recorder(trt.IProfiler):  # type: ignore[misc]  # the base is only known at run time
+        def __init__(self) -> None:
+            trt.IProfiler.__init__(self)
+            self.layers: list[tuple[str, float]] = []
+
+        def report_layer_time(self, layer: str, ms: float) -> None:
+            self.layers.append((layer, ms))
+
+        def take(self) -> list[tuple[str, float]]:
+            taken, self.layers = self.layers, []
+            return taken
+
+    return Recorder()

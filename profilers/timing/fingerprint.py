@@ -1,0 +1,178 @@
+"""What a time was measured on: device, limits, clocks, runtime, settings. Times of different identities never mix."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from profilers.base import UNSTATED, Options, Profiler
+from profilers.errors import BadInput
+from profilers.timing.cgroup import cgroup_quota, system_text
+from profilers.timing.pinning import allowed_cores
+
+FLAGS = ("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512", "amx", "bf16", "asimd", "sve", "i8mm", "neon")
+RECORDED = ("cores_effective", "affinity", "mhz", "memory_gb", "os", "python", "load")  # not part of the identity
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """One machine, runtime and setting. Units: `mhz` now and `max_mhz` MHz, `quota` cores, `memory_gb` GB of 1e9 bytes.
+
+    `device` is the CPU's model, or the GPU's where the runtime computes there. `cores_effective` is what threads may
+    count on: the allowed cores within the cgroup's quota. `load` is the one-minute average. None: not readable here.
+    """
+
+    device: str
+    cpu: str
+    cores: int
+    quota: float | None
+    governor: str
+    max_mhz: float | None
+    flags: tuple[str, ...]
+    runtime: str
+    runtime_version: str
+    threads: int
+    precision: str
+    batch: int
+    optimization: str
+    state: str
+    cores_effective: float
+    affinity: tuple[int, ...]
+    mhz: float | None
+    memory_gb: float
+    os: str
+    python: str
+    load: float
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that must match for two times to be comparable."""
+        return {name: value for name, value in asdict(self).items() if name not in RECORDED}
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """The identity's fields that differ, a line each: `threads: 1 here, 2 there` (`other` is there)."""
+        mine, theirs = self.identity(), other.identity()
+        differing = [name for name in mine if mine[name] != theirs[name]]
+        return [f"{name}: {_text(mine[name])} here, {_text(theirs[name])} there" for name in differing]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON's types only."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Fingerprint:
+        """The inverse of `to_json`.
+
+        Raises:
+            BadInput: not an object, a field missing or unknown, or a value of another type.
+        """
+        names = {f.name for f in fields(cls)}
+        value = {"state": UNSTATED, **value} if isinstance(value, dict) else value  # earlier versions stated none
+        if not isinstance(value, dict) or set(value) != names:
+            wrong = sorted(set(value) ^ names) if isinstance(value, dict) else [type(value).__name__]
+            raise BadInput(
+                f"a fingerprint with wrong or missing fields: {', '.join(map(str, wrong))}", "all its fields"
+            )
+        hints = get_type_hints(cls)
+        return cls(**{name: _checked(name, value[name], hints[name]) for name in value})
+
+
+def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
+    """Of this machine, now."""
+    status = profiler.status()
+    cpu, affinity, quota = cpu_model(), allowed_cores(), cgroup_quota()
+    return Fingerprint(
+        device=profiler.device_name() or cpu, cpu=cpu, cores=physical_cores(), quota=quota, governor=_governor(),
+        max_mhz=_mhz(Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")), flags=cpu_flags(),
+        runtime=profiler.name, runtime_version=status.version, **asdict(options),
+        cores_effective=min(float(len(affinity)), quota or float("inf")), affinity=affinity, mhz=_current_mhz(),
+        memory_gb=_memory_gb(), os=f"{platform.system()} {platform.release()}", python=platform.python_version(),
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
+    )  # fmt: skip
+
+
+def cpu_model() -> str:
+    """Model name with family, model and stepping, because virtual machines often shorten the name."""
+    info = _cpuinfo()
+    name = info.get("model name") or info.get("Hardware") or platform.processor() or platform.machine()
+    detail = [f"{key} {info[key]}" for key in ("cpu family", "model", "stepping", "CPU part") if key in info]
+    return f"{name} ({', '.join(detail)})" if detail else name
+
+
+def cpu_flags() -> tuple[str, ...]:
+    """Instruction sets that neural networks feel."""
+    info = _cpuinfo()
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    return tuple(sorted(f for f in flags if f in FLAGS or f.startswith(("avx512", "amx")) or "bf16" in f))
+
+
+def physical_cores() -> int:
+    """Distinct cores of the machine, hyper-threads not counted; the logical ones where that is not readable."""
+    found = {
+        tuple(system_text(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
+        for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*")
+        if (folder / "topology" / "core_id").exists()
+    }
+    return len(found) or os.cpu_count() or 1
+
+
+def nvidia_gpu() -> str:
+    """Name and driver of the first NVIDIA GPU; "" without one."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first core's lines of /proc/cpuinfo."""
+    pairs = (
+        line.split(":", 1) for line in system_text(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines() if ":" in line
+    )
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _governor() -> str:
+    return system_text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+
+
+def _mhz(path: Path) -> float | None:
+    text = system_text(path)
+    return round(int(text) / 1e3, 1) if text.isdigit() else None
+
+
+def _current_mhz() -> float | None:
+    text = _cpuinfo().get("cpu MHz", "")
+    return round(float(text), 1) if text.replace(".", "", 1).isdigit() else None
+
+
+def _memory_gb() -> float:
+    if sys.platform == "win32":
+        return 0.0
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+
+
+def _text(value: Any) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else str("" if value is None else value)
+    return text or "none"
+
+
+def _checked(name: str, value: Any, kind: Any) -> Any:
+    """`value` as the field's type, or BadInput."""
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        if isinstance(value, list):
+            return tuple(_checked(name, v, item) for v in value)
+    elif isinstance(kind, UnionType):
+        return None if value is None else _checked(name, value, get_args(kind)[0])
+    elif kind is float and type(value) in (int, float):
+        return float(value)
+    elif type(value) is kind:
+        return value
+    raise BadInput(f"fingerprint field {name} = {value!r}", getattr(kind, "__name__", str(kind)))

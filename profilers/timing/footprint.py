@@ -1,0 +1,71 @@
+"""What an engine costs beside its runs: cold start and memory, each found in a process that did nothing before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from profilers.base import Options, Session
+from profilers.isolate import run_limited
+from profilers.registry import get_profiler
+from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine
+from profilers.runtimes.tensorrt.session import TensorRt
+from profilers.timing.pinning import pin
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Milliseconds of loading and of the first run, the runtime being imported already; resident memory in MB.
+
+    `before_mb` is the process with the runtime before the engine was loaded, `peak_mb` the most it ever had; both None
+    where the system does not say (/proc/self/status, Linux).
+    """
+
+    load_ms: float
+    first_run_ms: float
+    before_mb: float | None
+    peak_mb: float | None
+
+
+def footprint(engine: str, model: Path, options: Options) -> Footprint:
+    """Load an ONNX model or a built engine (`*.engine`) and run it once, in this process.
+
+    Raises:
+        BadInput, EngineUnavailable, FileProblem: as `Profiler.load`.
+    """
+    profiler = get_profiler(engine)
+    profiler.status()  # imports the runtime
+    before = memory("VmRSS")
+    with pin(options.threads):
+        start = time.perf_counter()
+        session = _load(engine, model, options)
+        loaded = time.perf_counter()
+        session.run()
+        ran = time.perf_counter()
+    peak = memory("VmHWM")
+    session.close()
+    return Footprint(1e3 * (loaded - start), 1e3 * (ran - loaded), before, peak)
+
+
+def fresh_footprint(engine: str, model: Path, options: Options, *, seconds: float = 120) -> Footprint:
+    """`footprint` in a new process; MeasurementFailed if it dies or takes longer than `seconds`."""
+    return run_limited(footprint, engine, model.resolve(), options, seconds=seconds)
+
+
+def memory(field: str) -> float | None:
+    """A line of /proc/self/status in MB of 1e6 bytes; `ru_maxrss` would include the parent's, across exec."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) for line in lines if line.startswith(f"{field}:")]
+    return found[0] * 1024 / 1e6 if found else None
+
+
+def _load(engine: str, model: Path, options: Options) -> Session:
+    profiler = get_profiler(engine)
+    if model.suffix == SUFFIX:
+        return cast(TensorRt, profiler).load_engine(read_engine(model))
+    return profiler.load(model, options)

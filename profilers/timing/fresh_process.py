@@ -1,0 +1,46 @@
+"""The independent view of a latency: `profilers.timing.plain_loop`, run as a program in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from profilers.base import STEADY, Options, Profiler
+from profilers.errors import MeasurementFailed
+from profilers.timing import plain_loop
+
+SECONDS = 5.0
+LIMIT = 120.0
+
+
+def fresh_process_missing(profiler: Profiler, options: Options) -> str:
+    """Why a plain loop has nothing to say of this measurement; "" where it has."""
+    if profiler.name not in plain_loop.ENGINES:
+        return f"no plain loop for {profiler.name}"
+    if options.state != STEADY:
+        return f"a plain loop measures the state {STEADY}, not {options.state}"
+    return "" if not options.optimization else "a plain loop has the runtime's own optimisation level"
+
+
+def fresh_process_ms(engine: str, model: bytes, options: Options, seconds: float = SECONDS) -> float:
+    """Milliseconds of a run back to back in quick moments, alone in a fresh process on this thread's cores.
+
+    Raises:
+        MeasurementFailed: the process failed, or did not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="hwnas-plain-") as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model)
+        command = [sys.executable, plain_loop.__file__, engine, str(path), "--seconds", str(seconds)]
+        command += ["--threads", str(options.threads), "--precision", options.precision]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise MeasurementFailed(f"a plain loop of {engine} did not end within {LIMIT:g} s") from error
+    if done.returncode:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise MeasurementFailed(f"a plain loop of {engine} failed: {last}")
+    return float(json.loads(done.stdout)["quick_ms"])

@@ -1,0 +1,282 @@
+"""The one timing loop: every latency of this product comes from here.
+
+    S  sessions, in the mapping's order          R  rounds
+    wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
+    drift      (R, S)  the machine's slowdown around each block (`profilers.timing.drift`), 1 in its quick moments
+
+The timed region is `Session.run` and nothing else. In the state `steady` each block begins with untimed runs, as many
+as the model's caches need (`profilers.timing.settling`); in the state `interrupted` each timed run follows a
+disturbance of the caches (`profilers.timing.caches`). The estimator is the plan's quantile, by default the median, of
+the accepted blocks with the slowdown against the machine's quick moments divided out. Rejection follows the plan's rule
+alone, which is fixed beforehand.
+
+On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
+instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
+processes on the same core: wall time p25 13-48 ms and no block undisturbed, CPU time p25 within 2 % of the quiet one.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from profilers.base import INTERRUPTED, MIN_BLOCKS, Failure, Samples, Session, TimingPlan
+from profilers.errors import MeasurementFailed
+from profilers.timing.contention import Contention
+from profilers.timing.drift import Ints, levels
+from profilers.timing.estimator import Floats, accepted, summarise
+from profilers.timing.settling import RUNS, TURNS, WANTED, Settling
+
+if TYPE_CHECKING:
+    from profilers.progress import Progress
+
+
+STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
+CHECK_EVERY, LOOK_AGAIN = 5, 1.2  # rounds, and growth, between two looks at the intervals: bootstrapping is not free
+MOST_RUNS = 20  # in a block that `TimingPlan.block_ms` makes longer
+
+
+class Block(NamedTuple):
+    """How a session runs in each of its blocks: first untimed runs, then timed ones."""
+
+    untimed: int
+    timed: int
+
+
+def time_sessions(
+    sessions: Mapping[str, Session],
+    plan: TimingPlan,
+    *,
+    settling: Settling | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Samples | Failure]:
+    """Time all sessions against each other in randomised, interleaved rounds.
+
+    Args:
+        sessions: loaded models by name; they stay open.
+        plan: state, rounds, warm-up, rejection and stopping rules, seed.
+        settling: what earlier calls of the same measurement learnt of the untimed runs; by default it is learnt here.
+        progress: advanced by one a session over the whole call.
+
+    Returns:
+        Samples or the reason why there are none, in the order of `sessions`. A session that raises does not disturb
+        the others. A model of which fewer than three blocks were accepted is a Failure.
+    """
+    if not sessions:
+        return {}
+    loop = _Loop(sessions, plan, settling or Settling(), progress)
+    with _without_gc():
+        loop.warm_up()
+        while loop.more():
+            loop.round()
+    return loop.results()
+
+
+def learn_settling(sessions: Mapping[str, Session], plan: TimingPlan) -> Settling:
+    """How many untimed runs models take that are timed by turns here, from some of them; their blocks are not timed.
+
+    What is learnt once serves all calls of a measurement, in which the machine and what runs beside are the same.
+    """
+    loop = _Loop(sessions, plan, Settling(), None)
+    with _without_gc():
+        loop.warm_up(turns=-(-WANTED // max((len(sessions) + 1) // 2, 1)))
+    return loop.settling
+
+
+class _Loop:
+    """State of one call of `time_sessions`."""
+
+    def __init__(
+        self, sessions: Mapping[str, Session], plan: TimingPlan, settling: Settling, progress: Progress | None
+    ) -> None:
+        self.sessions, self.plan, self.settling, self.progress = sessions, plan, settling, progress
+        self.names = list(sessions)
+        self.failures: dict[str, Failure] = {}
+        self.blocks: dict[str, Block] = {}
+        self.wall: list[Floats] = []
+        self.cpu: list[Floats] = []
+        self.order: list[Ints] = []
+        self.rng = np.random.default_rng(plan.seed)
+        self.clock = sessions[self.names[0]].clock
+        self.contention = Contention(self.clock)
+        self.step = len(sessions) / (plan.max_rounds + 1)  # warm-up counts as a round
+        self.advanced = 0.0
+        self.next_look = plan.min_rounds
+        self.started = self.clock.wall()
+
+    def warm_up(self, turns: int = TURNS) -> None:
+        warm = {}
+        for name, session in self.sessions.items():
+            times = self.attempt(name, partial(_warm_up, plan=self.plan), session)
+            if times:
+                warm[name] = min(times[-2:])
+        if self.plan.untimed_runs is None and self.plan.state != INTERRUPTED and len(warm) > 1:
+            self.learn(warm, turns)
+        self.blocks = {name: self.block_of(name, ms) for name, ms in warm.items()}
+        self.started = self.clock.wall()
+        self.advance(self.step)
+
+    def learn(self, warm: Mapping[str, float], turns: int) -> None:
+        """Turns of the smaller half of the models, which are quick to run and pay most; one run of each other."""
+        small = set(sorted(warm, key=lambda name: warm[name])[: (len(warm) + 1) // 2])
+        for _ in range(turns):
+            if self.settling.known:
+                return
+            for i in self.rng.permutation(len(self.names)):
+                name = self.names[i]
+                if name in self.failures:
+                    continue
+                times = self.attempt(name, _turn if name in small else _once, self.sessions[name])
+                if times and name in small:
+                    self.settling.observe(times)
+
+    def block_of(self, name: str, ms: float) -> Block:
+        plan, session = self.plan, self.sessions[name]
+        runs = math.ceil(plan.block_ms / ms) if ms > 0 else MOST_RUNS
+        timed = max(plan.runs_per_block, min(runs, MOST_RUNS))
+        if plan.state == INTERRUPTED:
+            untimed = 0
+        elif plan.untimed_runs is not None:
+            untimed = plan.untimed_runs
+        else:
+            untimed = self.settling.untimed(ms) if len(self.names) > 1 else 1
+        return Block(untimed, min(timed, session.most_runs or timed))
+
+    def more(self) -> bool:
+        rounds, plan = len(self.wall), self.plan
+        if len(self.failures) == len(self.names) or rounds >= plan.max_rounds:
+            return False
+        spent = self.clock.wall() - self.started
+        if rounds >= MIN_BLOCKS and plan.seconds is not None and spent >= plan.seconds:
+            return False
+        if rounds < self.next_look or spent < plan.least_seconds:
+            return True
+        self.next_look = max(rounds + CHECK_EVERY, math.ceil(LOOK_AGAIN * rounds))
+        return not all(isinstance(s, Samples) and s.converged for s in self.living())
+
+    def living(self) -> Iterator[Samples | Failure]:
+        return (s for i, s in enumerate(self.each()) if self.names[i] not in self.failures)
+
+    def round(self) -> None:
+        order = self.rng.permutation(len(self.names))
+        times = np.full((len(order), 2), np.nan)
+        for i in order:
+            if (name := self.names[i]) not in self.failures:
+                self.contention.look()
+                act = partial(_block, block=self.blocks[name], plan=self.plan)
+                times[i] = self.attempt(name, act, self.sessions[name]) or (math.nan, math.nan)
+        self.wall.append(times[:, 0])
+        self.cpu.append(times[:, 1])
+        self.order.append(order)
+        self.advance(self.step)
+
+    def attempt(
+        self, name: str, act: Callable[[Session], Sequence[float]], session: Session
+    ) -> Sequence[float]:  # fmt: skip
+        """What `act` gives; nothing where it fails, which is kept."""
+        try:
+            return act(session)
+        except Exception as error:
+            self.failures[name] = Failure(" ".join(f"{type(error).__name__}: {error}".split()))
+            return ()
+
+    def each(self) -> Iterator[Samples | Failure]:
+        kept = [self.kept(i) for i in range(len(self.names))]
+        blocks = np.stack([column for column, _ in kept], axis=1)
+        drift, unsure = levels(blocks, np.array(self.order))
+        for i, name in enumerate(self.names):
+            if name in self.failures:
+                yield self.failures[name]
+                continue
+            try:
+                samples, block = summarise(blocks[:, i], drift[:, i], self.plan, unsure), self.blocks[name]
+                yield replace(
+                    samples, clock=kept[i][1], contended=self.contention.share, untimed=block.untimed, timed=block.timed
+                )
+            except MeasurementFailed as error:
+                yield Failure(str(error))
+
+    def kept(self, i: int) -> tuple[Floats, str]:
+        """The accepted blocks of session i (R,), and their clock; none of one that failed."""
+        wall, cpu = (np.array([times[i] for times in rows]) for rows in (self.wall, self.cpu))
+        name = self.names[i]
+        if name in self.failures:
+            return np.full(len(wall), np.nan), "wall"
+        return accepted(wall, cpu, self.sessions[name].threads, self.plan)
+
+    def results(self) -> dict[str, Samples | Failure]:
+        self.advance(len(self.names) - self.advanced)
+        if not self.wall:
+            return dict(self.failures)
+        return {self.names[i]: found for i, found in enumerate(self.each())}
+
+    def advance(self, amount: float) -> None:
+        self.advanced += amount
+        if self.progress is not None:
+            self.progress.advance(amount)
+
+
+def _block(session: Session, block: Block, plan: TimingPlan) -> tuple[float, float]:
+    """Mean wall and CPU milliseconds of a timed run."""
+    for _ in range(block.untimed):
+        session.run()
+    if plan.state == INTERRUPTED:
+        parts = [_timed(session, 1, interrupt=True) for _ in range(block.timed)]
+        wall, cpu = (sum(part[i] for part in parts) for i in (0, 1))
+    else:
+        wall, cpu = _timed(session, block.timed)
+    return 1e3 * wall / block.timed, 1e3 * cpu / block.timed
+
+
+def _timed(session: Session, runs: int, *, interrupt: bool = False) -> tuple[float, float]:
+    """Wall and CPU seconds of so many runs."""
+    run, clock = session.run, session.clock
+    if interrupt:
+        session.interrupt()
+    cpu, wall = clock.cpu(), clock.wall()
+    for _ in range(runs):
+        run()
+    return clock.wall() - wall, clock.cpu() - cpu
+
+
+def _turn(session: Session) -> list[float]:
+    """Milliseconds of each of `RUNS` runs."""
+    return [1e3 * _timed(session, 1)[0] for _ in range(RUNS)]
+
+
+def _once(session: Session) -> list[float]:
+    return [1e3 * _timed(session, 1)[0]]
+
+
+def _warm_up(session: Session, plan: TimingPlan) -> list[float]:
+    """Run until the last `warmup_runs` runs no longer get faster; milliseconds of each."""
+    times: list[float] = []
+    while len(times) < plan.warmup_max_runs:
+        times += _once(session)
+        if len(times) >= plan.warmup_runs and _stationary(times[-plan.warmup_runs :]):
+            break
+    return times
+
+
+def _stationary(times: Sequence[float]) -> bool:
+    half = len(times) // 2
+    return half == 0 or float(np.median(times[half:])) >= STILL_WARMING * float(np.median(times[:half]))
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Python's garbage collector stays out of the timed region."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,203 @@
+"""One contract suite over every registered runtime; a new runtime adds nothing here."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from profilers.base import Options, Profiler, Samples, TimingPlan
+from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
+from profilers.registry import PROFILERS, get_profiler
+from profilers.timing.loop import time_sessions
+from profilers.timing.pinning import allowed_cores, pin
+from tests.profilers import models
+
+# Nothing is rejected: these tests are about the runtimes, and must pass on a busy machine.
+PLAN = TimingPlan(min_rounds=3, max_rounds=8, warmup_runs=2, max_wall_over_cpu=1e9)
+
+
+@pytest.fixture(params=PROFILERS)
+def profiler(request) -> Profiler:
+    profiler = get_profiler(request.param)
+    status = profiler.status()
+    if not status.available:
+        pytest.skip(f"{status.reason}; {status.remedy}")
+    return profiler
+
+
+def refused(profiler: Profiler, model, options: Options | None = None) -> str:
+    with pytest.raises(BadInput) as caught:
+        profiler.load(model, options)
+    text = str(caught.value)
+    assert text and "\n" not in text
+    return text
+
+
+def reference(model: bytes, images: np.ndarray) -> np.ndarray:
+    return ReferenceEvaluator(onnx.load_from_string(model)).run(None, {"input": images})[0]
+
+
+def images_for(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", PROFILERS)
+def test_status_names_the_version_or_the_remedy(name):
+    status = get_profiler(name).status()
+    assert status.version if status.available else status.reason and status.remedy
+
+
+@pytest.mark.parametrize("name", PROFILERS)
+def test_an_unavailable_runtime_says_so_when_loading(name):
+    profiler = get_profiler(name)
+    if profiler.status().available:
+        pytest.skip(f"{name} is available here")
+    with pytest.raises(EngineUnavailable, match=profiler.status().reason):
+        profiler.load(models.chain())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_outputs_agree_with_the_reference(profiler, batch, dynamic):
+    model, _ = models.tiny(batch=None if dynamic else batch)
+    with profiler.load(model, Options(batch=batch)) as session:
+        images = images_for(session.input_shape)
+        expected = reference(model, images)
+        found = session.infer(images)
+        assert session.input_shape[0] == session.output_shape[0] == batch
+        assert found.shape == session.output_shape == expected.shape
+        assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_outputs_are_copies_and_follow_the_images(profiler):
+    model = models.chain()
+    with profiler.load(model) as session:
+        one, two = images_for(session.input_shape, 1), images_for(session.input_shape, 2)
+        first = session.infer(one)
+        kept = first.copy()
+        second = session.infer(two)
+        session.run()
+        assert np.array_equal(first, kept) and not np.allclose(first, second)
+        assert np.allclose(session.infer(one), kept)
+
+
+def test_a_file_is_the_same_as_its_bytes(profiler, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(models.chain())
+    with profiler.load(path) as session, profiler.load(models.chain()) as other:
+        images = images_for(session.input_shape)
+        assert np.allclose(session.infer(images), other.infer(images))
+
+
+def test_a_missing_file_is_one_line(profiler, tmp_path):
+    with pytest.raises(FileProblem, match="no such file"):
+        profiler.load(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize("model", [b"", b"garbage", models.chain()[:-200]], ids=["empty", "garbage", "truncated"])
+def test_a_damaged_model_is_refused(profiler, model):
+    refused(profiler, model)
+
+
+@pytest.mark.parametrize("make", [models.two_inputs, models.integer_input, models.dynamic_size])
+def test_a_model_of_another_form_is_refused(profiler, make):
+    refused(profiler, make())
+
+
+def test_another_batch_than_the_static_one_is_refused(profiler):
+    assert "static batch 1" in refused(profiler, models.chain(), Options(batch=2))
+
+
+def test_an_unknown_precision_is_refused_with_the_known_ones(profiler):
+    assert "fp32" in refused(profiler, models.chain(), Options(precision="fp7"))
+
+
+def test_precisions_that_the_device_lacks_are_refused(profiler):
+    lacking = set(profiler.precisions) - set(profiler.supported_precisions())
+    assert "fp32" in profiler.supported_precisions()
+    for precision in lacking:
+        assert precision in refused(profiler, models.chain(), Options(precision=precision))
+
+
+def test_an_unknown_optimization_level_is_refused(profiler):
+    assert "sometimes" in refused(profiler, models.chain(), Options(optimization="sometimes"))
+
+
+def test_images_of_another_shape_are_refused(profiler):
+    with profiler.load(models.chain()) as session, pytest.raises(BadInput, match="shape"):
+        session.infer(np.zeros((1, 3, 5, 5), np.float32))
+
+
+def test_node_times_cover_every_layer_of_every_run(profiler):
+    if not profiler.traces:
+        pytest.skip(f"{profiler.name} has no per-node times")
+    model, layers = models.tiny()
+    with profiler.load(model, traced=True) as session:
+        for runs in (5, 3):  # and again: tracing goes on after it was read
+            for _ in range(runs):
+                session.run()
+            times = session.node_times()
+            assert len(times) == runs
+            for run in times:
+                assert {int(name[1:3]) for name in run} == set(range(layers))
+                assert min(run.values()) >= 0 and sum(run.values()) > 0
+
+
+def test_only_traced_sessions_have_node_times(profiler):
+    with profiler.load(models.chain()) as session:
+        session.run()
+        with pytest.raises(HwnasError):
+            session.node_times()
+
+
+def test_quantised_models_run_and_keep_their_layer_names(profiler, tmp_path):
+    if "int8" not in profiler.supported_precisions():
+        pytest.skip(f"{profiler.name} has no int8 here")
+    model, layers = quantised(tmp_path)
+    with profiler.load(model, Options(precision="int8"), traced=profiler.traces) as session:
+        images = images_for(session.input_shape)
+        expected = reference(models.chain(), images)
+        assert np.abs(session.infer(images) - expected).max() <= 0.1 * np.abs(expected).max()
+        session.run()
+        names = {name for run in session.node_times() for name in run}
+        assert {int(n[1:3]) for n in names if n.startswith("L")} == set(range(layers))
+
+
+def quantised(folder) -> tuple[bytes, int]:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter([{"input": images_for((1, 3, 12, 12), s)} for s in range(4)])
+
+        def get_next(self):
+            return next(self.batches, None)
+
+    source, target = folder / "fp32.onnx", folder / "int8.onnx"
+    source.write_bytes(models.chain())
+    quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True)
+    return target.read_bytes(), 2
+
+
+def test_closing_twice_is_harmless(profiler):
+    session = profiler.load(models.chain(), traced=profiler.traces)
+    session.run()
+    session.close()
+    session.close()
+
+
+def test_the_timing_loop_times_it(profiler):
+    with pin(1), profiler.load(models.chain()) as small, profiler.load(models.chain(channels=64, size=48)) as large:
+        results = time_sessions({"small": small, "large": large}, PLAN)
+    assert all(isinstance(s, Samples) for s in results.values()), results
+    assert 0 < results["small"].ms < results["large"].ms  # 500 times the work
+
+
+def test_two_threads_give_the_same_outputs(profiler):
+    if len(allowed_cores()) < 2:
+        pytest.skip("one core")
+    with profiler.load(models.chain(), Options(threads=2)) as two, profiler.load(models.chain()) as one:
+        images = images_for(one.input_shape)
+        assert np.allclose(one.infer(images), two.infer(images), atol=1e-5)

@@ -1,0 +1,83 @@
+"""What is particular to one runtime: how its traces are read."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from profilers.base import Options
+from profilers.registry import get_profiler
+from profilers.runtimes import onnxruntime as ort
+from profilers.runtimes import openvino as ov
+from tests.profilers import models
+
+
+def node(name: str, op: str, microseconds: int) -> dict:
+    return {"cat": "Node", "name": f"{name}_kernel_time", "dur": microseconds, "args": {"op_name": op}}
+
+
+END = {"cat": "Session", "name": "SequentialExecutor::Execute", "dur": 1, "args": {}}
+
+
+def test_ort_layout_nodes_are_charged_to_the_next_named_node_and_at_the_end_to_the_last():
+    events = [
+        {"cat": "Session", "name": "session_initialization", "dur": 99, "args": {}},
+        node("ReorderInput", "ReorderInput", 10), node("L00_conv_nchwc", "Conv", 100), node("L01_act", "Mul", 20),
+        node("ReorderOutput_token_3", "ReorderOutput", 7), END,
+        node("L00_conv_nchwc", "Conv", 50), END,
+    ]  # fmt: skip
+    first, second = ort.parse_trace(events)
+    half = 0.0005  # a truncated microsecond loses half of one on average
+    assert first == pytest.approx({"L00_conv": 0.110 + 2 * half, "L01_act": 0.027 + 2 * half})
+    assert second == pytest.approx({"L00_conv": 0.050 + half})
+
+
+@pytest.mark.parametrize("level", ["disable", "basic", "extended", "all"])
+def test_ort_keeps_the_layers_names_at_every_optimization_level(level):
+    model, layers = models.tiny()
+    with get_profiler("onnxruntime").load(model, Options(optimization=level), traced=True) as session:
+        session.run()
+        assert {int(name[1:3]) for name in session.node_times()[0]} == set(range(layers))
+
+
+def test_ort_leaves_no_trace_files_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for read in (True, False):
+        with get_profiler("onnxruntime").load(models.chain(), traced=True) as session:
+            session.run()
+            if read:
+                session.node_times()
+        assert list(tmp_path.iterdir()) == []
+
+
+def info(name: str, kind: str, microseconds: float, implementation: str = "jit_avx2_f32") -> SimpleNamespace:
+    time = SimpleNamespace(total_seconds=lambda: microseconds / 1e6)
+    return SimpleNamespace(node_name=name, node_type=kind, real_time=time, exec_type=implementation)
+
+
+def test_openvino_reorders_and_the_output_find_their_layers():
+    infos = [
+        info("input", "Parameter", 5, "unknown_f32"),
+        info("input_abcd_acdb_L00_conv", "Reorder", 10),
+        info("L00_conv/WithoutBiases", "Convolution", 100),
+        info("L00_act", "Relu", 0, "undef"),
+        info("L01_pool", "ReduceMean", 0),
+        info("L01_pool_acdb_abcd_L01_flatten", "Reorder", 0, "reorder_f32"),
+        info("Subtract_1406", "Subgraph", 7),
+        info("logits", "FullyConnected", 20),
+        info("logits_acdb_abcd", "Reorder", 3),
+    ]
+    names = {"L00_conv": "L00_conv", "L01_pool": "L01_pool", "logits": "L01_linear"}
+    found = ov.parse_counters(infos, names)
+    half = 0.0005
+    assert found == pytest.approx({"L00_conv": 0.110 + 2 * half, "L01_pool": half, "L01_linear": 0.030 + 3 * half})
+
+
+def test_openvino_running_averages_are_subtracted_to_a_windows_mean():
+    rng = np.random.default_rng(0)
+    runs = rng.uniform(0.09, 0.11, 30)
+    averages = {n: {"L00_conv": runs[:n].mean()} for n in (10, 18)}
+    assert ov.window_mean(averages[10], 10, averages[18], 18)["L00_conv"] == pytest.approx(runs[10:18].mean())
+    assert ov.window_mean({"a": 1.0}, 10, {"a": 0.1}, 18) == {"a": 0.0}  # truncation may leave less than nothing
