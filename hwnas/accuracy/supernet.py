@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwnas.data import Dataset, Plan, ahead, get_dataset
+from hwnas.data import BatchRequest, Dataset, get_dataset
 from hwnas.nets import Network
 from hwnas.nets.checkpoint import Provenance, open_supernet, save_network
 from hwnas.nets.supernet import transferred
@@ -142,7 +142,7 @@ class SupernetAccuracy:
         order = np.arange(self.dataset.size(self.split))
         parts = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
         augment = [None] + [rng] * self.views
-        return ahead(self.dataset, self.split, (Plan(part, resolution, a) for a in augment for part in parts))
+        return self.dataset.prefetch(self.split, (BatchRequest(part, resolution, a) for a in augment for part in parts))
 
 
 def extract(path: Path, space: SearchSpace, arch: Architecture) -> tuple[Network, Provenance | None]:

@@ -27,8 +27,7 @@ from hwnas.settings import nearest
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
-    from hwnas.data.dataset import SPLITS, Augmentation, Dataset, MemoryDataset
-    from hwnas.data.loader import Plan, ahead
+    from hwnas.data.dataset import SPLITS, Augmentation, BatchRequest, Dataset, MemoryDataset
 
 DATASETS = {
     "digits": "digits:load_digits", "imagenet": "imagenet:load_imagenet", "cifar10": "cifar:load_cifar10",
@@ -55,15 +54,14 @@ def get_dataset(reference: str) -> Dataset:
     return make(found.located())
 
 
-_LAZY = dict.fromkeys(("SPLITS", "Augmentation", "Dataset", "MemoryDataset"), "dataset")
-_LAZY |= {"Plan": "loader", "ahead": "loader"}
+_LAZY = ("SPLITS", "Augmentation", "BatchRequest", "Dataset", "MemoryDataset")
 
 
 def __getattr__(name: str) -> Any:
     """What needs torch is loaded when it is asked for: a search reads references to data sets without it."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return getattr(importlib.import_module("hwnas.data.dataset"), name)
 
 
-__all__ = ["DATASETS", "SPLITS", "Augmentation", "Dataset", "MemoryDataset", "Plan", "ahead", "get_dataset"]
+__all__ = ["DATASETS", "SPLITS", "Augmentation", "BatchRequest", "Dataset", "MemoryDataset", "get_dataset"]

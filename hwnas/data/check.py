@@ -22,8 +22,8 @@ from PIL import Image
 from hwnas.data import picture
 from hwnas.data.decode import REDUCTIONS, Damaged, read_image
 from hwnas.data.images import FileDataset, Listing, Preparation
-from hwnas.data.loader import in_threads
 from hwnas.data.reference import Reference
+from hwnas.data.threads import in_threads
 from hwnas.fetch.cache import cache_folder
 from profilers.errors import BadInput, HwnasError
 from profilers.files import read_bytes, read_json, sha256, write_json

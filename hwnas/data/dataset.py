@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +19,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwnas.data.loader import Plan, ahead
 from hwnas.data.splits import Keys, Order, keyed_order, keys_of
+from hwnas.data.threads import DEPTH, prefetch
 from profilers.errors import BadInput
 
 SPLITS = ("train", "val", "test")
 Indices = NDArray[np.integer[Any]]
+Batch = tuple[Tensor, Tensor]  # images (n, C, r, r) and labels (n,)
+
+
+class BatchRequest(NamedTuple):
+    """A batch to be made; `augment` may be drawn from in another thread, so nothing else may draw from it."""
+
+    indices: Indices
+    resolution: int
+    augment: np.random.Generator | None = None
 
 
 class Dataset(ABC):
@@ -57,9 +66,7 @@ class Dataset(ABC):
         """(n,) int64 labels of a split."""
 
     @abstractmethod
-    def batch(
-        self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def batch(self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None) -> Batch:
         """Images (n, C, r, r) and labels (n,) of those indices, augmented if a generator is given."""
 
     def with_channels(self, channels: int) -> Dataset:
@@ -76,13 +83,20 @@ class Dataset(ABC):
         """(n, C, r, r): all images of a split as they are listed, or `sample` of them."""
         return self.batch(split, self._order(split, count), resolution)[0]
 
-    def batches(
-        self, split: str, resolution: int, size: int, count: int | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, split: str, resolution: int, size: int, count: int | None = None) -> Iterator[Batch]:
         """What `images` gives, with labels and `size` images at a time: not all of them are in memory together."""
         order = self._order(split, count)
         parts = (order[i : i + size] for i in range(0, len(order), size))
-        return ahead(self, split, (Plan(part, resolution) for part in parts))
+        return self.prefetch(split, (BatchRequest(part, resolution) for part in parts))
+
+    def prefetch(self, split: str, requests: Iterable[BatchRequest], depth: int = DEPTH) -> Iterator[Batch]:
+        """The batches requested, in order; where images are read from disk, up to `depth` are made ahead of their use.
+
+        `requests` is consumed in the caller's thread, `depth` further than the batches.
+        """
+        if self.lazy:
+            return prefetch(lambda request: self.batch(split, *request), requests, depth)
+        return (self.batch(split, *request) for request in requests)
 
     def sample(self, split: str, count: int) -> Order:
         """Indices of `count` images of a split (all, if it has no more), the same ones in every run.
@@ -163,9 +177,7 @@ class MemoryDataset(Dataset):
         """(n,) a number of each image, by its pixels."""
         return keys_of(image.tobytes() for image in self._images[split].numpy())
 
-    def batch(
-        self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def batch(self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None) -> Batch:
         """Images (n, C, r, r), resized bilinearly (antialiased), and labels (n,)."""
         labels = self.labels(split)[indices]
         images, size = self._images[split][indices], (resolution, resolution)

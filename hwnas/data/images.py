@@ -18,10 +18,10 @@ from torch import Tensor
 from hwnas.data.augment import Augment, Centre, PadCrop, RandomResizedCrop, View
 from hwnas.data.dataset import Dataset, Indices
 from hwnas.data.decode import Damaged, read_image
-from hwnas.data.loader import in_threads
 from hwnas.data.picture import normalised, pixels
 from hwnas.data.reference import Reference
 from hwnas.data.splits import Keys, keys_of
+from hwnas.data.threads import in_threads
 from profilers.errors import BadInput
 
 GREY = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601, as Pillow's

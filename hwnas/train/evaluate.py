@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwnas.data import Dataset, Plan, ahead
+from hwnas.data import BatchRequest, Dataset
 from hwnas.nets.statistics import take_statistics
 from hwnas.train.optimise import Diverged
 
@@ -42,7 +42,7 @@ def calibration_batches(dataset: Dataset, resolution: int, count: int = CALIBRAT
     """`count` training images, the same ones each time, in batches of nearly one size and one mixture of classes."""
     order = dataset.sample("train", count)
     parts = np.array_split(order, max(1, round(len(order) / BATCH)))
-    return ahead(dataset, "train", (Plan(part, resolution) for part in parts))
+    return dataset.prefetch("train", (BatchRequest(part, resolution) for part in parts))
 
 
 def recalibrate(network: nn.Module, batches: Batches) -> None:

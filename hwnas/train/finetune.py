@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwnas.data import Dataset, Plan, ahead
+from hwnas.data import BatchRequest, Dataset
 from hwnas.nets.checkpoint import load_state
 from hwnas.nets.network import Network
 from hwnas.train.config import Recipe, Regularise
@@ -121,8 +121,8 @@ class Training:
         order = np.random.default_rng([self.seed, self.done])
         augment = np.random.default_rng([self.seed, self.done, 2, self.group.rank])
         indices = list(index_batches(self.size, self.recipe.batch, order))
-        plans = (Plan(self.group.share(i), self.resolution, augment) for i in indices)
-        for whole, (images, labels) in zip(indices, ahead(self.dataset, "train", plans), strict=True):
+        requests = (BatchRequest(self.group.share(i), self.resolution, augment) for i in indices)
+        for whole, (images, labels) in zip(indices, self.dataset.prefetch("train", requests), strict=True):
             if self.images is not None:
                 images, labels = self.images(images, labels)
             images = images.to(self.group.device).contiguous(memory_format=torch.channels_last)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwnas.data import Dataset, Plan, ahead, get_dataset
+from hwnas.data import BatchRequest, Dataset, get_dataset
 from hwnas.nets.checkpoint import Provenance, load_state, load_supernet, save_supernet
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
@@ -155,8 +155,8 @@ class SupernetRun:
         order, augment = np.random.default_rng(place), np.random.default_rng([*place, 2, self.group.rank])
         indices = list(index_batches(self.dataset.size("train"), self.config.recipe.batch, order))
         sizes = order.choice(elastic.resolutions, len(indices)).tolist()
-        plans = (Plan(self.group.share(i), size, augment) for i, size in zip(indices, sizes, strict=True))
-        for whole, (images, labels) in zip(indices, ahead(self.dataset, "train", plans), strict=True):
+        requests = (BatchRequest(self.group.share(i), size, augment) for i, size in zip(indices, sizes, strict=True))
+        for whole, (images, labels) in zip(indices, self.dataset.prefetch("train", requests), strict=True):
             images = images.to(self.group.device).contiguous(memory_format=torch.channels_last)
             yield self.group.weight(whole), images, labels.to(self.group.device)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hwnas.data import Plan, ahead, check, get_dataset
+from hwnas.data import BatchRequest, check, get_dataset
 from profilers.errors import BadInput, FileProblem
 from tests.hwnas.image_files import labels_of
 
@@ -114,11 +114,11 @@ def test_batches_made_ahead_are_those_made_at_once(root):
     order = np.random.default_rng(3).permutation(24)
 
     def plans(rng):
-        return (Plan(order[i : i + 5], 8 + i, rng) for i in range(0, 24, 5))
+        return (BatchRequest(order[i : i + 5], 8 + i, rng) for i in range(0, 24, 5))
 
     rng = np.random.default_rng(4)
     expected = [dataset.batch("train", *plan) for plan in plans(rng)]
-    found = list(ahead(dataset, "train", plans(np.random.default_rng(4)), depth=3))
+    found = list(dataset.prefetch("train", plans(np.random.default_rng(4)), depth=3))
     assert len(found) == 5
     for (x, y), (images, labels) in zip(expected, found, strict=True):
         assert torch.equal(x, images) and torch.equal(y, labels)
@@ -132,9 +132,9 @@ def test_batches_are_made_while_the_caller_works_but_no_further_than_asked(root)
     def plans():
         for i in range(10):
             taken.append(i)
-            yield Plan(np.array([i]), 8)
+            yield BatchRequest(np.array([i]), 8)
 
-    batches = ahead(dataset, "train", plans(), depth=2)
+    batches = dataset.prefetch("train", plans(), depth=2)
     assert taken == []
     next(batches)
     assert taken == [0, 1, 2]
@@ -154,7 +154,7 @@ def test_an_error_in_the_background_arrives_where_the_batch_is_taken(root, monke
 
 @pytest.mark.parametrize("value", ["0", "many", "1000"])
 def test_a_senseless_number_of_workers_is_refused(monkeypatch, value):
-    from hwnas.data.loader import workers
+    from hwnas.data.threads import workers
 
     monkeypatch.setenv("HWNAS_WORKERS", value)
     with pytest.raises(BadInput, match=f"HWNAS_WORKERS={value}; allowed: 1 to 256"):

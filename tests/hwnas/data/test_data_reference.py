@@ -55,5 +55,5 @@ def test_a_search_can_resolve_references_without_torch():
     import subprocess
     import sys
 
-    code = "import sys, hwnas.data_reference; sys.exit('torch' in sys.modules)"
+    code = "import sys, hwnas.data.reference; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

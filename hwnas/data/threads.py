@@ -1,4 +1,4 @@
-"""Batches ahead of their use: images are read and decoded in threads while the network computes.
+"""Threads that read and decode images while the network computes.
 
 Pillow decodes and resizes without Python's global lock, so threads are enough and nothing is copied between processes.
 """
@@ -10,47 +10,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+from typing import TypeVar
 
 from profilers.errors import BadInput
 
-if TYPE_CHECKING:
-    from hwnas.data.dataset import Dataset
-
 WORKERS = "HWNAS_WORKERS"
 _MOST = 8  # threads without that variable
-DEPTH = 2  # batches that are made ahead
+DEPTH = 2  # results that are made ahead of their use
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Plan(NamedTuple):
-    """A batch to be made; `augment` is drawn from in another thread, plan by plan: nothing else may draw from it."""
+def prefetch(make: Callable[[T], R], requests: Iterable[T], depth: int = DEPTH) -> Iterator[R]:
+    """`make` of each request, in order; up to `depth` results are made in the background before they are asked for.
 
-    indices: NDArray[np.integer[Any]]
-    resolution: int
-    augment: np.random.Generator | None = None
-
-
-def ahead(dataset: Dataset, split: str, plans: Iterable[Plan], depth: int = DEPTH) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of `plans`, in order; of a data set on disk up to `depth` are made in the background.
-
-    `plans` is consumed in the caller's thread, `depth` further than the batches.
+    `requests` is consumed in the caller's thread. `make` runs in one other thread, one request after the other.
     """
-    if not dataset.lazy:
-        for plan in plans:
-            yield dataset.batch(split, *plan)
-        return
-    waiting: deque[Future[tuple[Tensor, Tensor]]] = deque()
-    with ThreadPoolExecutor(1, "batches") as pool:  # one: the images of a batch have threads of their own
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(1, "prefetch") as pool:  # one: the images of a batch have threads of their own
         try:
-            for plan in plans:
-                waiting.append(pool.submit(dataset.batch, split, *plan))
+            for request in requests:
+                waiting.append(pool.submit(make, request))
                 if len(waiting) > depth:
                     yield waiting.popleft().result()
             while waiting:
