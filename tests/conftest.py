@@ -1,17 +1,49 @@
-"""Fixtures shared by all tests; what is not on this machine is skipped with its reason."""
+"""Fixtures shared by all tests, and a run's cores; what is not on this machine is skipped with its reason."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before torch: two threads that wait for each other crawl on a busy machine
+# Before torch: two threads that wait for each other crawl on a busy machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
+
+from tests import cores, skipped
+
+if cores.CAN_PIN:  # before torch and the runtimes, whose threads inherit it
+    os.sched_setaffinity(0, cores.own_core(os.environ.get("PYTEST_XDIST_WORKER")))
+
+settings.register_profile("busy", deadline=None)  # other work on the machine is no fault of the code
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, max_examples=100)
+settings.load_profile("busy")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    return min(len(cores.ALL), cores.MOST_WORKERS)
+
+
+def pytest_terminal_summary(terminalreporter):
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    for line in skipped.summary(reasons):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def _two_cores(request):
+    """`two_cores` on a test: it may use every core, and is skipped where there is one."""
+    if request.node.get_closest_marker("two_cores") is None:
+        yield
+        return
+    if len(cores.ALL) < 2:
+        pytest.skip("needs two cores")
+    with cores.all_cores():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,14 @@ set -eu
 venv=${HWNAS_VENV:-.venv}
 bin=$venv/bin
 
+# pytest's options for all cores (tests/cores.py); none if its arguments turn pytest-xdist off
+spread() {
+    case " $* " in
+    *no:xdist*) ;;
+    *) echo "-n auto --dist worksteal" ;;
+    esac
+}
+
 python_of() {
     for candidate in "${HWNAS_PYTHON:-}" python3.11 python3.12 python3.13 python3; do
         if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 &&

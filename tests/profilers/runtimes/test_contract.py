@@ -11,7 +11,7 @@ from profilers.base import Options, Profiler, Samples, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
 from profilers.registry import PROFILERS, get_profiler
 from profilers.timing.loop import time_sessions
-from profilers.timing.pinning import allowed_cores, pin
+from profilers.timing.pinning import pin
 from tests.profilers import models
 
 # Nothing is rejected: these tests are about the runtimes, and must pass on a busy machine.
@@ -195,9 +195,8 @@ def test_the_timing_loop_times_it(profiler):
     assert 0 < results["small"].ms < results["large"].ms  # 500 times the work
 
 
+@pytest.mark.two_cores
 def test_two_threads_give_the_same_outputs(profiler):
-    if len(allowed_cores()) < 2:
-        pytest.skip("one core")
     with profiler.load(models.chain(), Options(threads=2)) as two, profiler.load(models.chain()) as one:
         images = images_for(one.input_shape)
         assert np.allclose(one.infer(images), two.infer(images), atol=1e-5)

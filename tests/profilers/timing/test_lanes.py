@@ -12,12 +12,12 @@ from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 from profilers.runtimes.fake import Fake
 from profilers.timing.core_groups import MOST_LANES, TASKS, lanes, load_all
-from profilers.timing.pinning import allowed_cores, pin
+from profilers.timing.pinning import pin
+from tests import cores
 from tests.profilers import models
 
 BESIDE = [name for name in PROFILERS if get_profiler(name).loads_beside and get_profiler(name).status().available]
-CORES = allowed_cores()[:2]
-two_cores = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores")
+CORES = cores.ALL[:2]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_system_that_cannot_pin_has_one_lane(lost, monkeypatch, tmp_path):
     assert list(load_all({"a": session, "b": session}, lanes((0, 1), 1))) == ["a", "b"]
 
 
-@two_cores
+@pytest.mark.two_cores
 def test_two_lanes_load_at_the_same_time_each_on_its_core():
     both, seen = threading.Barrier(2, timeout=60), []
 
@@ -105,7 +105,7 @@ def test_what_a_lane_was_loading_at_an_interrupt_is_closed_when_it_is_there(monk
     assert closed.is_set()
 
 
-@two_cores
+@pytest.mark.two_cores
 def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
     started, stop = [], threading.Event()
     before = threading.Thread(target=stop.wait)
@@ -126,7 +126,7 @@ def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
         stop.set()
 
 
-@two_cores
+@pytest.mark.two_cores
 @pytest.mark.parametrize("name", BESIDE)
 def test_models_loaded_beside_each_other_compute_what_they_do_alone(name):
     profiler, options = get_profiler(name), Options()
