@@ -169,12 +169,31 @@ class TestGP:
         assert std[1] > 5 * std[0]
 
 
-def test_rbf_agrees_with_scipy():
-    rng = np.random.default_rng(0)
-    X, T = rng.random((40, 3)), rng.random((9, 3))
-    y = np.sin(3 * X[:, 0]) + X[:, 1] ** 2
-    theirs = RBFInterpolator(X, y, kernel="cubic", degree=1)(T)
-    np.testing.assert_allclose(RBF().fit(X, y).predict(T).mean, theirs, atol=2e-2)
+class TestRBF:
+    def test_a_linear_function_is_learnt_exactly(self):
+        rng = np.random.default_rng(0)
+        X, T = rng.random((40, 3)), 5 * rng.random((9, 3))
+        np.testing.assert_allclose(RBF().fit(X, X @ [1.0, 2.0, 3.0]).predict(T).mean, T @ [1.0, 2.0, 3.0], rtol=1e-9)
+
+    def test_it_is_scipys_where_the_rows_differ_in_every_direction(self):
+        rng = np.random.default_rng(0)
+        X, T = rng.random((40, 3)), rng.random((9, 3))
+        y = np.sin(3 * X[:, 0]) + X[:, 1] ** 2
+        theirs = RBFInterpolator(X, y, kernel="cubic", degree=1, smoothing=1e-3)(T)
+        np.testing.assert_allclose(RBF().fit(X, y).predict(T).mean, theirs, rtol=1e-9)
+
+    def test_a_column_that_never_changed_has_no_say(self):
+        rng = np.random.default_rng(0)
+        X, y = rng.random((40, 3)), rng.random(40)
+        model = RBF().fit(np.column_stack([X, np.ones(40)]), y)
+        ones, others = (np.column_stack([X[:5], np.full(5, value)]) for value in (1.0, 2.0))
+        np.testing.assert_allclose(model.predict(ones).mean, model.predict(others).mean, rtol=1e-9)
+
+    def test_fewer_rows_than_features_still_rank(self):
+        rng = np.random.default_rng(0)
+        X, T = (rng.integers(0, 3, (n, 20)).astype(float) for n in (16, 200))
+        weights = rng.random(20)
+        assert kendall(RBF().fit(X, X @ weights).predict(T).mean, T @ weights) > 0.5
 
 
 class TestAdaptiveSwitching:
