@@ -1,4 +1,8 @@
-"""Data sets by name. A new one is a file with a function that makes a `Dataset`, and one line here.
+"""Images: labelled data sets by name, their splits, and how an image file becomes a network's input.
+
+Training and validation are in `hwnas.train`; what is done to a calibrated or quantised network is not here.
+A new data set of torchvision's is a row of `torchvision_sets.SETS`; any other is a function that makes a `Dataset`.
+Either has one line here.
 
     name          folder as torchvision lays it out                 validation images
     digits        built in                                          400, seeded
@@ -27,15 +31,23 @@ from hwnas.settings import nearest
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
-    from hwnas.data.dataset import SPLITS, Augmentation, BatchRequest, Dataset, MemoryDataset
+    from hwnas.data.dataset import SPLITS, BatchRequest, Dataset
+    from hwnas.data.memory import Augmentation, MemoryDataset
 
 DATASETS = {
-    "digits": "digits:load_digits", "imagenet": "imagenet:load_imagenet", "cifar10": "cifar:load_cifar10",
-    "cifar100": "cifar:load_cifar100", "stl10": "stl10:load_stl10", "flowers102": "flowers102:load_flowers102",
-    "pets": "pets:load_pets", "dtd": "dtd:load_dtd", "aircraft": "aircraft:load_aircraft",
-    "cinic10": "folder:load_cinic10", "folder": "folder:load_folder",
-    "images": "pictures:load_pictures",
-}  # fmt: skip
+    "digits": "memory:load_digits",
+    "imagenet": "imagenet:load_imagenet",
+    "cifar10": "torchvision_sets:load_torchvision",
+    "cifar100": "torchvision_sets:load_torchvision",
+    "stl10": "torchvision_sets:load_torchvision",
+    "flowers102": "torchvision_sets:load_torchvision",
+    "pets": "torchvision_sets:load_torchvision",
+    "dtd": "torchvision_sets:load_torchvision",
+    "aircraft": "torchvision_sets:load_torchvision",
+    "cinic10": "folder:load_cinic10",
+    "folder": "folder:load_folder",
+    "images": "unsplit:load_unsplit",
+}
 
 
 def get_dataset(reference: str) -> Dataset:
@@ -54,14 +66,15 @@ def get_dataset(reference: str) -> Dataset:
     return make(found.located())
 
 
-_LAZY = ("SPLITS", "Augmentation", "BatchRequest", "Dataset", "MemoryDataset")
+_LAZY = dict.fromkeys(("SPLITS", "BatchRequest", "Dataset"), "dataset")
+_LAZY |= dict.fromkeys(("Augmentation", "MemoryDataset"), "memory")
 
 
 def __getattr__(name: str) -> Any:
     """What needs torch is loaded when it is asked for: a search reads references to data sets without it."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("hwnas.data.dataset"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 __all__ = ["DATASETS", "SPLITS", "Augmentation", "BatchRequest", "Dataset", "MemoryDataset", "get_dataset"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hwnas.data.check import open_files
+from hwnas.data.colour import CIFAR, PHOTOS, Preparation
+from hwnas.data.damaged import open_files
 from hwnas.data.dataset import Dataset
-from hwnas.data.images import CIFAR, PHOTOS, Listing, Preparation
-from hwnas.data.listing import check_root, find_classes, list_split
+from hwnas.data.listing import Listing, check_root, find_classes, list_split
 from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
 from profilers.errors import BadInput
@@ -41,19 +41,19 @@ def _load(reference: Reference, preparation: Preparation) -> Dataset:
     root = reference.folder
     check_root(root, reference.name)
     classes = find_classes(root / "train")
-    train, strays = list_split(root, "train", classes)
+    train, non_images = list_split(root, "train", classes)
     listings = {"train": train}
     if folder := _validation(root):
         listings["val"], more = list_split(root, folder, classes)
-        strays |= more
+        non_images |= more
     else:
         stays, held = hold_out(train.labels)
         listings = {"train": train.keep(stays), "val": train.keep(held)}
         _check_held_out(listings["val"], classes, root)
     if (root / "test").is_dir():
         listings["test"], more = list_split(root, "test", classes)
-        strays |= more
-    return open_files(reference, root, listings, classes, preparation, strays)
+        non_images |= more
+    return open_files(reference, root, listings, classes, preparation, non_images)
 
 
 def _validation(root: Path) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from hwnas.data.check import open_files
+from hwnas.data.colour import PHOTOS
+from hwnas.data.damaged import open_files
 from hwnas.data.dataset import Dataset
-from hwnas.data.images import PHOTOS
 from hwnas.data.listing import check_root, find_classes, list_split
 from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
@@ -31,11 +31,11 @@ def load_imagenet(reference: Reference) -> Dataset:
     if not (root / "val").is_dir():
         raise BadInput(f"no folder val in {root}", "train/WNID/*.JPEG and val/WNID/*.JPEG", _UNPACK)
     wnids = find_classes(root / "train")
-    train, strays = list_split(root, "train", wnids)
+    train, non_images = list_split(root, "train", wnids)
     test, more = list_split(root, "val", wnids)
     stays, held = hold_out(train.labels, HELD_OUT)
     listings = {"train": train.keep(stays), "val": train.keep(held), "test": test}
-    return open_files(reference, root, listings, _names(root, wnids), PHOTOS, strays | more)
+    return open_files(reference, root, listings, _names(root, wnids), PHOTOS, non_images | more)
 
 
 def _names(root: Path, wnids: Sequence[str]) -> list[str]:

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwnas.data.decode import SUFFIXES
-from hwnas.data.images import Listing
 from profilers.errors import BadInput
 
 LAYOUT = "DIR/train/CLASS/image files, and likewise DIR/val, DIR/test"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files of a split, as names below the data set's folder, and the class of each (n,)."""
+
+    files: Sequence[str]
+    labels: NDArray[np.int64]
+
+    def keep(self, indices: NDArray[np.integer]) -> Listing:
+        """Some of them."""
+        return Listing([self.files[i] for i in indices], self.labels[indices])
 
 
 def find_classes(split: Path) -> list[str]:
@@ -51,7 +64,7 @@ def list_split(root: Path, folder: str, classes: Sequence[str]) -> tuple[Listing
             raise BadInput(f"{root / folder} {word} class {min(names)}", ", ".join(classes))
     files: list[str] = []
     labels: list[int] = []
-    strays: dict[str, str] = {}
+    non_images: dict[str, str] = {}
     for label, name in enumerate(classes):
         images, others = list_images(root, Path(folder) / name)
         if not images:
@@ -59,8 +72,8 @@ def list_split(root: Path, folder: str, classes: Sequence[str]) -> tuple[Listing
             raise BadInput(f"class {name} in {root / folder} is empty{_count(others)}", hint, "add some, or remove it")
         files += images
         labels += [label] * len(images)
-        strays |= dict.fromkeys(others, f"no image: allowed are {' '.join(SUFFIXES)}")
-    return Listing(files, np.array(labels, np.int64)), strays
+        non_images |= dict.fromkeys(others, f"no image: allowed are {' '.join(SUFFIXES)}")
+    return Listing(files, np.array(labels, np.int64)), non_images
 
 
 def check_root(root: Path, name: str) -> None:

@@ -100,8 +100,8 @@ def gained(supernet: Path, space: SearchSpace, network: Network, dataset: Datase
 def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture, name: str) -> Weights:
     """Of once-for-all, with statistics of pictures or with its own."""
     from hwnas.accuracy.supernet import extract
+    from hwnas.data.colour import PHOTOS
     from hwnas.data.imagenet import imagenet_names
-    from hwnas.data.images import PHOTOS
 
     network, provenance = extract(supernet, space, arch)
     if provenance is not None:
@@ -118,11 +118,11 @@ def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Archite
 
 def _settled(network: Network, arch: Architecture, folder: Path) -> tuple[Dataset | None, int]:
     """Recalibrate on pictures; the data set where they are labelled, and how many were taken."""
-    from hwnas.data.pictures import pictures
+    from hwnas.data.unsplit import open_unsplit
     from hwnas.train.evaluate import CALIBRATION, calibration_batches, recalibrate
     from hwnas.train.optimise import torch_threads
 
-    found, labelled = pictures(folder)
+    found, labelled = open_unsplit(folder)
     with torch_threads(1):
         recalibrate(network, calibration_batches(found, arch.r))
     return found if labelled else None, min(CALIBRATION, found.size("train"))

@@ -11,8 +11,8 @@ from torchvision import transforms
 from torchvision.transforms import functional as TF
 
 from hwnas.data.augment import Centre, PadCrop, RandomResizedCrop
+from hwnas.data.colour import _shift
 from hwnas.data.decode import read_image
-from hwnas.data.images import _shift
 
 SIZES = [(80, 60), (60, 80), (33, 33), (400, 21), (17, 90), (8, 8)]
 

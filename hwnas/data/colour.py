@@ -18,6 +18,7 @@ from torch import Tensor
 from hwnas.data.augment import Augment, Centre, PadCrop, RandomResizedCrop, View
 from hwnas.data.dataset import Dataset, Indices
 from hwnas.data.decode import Damaged, read_image
+from hwnas.data.listing import Listing
 from hwnas.data.picture import normalised, pixels
 from hwnas.data.reference import Reference
 from hwnas.data.splits import Keys, keys_of
@@ -38,7 +39,7 @@ class Preparation:
 
 
 PHOTOS = Preparation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), RandomResizedCrop(), 0.875)  # ImageNet's statistics
-# His of CIFAR-10, for networks that see 32 x 32 images
+# CIFAR-10's statistics, and the augmentation of He et al. 2016 for 32 x 32 images
 CIFAR = Preparation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), PadCrop(), 1.0)
 
 
@@ -134,18 +135,6 @@ def _shift(images: Tensor, rows: NDArray[np.float64]) -> Tensor:
     padded = F.pad(images, (w // 8, w // 8, h // 8, h // 8))
     picked = padded[torch.arange(n)[:, None, None], :, y[:, :, None] + h // 8, x[:, None, :] + w // 8]
     return picked.permute(0, 3, 1, 2)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Image files of a split, as names below the data set's folder, and the class of each (n,)."""
-
-    files: Sequence[str]
-    labels: NDArray[np.int64]
-
-    def keep(self, indices: NDArray[np.integer]) -> Listing:
-        """Some of them."""
-        return Listing([self.files[i] for i in indices], self.labels[indices])
 
 
 class FileDataset(ColourDataset):

@@ -13,7 +13,7 @@ from PIL import Image, TiffImagePlugin
 
 from hwnas.data import get_dataset
 from hwnas.data.augment import RandomResizedCrop
-from hwnas.data.picture import Damaged, read_picture
+from hwnas.data.picture import Damaged, centre, read_picture
 from hwnas.export import images
 from hwnas.export.datasheet_builder import preprocessing
 from hwnas.export.engines import ENGINES, script
@@ -189,8 +189,6 @@ def test_a_turned_jpeg_that_is_read_smaller_keeps_its_full_size():
 
 def test_an_absurdly_long_line_needs_no_absurd_memory():
     line = Image.fromarray(np.tile(np.arange(250, dtype=np.uint8), 200)[None])
-    from hwnas.data.picture import centre
-
     assert centre(line, 224, 0.875).size == (224, 224)
 
 

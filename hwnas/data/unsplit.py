@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.data.check import open_files
+from hwnas.data.colour import PHOTOS
+from hwnas.data.damaged import open_files
 from hwnas.data.dataset import Dataset
 from hwnas.data.imagenet import CLASSES, imagenet_names
-from hwnas.data.images import PHOTOS, Listing
-from hwnas.data.listing import list_images
+from hwnas.data.listing import Listing, list_images
 from hwnas.data.reference import Reference
 from hwnas.data.splits import stratified_order
 from profilers.errors import BadInput
@@ -31,7 +31,7 @@ FEWEST = 16
 _WORDNET = re.compile(r"n\d{8}")
 
 
-def load_pictures(reference: Reference) -> Dataset:
+def load_unsplit(reference: Reference) -> Dataset:
     """Labelled pictures as a data set; BadInput if their folders are not ImageNet's classes."""
     files = _files(reference.folder)
     labels = _labels(files)
@@ -44,7 +44,7 @@ def load_pictures(reference: Reference) -> Dataset:
     return open_files(reference, reference.folder, listings, imagenet_names(), PHOTOS)
 
 
-def pictures(folder: Path) -> tuple[Dataset, bool]:
+def open_unsplit(folder: Path) -> tuple[Dataset, bool]:
     """The pictures of a folder as a data set, and whether they are labelled; else "train" is its only split.
 
     Raises:
@@ -53,7 +53,7 @@ def pictures(folder: Path) -> tuple[Dataset, bool]:
     reference = Reference("images", folder.absolute())
     files = _files(reference.folder)
     if _labels(files) is not None:
-        return load_pictures(reference), True
+        return load_unsplit(reference), True
     listing = Listing(files, np.zeros(len(files), np.int64))
     return open_files(reference, reference.folder, {"train": listing}, imagenet_names(), PHOTOS), False
 

@@ -20,8 +20,9 @@ import PIL
 from PIL import Image
 
 from hwnas.data import picture
+from hwnas.data.colour import FileDataset, Preparation
 from hwnas.data.decode import REDUCTIONS, Damaged, read_image
-from hwnas.data.images import FileDataset, Listing, Preparation
+from hwnas.data.listing import Listing
 from hwnas.data.reference import Reference
 from hwnas.data.threads import in_threads
 from hwnas.fetch.cache import cache_folder
@@ -39,7 +40,7 @@ def open_files(
     listings: Mapping[str, Listing],
     class_names: Sequence[str],
     preparation: Preparation,
-    strays: Mapping[str, str] | None = None,
+    non_images: Mapping[str, str] | None = None,
 ) -> FileDataset:
     """The data set without its damaged images, or BadInput that names them, as `reference.damaged` says.
 
@@ -49,9 +50,9 @@ def open_files(
         listings: its images by split.
         class_names: in the order of the labels.
         preparation: of the images.
-        strays: files that are damaged for sure, and why.
+        non_images: files that are damaged for sure, and why.
     """
-    damaged = dict(strays or {})
+    damaged = dict(non_images or {})
     files = [name for listing in listings.values() for name in listing.files]
     if reference.damaged == "skip" or len(files) <= CHECKED_AHEAD:
         damaged |= find_damaged(reference, root, files)
