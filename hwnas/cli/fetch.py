@@ -26,7 +26,8 @@ def fetch(
 ) -> None:
     """Take the authors' public files (supernets, predictor, tables) into a cache; JSONL of their paths.
 
-    What was interrupted goes on; what was once taken is checked against its SHA-256 and needs no network.
+    What was interrupted goes on. Every file is checked against the hash of the authors' own; what is in the cache needs
+    no network.
     """
     place = cache or default_cache()
     if listing and folder is not None:
@@ -34,7 +35,8 @@ def fetch(
     if listing:
         for file in find(names) if names else FILES.values():
             path = place / file.path
-            emit({"name": file.name, "what": file.what, "url": file.url, "path": str(path), "cached": path.is_file()})
+            emit({"name": file.name, "what": file.what, "url": file.url, "path": str(path),
+                  "pinned": file.pinned, "cached": path.is_file()})  # fmt: skip
         return
     if not names:
         raise BadInput("no name", "names or groups of files", "hwnas fetch --list")
@@ -44,6 +46,8 @@ def fetch(
         fetched = take(file, place, folder)
         emit(asdict(fetched))
         line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
+        if not fetched.pinned:
+            line += "; not pinned: the SHA-256 of the first download is recorded, nothing vouches for that one"
         people().print(line, markup=False, soft_wrap=True)
 
 

@@ -1,9 +1,14 @@
-"""The cache of public files: each with its SHA-256 beside it, recorded when it was first taken, checked ever after.
+"""The cache of public files. Each is checked, whenever it is asked for, against the hash that the catalogue pins.
+
+A file without a pinned hash is checked against the SHA-256 that was recorded when it was first taken.
 
 CACHE/PATH            the file, complete
 CACHE/PATH.sha256     {"sha256", "bytes", "source"}; stays if the file is removed
 CACHE/PATH.part       what has arrived of a download; .part.json belongs to it
 CACHE/PATH.lock       held while one process takes the file; others wait
+
+Own code and not pooch, which resumes no download, limits no size, follows an https address to http, and replaces a
+cached file whose hash is wrong where this one asks the user.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.fetch.cache import cache_folder
@@ -28,13 +33,18 @@ MIRROR = "HWNAS_MIRROR"  # an address in whose folders the files lie as in the c
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file in the cache; `source` is where it was now taken from: an address, a path, or "cache"."""
+    """A file in the cache.
+
+    `source` is where it was now taken from: an address, a path, or "cache"; `pinned` whether the catalogue knows its
+    hash.
+    """
 
     name: str
     path: str
     sha256: str
     bytes: int
     source: str
+    pinned: bool
 
 
 def default_cache() -> Path:
@@ -53,7 +63,7 @@ def fetch(file: PublicFile, cache: Path, folder: Path | None = None, patience: P
     """The file in the cache, taken from `folder` or from its address if it is not there yet.
 
     Raises:
-        BadInput: another content than was first taken (nothing is replaced), or a folder without the file.
+        BadInput: another content than is pinned or was first taken (nothing is replaced); a folder without the file.
         NetworkProblem: it cannot be downloaded. FileProblem: it cannot be written.
     """
     path = inside(cache, file.path)
@@ -98,21 +108,38 @@ def _in_folder(file: PublicFile, folder: Path) -> Path:
 
 
 def _checked(file: PublicFile, path: Path, source: str, content: Path | None = None) -> Fetched:
-    """Facts of `content` (by default the file itself), recorded or compared with the record."""
+    """Facts of `content` (by default the file itself), whose hash is as pinned or recorded; a new one is recorded."""
     content = content or path
-    with content.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     record = path.with_name(path.name + ".sha256")
-    fetched = Fetched(file.name, str(path), digest, content.stat().st_size, source)
-    if not record.exists():
-        write_json(record, {k: v for k, v in asdict(fetched).items() if k in ("sha256", "bytes", "source")})
-        return fetched
-    known = read_json(record)
-    if not isinstance(known, dict) or known.get("sha256") != digest:
-        expected = str(known.get("sha256"))[:16] if isinstance(known, dict) else "nothing"
-        got = f"{content if source == 'cache' else source} has SHA-256 {digest[:16]}…, not {expected}… as first taken"
+    found = Fetched(file.name, str(path), _hash(content, "sha256"), content.stat().st_size, source, bool(file.pinned))
+    kind, _, expected = file.pinned.partition(":")
+    why = "the catalogue says"
+    if not file.pinned:
+        kind, expected, why = "sha256", _recorded(record, found.sha256), "was first taken"
+    digest = _hash(content, kind)
+    if digest != expected:
+        got = f"{content if source == 'cache' else source} has {kind} {digest[:16]}…, not {expected[:16]}… as {why}"
         raise BadInput(f"{got}; nothing was replaced", "the same content", f"rm {path} {record} to take it anew")
-    return fetched
+    if not record.exists():
+        write_json(record, {"sha256": found.sha256, "bytes": found.bytes, "source": source})
+    return found
+
+
+def _recorded(record: Path, default: str) -> str:
+    """The SHA-256 of a file when it was first taken; `default` if this is the first time."""
+    if not record.exists():
+        return default
+    known = read_json(record)
+    return str(known.get("sha256")) if isinstance(known, dict) else "nothing"
+
+
+def _hash(path: Path, kind: str) -> str:
+    """SHA-256 of the content, or what git calls a blob of it: SHA-1 over its size and itself."""
+    with path.open("rb") as stream:
+        if kind == "sha256":
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        start = b"blob %d\0" % path.stat().st_size
+        return hashlib.file_digest(stream, lambda: hashlib.sha1(start, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager

@@ -9,8 +9,9 @@ Sources of the addresses, all in the authors' own code: OFA's `ofa/model_zoo.py`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hwnas.ofa.hashes import HASHES
 from hwnas.settings import nearest
 from profilers.errors import BadInput
 
@@ -28,13 +29,17 @@ _HELP_DEVICES = ("2080ti", "titan_rtx", "titan_xp", "v100")
 
 @dataclass(frozen=True)
 class PublicFile:
-    """A file: its name, its path below the cache (with "/"), its address, what it is, and the group it belongs to."""
+    """A file: its name, its path below the cache (with "/"), its address, what it is, and the group it belongs to.
+
+    `pinned` is the hash that its content must have (as in `hashes`), "" where it is not known.
+    """
 
     name: str
     path: str
     url: str
     what: str
     group: str = ""
+    pinned: str = ""
 
 
 def _catalogue() -> dict[str, PublicFile]:
@@ -55,7 +60,7 @@ def _catalogue() -> dict[str, PublicFile]:
     for run in (f"{device}_{batch}" for device in _HELP_DEVICES for batch in (1, 32, 64)):
         name, what = f"help/{run}.pt", f"HELP's latencies, {run.rpartition('_')[0]}, batch {run.rpartition('_')[2]}"
         files.append(PublicFile(name, name, f"{_HELP}/latency/{run}.pt", what, "help"))
-    return {file.name: file for file in files}
+    return {file.name: replace(file, pinned=HASHES.get(file.path, "")) for file in files}
 
 
 FILES = _catalogue()

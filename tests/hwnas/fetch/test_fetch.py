@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,7 @@ def test_another_content_than_was_first_taken_replaces_nothing(server, tmp_path)
     record = (tmp_path / "ofa/net.sha256").read_text()
     path.write_bytes(OTHER)
     with pytest.raises(
-        BadInput, match=r"net has SHA-256 .* as first taken; nothing was replaced.*try: rm .*net.sha256"
+        BadInput, match=r"net has sha256 .* as was first taken; nothing was replaced.*try: rm .*net.sha256"
     ):
         take(public(server), tmp_path)
     assert path.read_bytes() == OTHER
@@ -40,6 +43,24 @@ def test_another_content_than_was_first_taken_replaces_nothing(server, tmp_path)
     assert names(tmp_path) == ["net.sha256"] and (tmp_path / "ofa/net.sha256").read_text() == record
     server.content = CONTENT
     assert take(public(server), tmp_path).sha256 == json.loads(record)["sha256"]
+
+
+@pytest.mark.parametrize("kind", ["sha256", "git"])
+def test_the_first_download_must_be_what_is_pinned(server, tmp_path, kind):
+    blob = b"blob %d\0" % len(CONTENT) + CONTENT
+    pins = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "git": hashlib.sha1(blob).hexdigest()}
+    file = replace(public(server), pinned=f"{kind}:{pins[kind]}")
+    server.content = OTHER
+    with pytest.raises(BadInput, match=rf"/net has {kind} .*, not {pins[kind][:16]}… as the catalogue says") as caught:
+        take(file, tmp_path)
+    assert "\n" not in str(caught.value) and names(tmp_path) == []
+    server.content = CONTENT
+    fetched = take(file, tmp_path)
+    assert fetched.pinned and fetched.sha256 == pins["sha256"] and not take(public(server), tmp_path).pinned
+    Path(fetched.path).write_bytes(OTHER)
+    (tmp_path / "ofa/net.sha256").write_text(json.dumps({"sha256": hashlib.sha256(OTHER).hexdigest()}))
+    with pytest.raises(BadInput, match="as the catalogue says"):
+        take(file, tmp_path)
 
 
 def test_files_come_from_a_folder_without_a_network(tmp_path):
@@ -88,6 +109,7 @@ def test_fetches_at_the_same_time_take_one_file_between_them(server, tmp_path):
 def test_addresses_and_paths_are_sound():
     assert len({f.path for f in FILES.values()}) == len(FILES) == 24
     for file in FILES.values():
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}", file.pinned)
         assert file.url.startswith("https://raw.githubusercontent.com/") and ".." not in file.path
         assert file.url.rpartition("/")[2] == file.path.rpartition("/")[2]
 
@@ -103,6 +125,13 @@ def test_names_and_groups_are_found_and_others_refused():
 
 
 @pytest.fixture
+def unpinned(monkeypatch):
+    """The catalogue without its hashes, for files that are made up here."""
+    for name, file in FILES.items():
+        monkeypatch.setitem(FILES, name, replace(file, pinned=""))
+
+
+@pytest.fixture
 def run(capsys):
     """The command: its exit code, the rows that it printed, its messages."""
 
@@ -115,20 +144,23 @@ def run(capsys):
     return call
 
 
-def test_the_command_takes_files_from_a_mirror_and_lists_them(server, tmp_path, monkeypatch, run):
+def test_the_command_takes_files_from_a_mirror_and_lists_them(server, tmp_path, monkeypatch, unpinned, run):
     monkeypatch.setenv("HWNAS_CACHE", str(tmp_path))
     monkeypatch.setenv("HWNAS_MIRROR", f"{server.url}/")
     code, rows, messages = run("acc_predictor.pth", "note10")
     assert code == 0 and [r["name"] for r in rows] == [f.name for f in find(["acc_predictor.pth", "note10"])]
     assert rows[0]["path"] == f"{tmp_path}/files/ofa/acc_predictor.pth"
     assert Path(rows[0]["path"]).read_bytes() == CONTENT
-    assert f"OFA's accuracy predictor of space mbv3, 0.5 MB, from {server.url}/ofa/acc_predictor.pth" in messages
+    assert (
+        f"OFA's accuracy predictor of space mbv3, 0.5 MB, from {server.url}/ofa/acc_predictor.pth; not pinned"
+        in messages
+    )
     code, listed, _ = run("--list")
     assert code == 0 and len(listed) == len(FILES)
     assert {r["name"] for r in listed if r["cached"]} == {r["name"] for r in rows}
 
 
-def test_the_command_fails_in_one_line_and_works_from_a_folder(tmp_path, monkeypatch, run):
+def test_the_command_fails_in_one_line_and_works_from_a_folder(tmp_path, monkeypatch, unpinned, run):
     monkeypatch.setenv("HWNAS_MIRROR", "http://127.0.0.1:9")
     code, rows, messages = run("mobile_trim.yaml", "--cache", str(tmp_path / "cache"))
     assert (code, rows, messages.count("\n")) == (2, [], 1)
@@ -142,7 +174,7 @@ def test_the_command_fails_in_one_line_and_works_from_a_folder(tmp_path, monkeyp
         assert (code, rows) == (2, []) and message in messages
 
 
-def test_an_accuracy_predictor_is_found_by_its_name(server, tmp_path, monkeypatch):
+def test_an_accuracy_predictor_is_found_by_its_name(server, tmp_path, monkeypatch, unpinned):
     from hwnas import accuracy
 
     name, own = "ofa-predictor:acc_predictor.pth", f"ofa-predictor:{tmp_path}/acc_predictor.pth"
@@ -156,6 +188,7 @@ def test_an_accuracy_predictor_is_found_by_its_name(server, tmp_path, monkeypatc
     assert accuracy.resolve(name, tmp_path) == own
 
 
-def test_the_authors_files_are_taken_from_a_copy_of_them(published, tmp_path):
+def test_the_authors_files_have_the_pinned_hashes(published, tmp_path):
     for file in find(["acc_predictor.pth", "mobile_trim.yaml", "i7-8700K_lut.yaml", "note10"]):
-        assert Path(take(file, tmp_path, published).path).stat().st_size > 1000
+        fetched = take(file, tmp_path, published)
+        assert fetched.pinned and f"sha256:{fetched.sha256}" == file.pinned
