@@ -144,7 +144,7 @@ class Profiler(ABC):
     name: ClassVar[str]
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
-    loads_beside: ClassVar[bool] = False  # whether several models may be loaded at once (`timing.core_groups`)
+    supports_parallel_load: ClassVar[bool] = False  # several models at once (`timing.core_groups`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
     def status(self) -> Status:
@@ -182,8 +182,9 @@ class Profiler(ABC):
         if options.state == INTERRUPTED and self.device == "cuda":
             raise BadInput(f"state {INTERRUPTED} on {self.name}, whose caches are the GPU's", STEADY)
 
-    def keep_beside(self, path: Path) -> None:  # noqa: B027
-        """What speeds up later loads may be kept beside that file; most runtimes have nothing to keep."""
+    def with_build_cache(self, path: Path) -> Profiler:
+        """The same runtime, which keeps what speeds up later loads beside the file at `path`, where it has any."""
+        return self
 
     def supported_precisions(self) -> tuple[str, ...]:
         """Those of `precisions` that this device computes in."""
@@ -271,8 +272,8 @@ class Samples:
 
     `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`; `estimator`
     says what `ms` is, `state` which state of the caches it is about. `clock` is "cpu" where the machine was too busy
-    for wall time. `contended` is the share of blocks, of all models of the call, at which other work was seen on the
-    same core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
+    for wall time. `contended_fraction` is that of all models' blocks of the call before which other work was seen on
+    the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -285,7 +286,7 @@ class Samples:
     rejected: int
     converged: bool
     clock: str = "wall"
-    contended: float = 0.0
+    contended_fraction: float = 0.0
     estimator: str = ""
     state: str = STEADY
     untimed: int = 0

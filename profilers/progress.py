@@ -25,7 +25,7 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Show `text` beside the bar (what is being done, how well it goes)."""
 
-    def spare(self, amount: float) -> None:
+    def reduce_total(self, amount: float) -> None:
         """`amount` of the total turned out not to be needed."""
 
 
@@ -72,7 +72,7 @@ class _Bar:
         self.progress.update(self.task, note=text)
         self.redraw()
 
-    def spare(self, amount: float) -> None:
+    def reduce_total(self, amount: float) -> None:
         self.total -= amount
         self.progress.update(self.task, total=self.total)
         self.redraw()
@@ -105,5 +105,5 @@ class _Lines:
     def note(self, text: str) -> None:
         self.text = text
 
-    def spare(self, amount: float) -> None:
+    def reduce_total(self, amount: float) -> None:
         self.total -= amount

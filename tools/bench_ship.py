@@ -43,7 +43,7 @@ from profilers.base import MIN_BLOCKS, Options, Samples, Session
 from profilers.errors import EngineUnavailable, HwnasError
 from profilers.registry import get_profiler
 from profilers.timing import plans
-from profilers.timing.core_groups import ONE_LANE
+from profilers.timing.core_groups import ONE_GROUP
 from profilers.timing.measurement import measuring
 
 PLAN = plans.ENGINE
@@ -148,7 +148,7 @@ def exported_times(
     found: dict[int, Samples] = {}
     sentinels, groups = [], []
     with open_bench(space, write_onnx, profiler, table.options) as bench:
-        bench = replace(bench, lanes=ONE_LANE)  # engines are built and checked, not only loaded
+        bench = replace(bench, core_groups=ONE_GROUP)  # engines are built and checked, not only loaded
         for start in range(0, len(genes), TOGETHER):
             archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
             with tempfile.TemporaryDirectory() as folder:

@@ -93,7 +93,7 @@ def timing_facts(samples: Samples) -> dict[str, Any]:
         "median_ms": samples.median,
         "p90_ms": samples.p90,
         "clock": samples.clock,
-        "contended": samples.contended,
+        "contended": samples.contended_fraction,
     }
 
 

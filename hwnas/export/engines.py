@@ -20,7 +20,7 @@ from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import inside, read_bytes
 from profilers.onnx.save import save_ir, save_optimised
 from profilers.registry import get_profiler
-from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Flavour, Settings, build
+from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings, build
 from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine, write_engine
 from profilers.runtimes.tensorrt.session import TensorRt
 from profilers.timing.fingerprint import Fingerprint, cpu_flags
@@ -60,10 +60,10 @@ def _ir(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> 
     return ["model.xml", "model.bin"]
 
 
-def _compiler(flavour: Flavour) -> Compile:
+def _compiler(product: Product) -> Compile:
     def compile_(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
         settings = Settings(options.precision, options.batch, gpus, options.optimization)
-        return write_engine(folder, build(flavour, model, settings))
+        return write_engine(folder, build(product, model, settings))
 
     return compile_
 

@@ -66,14 +66,14 @@ def quantise(
     Raises:
         BadInput: a model or images that do not fit.
     """
-    scheme = ptq.Scheme(symmetric=True) if symmetric else ptq.Scheme.here()
+    config = ptq.QuantConfig(symmetric=True) if symmetric else ptq.QuantConfig.for_this_cpu()
     ranges = ptq.calibrate(with_batch(model, TOGETHER), list(_batches(calibration.images)))
     expected = _classes(model, calibration.held_out, "fp32")
     found: list[Quantised] = []
     for kept, nodes in variants([node.name for node in parse(model).graph.node]).items():
-        data = check_quantised(ptq.insert(model, ranges, scheme, nodes), model)
+        data = check_quantised(ptq.insert_qdq(model, ranges, config, nodes), model)
         changed = 100 * float((_classes(data, calibration.held_out, "int8") != expected).mean())
-        found.append(Quantised(data, kept, changed, 7 if scheme.reduce_range else 8))
+        found.append(Quantised(data, kept, changed, 7 if config.reduce_range else 8))
         if changed <= tolerance:
             return found[-1]
     return min(found, key=lambda q: q.changed)

@@ -17,7 +17,7 @@ from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt.manifest import read_engine, write_engine
 from profilers.timing.fingerprint import fingerprint
 
-FLAVOURS = {flavour.name: flavour for flavour in (trt_build.TENSORRT, trt_build.TENSORRT_RTX)}
+PRODUCTS = {product.name: product for product in (trt_build.TENSORRT, trt_build.TENSORRT_RTX)}
 
 
 def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _again(engine: Engine, folder: Path, old: Sequence[str], options: Options, g
     model = read_bytes(folder / MODEL)
     if engine.gpu:
         manifest = read_engine(inside(folder, old[0])).manifest
-        return write_engine(folder, trt_build.rebuild(FLAVOURS[engine.profiler], manifest, model, gpus))
+        return write_engine(folder, trt_build.rebuild(PRODUCTS[engine.profiler], manifest, model, gpus))
     return engine.compile(model, options, (), folder) if engine.compile else []
 
 

@@ -104,7 +104,7 @@ class _Job:
         """Its facts, or its id and error if it diverged."""
         epochs = self.work.config.epochs
         if self.work.resume and self.path.exists() and not self.state.path.exists():
-            self.bar.spare(epochs)
+            self.bar.reduce_total(epochs)
             return self.kept()
         unfinished = self.state.found(self.work.resume)
         network = {"id": self.arch.id, **stated(self.arch, self.work.space)}
@@ -139,7 +139,7 @@ class _Job:
         training = self.training(self.work.network(self.arch))
         done = fact(stored, "epochs", int, self.state.path)
         training.restore(groups, done, stored.get("scaler") or {}, self.state.path)
-        self.bar.spare(done)
+        self.bar.reduce_total(done)
         return training
 
     def training(self, network: Network) -> Training:

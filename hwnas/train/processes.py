@@ -172,5 +172,5 @@ class _Silent:
     def note(self, text: str) -> None:
         """Nothing."""
 
-    def spare(self, amount: float) -> None:
+    def reduce_total(self, amount: float) -> None:
         """Nothing."""

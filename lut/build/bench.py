@@ -15,11 +15,11 @@ from lut.protocols import Genes, Layer, Space, Writer
 from profilers.timing import (plans)
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
-from profilers.timing.core_groups import (ONE_LANE, Cores, lanes, load_all)
+from profilers.timing.core_groups import (ONE_GROUP, Cores, core_groups, load_in_parallel)
 from profilers.timing.measurement import (Measuring, measuring)
 from profilers.timing.pinning import (allowed_cores)
 from profilers.progress import Progress
-from profilers.onnx.quantise import (Scheme, insert)
+from profilers.onnx.quantise import (QuantConfig, insert_qdq)
 
 SENTINEL = "sentinel"
 SENTINELS = 3  # one alone is as noisy as what it corrects
@@ -59,8 +59,8 @@ class _Share:
     def note(self, text: str) -> None:
         self.whole.note(text)
 
-    def spare(self, amount: float) -> None:
-        self.whole.spare(amount / self.sessions)
+    def reduce_total(self, amount: float) -> None:
+        self.whole.reduce_total(amount / self.sessions)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Bench:
     sentinels: tuple[bytes, ...]
     measuring: Measuring
     progress: Progress | None = None
-    lanes: tuple[Cores, ...] = ONE_LANE
+    core_groups: tuple[Cores, ...] = ONE_GROUP
 
     def model(self, layers: Sequence[Layer]) -> bytes:
         """The ONNX model of some layers, at the options' batch; for int8 quantised, with made-up ranges."""
@@ -99,7 +99,7 @@ class Bench:
         every = {**loads, **fixed}
         with ExitStack() as stack:
             order = spread(*(rng.permutation(list(some)).tolist() for some in (loads, fixed) if some))
-            opened = load_all({name: every[name] for name in order}, self.lanes)
+            opened = load_in_parallel({name: every[name] for name in order}, self.core_groups)
             for session in opened.values():
                 stack.enter_context(session)
             yield {name: opened[name] for name in every}
@@ -112,10 +112,10 @@ class Bench:
         samples = {k: v for k, v in results.items() if isinstance(v, Samples)}
         failed = {k: v.reason for k, v in results.items() if isinstance(v, Failure)}
         busy = float(np.mean([s.clock == "cpu" for s in samples.values()])) if samples else 0.0
-        shared = max((s.contended for s in samples.values()), default=0.0)  # the same for all of a call
+        shared = max((s.contended_fraction for s in samples.values()), default=0.0)  # the same for all of a call
         sentinels = [samples.pop(name).ms if name in samples else 0.0 for name in fixed]
         blocks, rejected = sum(s.rounds for s in samples.values()), sum(s.rejected for s in samples.values())
-        return Timed(samples, failed, sentinels, blocks, rejected, self.measuring.other_work[-1], busy, shared)
+        return Timed(samples, failed, sentinels, blocks, rejected, self.measuring.background_load[-1], busy, shared)
 
     def networks(self, genes: Genes, plan: TimingPlan, seed: int, classes: Sequence[int] | None = None) -> Timed:
         """Measure whole networks against each other; samples are named by row of `genes`.
@@ -147,7 +147,7 @@ def open_bench(
     """
     profiler.require(options)
     models = tuple(written(to_onnx, space.layers(arch), profiler, options) for arch in sentinel_archs(space))
-    beside = lanes(allowed_cores(), options.threads) if profiler.loads_beside else ONE_LANE
+    beside = core_groups(allowed_cores(), options.threads) if profiler.supports_parallel_load else ONE_GROUP
     with measuring(options) as measurement:
         bench = Bench(space, to_onnx, profiler, options, models, measurement, progress, beside)
         _learn(bench)
@@ -175,7 +175,7 @@ def written(to_onnx: Writer, layers: Sequence[Layer], profiler: Profiler, option
     model = to_onnx(layers, batch=options.batch)
     if options.precision != "int8":
         return model
-    return insert(model, scheme=Scheme(symmetric=True) if profiler.device == "cuda" else Scheme.here())
+    return insert_qdq(model, config=QuantConfig(symmetric=True) if profiler.device == "cuda" else QuantConfig.for_this_cpu())
 
 
 def network_time(arch: Any, samples: Samples, classes: int | None = None) -> NetworkTime:

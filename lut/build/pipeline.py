@@ -84,7 +84,7 @@ def build(
     options, plan, builder = options or Options(), plan or BuildPlan(), get_builder(method)
     if builder.traced and not profiler.traces:
         raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
-    profiler.keep_beside(out)
+    profiler = profiler.with_build_cache(out)
     settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed, "sentinels": SENTINELS}
     partial = Partial.open(out, settings, fingerprint(profiler, options), force=force)
     steps = list(_steps(space, plan))
@@ -146,7 +146,7 @@ def _due(steps: Sequence[_Step], plan: BuildPlan, partial: Partial, bar: Progres
     counted = len(left)
     while True:
         due = _affordable(left, plan, partial.units)
-        bar.spare(counted - len(due))
+        bar.reduce_total(counted - len(due))
         if not due:
             return
         yield due[0]

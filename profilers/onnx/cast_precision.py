@@ -21,9 +21,9 @@ from profilers.onnx.shapes import check_count, check_float, static_shape
 if TYPE_CHECKING:
     import onnx
 
-# Operators whose float tensors may all be narrowed. Others have inputs that must stay float32 (Resize's scales) or
+# Operators whose float tensors may all be cast. Others have inputs that must stay float32 (Resize's scales) or
 # compute what half precision spoils (Softmax over long rows, Exp, …), so they are refused rather than guessed at.
-NARROWABLE = {
+CASTABLE = {
     "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "Flatten", "Gemm",
     "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad",
     "ReduceMean", "Relu", "Reshape", "Sigmoid", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze",
@@ -45,7 +45,7 @@ class Prepared:
 
 
 def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
-    """Set the batch, and narrow the weights for "fp16" and "bf16".
+    """Set the batch, and cast the weights for "fp16" and "bf16".
 
     Args:
         model: ONNX, bytes or a file, float32 or quantised with QuantizeLinear and DequantizeLinear.
@@ -53,7 +53,7 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
         batch: images a run; a model of another static batch is refused.
 
     Raises:
-        BadInput: not such a model, or one that cannot be narrowed.
+        BadInput: not such a model, or one that cannot be cast.
         FileProblem: the file cannot be read.
     """
     import onnx
@@ -71,7 +71,7 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
     if precision == "int8" and not any(n.op_type == "QuantizeLinear" for n in graph.node):
         raise BadInput("precision int8 for a model without QuantizeLinear nodes", "a quantised (QDQ) model")
     if precision in ("fp16", "bf16"):
-        _narrow(proto, precision)
+        _cast_model(proto, precision)
     return Prepared(proto.SerializeToString(), names[0], names[1], shapes[0], shapes[1])
 
 
@@ -94,11 +94,11 @@ def _ends(graph: onnx.GraphProto) -> tuple[Any, Any]:
     return inputs[0], graph.output[0]
 
 
-def _narrow(proto: onnx.ModelProto, precision: str) -> None:
+def _cast_model(proto: onnx.ModelProto, precision: str) -> None:
     import onnx
 
     graph = proto.graph
-    wrong = sorted({n.op_type for n in graph.node} - NARROWABLE)
+    wrong = sorted({n.op_type for n in graph.node} - CASTABLE)
     if wrong:
         raise BadInput(f"{precision} of a model with {', '.join(wrong)}", "convolutional networks", "--precision fp32")
     to = onnx.TensorProto.FLOAT16 if precision == "fp16" else onnx.TensorProto.BFLOAT16
@@ -128,8 +128,8 @@ def _cast_tensor(tensor: onnx.TensorProto, to: int) -> onnx.TensorProto:
     values = numpy_helper.to_array(tensor)
     if to == onnx.TensorProto.FLOAT16 and values.size and np.abs(values).max() > LARGEST_HALF:
         raise BadInput(f"weight {tensor.name} of {np.abs(values).max():.3g}", f"{LARGEST_HALF:g} in fp16", "bf16")
-    narrowed = values.astype(np.float16) if to == onnx.TensorProto.FLOAT16 else _bfloat16(values)
-    return onnx.TensorProto(name=tensor.name, data_type=to, dims=tensor.dims, raw_data=narrowed.tobytes())
+    cast = values.astype(np.float16) if to == onnx.TensorProto.FLOAT16 else _bfloat16(values)
+    return onnx.TensorProto(name=tensor.name, data_type=to, dims=tensor.dims, raw_data=cast.tobytes())
 
 
 def _bfloat16(values: Array) -> NDArray[np.uint16]:
@@ -143,7 +143,7 @@ def _cast_ends(graph: onnx.GraphProto, to: int) -> None:
     import onnx
 
     entry, exit_ = (tensor.name for tensor in _ends(graph))
-    inside = {entry: f"{entry}_narrow", exit_: f"{exit_}_narrow"}
+    inside = {entry: f"{entry}_cast", exit_: f"{exit_}_cast"}
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [inside.get(name, name) for name in names]

@@ -39,7 +39,7 @@ Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Scheme:
+class QuantConfig:
     """How numbers are coded.
 
     symmetric: activations as int8 around zero and float biases, which TensorRT wants; else uint8 with a zero point and
@@ -50,23 +50,23 @@ class Scheme:
     reduce_range: bool = False
 
     @classmethod
-    def here(cls) -> Scheme:
+    def for_this_cpu(cls) -> QuantConfig:
         """What the runtimes of this machine's CPU want."""
         return cls(reduce_range=needs_reduced_range())
 
 
-def quantise(model: bytes, images: Iterable[Array], scheme: Scheme | None = None) -> bytes:
+def quantise(model: bytes, images: Iterable[Array], config: QuantConfig | None = None) -> bytes:
     """Quantise a float32 network with ranges from calibration images.
 
     Args:
         model: ONNX, one input and one output, weights inside.
         images: batches as the model takes them, normalised; a few hundred images are enough.
-        scheme: by default that of this machine's CPU.
+        config: by default that of this machine's CPU.
 
     Raises:
         BadInput: a model that cannot be read or run, no image, or one that is quantised already.
     """
-    return insert(model, calibrate(model, images), scheme)
+    return insert_qdq(model, calibrate(model, images), config)
 
 
 def calibrate(model: bytes, images: Iterable[Array]) -> Ranges:
@@ -94,8 +94,8 @@ def calibrate(model: bytes, images: Iterable[Array]) -> Ranges:
     return {name: (low, high) for name, low, high in zip(names, lows, highs, strict=True)}
 
 
-def insert(
-    model: bytes, ranges: Ranges | None = None, scheme: Scheme | None = None, keep: Collection[str] = ()
+def insert_qdq(
+    model: bytes, ranges: Ranges | None = None, config: QuantConfig | None = None, keep: Collection[str] = ()
 ) -> bytes:
     """Quantise with known ranges; without any, made-up ones: right for measuring latency, wrong for anything else.
 
@@ -105,7 +105,7 @@ def insert(
         BadInput: a model that cannot be read, that is quantised already, or a tensor without a range.
     """
     proto = _parse(model)
-    _Quantiser(proto, ranges, scheme or Scheme.here(), keep).run()
+    _Quantiser(proto, ranges, config or QuantConfig.for_this_cpu(), keep).run()
     data: bytes = proto.SerializeToString()
     return data
 
@@ -123,9 +123,9 @@ class _Quantiser:
     """One graph being rewritten; `pairs` maps a tensor to what its readers take in its place."""
 
     def __init__(
-        self, proto: onnx.ModelProto, ranges: Ranges | None, scheme: Scheme, keep: Collection[str] = ()
+        self, proto: onnx.ModelProto, ranges: Ranges | None, config: QuantConfig, keep: Collection[str] = ()
     ) -> None:
-        self.graph, self.ranges, self.scheme, self.keep = proto.graph, ranges, scheme, frozenset(keep)
+        self.graph, self.ranges, self.config, self.keep = proto.graph, ranges, config, frozenset(keep)
         self.weights = {tensor.name: tensor for tensor in proto.graph.initializer}
         self.makers = {name: node for node in proto.graph.node for name in node.output}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
@@ -200,7 +200,7 @@ class _Quantiser:
         if self.ranges is None and tensor in self.makers and self.makers[tensor].op_type in INSIDE:
             low = 0.0
         low, high = min(low, 0.0), max(high, 0.0)
-        if self.scheme.symmetric:
+        if self.config.symmetric:
             return max(max(-low, high) / 127, LEAST_SCALE), np.array(0, np.int8)
         scale = max((high - low) / 255, LEAST_SCALE)
         return scale, np.array(min(round(-low / scale), 255), np.uint8)
@@ -213,11 +213,11 @@ class _Quantiser:
         weight = self.values(node.input[1])
         axis = 0 if node.op_type == "Conv" or _attribute(node, "transB", 0) else 1
         peak = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != axis))
-        largest = 64 if self.scheme.reduce_range else 127
+        largest = 64 if self.config.reduce_range else 127
         scale = np.maximum(peak / largest, LEAST_SCALE).astype(np.float32)
         codes = np.rint(weight / scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])).astype(np.int8)
         node.input[1] = self.constant(f"{stem}_weight", codes, scale, axis)
-        if len(node.input) > 2 and node.input[2] in self.weights and not self.scheme.symmetric:
+        if len(node.input) > 2 and node.input[2] in self.weights and not self.config.symmetric:
             unit = (self.scales[node.input[0]] * scale).astype(np.float32)
             node.input[2] = self.constant(f"{stem}_bias", _whole(self.values(node.input[2]) / unit), unit, 0)
 

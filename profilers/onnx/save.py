@@ -14,7 +14,7 @@ from profilers.errors import BadInput
 from profilers.runtimes.onnxruntime import OnnxRuntime, optimisation_level
 from profilers.runtimes.openvino import OpenVino
 
-NARROW = ("bf16", "fp16")  # computed in 16 bits, so the weights need no more
+SIXTEEN_BIT = ("bf16", "fp16")  # computed in 16 bits, so the weights need no more
 
 
 def save_optimised(model: bytes, options: Options, path: Path) -> None:
@@ -48,6 +48,6 @@ def save_ir(model: bytes, options: Options, path: Path) -> None:
 
     try:
         graph = openvino.Core().read_model(model)
-        openvino.save_model(graph, path, compress_to_fp16=options.precision in NARROW)
+        openvino.save_model(graph, path, compress_to_fp16=options.precision in SIXTEEN_BIT)
     except Exception as error:  # RuntimeError, or one of openvino's own
         raise BadInput(f"OpenVINO refuses the model: {error}", "an ONNX model") from error

@@ -36,7 +36,7 @@ class OnnxRuntime(Profiler):
     """The CPU provider: sequential, explicit threads, inputs and outputs bound beforehand."""
 
     name: ClassVar[str] = "onnxruntime"
-    loads_beside: ClassVar[bool] = True
+    supports_parallel_load: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")  # int8: the model arrives quantised
     provider: ClassVar[str] = "CPUExecutionProvider"
     remedy: ClassVar[str] = "pip install onnxruntime"
@@ -60,7 +60,7 @@ class OnnxRuntimeCuda(OnnxRuntime):
 
     name: ClassVar[str] = "onnxruntime-cuda"
     device: ClassVar[str] = "cuda"
-    loads_beside: ClassVar[bool] = False
+    supports_parallel_load: ClassVar[bool] = False
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     traces: ClassVar[bool] = False  # its profile has the launch times of kernels, not their durations
     provider: ClassVar[str] = "CUDAExecutionProvider"

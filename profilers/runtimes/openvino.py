@@ -31,7 +31,7 @@ class OpenVino(Profiler):
     """The CPU plug-in; which precisions there are is asked of the device."""
 
     name: ClassVar[str] = "openvino"
-    loads_beside: ClassVar[bool] = True
+    supports_parallel_load: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = tuple(TYPES)
 
     def _status(self) -> Status:

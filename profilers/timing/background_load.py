@@ -12,7 +12,7 @@ _IDLE = (3, 4)  # columns idle, iowait of /proc/stat; 7 is steal: another virtua
 _COLUMNS = 8  # guest time, further on, is counted under user already
 
 
-class OtherWork:
+class BackgroundLoad:
     """Cores that other processes (or, as "steal", other virtual machines) use from its creation on."""
 
     def __init__(self, stat: Path = STAT) -> None:

@@ -43,7 +43,7 @@ class Contention:
         self.seen.append(self.clock.probe())
 
     @property
-    def share(self) -> float:
+    def contended_fraction(self) -> float:
         """Of the probes, those that took clearly longer than the quickest."""
         if not self.seen:
             return 0.0

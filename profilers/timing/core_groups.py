@@ -1,11 +1,9 @@
-"""Loading models with all the cores there are, to be timed on the pinned ones.
+"""Loading models on all cores of the process at once, to be timed on the pinned ones.
 
-    lane  a set of cores that loads one model at a time; as many cores as a model has threads
+    core group  the cores that load one model at a time; as many as a model has threads
 
-Half of an OpenVINO table's time went into loading: a MobileNetV3 takes it .2 to .4 s on one core, and two lanes .7 of
-that. A model is as fast whichever lane loaded it (OpenVINO fp32 and bf16, ONNX Runtime, four times ten networks each:
-means +.4, -.1 and -.2 % apart, +- .2 to .35), once the threads that its runtime started have been moved to the cores
-where it is timed.
+Loading is a large part of a table's time, and a model is as fast whichever group loaded it, once the threads that its
+runtime started have been moved to the cores where it is timed (docs/measurement.md).
 """
 
 from __future__ import annotations
@@ -21,21 +19,21 @@ from profilers.base import Session
 
 Cores = tuple[int, ...]
 TASKS = Path("/proc/self/task")
-ONE_LANE: tuple[Cores, ...] = ((),)
-MOST_LANES = 4  # each holds a model's memory several times over while it loads
+ONE_GROUP: tuple[Cores, ...] = ((),)
+MAX_GROUPS = 4  # each holds a model's memory several times over while it loads
 
 
-def lanes(cores: Cores, threads: int) -> tuple[Cores, ...]:
-    """The pinned cores first; one lane of no cores where the system cannot pin."""
+def core_groups(cores: Cores, threads: int) -> tuple[Cores, ...]:
+    """The pinned cores first; one group of no cores where the system cannot pin."""
     if not hasattr(os, "sched_setaffinity") or not TASKS.is_dir():
-        return ONE_LANE
-    return tuple(cores[i * threads : (i + 1) * threads] for i in range(min(len(cores) // threads, MOST_LANES)))
+        return ONE_GROUP
+    return tuple(cores[i * threads : (i + 1) * threads] for i in range(min(len(cores) // threads, MAX_GROUPS)))
 
 
-def load_all(loads: Mapping[str, Callable[[], Session]], lanes: Sequence[Cores]) -> dict[str, Session]:
+def load_in_parallel(loads: Mapping[str, Callable[[], Session]], groups: Sequence[Cores]) -> dict[str, Session]:
     """Open sessions by name; begun in the order of `loads`. If one fails, all are closed and its error raised."""
     loading, before = _Loading(loads), _threads()
-    others = [threading.Thread(target=loading.work, args=(cores,), daemon=True) for cores in lanes[1:]]
+    others = [threading.Thread(target=loading.work, args=(cores,), daemon=True) for cores in groups[1:]]
     for thread in others:
         thread.start()
     loading.work(())
@@ -45,7 +43,7 @@ def load_all(loads: Mapping[str, Callable[[], Session]], lanes: Sequence[Cores])
     except KeyboardInterrupt as interrupt:
         loading.errors.append(interrupt)  # the others stop after the model that they are at
     if others:
-        _move(_threads() - before, lanes[0])
+        _move(_threads() - before, groups[0])
     return loading.result()
 
 
@@ -72,7 +70,7 @@ class _Loading:
                 self.close()
 
     def close(self) -> None:
-        """Close what is open; lanes may do it at once."""
+        """Close what is open; several threads may do it at once."""
         with suppress(KeyError):
             while True:
                 self.opened.popitem()[1].close()

@@ -33,7 +33,7 @@ _OFFSETS = np.array([k for k in range(-BESIDE, BESIDE + 1) if k])
 _LEAST_SCALE = 1e-9
 
 
-def levels(times: Floats, order: Ints) -> tuple[Floats, float]:
+def drift_of_blocks(times: Floats, order: Ints) -> tuple[Floats, float]:
     """(R, S) how much slower than in its quick moments the machine was around each block; 1 where nothing tells.
 
     The second value is the relative standard error of what counts as quick, which all sessions share.

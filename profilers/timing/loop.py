@@ -30,7 +30,7 @@ import numpy as np
 from profilers.base import INTERRUPTED, MIN_BLOCKS, Failure, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.timing.contention import Contention
-from profilers.timing.drift import Ints, levels
+from profilers.timing.drift import Ints, drift_of_blocks
 from profilers.timing.estimator import Floats, accepted, summarise
 from profilers.timing.settling import RUNS, TURNS, WANTED, Settling
 
@@ -190,7 +190,7 @@ class _Loop:
     def each(self) -> Iterator[Samples | Failure]:
         kept = [self.kept(i) for i in range(len(self.names))]
         blocks = np.stack([column for column, _ in kept], axis=1)
-        drift, unsure = levels(blocks, np.array(self.order))
+        drift, unsure = drift_of_blocks(blocks, np.array(self.order))
         for i, name in enumerate(self.names):
             if name in self.failures:
                 yield self.failures[name]
@@ -198,7 +198,11 @@ class _Loop:
             try:
                 samples, block = summarise(blocks[:, i], drift[:, i], self.plan, unsure), self.blocks[name]
                 yield replace(
-                    samples, clock=kept[i][1], contended=self.contention.share, untimed=block.untimed, timed=block.timed
+                    samples,
+                    clock=kept[i][1],
+                    contended_fraction=self.contention.contended_fraction,
+                    untimed=block.untimed,
+                    timed=block.timed,
                 )
             except MeasurementFailed as error:
                 yield Failure(str(error))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from profilers.base import INTERRUPTED, Failure, Options, Samples, Session, TimingPlan
 from profilers.progress import Progress
-from profilers.timing.background_load import OtherWork
+from profilers.timing.background_load import BackgroundLoad
 from profilers.timing.loop import learn_settling, time_sessions
 from profilers.timing.pinning import pin
 from profilers.timing.settling import Settling
@@ -26,12 +26,12 @@ from profilers.timing.settling import Settling
 class Measuring:
     """One measurement on this machine, of one or more calls of `time`; opened by `measuring`.
 
-    `cores` are those it is pinned to, `other_work` the mean cores that other processes used in each call so far.
+    `cores` are those it is pinned to, `background_load` the mean cores that other processes used in each call so far.
     """
 
     options: Options
     cores: tuple[int, ...]
-    other_work: list[float] = field(default_factory=list)
+    background_load: list[float] = field(default_factory=list)
     settling: Settling = field(default_factory=Settling)
 
     def learn(self, sessions: Mapping[str, Session], plan: TimingPlan) -> None:
@@ -48,11 +48,11 @@ class Measuring:
         progress: Progress | None = None,
     ) -> dict[str, Samples | Failure]:
         """Time sessions against each other by the plan, in the options' state or the one given."""
-        others = OtherWork()
+        others = BackgroundLoad()
         plan = replace(plan, state=state or self.options.state)
         settling = self.settling if self.settling.known else None
         found = time_sessions(sessions, plan, settling=settling, progress=progress)
-        self.other_work.append(others.cores())
+        self.background_load.append(others.cores())
         return found
 
 

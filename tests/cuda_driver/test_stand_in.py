@@ -11,7 +11,7 @@ from profilers.registry import get_profiler
 from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt import session as trt
-from profilers.runtimes.tensorrt.manifest import BuiltEngine, Here, make_manifest
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, make_manifest
 from profilers.timing.loop import time_sessions
 from tests.cuda_driver.engine import SHAPE, TRT, CopyEngine
 from tests.profilers import models
@@ -48,10 +48,10 @@ def test_the_simulated_driver_refuses_what_it_does_not_have():
 
 
 def test_a_buffer_keeps_what_was_uploaded():
-    lane, buffer = cuda.Lane(), cuda.Buffer(SHAPE)
-    buffer.upload(images(1), lane.stream)
+    timed, buffer = cuda.TimedStream(), cuda.Buffer(SHAPE)
+    buffer.upload(images(1), timed.stream)
     buffer.host[:] = 0  # the device has it
-    found = buffer.download(lane.stream)
+    found = buffer.download(timed.stream)
     buffer.host[:] = 0  # and the download is a copy
     assert np.array_equal(found, images(1))
     buffer.close()
@@ -65,13 +65,13 @@ def test_more_memory_than_there_is_is_an_error_of_pycuda():
 def test_the_clock_advances_by_the_time_between_the_events():
     import time
 
-    lane = cuda.Lane()
+    timed = cuda.TimedStream()
     started = time.perf_counter()
-    lane.timed(lambda: time.sleep(0.02))
-    assert 0.02 <= lane.clock.wall() <= time.perf_counter() - started
-    before = lane.clock.wall()
+    timed.run(lambda: time.sleep(0.02))
+    assert 0.02 <= timed.clock.wall() <= time.perf_counter() - started
+    before = timed.clock.wall()
     time.sleep(0.02)  # between runs it stands still
-    assert lane.clock.wall() == before
+    assert timed.clock.wall() == before
 
 
 def test_outputs_follow_the_images_and_are_copies():
@@ -156,7 +156,7 @@ def test_an_untraced_session_has_no_node_times():
 
 
 def built(**changes) -> BuiltEngine:
-    here = Here("tensorrt-rtx", get_profiler("tensorrt-rtx").status().version)
+    here = RuntimeEnvironment("tensorrt-rtx", get_profiler("tensorrt-rtx").status().version)
     facts = {
         "precision": "fp32", "tf32": False, "batch": 2, "optimization": "", "flags": [], "inputs": [], "outputs": [],
         "build_seconds": 1.0,
@@ -169,7 +169,7 @@ def built(**changes) -> BuiltEngine:
 def deserialised(monkeypatch) -> list[bytes]:
     pytest.importorskip("tensorrt_rtx")
     found: list[bytes] = []
-    monkeypatch.setattr(trt, "open_session", lambda flavour, data: found.append(data))
+    monkeypatch.setattr(trt, "open_session", lambda product, data: found.append(data))
     return found
 
 

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.isolate import run_limited
-from profilers.measure import measure_limited
 from tests.profilers import work
-from tests.profilers.models import chain
 
 
 def alive(pid: int) -> bool:
@@ -95,10 +92,3 @@ def test_a_killed_parent_takes_its_worker_along(tmp_path):
     died = gone([worker])
     os.kill(grandchild, signal.SIGKILL)
     assert died
-
-
-def test_a_model_is_measured_in_another_process():
-    samples = measure_limited("fake", chain(), Options(), TimingPlan(), seconds=60)
-    assert samples.ms > 0 and samples.converged
-    with pytest.raises(BadInput, match="precision"):
-        measure_limited("fake", chain(), Options(precision="fp7"), TimingPlan(), seconds=60)

@@ -58,6 +58,6 @@ def test_what_is_not_needed_leaves_the_total(monkeypatch):
     for stream in (io.StringIO(), Terminal()):
         with progress.track(10, "timing", stream=stream) as bar:
             bar.advance()
-            bar.spare(6)
+            bar.reduce_total(6)
             bar.advance()
         assert "1/10" in stream.getvalue() and "2/4" in stream.getvalue()

@@ -21,7 +21,7 @@ from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import read_bytes, sha256, write_bytes
 from profilers.onnx.cast_precision import Prepared, prepare
 from profilers.runtimes.tensorrt.cuda import gpu, gpu_status
-from profilers.runtimes.tensorrt.manifest import BuiltEngine, Here, check_form, make_manifest
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, check_form, make_manifest
 
 if TYPE_CHECKING:
     import tensorrt as T
@@ -31,19 +31,21 @@ LEVELS = ("0", "1", "2", "3", "4", "5")  # TensorRT's builder optimisation level
 
 
 @dataclass(frozen=True)
-class Flavour:
-    """One of the two products; `ahead` is whether it builds for named targets without a GPU."""
+class Product:
+    """One of the two products; `ahead_of_time` is whether it builds for named targets without a GPU."""
 
     name: str
     package: str
     title: str
     install: str
     oldest: int
-    ahead: bool
+    ahead_of_time: bool
 
 
-TENSORRT = Flavour("tensorrt", "tensorrt", "TensorRT", "pip install 'hwnas[tensorrt]'", 10, ahead=False)
-TENSORRT_RTX = Flavour("tensorrt-rtx", "tensorrt_rtx", "TensorRT-RTX", "pip install 'hwnas[rtx]'", 1, ahead=True)
+TENSORRT = Product("tensorrt", "tensorrt", "TensorRT", "pip install 'hwnas[tensorrt]'", 10, ahead_of_time=False)
+TENSORRT_RTX = Product(
+    "tensorrt-rtx", "tensorrt_rtx", "TensorRT-RTX", "pip install 'hwnas[rtx]'", 1, ahead_of_time=True
+)
 
 
 @dataclass(frozen=True)
@@ -63,57 +65,57 @@ class Settings:
     detailed: bool = False
 
 
-def package_status(flavour: Flavour) -> Status:
+def package_status(product: Product) -> Status:
     """Whether the package is there and new enough; says nothing of a GPU."""
     try:
-        trt: Any = importlib.import_module(flavour.package)
+        trt: Any = importlib.import_module(product.package)
     except ImportError as error:
-        return Status(False, reason=f"{flavour.package} is not installed: {error}", remedy=flavour.install)
+        return Status(False, reason=f"{product.package} is not installed: {error}", remedy=product.install)
     if not hasattr(trt, "Builder"):  # type stubs alone leave a folder that can be imported and holds nothing
-        return Status(False, reason=f"{flavour.package} is not installed, only its stubs", remedy=flavour.install)
-    if int(trt.__version__.split(".")[0]) < flavour.oldest:
-        reason = f"{flavour.package} {trt.__version__} is older than {flavour.oldest}.0"
-        return Status(False, trt.__version__, reason, flavour.install)
+        return Status(False, reason=f"{product.package} is not installed, only its stubs", remedy=product.install)
+    if int(trt.__version__.split(".")[0]) < product.oldest:
+        reason = f"{product.package} {trt.__version__} is older than {product.oldest}.0"
+        return Status(False, trt.__version__, reason, product.install)
     return Status(True, trt.__version__)
 
 
-def build_status(flavour: Flavour) -> Status:
+def build_status(product: Product) -> Status:
     """Whether engines can be built on this machine, for this or for another one."""
-    status = package_status(flavour)
-    if status.available and not flavour.ahead and not (there := gpu_status()).available:
-        return Status(False, status.version, f"{flavour.title} builds on its GPU: {there.reason}", there.remedy)
+    status = package_status(product)
+    if status.available and not product.ahead_of_time and not (there := gpu_status()).available:
+        return Status(False, status.version, f"{product.title} builds on its GPU: {there.reason}", there.remedy)
     return status
 
 
-def load_package(flavour: Flavour) -> Any:
+def load_package(product: Product) -> Any:
     """The Python module; EngineUnavailable where it is missing."""
-    status = package_status(flavour)
+    status = package_status(product)
     if not status.available:
         raise EngineUnavailable(status.reason, remedy=status.remedy)
-    return importlib.import_module(flavour.package)
+    return importlib.import_module(product.package)
 
 
-def here(flavour: Flavour) -> Here:
+def here(product: Product) -> RuntimeEnvironment:
     """The runtime and the GPU of this machine, the latter empty where there is none."""
-    version = package_status(flavour).version
+    version = package_status(product).version
     if not gpu_status().available:
-        return Here(flavour.name, version)
-    return Here(flavour.name, version, gpu().name, gpu().capability)
+        return RuntimeEnvironment(product.name, version)
+    return RuntimeEnvironment(product.name, version, gpu().name, gpu().capability)
 
 
-def known_targets(flavour: Flavour) -> tuple[str, ...]:
+def known_targets(product: Product) -> tuple[str, ...]:
     """Compute capabilities that engines can be built for ahead of time."""
-    if not flavour.ahead:
+    if not product.ahead_of_time:
         return ()
-    trt = load_package(flavour)
+    trt = load_package(product)
     return tuple(name.lower() for name in trt.ComputeCapability.__members__ if name.startswith("SM"))
 
 
-def build(flavour: Flavour, model: bytes | Path, settings: Settings | None = None) -> BuiltEngine:
+def build(product: Product, model: bytes | Path, settings: Settings | None = None) -> BuiltEngine:
     """Build one engine.
 
     Args:
-        flavour: TENSORRT or TENSORRT_RTX.
+        product: TENSORRT or TENSORRT_RTX.
         model: ONNX, float32 or quantised; one float input, one float output.
         settings: precision, batch, targets, …
 
@@ -122,17 +124,17 @@ def build(flavour: Flavour, model: bytes | Path, settings: Settings | None = Non
         EngineUnavailable: the package is missing, or a GPU where one is needed.
     """
     settings = settings or Settings()
-    trt = load_package(flavour)
+    trt = load_package(product)
     original = read_bytes(model) if isinstance(model, Path) else model
-    targets = _check(flavour, settings)
+    targets = _check(product, settings)
     prepared = prepare(original, settings.precision, settings.batch)
     log = logger(trt)
     started = time.perf_counter()
-    data, flags = _serialise(flavour, trt, log, prepared, settings, targets)
+    data, flags = _serialise(product, trt, log, prepared, settings, targets)
     seconds = time.perf_counter() - started
-    machine = here(flavour)
-    if flavour.ahead:
-        machine = Here(machine.runtime, machine.version)
+    machine = here(product)
+    if product.ahead_of_time:
+        machine = RuntimeEnvironment(machine.runtime, machine.version)
     facts = {
         "precision": settings.precision, "tf32": settings.precision == "tf32", "batch": settings.batch,
         "optimization": settings.optimization, "flags": flags, "build_seconds": round(seconds, 3),
@@ -142,7 +144,7 @@ def build(flavour: Flavour, model: bytes | Path, settings: Settings | None = Non
     return BuiltEngine(data, make_manifest(data, original, machine, targets, **facts))
 
 
-def build_several(flavour: Flavour, model: bytes | Path, settings: Settings, count: int) -> list[BuiltEngine]:
+def build_several(product: Product, model: bytes | Path, settings: Settings, count: int) -> list[BuiltEngine]:
     """`count` engines, each with kernels timed afresh: two builds of one model differ, timing all shows by how much.
 
     TensorRT-RTX times nothing while building, and its engines are the same byte for byte.
@@ -150,11 +152,11 @@ def build_several(flavour: Flavour, model: bytes | Path, settings: Settings, cou
     if count < 1:
         raise BadInput(f"{count} builds", "1 or more")
     fresh = Settings(**{**vars(settings), "timing_cache": None})
-    return [build(flavour, model, fresh) for _ in range(count)]
+    return [build(product, model, fresh) for _ in range(count)]
 
 
 def rebuild(
-    flavour: Flavour, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
+    product: Product, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
 ) -> BuiltEngine:
     """An engine once more, as its manifest says, with the runtime of this machine and for the GPU at hand or `targets`.
 
@@ -167,7 +169,7 @@ def rebuild(
     if sha256(original) != manifest["onnx_sha256"]:
         raise BadInput("the ONNX is not the one that the engine was made from (SHA-256 differs)", remedy="export again")
     settings = Settings(manifest["precision"], manifest["batch"], targets, manifest["optimization"])
-    return build(flavour, original, settings)
+    return build(product, original, settings)
 
 
 def logger(trt: Any) -> Any:
@@ -185,70 +187,70 @@ def logger(trt: Any) -> Any:
     return Log()
 
 
-def refusal(flavour: Flavour, errors: list[str]) -> BadInput | EngineUnavailable:
+def refusal(product: Product, errors: list[str]) -> BadInput | EngineUnavailable:
     """The error that the logged lines amount to: the GPU's (or its absence), or the model's."""
     said = errors[0] if errors else "no reason given"
     if "cudaError" in said or "Cuda Runtime" in said or "CUDA initialization" in said:
-        return EngineUnavailable(f"{flavour.title} cannot use a GPU here: {said}", remedy=gpu_status().remedy)
-    return BadInput(f"{flavour.title} refuses the model: {said}", "a model that it can compile for this target")
+        return EngineUnavailable(f"{product.title} cannot use a GPU here: {said}", remedy=gpu_status().remedy)
+    return BadInput(f"{product.title} refuses the model: {said}", "a model that it can compile for this target")
 
 
-def _check(flavour: Flavour, settings: Settings) -> tuple[str, ...]:
+def _check(product: Product, settings: Settings) -> tuple[str, ...]:
     """The targets to build for."""
     if settings.precision not in PRECISIONS:
-        raise BadInput(f"precision {settings.precision!r} on {flavour.name}", ", ".join(PRECISIONS))
-    levels = () if flavour.ahead else LEVELS
+        raise BadInput(f"precision {settings.precision!r} on {product.name}", ", ".join(PRECISIONS))
+    levels = () if product.ahead_of_time else LEVELS
     if settings.optimization not in ("", *levels):
         raise BadInput(
-            f"optimization {settings.optimization!r} on {flavour.name}", ", ".join(levels) or "none: it has no levels"
+            f"optimization {settings.optimization!r} on {product.name}", ", ".join(levels) or "none: it has no levels"
         )
-    known = known_targets(flavour)
+    known = known_targets(product)
     unknown = sorted(set(settings.targets) - set(known))
     if unknown:
         allowed = ", ".join(known) or "none: it builds for the GPU at hand"
-        raise BadInput(f"target {', '.join(unknown)} on {flavour.name}", allowed)
+        raise BadInput(f"target {', '.join(unknown)} on {product.name}", allowed)
     if settings.targets:
         return tuple(dict.fromkeys(settings.targets))
     if not (there := gpu_status()).available:
         remedy = f"--target {' or '.join(known)}" if known else there.remedy
         raise EngineUnavailable(f"no GPU to build for: {there.reason}", remedy=remedy)
     if known and gpu().capability not in known:
-        raise EngineUnavailable(f"{flavour.title} has no engines for {gpu().capability}", ", ".join(known))
+        raise EngineUnavailable(f"{product.title} has no engines for {gpu().capability}", ", ".join(known))
     return (gpu().capability,)
 
 
 def _serialise(
-    flavour: Flavour, trt: Any, log: Any, model: Prepared, settings: Settings, targets: tuple[str, ...]
+    product: Product, trt: Any, log: Any, model: Prepared, settings: Settings, targets: tuple[str, ...]
 ) -> tuple[bytes, list[str]]:
     """The engine and the names of the builder's flags."""
     try:
         builder: T.Builder = trt.Builder(log)
     except TypeError as error:  # what pybind makes of a failed constructor
-        raise refusal(flavour, log.errors) from error
-    network = _parse(flavour, trt, log, builder, model)
+        raise refusal(product, log.errors) from error
+    network = _parse(product, trt, log, builder, model)
     config: T.IBuilderConfig = builder.create_builder_config()
-    cache: T.ITimingCache | None = _configure(flavour, trt, config, settings, targets)
+    cache: T.ITimingCache | None = _configure(product, trt, config, settings, targets)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise refusal(flavour, log.errors)
+        raise refusal(product, log.errors)
     if cache is not None and settings.timing_cache is not None:
         write_bytes(settings.timing_cache, bytes(cache.serialize()))
     flags = [name for name, flag in trt.BuilderFlag.__members__.items() if config.get_flag(flag)]
     return bytes(engine), flags
 
 
-def _parse(flavour: Flavour, trt: Any, log: Any, builder: T.Builder, model: Prepared) -> T.INetworkDefinition:
+def _parse(product: Product, trt: Any, log: Any, builder: T.Builder, model: Prepared) -> T.INetworkDefinition:
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser: T.OnnxParser = trt.OnnxParser(network, log)
     if not parser.parse(model.data):
         first: T.ParserError = parser.get_error(0)
         where = f"{first.node_operator()} {first.node_name()}: ".lstrip() if first.node_name() else ""
-        raise refusal(flavour, [" ".join(f"{where}{first.desc()}".split())])
+        raise refusal(product, [" ".join(f"{where}{first.desc()}".split())])
     return network
 
 
 def _configure(
-    flavour: Flavour, trt: Any, config: T.IBuilderConfig, settings: Settings, targets: tuple[str, ...]
+    product: Product, trt: Any, config: T.IBuilderConfig, settings: Settings, targets: tuple[str, ...]
 ) -> T.ITimingCache | None:
     """Flags, targets and timing cache; the cache as it was attached."""
     if settings.precision == "tf32":
@@ -259,7 +261,7 @@ def _configure(
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if settings.optimization:
         config.builder_optimization_level = int(settings.optimization)
-    if flavour.ahead:
+    if product.ahead_of_time:
         _set_targets(trt, config, targets)
         return None
     return _attach_cache(config, settings.timing_cache)

@@ -138,7 +138,7 @@ class EventClock:
         return 0.0
 
 
-class Lane:
+class TimedStream:
     """One stream whose work is timed by two events on it."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ class Lane:
         """The CUstream, for other libraries."""
         return int(self.stream.handle)
 
-    def timed(self, enqueue: Callable[[], None]) -> None:
+    def run(self, enqueue: Callable[[], None]) -> None:
         """Enqueue between the events, wait, advance the clock."""
         self.before.record(self.stream)
         enqueue()
@@ -165,14 +165,14 @@ class Lane:
 class Graph:
     """Work that a stream captured, repeated by one launch."""
 
-    def __init__(self, lane: Lane, enqueue: Callable[[], None]) -> None:
+    def __init__(self, timed: TimedStream, enqueue: Callable[[], None]) -> None:
         """Capture what `enqueue` puts on the stream.
 
         Raises:
             MeasurementFailed: it cannot be captured; the stream is as before.
         """
-        self.driver, self.lane = ctypes.CDLL(LIBRARY), lane
-        self.stream = ctypes.c_void_p(lane.handle)
+        self.driver, self.timed_stream = ctypes.CDLL(LIBRARY), timed
+        self.stream = ctypes.c_void_p(timed.handle)
         self.exec = ctypes.c_void_p()
         graph = ctypes.c_void_p()
         self.call("cuStreamBeginCapture_v2", self.stream, THREAD_LOCAL)

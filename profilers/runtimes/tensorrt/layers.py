@@ -49,7 +49,7 @@ def _multiply_adds(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> float:
     return outputs * math.prod(weight) / columns
 
 
-def charge(
+def attribute(
     layers: Iterable[tuple[str, float]], nodes: Mapping[str, tuple[str, ...]], weights: Mapping[str, float]
 ) -> dict[str, float]:
     """One run's times by engine layer, in order of execution, to milliseconds by ONNX node (see the rule above)."""

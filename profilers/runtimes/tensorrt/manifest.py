@@ -32,7 +32,7 @@ class BuiltEngine:
 
 
 @dataclass(frozen=True)
-class Here:
+class RuntimeEnvironment:
     """What an engine would run on: runtime and version, the GPU's name and capability ("" without a GPU)."""
 
     runtime: str
@@ -41,7 +41,9 @@ class Here:
     capability: str = ""
 
 
-def make_manifest(data: bytes, onnx: bytes, here: Here, targets: tuple[str, ...], **facts: Any) -> dict[str, Any]:
+def make_manifest(
+    data: bytes, onnx: bytes, here: RuntimeEnvironment, targets: tuple[str, ...], **facts: Any
+) -> dict[str, Any]:
     """JSON's types only.
 
     runtime, version          what built it, and alone may run it
@@ -58,7 +60,7 @@ def make_manifest(data: bytes, onnx: bytes, here: Here, targets: tuple[str, ...]
     return {"kind": KIND, "schema": SCHEMA, **built, **sums, **facts}
 
 
-def check_manifest(manifest: dict[str, Any], data: bytes, here: Here) -> None:
+def check_manifest(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironment) -> None:
     """Before deserialising: the engine is the manifest's, and this is where it runs.
 
     Raises:
@@ -73,7 +75,7 @@ def check_manifest(manifest: dict[str, Any], data: bytes, here: Here) -> None:
     _refuse(differ)
 
 
-def check_runtime(manifest: dict[str, Any], data: bytes, here: Here) -> None:
+def check_runtime(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironment) -> None:
     """What can be checked without a GPU: the engine is the manifest's, and of this runtime.
 
     Raises:

@@ -7,7 +7,7 @@ and from the host are not in it. Without a GPU nothing runs, but TensorRT-RTX en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt import layers as trt_layers
-from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Flavour, Settings
+from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings
 from profilers.runtimes.tensorrt.manifest import BuiltEngine, check_manifest, check_runtime
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TensorRt(Profiler):
     name: ClassVar[str] = TENSORRT.name
     device: ClassVar[str] = "cuda"
     precisions: ClassVar[tuple[str, ...]] = trt_build.PRECISIONS
-    flavour: ClassVar[Flavour] = TENSORRT
+    product: ClassVar[Product] = TENSORRT
 
     def device_name(self) -> str:
         """As the driver names it."""
@@ -44,9 +44,9 @@ class TensorRt(Profiler):
 
         return nvidia_gpu()
 
-    def keep_beside(self, path: Path) -> None:
-        """Kernel timings, so that a table's later engines are built faster and choose alike."""
-        self.timing_cache = path.with_suffix(".timing")
+    def with_build_cache(self, path: Path) -> Profiler:
+        """Keeps kernel timings, with which a table's later engines are built faster and choose the same kernels."""
+        return replace(self, timing_cache=path.with_suffix(".timing"))
 
     def load_engine(self, built: BuiltEngine) -> Session:
         """Run an engine that was built before, here or elsewhere.
@@ -56,20 +56,20 @@ class TensorRt(Profiler):
             BadInput: the engine is not the one of its manifest.
             FingerprintMismatch: it was built for another GPU or version; the field is named.
         """
-        status, here = self.status(), trt_build.here(self.flavour)
+        status, here = self.status(), trt_build.here(self.product)
         if not status.available:
             if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
                 check_runtime(built.manifest, built.data, here)
             raise EngineUnavailable(status.reason, remedy=status.remedy)
         check_manifest(built.manifest, built.data, here)
-        return open_session(self.flavour, built.data)
+        return open_session(self.product, built.data)
 
     def _status(self) -> Status:
-        package = trt_build.package_status(self.flavour)
+        package = trt_build.package_status(self.product)
         there = cuda.gpu_status()
         if not package.available or there.available:
             return package
-        remedy = there.remedy + (BUILD_ELSEWHERE if self.flavour.ahead else "")
+        remedy = there.remedy + (BUILD_ELSEWHERE if self.product.ahead_of_time else "")
         return Status(False, package.version, there.reason, remedy)
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
@@ -77,9 +77,9 @@ class TensorRt(Profiler):
             options.precision, options.batch, optimization=options.optimization,
             timing_cache=self.timing_cache, detailed=traced,
         )  # fmt: skip
-        built = trt_build.build(self.flavour, model, settings)
+        built = trt_build.build(self.product, model, settings)
         weights = trt_layers.node_weights(model) if traced else None
-        return open_session(self.flavour, built.data, weights)
+        return open_session(self.product, built.data, weights)
 
 
 @dataclass
@@ -88,10 +88,10 @@ class TensorRtRtx(TensorRt):
 
     name: ClassVar[str] = TENSORRT_RTX.name
     traces: ClassVar[bool] = False
-    flavour: ClassVar[Flavour] = TENSORRT_RTX
+    product: ClassVar[Product] = TENSORRT_RTX
 
 
-def open_session(flavour: Flavour, data: bytes, weights: dict[str, float] | None = None) -> TrtSession:
+def open_session(product: Product, data: bytes, weights: dict[str, float] | None = None) -> TrtSession:
     """Deserialise an engine whose manifest was checked, and bind it; `weights` makes it a traced session.
 
     Raises:
@@ -99,16 +99,16 @@ def open_session(flavour: Flavour, data: bytes, weights: dict[str, float] | None
         MeasurementFailed: the GPU has not the memory, or the first run fails.
     """
     cuda.gpu()
-    trt = trt_build.load_package(flavour)
+    trt = trt_build.load_package(product)
     log = trt_build.logger(trt)
     runtime: T.Runtime = trt.Runtime(log)
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
-        raise trt_build.refusal(flavour, log.errors)
+        raise trt_build.refusal(product, log.errors)
     try:
         return TrtSession(trt, engine, runtime, weights)
     except cuda.errors() as error:
-        raise MeasurementFailed(f"{flavour.title} cannot run the engine: {error}") from error
+        raise MeasurementFailed(f"{product.title} cannot run the engine: {error}") from error
 
 
 class TrtSession(Session):
@@ -126,16 +126,16 @@ class TrtSession(Session):
         self.runtime = runtime
         self.engine: T.ICudaEngine = engine
         self.context: T.IExecutionContext = engine.create_execution_context()
-        self.lane = cuda.Lane()
-        self.clock = self.lane.clock
+        self.timed_stream = cuda.TimedStream()
+        self.clock = self.timed_stream.clock
         self.buffers = {name: self.buffer(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
         modes = {engine.get_tensor_mode(name): buffer for name, buffer in self.buffers.items()}
         self.input, self.output = modes[trt.TensorIOMode.INPUT], modes[trt.TensorIOMode.OUTPUT]
         self.input_shape, self.output_shape = self.input.host.shape, self.output.host.shape
         images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
-        self.input.upload(images, self.lane.stream)
+        self.input.upload(images, self.timed_stream.stream)
         self.enqueue()
-        self.lane.stream.synchronize()
+        self.timed_stream.stream.synchronize()
         self.recorder = None if weights is None else self.trace(trt, weights)
         self.graph = self.capture() if weights is None else None
 
@@ -149,7 +149,7 @@ class TrtSession(Session):
     def capture(self) -> cuda.Graph | None:
         """The run as a CUDA graph, where TensorRT and the driver allow it."""
         try:
-            return cuda.Graph(self.lane, self.enqueue)
+            return cuda.Graph(self.timed_stream, self.enqueue)
         except MeasurementFailed:
             return None
 
@@ -165,12 +165,12 @@ class TrtSession(Session):
 
     def enqueue(self) -> None:
         """The network's work on the stream."""
-        if not self.context.execute_async_v3(self.lane.handle):
+        if not self.context.execute_async_v3(self.timed_stream.handle):
             raise MeasurementFailed("TensorRT could not enqueue the network")
 
     def run(self) -> None:
         """One run between two events, complete when it returns; the clock advances by what the GPU took."""
-        self.lane.timed(self.enqueue if self.graph is None else self.graph.launch)
+        self.timed_stream.run(self.enqueue if self.graph is None else self.graph.launch)
         if self.recorder is not None:
             self.runs.append(self.recorder.take())
 
@@ -178,16 +178,16 @@ class TrtSession(Session):
         """Outputs for `images` of `input_shape`."""
         if images.shape != self.input_shape:
             raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
-        self.input.upload(images, self.lane.stream)
+        self.input.upload(images, self.timed_stream.stream)
         self.run()
-        return self.output.download(self.lane.stream)
+        return self.output.download(self.timed_stream.stream)
 
     def node_times(self) -> list[dict[str, float]]:
         """By ONNX node; how fused layers are shared out: `profilers.runtimes.tensorrt.layers`."""
         if self.recorder is None:
             return super().node_times()
         runs, self.runs = self.runs, []
-        return [trt_layers.charge(run, self.nodes, self.weights) for run in runs]
+        return [trt_layers.attribute(run, self.nodes, self.weights) for run in runs]
 
     def close(self) -> None:
         """Free graph, context, buffers and engine, in that order."""

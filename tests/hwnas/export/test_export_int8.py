@@ -79,7 +79,7 @@ def job_of(space, arch):
 def test_kept_nodes_have_float_weights(model):
     nodes = [n.name for n in onnx.load_model_from_string(model).graph.node]
     kept = variants(nodes)["squeeze-and-excite and the last layers"]
-    graph = onnx.load_model_from_string(module.ptq.insert(model, keep=kept)).graph
+    graph = onnx.load_model_from_string(module.ptq.insert_qdq(model, keep=kept)).graph
     floats = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT and len(t.dims) > 1}
     weighted = {n.name: n.input[1] for n in graph.node if n.op_type in ("Conv", "Gemm")}
     assert {name for name, weight in weighted.items() if weight in floats} == set(weighted) & set(kept)
@@ -108,7 +108,7 @@ def test_the_variant_that_keeps_least_within_tolerance_else_the_most_faithful(
 
 
 def test_a_model_that_lost_a_layer_is_refused(model):
-    proto = onnx.load_model_from_string(module.ptq.insert(model))
+    proto = onnx.load_model_from_string(module.ptq.insert_qdq(model))
     with pytest.raises(BadInput, match="quantised layers"):
         check_quantised(model, model)
     lost = next(n for n in proto.graph.node if n.op_type == "Conv")

@@ -268,7 +268,7 @@ def test_the_bars_total_leaves_out_what_the_budget_will_not_allow(space, tmp_pat
         def note(self, text):
             totals.append(self.total)
 
-        def spare(self, amount):
+        def reduce_total(self, amount):
             self.total -= amount
 
     monkeypatch.setattr("lut.build.pipeline.track", lambda total, label, done: nullcontext(Bar(total)))

@@ -11,11 +11,15 @@ from hwnas.onnx.writer import layer_of, write_onnx
 from hwnas.space import get_space
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.onnx.quantise import Scheme, calibrate, insert, needs_reduced_range, quantise
+from profilers.onnx.quantise import QuantConfig, calibrate, insert_qdq, needs_reduced_range, quantise
 from profilers.registry import get_profiler
 
 # The last is wide because sums of CPUs without VNNI saturate with weights of 8 bits.
-SCHEMES = [(Scheme(reduce_range=True), 0.1), (Scheme(symmetric=True, reduce_range=True), 0.2), (Scheme(), 0.4)]
+SCHEMES = [
+    (QuantConfig(reduce_range=True), 0.1),
+    (QuantConfig(symmetric=True, reduce_range=True), 0.2),
+    (QuantConfig(), 0.4),
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +42,9 @@ def operators(model):
     return [node.op_type for node in onnx.load_from_string(model).graph.node]
 
 
-@pytest.mark.parametrize(("scheme", "most"), SCHEMES)
-def test_a_quantised_network_computes_nearly_the_same(network, images, scheme, most):
-    quantised = quantise(network, images, scheme)
+@pytest.mark.parametrize(("config", "most"), SCHEMES)
+def test_a_quantised_network_computes_nearly_the_same(network, images, config, most):
+    quantised = quantise(network, images, config)
     onnx.checker.check_model(onnx.load_from_string(quantised), full_check=True)
     exact, coded = outputs(network, images, precision="fp32"), outputs(quantised, images)
     error = np.sqrt(np.mean((coded - exact) ** 2)) / exact.std()
@@ -64,27 +68,29 @@ def test_as_exact_as_onnxruntimes_own_quantiser(network, images, tmp_path):
     exact = outputs(network, images, precision="fp32")
     theirs, ours = (
         np.sqrt(np.mean((outputs(m, images) - exact) ** 2))
-        for m in ((tmp_path / "q.onnx").read_bytes(), quantise(network, images, Scheme(reduce_range=True)))
+        for m in ((tmp_path / "q.onnx").read_bytes(), quantise(network, images, QuantConfig(reduce_range=True)))
     )
     assert ours < 1.5 * theirs
 
 
 def test_integer_kernels_and_owners(network):
     """Each convolution is one integer kernel, and every node is of the layer that it works for."""
-    graph = onnx.load_from_string(insert(network)).graph
+    graph = onnx.load_from_string(insert_qdq(network)).graph
     assert all(layer_of(node.name) is not None and layer_of(node.output[0]) is not None for node in graph.node[:-1])
-    with get_profiler("onnxruntime").load(insert(network), Options(precision="int8"), traced=True) as session:
+    with get_profiler("onnxruntime").load(insert_qdq(network), Options(precision="int8"), traced=True) as session:
         session.run()
         (times,) = session.node_times()
     assert {layer_of(name) for name in times} == set(range(max(layer_of(n.name) for n in graph.node) + 1))
     kinds = operators(network)
-    assert operators(insert(network)).count("QuantizeLinear") < len(kinds) + 1
+    assert operators(insert_qdq(network)).count("QuantizeLinear") < len(kinds) + 1
 
 
 def test_weights_are_coded_per_channel(network):
     tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(network).graph.initializer}
     for reduce_range, largest in ((False, 127), (True, 64)):
-        coded = onnx.load_from_string(insert(network, scheme=Scheme(reduce_range=reduce_range))).graph.initializer
+        coded = onnx.load_from_string(
+            insert_qdq(network, config=QuantConfig(reduce_range=reduce_range))
+        ).graph.initializer
         found = {t.name: numpy_helper.to_array(t) for t in coded}
         codes, scale = found["L00_conv_weight_quantized"], found["L00_conv_weight_scale"]
         assert codes.dtype == np.int8 and np.abs(codes).max() == largest and scale.shape == codes.shape[:1]
@@ -93,7 +99,7 @@ def test_weights_are_coded_per_channel(network):
 
 
 def test_symmetric_models_have_no_zero_points_and_float_biases(network, images):
-    graph = onnx.load_from_string(quantise(network, images, Scheme(symmetric=True))).graph
+    graph = onnx.load_from_string(quantise(network, images, QuantConfig(symmetric=True))).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     zeros = {n.input[2] for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")}
     assert all(tensors[z].dtype == np.int8 and not tensors[z].any() for z in zeros)
@@ -119,14 +125,14 @@ def test_openvino_runs_it(network, images):
 
 def test_what_cannot_be_quantised_is_one_line(network, images):
     nothing = onnx.ModelProto().SerializeToString()
-    for model, some in ((b"x", images), (nothing, images), (insert(network), images), (network, [])):
+    for model, some in ((b"x", images), (nothing, images), (insert_qdq(network), images), (network, [])):
         with pytest.raises(BadInput) as error:
             quantise(model, some)
         assert "\n" not in str(error.value)
     with pytest.raises(BadInput):
         quantise(network, [np.full((1, 1, 16, 16), np.nan, np.float32)])
     with pytest.raises(BadInput, match="range of tensor"):
-        insert(network, {"input": (0.0, 1.0)})
+        insert_qdq(network, {"input": (0.0, 1.0)})
 
 
 def test_the_scheme_follows_the_cpu(monkeypatch):
@@ -134,8 +140,8 @@ def test_the_scheme_follows_the_cpu(monkeypatch):
     for flags, reduced in ((("avx2",), True), (("avx2", "avx_vnni"), False), (("avx512f", "avx512_vnni"), False)):
         needs_reduced_range.cache_clear()
         monkeypatch.setattr("profilers.timing.fingerprint.cpu_flags", lambda flags=flags: flags)
-        assert Scheme.here().reduce_range is reduced
+        assert QuantConfig.for_this_cpu().reduce_range is reduced
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     needs_reduced_range.cache_clear()
-    assert not Scheme.here().reduce_range
+    assert not QuantConfig.for_this_cpu().reduce_range
     needs_reduced_range.cache_clear()

@@ -13,10 +13,10 @@ from profilers.registry import get_profiler
 from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Settings, build
-from profilers.runtimes.tensorrt.manifest import BuiltEngine, Here, check_manifest
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, check_manifest
 from profilers.runtimes.tensorrt.session import TensorRt
 from tests.profilers import models
-from tests.profilers.onnx.test_narrow import small
+from tests.profilers.onnx.test_cast_precision import small
 from tests.profilers.runtimes.test_contract import images_for
 
 NO_GPU = Status(False, reason="no NVIDIA driver", remedy="get one")
@@ -53,13 +53,13 @@ def test_the_manifest_says_what_was_built(rtx, precision):
     assert m["outputs"] == [{"name": "logits", "shape": [4, 10], "dtype": "float32"}]
     assert m["engine_sha256"] == hashlib.sha256(built.data).hexdigest() and m["bytes"] == len(built.data)
     assert m["onnx_sha256"] == hashlib.sha256(model).hexdigest() and m["build_seconds"] > 0
-    check_manifest(m, built.data, Here("tensorrt-rtx", rtx.__version__, "any card", "sm89"))
+    check_manifest(m, built.data, RuntimeEnvironment("tensorrt-rtx", rtx.__version__, "any card", "sm89"))
 
 
 def test_an_engine_of_another_version_is_refused(rtx):
     built = build(TENSORRT_RTX, models.chain(), settings())
     with pytest.raises(FingerprintMismatch, match="version: 99"):
-        check_manifest(built.manifest, built.data, Here("tensorrt-rtx", "99", "card", "sm86"))
+        check_manifest(built.manifest, built.data, RuntimeEnvironment("tensorrt-rtx", "99", "card", "sm86"))
 
 
 def test_another_version_is_named_before_a_gpu_is_asked_for(rtx, without_gpu):
@@ -72,18 +72,17 @@ def test_another_version_is_named_before_a_gpu_is_asked_for(rtx, without_gpu):
 def test_kernel_timings_are_kept_beside_the_table(monkeypatch, tmp_path):
     kept = []
 
-    def stop(flavour, model, settings):
+    def stop(product, model, settings):
         kept.append(settings.timing_cache)
         raise EngineUnavailable("enough")
 
     monkeypatch.setattr("profilers.runtimes.tensorrt.build.build", stop)
     monkeypatch.setattr(TensorRt, "require", lambda self, options: None)
-    profiler = TensorRt()
-    for _ in range(2):
+    plain = TensorRt()
+    for profiler in (plain, plain.with_build_cache(tmp_path / "gpu.json")):
         with pytest.raises(EngineUnavailable, match="enough"):
             profiler.load(models.chain(), Options())
-        profiler.keep_beside(tmp_path / "gpu.json")
-    assert kept == [None, tmp_path / "gpu.timing"]
+    assert kept == [None, tmp_path / "gpu.timing"] and plain.timing_cache is None
 
 
 def test_half_precision_makes_the_engine_smaller(rtx):

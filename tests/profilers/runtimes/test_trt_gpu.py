@@ -94,7 +94,7 @@ def test_batch_64_latencies(profiler, say):
 
 def test_two_builds_differ_by(profiler, say):
     model = networks(64)["middle"]
-    builds = trt_build.build_several(profiler.flavour, model, Settings(), 3)
+    builds = trt_build.build_several(profiler.product, model, Settings(), 3)
     sessions = {str(i): profiler.load_engine(built) for i, built in enumerate(builds)}
     results = time_sessions(sessions, PLAN)
     times = [samples.ms for samples in results.values()]
@@ -106,7 +106,7 @@ def test_two_builds_differ_by(profiler, say):
 
 def test_an_engine_goes_through_its_folder(profiler, tmp_path):
     model = models.chain()
-    built = trt_build.build(profiler.flavour, model, Settings(batch=1))
+    built = trt_build.build(profiler.product, model, Settings(batch=1))
     names = write_engine(tmp_path, built)
     with profiler.load_engine(read_engine(tmp_path / names[0])) as session, profiler.load(model) as other:
         images = np.random.default_rng(1).standard_normal(session.input_shape).astype(np.float32)
@@ -118,7 +118,7 @@ def test_a_damaged_engine_with_a_manifest_of_its_own_is_refused(profiler, say):
     from profilers.errors import HwnasError
     from profilers.files import sha256
 
-    built = trt_build.build(profiler.flavour, models.chain(), Settings(batch=1))
+    built = trt_build.build(profiler.product, models.chain(), Settings(batch=1))
     data = built.data[: len(built.data) // 2]
     with pytest.raises(HwnasError) as caught:
         profiler.load_engine(BuiltEngine(data, {**built.manifest, "engine_sha256": sha256(data)}))
@@ -144,7 +144,7 @@ def test_the_timing_cache_speeds_up_the_second_build(tmp_path, say):
     if not profiler.status().available:
         pytest.skip(profiler.status().reason)
     settings = Settings(timing_cache=tmp_path / "kept.timing")
-    seconds = [trt_build.build(profiler.flavour, networks(64)["middle"], settings) for _ in range(2)]
+    seconds = [trt_build.build(profiler.product, networks(64)["middle"], settings) for _ in range(2)]
     first, second = (built.manifest["build_seconds"] for built in seconds)
     say(f"tensorrt: first build {first:.1f} s, second {second:.1f} s with the timing cache")
     assert settings.timing_cache.stat().st_size > 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profilers.runtimes.tensorrt.layers import charge, node_weights, onnx_nodes
+from profilers.runtimes.tensorrt.layers import attribute, node_weights, onnx_nodes
 from tests.profilers import models
 
 WEIGHTS = {"L00_conv": 90.0, "L00_act": 10.0, "L01_conv": 50.0}
@@ -27,20 +27,22 @@ def test_an_engine_without_details_has_no_names():
 
 
 def test_a_fused_layer_is_shared_by_multiply_adds():
-    found = charge([("fused", 2.0)], {"fused": ("L00_conv", "L00_act")}, WEIGHTS)
+    found = attribute([("fused", 2.0)], {"fused": ("L00_conv", "L00_act")}, WEIGHTS)
     assert found == pytest.approx({"L00_conv": 1.8, "L00_act": 0.2})
 
 
 def test_a_nameless_layer_is_charged_to_the_next_and_at_the_end_to_the_last():
     nodes = {"a": ("L00_conv",), "b": ("L01_conv",), "cast": ("cast_input",)}
-    found = charge([("cast", 0.1), ("copy", 0.2), ("a", 1.0), ("copy", 0.4), ("b", 2.0), ("copy", 0.5)], nodes, WEIGHTS)
+    found = attribute(
+        [("cast", 0.1), ("copy", 0.2), ("a", 1.0), ("copy", 0.4), ("b", 2.0), ("copy", 0.5)], nodes, WEIGHTS
+    )
     assert found == pytest.approx({"L00_conv": 1.3, "L01_conv": 2.9})
 
 
 @given(st.lists(st.tuples(st.sampled_from(["one", "two", "three", "none"]), st.floats(0, 9)), min_size=1))
 def test_nothing_is_lost(layers):
     nodes = {"one": ("L00_conv",), "two": ("L00_conv", "L00_act"), "three": ("L01_conv", "cast_output")}
-    found = charge(layers, nodes, WEIGHTS)
+    found = attribute(layers, nodes, WEIGHTS)
     named = any(name != "none" for name, _ in layers)
     assert sum(found.values()) == pytest.approx(sum(ms for _, ms in layers) if named else 0.0)
 

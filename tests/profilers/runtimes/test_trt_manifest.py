@@ -7,27 +7,29 @@ import pytest
 from profilers.errors import BadInput, FileProblem, FingerprintMismatch
 from profilers.runtimes.tensorrt.manifest import (
     BuiltEngine,
-    Here,
+    RuntimeEnvironment,
     check_manifest,
     make_manifest,
     read_engine,
     write_engine,
 )
 
-AHEAD = Here("tensorrt-rtx", "1.7")
-CARD = Here("tensorrt", "10.13", "Titan RTX", "sm75")
+AHEAD = RuntimeEnvironment("tensorrt-rtx", "1.7")
+CARD = RuntimeEnvironment("tensorrt", "10.13", "Titan RTX", "sm75")
 FACTS = {
     "precision": "fp16", "tf32": False, "batch": 64, "optimization": "", "flags": ["TF32"], "build_seconds": 1.5,
     "inputs": [{"name": "input", "shape": [64, 3, 224, 224], "dtype": "float32"}], "outputs": [],
 }  # fmt: skip
 
 
-def engine(here: Here = AHEAD, targets: tuple[str, ...] = ("sm86", "sm89")) -> BuiltEngine:
+def engine(here: RuntimeEnvironment = AHEAD, targets: tuple[str, ...] = ("sm86", "sm89")) -> BuiltEngine:
     return BuiltEngine(b"engine", make_manifest(b"engine", b"onnx", here, targets, **FACTS))
 
 
-def on(capability: str, **changes: str) -> Here:
-    return Here(**{"runtime": "tensorrt-rtx", "version": "1.7", "gpu": "A10", "capability": capability, **changes})
+def on(capability: str, **changes: str) -> RuntimeEnvironment:
+    return RuntimeEnvironment(
+        **{"runtime": "tensorrt-rtx", "version": "1.7", "gpu": "A10", "capability": capability, **changes}
+    )
 
 
 @pytest.mark.parametrize("capability", ["sm86", "sm89"])
@@ -55,7 +57,7 @@ def test_another_place_is_refused_with_the_field(here, words):
 
 
 def test_another_card_of_the_same_capability_is_refused_where_the_engine_was_tuned():
-    other = Here("tensorrt", "10.13", "RTX 2080 Ti", "sm75")
+    other = RuntimeEnvironment("tensorrt", "10.13", "RTX 2080 Ti", "sm75")
     with pytest.raises(FingerprintMismatch, match="gpu: RTX 2080 Ti here, Titan RTX there"):
         check_manifest(engine(CARD, ("sm75",)).manifest, b"engine", other)
 

@@ -15,13 +15,13 @@ def test_blocks_beside_other_work_are_counted():
     clock = FakeClock(neighbour=lambda seconds: int(seconds / 0.5) % 2 == 1)
     session = Scripted(clock, lambda n: 0.01)
     plan = TimingPlan(min_rounds=500, max_rounds=500)
-    assert time_sessions({"a": session}, plan)["a"].contended == pytest.approx(0.5, abs=0.03)
+    assert time_sessions({"a": session}, plan)["a"].contended_fraction == pytest.approx(0.5, abs=0.03)
     alone = Scripted(FakeClock(neighbour=lambda seconds: False), lambda n: 0.01)
-    assert time_sessions({"a": alone}, plan)["a"].contended == 0
+    assert time_sessions({"a": alone}, plan)["a"].contended_fraction == 0
 
 
 def test_nothing_looked_at_is_no_contention():
-    assert Contention(FakeClock()).share == 0
+    assert Contention(FakeClock()).contended_fraction == 0
 
 
 def test_only_what_is_frequent_is_spoken_of():

@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profilers.timing.drift import QUICK
-from profilers.timing.drift import levels as levels_and_error
+from profilers.timing.drift import QUICK, drift_of_blocks
 
 
-def levels(times, order):
-    return levels_and_error(times, order)[0]
+def drift_at(times, order):
+    return drift_of_blocks(times, order)[0]
 
 
 def rounds(r, s, seed=0):
@@ -32,7 +31,7 @@ def test_steps_of_the_machines_speed_are_found_where_they_are():
     _, usual, order, place = rounds(20, 19)
     slow = place // 37 % 3 == 1  # a third of the time; neither rounds nor models are slow or quick as a whole
     times = usual * np.where(slow, 1.16, 1.0)
-    found = levels(times, order)
+    found = drift_at(times, order)
     at_a_step = place % 37 < 2
     at_a_step |= place % 37 >= 35
     np.testing.assert_allclose(found[~at_a_step], np.where(slow, 1.16, 1.0)[~at_a_step], rtol=1e-6)
@@ -41,22 +40,22 @@ def test_steps_of_the_machines_speed_are_found_where_they_are():
 
 def test_a_quiet_machine_stays_as_it_is():
     _, usual, order, _ = rounds(10, 5)
-    np.testing.assert_allclose(levels(np.tile(usual, (10, 1)), order), 1.0, rtol=1e-9)
+    np.testing.assert_allclose(drift_at(np.tile(usual, (10, 1)), order), 1.0, rtol=1e-9)
 
 
 def test_noise_of_single_blocks_is_not_taken_for_the_machines():
     rng, usual, order, _ = rounds(20, 19)
     noisy = usual * (1 + 0.02 * np.abs(rng.standard_normal((20, 19))))
-    assert np.std(levels(noisy, order)) < 0.012  # of single blocks: 0.012
+    assert np.std(drift_at(noisy, order)) < 0.012  # of single blocks: 0.012
     spiked = usual * np.where(rng.random((20, 19)) < 0.05, 3.0, 1.0)
-    np.testing.assert_allclose(np.median(spiked / levels(spiked, order), axis=0), usual, rtol=1e-6)
+    np.testing.assert_allclose(np.median(spiked / drift_at(spiked, order), axis=0), usual, rtol=1e-6)
 
 
 def test_a_slow_drift_is_followed_and_models_do_not_change_it():
     rng, usual, order, place = rounds(30, 4)
     drift = 1 + 0.3 * place / place.max()
     times = usual * drift * (1 + 0.003 * rng.standard_normal((30, 4)))
-    assert (spread(times, np.ones_like(times)) > 0.06).all() and (spread(times, levels(times, order)) < 0.008).all()
+    assert (spread(times, np.ones_like(times)) > 0.06).all() and (spread(times, drift_at(times, order)) < 0.008).all()
 
 
 def neighbours(seed, noise=0.04, by=0.35, length=5):
@@ -91,7 +90,7 @@ def test_models_beside_a_neighbour_are_told_apart_better_than_with_a_running_med
     usual = [call[0] for call in calls]
     ours, before = (
         errors([np.median(times / level(times, order), axis=0) for _, times, order in calls], usual)
-        for level in (levels, running_median)
+        for level in (drift_at, running_median)
     )
     assert ours < 0.95 * before
 
@@ -101,7 +100,7 @@ def test_where_the_level_is_divided_out_the_median_errs_less_than_a_low_quantile
     calls = [neighbours(seed, length=length) for seed in range(12)]
     usual = [call[0] for call in calls]
     middle, low = (
-        errors([np.quantile(times / levels(times, order), q, axis=0) for _, times, order in calls], usual)
+        errors([np.quantile(times / drift_at(times, order), q, axis=0) for _, times, order in calls], usual)
         for q in (0.5, 0.25)
     )
     assert middle < 0.9 * low
@@ -113,25 +112,25 @@ def test_rejected_blocks_and_models_that_failed_tell_nothing():
     times = usual * np.where(slow, 1.3, 1.0)
     times[:, 2] = np.nan
     times[5:9, 1] = np.nan
-    found = levels(times, order)
+    found = drift_at(times, order)
     assert np.isfinite(found).all()
     others = [0, 1, 3, 4, 5]
     np.testing.assert_allclose(np.nanmedian((times / found)[:, others], axis=0), usual[others])
-    assert (levels(np.full((4, 3), np.nan), order[:4, :3].argsort(axis=1)) == 1).all()
+    assert (drift_at(np.full((4, 3), np.nan), order[:4, :3].argsort(axis=1)) == 1).all()
 
 
 def test_one_block_alone_tells_nothing():
     times = np.full((1, 2), np.nan)
     times[0, 1] = 3.0
-    assert levels(times, np.array([[0, 1]])).tolist() == [[1.0, 1.0]]
+    assert drift_at(times, np.array([[0, 1]])).tolist() == [[1.0, 1.0]]
 
 
 @given(st.integers(3, 12), st.integers(1, 6), st.integers(0, 1000), st.floats(0.01, 100))
 def test_the_unit_of_time_changes_nothing(r, s, seed, factor):
     rng, usual, order, _ = rounds(r, s, seed)
     times = usual * rng.uniform(0.9, 1.5, (r, s))
-    found = levels(times, order)
+    found = drift_at(times, order)
     assert np.isfinite(found).all() and (found > 0).all()
-    np.testing.assert_allclose(levels(factor * times, order), found, rtol=1e-9)
+    np.testing.assert_allclose(drift_at(factor * times, order), found, rtol=1e-9)
     usual = np.median(times / found, axis=0)
     assert np.quantile(times / usual, QUICK) == pytest.approx(1.0, rel=0.25)

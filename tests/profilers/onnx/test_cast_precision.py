@@ -31,7 +31,7 @@ def run(data: bytes, images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("precision", TYPES)
-def test_everything_between_the_casts_is_narrow(precision):
+def test_everything_between_the_casts_is_cast(precision):
     model = parsed(prepare(network(), precision, 2).data)
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
@@ -45,7 +45,7 @@ def test_half_precision_computes_nearly_the_same():
     images = np.random.default_rng(0).standard_normal((2, 3, 192, 192), dtype=np.float32)
     expected, found = run(network(), images), run(prepare(network(), "fp16", 2).data, images)
     error = np.abs(found - expected).max() / np.abs(expected).max()
-    assert 1e-6 < error < 1e-2  # not the same, or nothing was narrowed
+    assert 1e-6 < error < 1e-2  # not the same, or nothing was cast
 
 
 def test_bfloat16_without_hard_swish_is_the_same_function():
@@ -127,12 +127,12 @@ def test_a_weight_that_half_precision_cannot_hold_is_refused():
     assert prepare(small("Relu", 1e5), "bf16", 1).output_name == "b"
 
 
-def test_constants_inside_the_graph_are_narrowed_too():
+def test_constants_inside_the_graph_are_cast_too():
     model = parsed(small("Relu"))
     model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=model.graph.initializer.pop()))
-    narrowed = parsed(prepare(model.SerializeToString(), "fp16", 1).data)
-    onnx.checker.check_model(narrowed, full_check=True)
-    assert run(narrowed.SerializeToString(), np.ones((1, 4), np.float32)).tolist() == [[2.0] * 4]
+    cast = parsed(prepare(model.SerializeToString(), "fp16", 1).data)
+    onnx.checker.check_model(cast, full_check=True)
+    assert run(cast.SerializeToString(), np.ones((1, 4), np.float32)).tolist() == [[2.0] * 4]
 
 
 def test_bfloat16_wants_operators_that_are_the_same_in_the_opset_that_has_it():

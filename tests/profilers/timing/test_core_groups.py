@@ -11,12 +11,13 @@ from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 from profilers.runtimes.fake import Fake
-from profilers.timing.core_groups import MOST_LANES, TASKS, lanes, load_all
+from profilers.timing.core_groups import MAX_GROUPS, TASKS, core_groups, load_in_parallel
 from profilers.timing.pinning import pin
 from tests import cores
 from tests.profilers import models
 
-BESIDE = [name for name in PROFILERS if get_profiler(name).loads_beside and get_profiler(name).status().available]
+
+PARALLEL = [name for name, p in PROFILERS.items() if p.supports_parallel_load and p().status().available]
 CORES = cores.ALL[:2]
 
 
@@ -27,34 +28,34 @@ CORES = cores.ALL[:2]
         ((0, 2), 1, ((0,), (2,))),
         ((0, 1), 2, ((0, 1),)),
         ((0, 1, 2, 3, 4), 2, ((0, 1), (2, 3))),
-        (tuple(range(64)), 1, tuple((i,) for i in range(MOST_LANES))),
+        (tuple(range(64)), 1, tuple((i,) for i in range(MAX_GROUPS))),
     ],
 )
-def test_a_lane_has_as_many_cores_as_a_model_has_threads(cores, threads, expected):
-    assert lanes(cores, threads) == expected
+def test_a_group_has_as_many_cores_as_a_model_has_threads(cores, threads, expected):
+    assert core_groups(cores, threads) == expected
 
 
 @pytest.mark.parametrize("lost", ["sched_setaffinity", "tasks"])
-def test_a_system_that_cannot_pin_has_one_lane(lost, monkeypatch, tmp_path):
+def test_a_system_that_cannot_pin_has_one_group(lost, monkeypatch, tmp_path):
     if lost == "tasks":
         monkeypatch.setattr("profilers.timing.core_groups.TASKS", tmp_path / "none")
     else:
         monkeypatch.delattr(os, lost)
-    assert lanes((0, 1), 1) == ((),)
-    assert list(load_all({"a": session, "b": session}, lanes((0, 1), 1))) == ["a", "b"]
+    assert core_groups((0, 1), 1) == ((),)
+    assert list(load_in_parallel({"a": session, "b": session}, core_groups((0, 1), 1))) == ["a", "b"]
 
 
 @pytest.mark.two_cores
-def test_two_lanes_load_at_the_same_time_each_on_its_core():
+def test_two_groups_load_at_the_same_time_each_on_its_core():
     both, seen = threading.Barrier(2, timeout=60), []
 
     def load():
-        both.wait()  # breaks unless the other lane comes too
+        both.wait()  # breaks unless the other group comes too
         seen.append(frozenset(os.sched_getaffinity(0)))
         return session()
 
     with pin(1) as pinned:
-        found = load_all(dict.fromkeys("dacb", load), lanes(CORES, 1))
+        found = load_in_parallel(dict.fromkeys("dacb", load), core_groups(CORES, 1))
         assert os.sched_getaffinity(0) == set(pinned)
     assert list(found) == list("dacb")
     assert sorted(map(sorted, seen)) == sorted([[c] for c in CORES] * 2)
@@ -75,12 +76,12 @@ def test_if_one_fails_all_are_closed_and_no_more_are_begun(count, error):
         return opened[-1]
 
     with pytest.raises(type(error)):
-        load_all({str(i): partial(load, i) for i in range(40)}, [()] * count)
+        load_in_parallel({str(i): partial(load, i) for i in range(40)}, [()] * count)
     assert len(begun) <= 2 + 2 * count
     assert opened and all(s.closed for s in opened)
 
 
-def test_what_a_lane_was_loading_at_an_interrupt_is_closed_when_it_is_there(monkeypatch):
+def test_what_a_group_was_loading_at_an_interrupt_is_closed_when_it_is_there(monkeypatch):
     both, go, closed, others = threading.Barrier(2, timeout=60), threading.Event(), threading.Event(), []
 
     def load():
@@ -98,7 +99,7 @@ def test_what_a_lane_was_loading_at_an_interrupt_is_closed_when_it_is_there(monk
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(threading.Thread, "join", interrupted)
-        load_all(dict.fromkeys("ab", load), [(), ()])
+        load_in_parallel(dict.fromkeys("ab", load), [(), ()])
     assert not closed.is_set()
     go.set()
     others[0].join(60)
@@ -106,7 +107,7 @@ def test_what_a_lane_was_loading_at_an_interrupt_is_closed_when_it_is_there(monk
 
 
 @pytest.mark.two_cores
-def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
+def test_threads_that_a_runtime_starts_are_moved_to_the_first_group():
     started, stop = [], threading.Event()
     before = threading.Thread(target=stop.wait)
     before.start()
@@ -118,7 +119,7 @@ def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
         return session()
 
     first, second = CORES
-    load_all({str(i): load for i in range(8)}, [(second,), (first,)])
+    load_in_parallel({str(i): load for i in range(8)}, [(second,), (first,)])
     try:
         assert all(os.sched_getaffinity(t.native_id) == {second} for t in started)
         assert os.sched_getaffinity(before.native_id) == own  # not a thread of the runtime's
@@ -127,13 +128,15 @@ def test_threads_that_a_runtime_starts_are_moved_to_the_first_lane():
 
 
 @pytest.mark.two_cores
-@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("name", PARALLEL)
 def test_models_loaded_beside_each_other_compute_what_they_do_alone(name):
     profiler, options = get_profiler(name), Options()
     networks = {str(seed): models.tiny(seed=seed)[0] for seed in range(8)}
     with pin(1) as pinned:
         before = threads()
-        found = load_all({k: partial(profiler.load, m, options) for k, m in networks.items()}, lanes(CORES, 1))
+        found = load_in_parallel(
+            {k: partial(profiler.load, m, options) for k, m in networks.items()}, core_groups(CORES, 1)
+        )
         assert all(affinity(t) <= set(pinned) for t in threads() - before)
         for key, model in networks.items():
             images = np.random.default_rng(int(key)).standard_normal(found[key].input_shape, dtype=np.float32)

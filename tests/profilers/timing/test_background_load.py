@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from profilers.timing.background_load import OtherWork
+from profilers.timing.background_load import BackgroundLoad
 
 
 def write(path, **ticks):
@@ -28,14 +28,14 @@ def stat(tmp_path, monkeypatch):
 def test_cores_used_by_others(stat, after, cores):
     ticks = os.sysconf("SC_CLK_TCK")
     write(stat, user=50)
-    work = OtherWork(stat)
+    work = BackgroundLoad(stat)
     write(stat, **{k: v * ticks // 100 + (50 if k == "user" else 0) for k, v in {"user": 0, **after}.items()})
     assert work.cores() == pytest.approx(cores, abs=0.01)
 
 
 def test_own_work_does_not_count(stat, monkeypatch):
     write(stat)
-    work = OtherWork(stat)
+    work = BackgroundLoad(stat)
     write(stat, user=10 * os.sysconf("SC_CLK_TCK"))
     monkeypatch.setattr("profilers.timing.background_load.os.times", lambda: os.times_result((8.0, 3.0, 1.0, 0.0, 0.0)))
     assert work.cores() == pytest.approx(0.0)
@@ -46,4 +46,4 @@ def test_where_the_system_does_not_tell(tmp_path, content, monkeypatch):
     if content is not None:
         (tmp_path / "stat").write_text(content)
     monkeypatch.setattr("profilers.timing.background_load.os.getloadavg", lambda: (3.5, 0.0, 0.0))
-    assert OtherWork(tmp_path / "stat").cores() == 2.5
+    assert BackgroundLoad(tmp_path / "stat").cores() == 2.5

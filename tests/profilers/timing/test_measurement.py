@@ -10,7 +10,6 @@ import threadpoolctl
 
 from profilers.base import Options, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
-from profilers.measure import measure
 from profilers.registry import get_profiler
 from profilers.runtimes.fake import Behaviour, Fake
 from profilers.timing import plain_loop, plans
@@ -85,5 +84,6 @@ def test_a_loop_times_each_run_after_the_warm_up():
 
 
 def test_one_model_is_measured():
-    found = measure("onnxruntime", chain(), Options(), SHORT)
+    with measuring(Options()) as bench, get_profiler("onnxruntime").load(chain()) as session:
+        found = bench.time({"model": session}, SHORT)["model"]
     assert found.low <= found.ms <= found.high and found.rounds == 5
