@@ -93,7 +93,7 @@ def test_the_variant_that_keeps_least_within_tolerance_else_the_most_faithful(
     monkeypatch, model, calibration, changed, kept
 ):
     monkeypatch.setattr(module, "variants", lambda names: {"": [], "a": ["x"], "a, b": ["x", "y"]})
-    monkeypatch.setattr(module.ptq, "insert", lambda model, ranges, scheme, keep: model)
+    monkeypatch.setattr(module.ptq, "insert_qdq", lambda model, ranges, config, keep: model)
     monkeypatch.setattr(module, "check_quantised", lambda data, original: data)
     wrong = iter([0, *changed])
 

@@ -16,7 +16,6 @@ from profilers.timing.pinning import pin
 from tests import cores
 from tests.profilers import models
 
-
 PARALLEL = [name for name, p in PROFILERS.items() if p.supports_parallel_load and p().status().available]
 CORES = cores.ALL[:2]
 
