@@ -1,8 +1,8 @@
 """From the units of a build to a table: entries, reconciliation, calibration, interval. Nothing is measured here.
 
-All whole networks serve all three; what they say about new ones comes from tables made without them (`lut.estimate.cross_validation`).
-Times have the machine's drift divided out: they are about the machine's quick moments during the build, and the
-interval is also about how much those differed.
+All whole networks serve all three; what they say about new ones comes from tables made without them
+(`lut.estimate.cross_validation`). Times have the machine's drift divided out: they are about the machine's quick
+moments during the build, and the interval is also about how much those differed.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from lut.build.bench import (sentinel_archs)
-from lut.build.methods import (get_builder)
-from lut.table.classifier import (classifiers)
-from lut.estimate.cross_validation import (Networks, correct, held_out_sums)
-from lut.build.control_drift import (speed_spread, usual_error)
-from lut.table.entry import (Entry)
-from lut.build.records import (NetworkTime, Unit, pool, reference_speed, sampling_error, unit_drifts)
-from lut.build.checkpoint import (Partial)
+from lut.build.bench import sentinel_archs
+from lut.build.checkpoint import Partial
+from lut.build.control_drift import speed_spread, usual_error
+from lut.build.methods import get_builder
+from lut.build.records import NetworkTime, Unit, pool, reference_speed, sampling_error, unit_drifts
+from lut.estimate.cross_validation import Networks, correct, held_out_sums
+from lut.estimate.reconcile import Refined, Sizes, Timed, refine
 from lut.protocols import Floats, Space
-from lut.estimate.reconcile import (Refined, Sizes, Timed, refine)
-from lut.table.table import (LatencyTable, SpaceId)
-from profilers.timing import (plans)
+from lut.table.classifier import classifiers
+from lut.table.entry import Entry
+from lut.table.table import LatencyTable, SpaceId
 from profilers.base import Options
-from profilers.timing.contention import (remarks)
 from profilers.errors import MeasurementFailed
-from profilers.timing.background_load import (BUSY)
+from profilers.timing import plans
+from profilers.timing.background_load import BUSY
+from profilers.timing.contention import remarks
 
 REJECTED = 0.1  # share of rejected blocks, or of models not timed by the wall clock, of which the build speaks
 

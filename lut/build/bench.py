@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from lut.build.records import (NetworkTime)
+from lut.build.records import NetworkTime
 from lut.protocols import Genes, Layer, Space, Writer
-from profilers.timing import (plans)
 from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
-from profilers.timing.core_groups import (ONE_GROUP, Cores, core_groups, load_in_parallel)
-from profilers.timing.measurement import (Measuring, measuring)
-from profilers.timing.pinning import (allowed_cores)
+from profilers.onnx.quantise import QuantConfig, insert_qdq
 from profilers.progress import Progress
-from profilers.onnx.quantise import (QuantConfig, insert_qdq)
+from profilers.timing import plans
+from profilers.timing.core_groups import ONE_GROUP, Cores, core_groups, load_in_parallel
+from profilers.timing.measurement import Measuring, measuring
+from profilers.timing.pinning import allowed_cores
 
 SENTINEL = "sentinel"
 SENTINELS = 3  # one alone is as noisy as what it corrects
@@ -175,7 +175,9 @@ def written(to_onnx: Writer, layers: Sequence[Layer], profiler: Profiler, option
     model = to_onnx(layers, batch=options.batch)
     if options.precision != "int8":
         return model
-    return insert_qdq(model, config=QuantConfig(symmetric=True) if profiler.device == "cuda" else QuantConfig.for_this_cpu())
+    return insert_qdq(
+        model, config=QuantConfig(symmetric=True) if profiler.device == "cuda" else QuantConfig.for_this_cpu()
+    )
 
 
 def network_time(arch: Any, samples: Samples, classes: int | None = None) -> NetworkTime:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lut.build.records import (Unit)
-from lut.table.store import (read_document, write_document)
+from lut.build.records import Unit
+from lut.table.store import read_document, write_document
 from profilers.errors import FingerprintMismatch
-from profilers.timing.fingerprint import (Fingerprint)
+from profilers.timing.fingerprint import Fingerprint
 
 FORMAT = "hwnas-latency-build"
 

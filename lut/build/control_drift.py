@@ -6,10 +6,11 @@
 
 One sentinel is as noisy as what it is to correct, and each loading of a model lies differently in memory (0.5 to 1 %),
 so several are loaded afresh for every group of whole networks, and the drift that they show is shrunk by the share that
-noise explains. Beside a cover stands one only: what a cover has wrong as a whole is found otherwise (`lut.estimate.reconcile`).
+noise explains. Beside a cover stands one only: what a cover has wrong as a whole is found otherwise
+(`lut.estimate.reconcile`).
 
-Speed counts from q, as each unit's own times count from its quick moments (`profilers.timing.drift`): others on the same core
-only add time.
+Speed counts from q, as each unit's own times count from its quick moments (`profilers.timing.drift`): others on the
+same core only add time.
 """
 
 from __future__ import annotations

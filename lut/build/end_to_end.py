@@ -1,7 +1,7 @@
 """Whole networks measured end to end on this machine, and what is needed to measure them on another.
 
-A bundle is a folder with the networks as ONNX, their list, and a script (`lut.build.standalone`, with the timing loop beside it)
-that needs Python, numpy and the runtime only; what the script writes is what `hwnas lut fit` reads.
+A bundle is a folder with the networks as ONNX, their list, and a script (`lut.build.standalone`, with the timing loop
+beside it) that needs Python, numpy and the runtime only; what the script writes is what `hwnas lut fit` reads.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import profilers
-from lut.build.bench import (TOGETHER, open_bench, require, written)
-from lut.build.control_drift import (drifts)
+from lut.build.bench import TOGETHER, open_bench, require, written
+from lut.build.control_drift import drifts
 from lut.protocols import Space, Writer
-from profilers.timing import (plans)
 from profilers.base import Options, Profiler, TimingPlan
 from profilers.errors import BadInput
 from profilers.files import write_bytes, write_text
 from profilers.progress import track
+from profilers.timing import plans
 
 SCRIPT, LIST, MODELS = "measure.py", "networks.jsonl", "models"
 LOOP = (

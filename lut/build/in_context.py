@@ -6,11 +6,11 @@
 
 In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
 machine: they tell how much of a traced run's nodes is the untraced time. The next are timed traced only and brought to
-that share, which halves the models to load; whole networks, always untraced, set the scale (`lut.estimate.reconcile`). It is the
-nodes' sum and not the traced run that is compared: tracing happens between nodes, and costs more where somebody else
-computes on the same core. (ONNX Runtime in such minutes, four covers: traced runs 17 to 25 % longer than untraced ones,
-their nodes' sums 5 to 7 %.) Where tracing costs next to nothing, as in OpenVINO, one such cover is enough; where it
-costs much of a run, as in networks of microseconds, all are timed both ways.
+that share, which halves the models to load; whole networks, always untraced, set the scale (`lut.estimate.reconcile`).
+It is the nodes' sum and not the traced run that is compared: tracing happens between nodes, and costs more where
+somebody else computes on the same core. (ONNX Runtime in such minutes, four covers: traced runs 17 to 25 % longer than
+untraced ones, their nodes' sums 5 to 7 %.) Where tracing costs next to nothing, as in OpenVINO, one such cover is
+enough; where it costs much of a run, as in networks of microseconds, all are timed both ways.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from lut.build.bench import (Bench, Load, Timed, network_time, require)
-from lut.table.classifier import (spread_classes)
-from lut.build.records import (NetworkTime, Unit)
+from lut.build.bench import Bench, Load, Timed, network_time, require
+from lut.build.records import NetworkTime, Unit
 from lut.protocols import Floats, Layer
-from profilers.timing import (plans)
+from lut.table.classifier import spread_classes
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.timing import plans
 
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway

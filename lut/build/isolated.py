@@ -8,13 +8,13 @@ from time import monotonic
 
 import numpy as np
 
-from lut.build.bench import (Bench, Timed, require)
-from lut.table.classifier import (classifiers)
-from lut.build.control_drift import (usual_times)
-from lut.build.records import (Unit)
+from lut.build.bench import Bench, Timed, require
+from lut.build.control_drift import usual_times
+from lut.build.records import Unit
 from lut.protocols import layers_at
-from profilers.timing import (plans)
+from lut.table.classifier import classifiers
 from profilers.base import TimingPlan
+from profilers.timing import plans
 
 _TOGETHER = 64
 

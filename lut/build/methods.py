@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lut.build.bench import (Bench)
-from lut.build.in_context import (InContext)
-from lut.build.isolated import (Isolated)
-from lut.build.records import (Unit)
+from lut.build.bench import Bench
+from lut.build.in_context import InContext
+from lut.build.isolated import Isolated
+from lut.build.records import Unit
 from profilers.errors import BadInput
 
 

@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from lut.build.assembly import (assemble)
-from lut.build.bench import (SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread)
-from lut.build.methods import (Builder, get_builder)
-from lut.table.classifier import (spread_classes)
-from lut.build.records import (Unit, pool, relative_errors)
-from lut.build.checkpoint import (Partial)
+from lut.build.assembly import assemble
+from lut.build.bench import SENTINELS, TOGETHER, Bench, network_time, open_bench, require, spread
+from lut.build.checkpoint import Partial
+from lut.build.methods import Builder, get_builder
+from lut.build.records import Unit, pool, relative_errors
 from lut.protocols import Genes, Space, Writer
-from lut.table.store import (save)
-from lut.table.table import (LatencyTable, SpaceId)
-from profilers.timing import (plans)
+from lut.table.classifier import spread_classes
+from lut.table.store import save
+from lut.table.table import LatencyTable, SpaceId
 from profilers.base import Options, Profiler
 from profilers.errors import BadInput, EngineUnavailable, check_least
-from profilers.timing.fingerprint import (fingerprint)
 from profilers.progress import Progress, track
+from profilers.timing import plans
+from profilers.timing.fingerprint import fingerprint
 
 LEAST_GROUPS = 3  # of whole networks: each is a minute's mood, and the table's level is their mean
 
@@ -38,7 +38,8 @@ class BuildPlan:
     """How much is measured.
 
     passes: most covers of the whole space.  target: median relative standard error of a layer that is good enough to
-    stop.  networks: most whole networks, for reconciliation, calibration and interval (`lut.estimate.cross_validation`).
+    stop.  networks: most whole networks, for reconciliation, calibration and interval
+    (`lut.estimate.cross_validation`).
     budget_seconds: no unit beyond the first pass and `LEAST_GROUPS` groups of networks is begun that would exceed it;
     None for no limit.
     """

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from lut.build.control_drift import (drifts, reference_times)
-from lut.table.entry import (Entry)
-from lut.table.fields import (Fields, number)
+from lut.build.control_drift import drifts, reference_times
 from lut.protocols import Floats, Layer, Space
+from lut.table.entry import Entry
+from lut.table.fields import Fields, number
 
 _MS = 1e7
 _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were known from so many observations

@@ -21,10 +21,10 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from profilers.timing import (plans)
 from profilers.base import Samples, Session, TimingPlan
-from profilers.timing.plain_loop import (OPENVINO_TYPES, load_onnxruntime, load_openvino)
-from profilers.timing.loop import (time_sessions)
+from profilers.timing import plans
+from profilers.timing.loop import time_sessions
+from profilers.timing.plain_loop import OPENVINO_TYPES, load_onnxruntime, load_openvino
 
 ENGINES = ("onnxruntime", "onnxruntime-cuda", "openvino", "trtexec")
 TOGETHER = 18  # networks timed against each other

@@ -13,12 +13,12 @@ from functools import partial as bind
 import numpy as np
 import pytest
 
-from hwnas.onnx.writer import (write_onnx)
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from lut import load
-from lut.build.pipeline import (LEAST_GROUPS, BuildPlan, build, spread_networks)
-from lut.table.classifier import (classifiers)
-from lut.build.checkpoint import (Partial)
+from lut.build.checkpoint import Partial
+from lut.build.pipeline import LEAST_GROUPS, BuildPlan, build, spread_networks
+from lut.table.classifier import classifiers
 from lut.verify import remarks, verify
 from profilers.base import Options
 from profilers.errors import (
@@ -29,7 +29,7 @@ from profilers.errors import (
     MeasurementFailed,
     TableError,
 )
-from profilers.runtimes.fake import (Behaviour, Fake, FakeClock)
+from profilers.runtimes.fake import Behaviour, Fake, FakeClock
 
 PLAN = BuildPlan(passes=1, networks=40)
 

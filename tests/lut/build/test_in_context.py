@@ -6,20 +6,20 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hwnas.onnx.writer import (write_onnx)
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from lut.build.bench import (open_bench)
-from lut.build.control_drift import (QUICK, drifts, reference_times, speed_spread, usual_error, usual_times)
-from lut.table.entry import (Entry)
-from lut.build.in_context import (WITNESSES, InContext, attribute)
-from lut.build.records import (NetworkTime, Unit, pool, sampling_error)
+from lut.build.bench import open_bench
+from lut.build.control_drift import QUICK, drifts, reference_times, speed_spread, usual_error, usual_times
+from lut.build.in_context import WITNESSES, InContext, attribute
+from lut.build.records import NetworkTime, Unit, pool, sampling_error
+from lut.estimate.reconcile import Sizes, Timed, refine
 from lut.protocols import layers_at
-from lut.estimate.reconcile import (Sizes, Timed, refine)
-from profilers.timing import (plans)
+from lut.table.entry import Entry
 from profilers.base import Options, TimingPlan
 from profilers.errors import MeasurementFailed, TableError
-from profilers.timing.estimator import (summarise)
-from profilers.runtimes.fake import (Behaviour, Fake)
+from profilers.runtimes.fake import Behaviour, Fake
+from profilers.timing import plans
+from profilers.timing.estimator import summarise
 
 
 @pytest.fixture

@@ -6,21 +6,21 @@ import numpy as np
 import onnx
 import pytest
 
-from hwnas.onnx.writer import (write_onnx)
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from lut import load
-from lut.build.bench import (open_bench, written)
-from lut.build.pipeline import (BuildPlan, build)
-from lut.table.classifier import (classifiers)
-from lut.build.in_context import (InContext)
+from lut.build.bench import open_bench, written
+from lut.build.in_context import InContext
+from lut.build.pipeline import BuildPlan, build
 from lut.protocols import layers_at
+from lut.table.classifier import classifiers
 from lut.verify import verify
 from profilers.base import Options
 from profilers.errors import BadInput, FingerprintMismatch
-from profilers.runtimes.fake import (Fake)
-from profilers.runtimes.onnxruntime import (OnnxRuntime)
-from profilers.runtimes.openvino import (OpenVino)
-from profilers.runtimes.tensorrt.session import (TensorRt)
+from profilers.runtimes.fake import Fake
+from profilers.runtimes.onnxruntime import OnnxRuntime
+from profilers.runtimes.openvino import OpenVino
+from profilers.runtimes.tensorrt.session import TensorRt
 
 PLAN = BuildPlan(passes=1, networks=40)
 

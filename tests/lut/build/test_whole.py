@@ -13,13 +13,13 @@ import onnx
 import pytest
 
 import profilers
-from hwnas.onnx.writer import (write_onnx)
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from lut.build import (standalone)
-from lut.build.end_to_end import (LOOP, measure, write_bundle)
+from lut.build import standalone
+from lut.build.end_to_end import LOOP, measure, write_bundle
 from profilers.base import Options
 from profilers.errors import BadInput, MeasurementFailed
-from profilers.runtimes.fake import (Behaviour, Fake)
+from profilers.runtimes.fake import Behaviour, Fake
 
 
 @pytest.fixture

@@ -1,0 +1,5 @@
+"""Tables that are measured: in context, layer by layer, from whole networks; records, checkpoint, assembly.
+
+Everything here runs models on this machine, or puts together what such runs gave. What is fitted without a device is in
+`lut.estimate`.
+"""
