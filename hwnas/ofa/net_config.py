@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hwnas.space.checks import MOST_CLASSES
 from hwnas.space.layer import EPS, LayerSpec
-from hwnas.space.layout import MOST_CLASSES
 from profilers.errors import BadInput
 
 FAMILIES = ("MobileNetV3", "ProxylessNASNets")

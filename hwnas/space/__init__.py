@@ -31,7 +31,7 @@ def get_space(name: str, resolutions: Sequence[int] | None = None, classes: int 
     low, high = space.resolution_bounds
     if not chosen or chosen[0] < low or chosen[-1] > high:
         raise BadInput(f"resolutions {list(chosen)}", f"{low} to {high} px in space {name}")
-    return replace(space, resolutions=chosen, _specs={}).with_classes(space.classes if classes is None else classes)
+    return replace(space, resolutions=chosen).with_classes(space.classes if classes is None else classes)
 
 
 def parse_resolutions(text: str | None) -> tuple[int, ...] | None:

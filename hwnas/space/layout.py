@@ -17,11 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.arch import Architecture
+from hwnas.space.checks import (
+    MOST_CHANNELS,
+    MOST_CLASSES,
+    MOST_KERNEL,
+    MOST_PIXELS,
+    check_integer,
+    check_integers,
+    check_number,
+    check_one_of,
+)
 from hwnas.space.cost import CostArray
-from hwnas.space.layer import EPS, LayerSpec, round_channels
+from hwnas.space.layer import ACTIVATIONS, EPS, LayerSpec, round_channels
 from profilers.errors import BadInput
 
-MOST_CLASSES = 100_000
+MOST_EXPAND = 64
+MOST_LAYERS = 32  # of a stage
+MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,13 @@ class Stage:
     stride: int
     act: str
     se: bool
-    layers: int = field(default=0, repr=False)
+    layers: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("channels of a stage", self.channels, 1, MOST_CHANNELS)
+        check_integer("stride of a stage", self.stride, 1, 4)
+        check_integer("layers of a stage", self.layers, 0, MOST_LAYERS)
+        check_one_of("activation of a stage", self.act, ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -61,9 +79,38 @@ class Layout:
     depths: tuple[int, ...] = (2, 3, 4)
     act: str = "hswish"
     first_act: str = "relu"
-    first: int = field(default=0, repr=False)
-    eps: float = field(default=EPS, repr=False)
-    _specs: dict[Any, LayerSpec] = field(default_factory=dict, compare=False, repr=False)
+    first: int = 0
+    eps: float = EPS
+    _specs: dict[Any, LayerSpec] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise BadInput(f"name {self.name!r} of a space", "a word")
+        if not isinstance(self.stages, tuple) or not self.stages or not all(isinstance(s, Stage) for s in self.stages):
+            raise BadInput(f"stages of space {self.name}", "a tuple of one Stage or more")
+        self._check_channels()
+        self._check_choices()
+
+    def _check_channels(self) -> None:
+        for what, least in {"in_channels": 1, "stem": 1, "first": 0, "final": 1, "mix": 0}.items():
+            check_integer(f"{what} of space {self.name}", getattr(self, what), least, MOST_CHANNELS)
+        check_integer(f"classes of space {self.name}", self.classes, 2, MOST_CLASSES)
+        check_number(f"width of space {self.name}", self.width, 0, 100)
+        check_number(f"eps of space {self.name}", self.eps, 0, 1)
+        check_one_of(f"activation of space {self.name}", self.act, ACTIVATIONS)
+        check_one_of(f"first activation of space {self.name}", self.first_act, ACTIVATIONS)
+
+    def _check_choices(self) -> None:
+        check_integers(f"resolution bounds of space {self.name}", self.resolution_bounds, 1, MOST_PIXELS)
+        low, high = self.resolution_bounds[0], self.resolution_bounds[-1]
+        check_integers(f"resolutions of space {self.name}", self.resolutions, low, high)
+        check_integers(f"kernels of space {self.name}", self.kernels, 1, MOST_KERNEL)
+        check_integers(f"expands of space {self.name}", self.expands, 1, MOST_EXPAND)
+        check_integers(f"depths of space {self.name}", self.depths, 1, MOST_LAYERS)
+        if even := [k for k in self.kernels if k % 2 == 0]:
+            raise BadInput(f"kernel {even[0]} of space {self.name}", "odd numbers")
+        if (choices := len(self.kernels) * len(self.expands)) > MOST_CHOICES:
+            raise BadInput(f"{choices} choices a layer in space {self.name}", f"at most {MOST_CHOICES}")
 
     # --- slots -----------------------------------------------------------------------------------------------
 
@@ -163,8 +210,6 @@ class Layout:
 
     def with_classes(self, classes: int) -> Self:
         """The same space for another number of classes; BadInput below 2 or beyond `MOST_CLASSES`."""
-        if not 2 <= classes <= MOST_CLASSES:
-            raise BadInput(f"{classes} classes", f"2 to {MOST_CLASSES}")
         return self if classes == self.classes else replace(self, classes=classes)
 
     @cached_property
@@ -199,9 +244,20 @@ class Layout:
     @property
     def signature(self) -> str:
         """Twelve hexadecimal digits over everything but name, resolutions and classes."""
-        plain = replace(self, name="", resolutions=(), classes=0, resolution_bounds=(0, 0), _specs={})
-        text = repr(plain)
+        return hashlib.sha256(self._definition().encode()).hexdigest()[:12]
+
+    def _definition(self) -> str:
+        """What the signature is made of: the `repr` that a space had when tables were first written."""
+        stages = ", ".join(
+            f"Stage(channels={s.channels}, stride={s.stride}, act={s.act!r}, se={s.se})" for s in self.stages
+        )
+        text = (
+            f"{type(self).__qualname__}(name='', stages=({stages}{',' * (len(self.stages) == 1)}), resolutions=(), "
+            f"resolution_bounds=(0, 0), stem={self.stem}, final={self.final}, mix={self.mix}, width={self.width!r}, "
+            f"in_channels={self.in_channels}, classes=0, kernels={self.kernels}, expands={self.expands}, "
+            f"depths={self.depths}, act={self.act!r}, first_act={self.first_act!r})"
+        )
         layers = tuple(stage.layers for stage in self.stages)
-        if self.first or any(layers) or self.eps != EPS:  # tables of spaces without them keep their signature
+        if self.first or any(layers) or self.eps != EPS:  # fields of later versions
             text += repr((self.first, layers, self.eps))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return text

@@ -15,8 +15,7 @@ from tests.hwnas.searching import CONFIG, SMALL, SPACE, Formula, genes
 
 
 def small(kernels=(3,), expands=(3,), depths=(1, 2), resolutions=(12,)):
-    # its own store of layers: a slot of another depth is another layer
-    return replace(SPACE, kernels=kernels, expands=expands, depths=depths, resolutions=resolutions, _specs={})
+    return replace(SPACE, kernels=kernels, expands=expands, depths=depths, resolutions=resolutions)
 
 
 def run_in(space, folder, **changes):
