@@ -28,10 +28,10 @@ from hwnas.settings import build, read_toml
 from hwnas.space import Architecture, SearchSpace, get_space
 from hwnas.train import FinetuneConfig, SupernetConfig, train_supernet
 from hwnas.train.config import SHRINKING, Phase, Recipe
+from hwnas.train.distributed import Group
 from hwnas.train.elastic import Elastic
-from hwnas.train.finetune import finetune
-from hwnas.train.processes import Group
-from hwnas.train.shrink import SupernetRun
+from hwnas.train.one_network import finetune
+from hwnas.train.progressive_shrinking import SupernetRun
 from profilers.errors import BadInput
 from profilers.progress import track
 

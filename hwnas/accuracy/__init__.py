@@ -1,4 +1,6 @@
-"""Where a network's accuracy comes from: `KIND:REST`, one file a kind.
+"""Where a network's accuracy comes from: `KIND:REST`, one file a kind; and how sure it is (`wilson`).
+
+Models that predict accuracy from what a search has evaluated are in `hwnas.surrogates`; training is in `hwnas.train`.
 
     supernet:CKPT            inherit weights, recalibrate BatchNorm, validate
     ofa-predictor:PATH       once-for-all's published accuracy predictor (a number from a regression, not a validation)
@@ -36,8 +38,8 @@ class Accuracy(Protocol):
         """Top-1 of `arch` in percent; raises whatever went wrong for this network."""
 
 
-class Keeps(Protocol):
-    """A source that can write the network which it evaluates, with the weights that it was evaluated with."""
+class KeepsNetworks(Protocol):
+    """A source that can write each network with the weights that it was evaluated with."""
 
     def evaluate(self, arch: Architecture, keep: Path | None = None) -> float:
         """As of `Accuracy`; the network is written to the file `keep`."""

@@ -18,10 +18,10 @@ from hwnas.nets.checkpoint import Provenance, open_supernet, save_network
 from hwnas.nets.supernet import transferred
 from hwnas.space import Architecture, SearchSpace
 from hwnas.train.config import Recipe
+from hwnas.train.distributed import Group, pick_device
 from hwnas.train.evaluate import BATCH, CALIBRATION, Batches, calibration_batches, evaluate, recalibrate
-from hwnas.train.finetune import finetune
+from hwnas.train.one_network import finetune
 from hwnas.train.optimise import torch_threads
-from hwnas.train.processes import Group, pick_device
 from profilers.errors import BadInput, check_least
 
 _KEEP = 2**28  # bytes of validation images that stay in memory for each resolution

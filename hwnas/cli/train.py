@@ -23,16 +23,16 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue what was interr
 def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Train a supernet by progressive shrinking; JSON of its file and its validation accuracies."""
     from hwnas.train.config import SHRINKING, SupernetConfig
-    from hwnas.train.processes import one_voice, prints
-    from hwnas.train.shrink import train_supernet
+    from hwnas.train.distributed import is_rank_zero, single_error_report
+    from hwnas.train.progressive_shrinking import train_supernet
 
-    with one_voice():
+    with single_error_report():
         data = read_toml(config, settings or [], {"phases": [asdict(phase) for phase in SHRINKING]})
         wanted = build(SupernetConfig, data, str(config))
         dataset = resolve_reference(wanted.dataset, config.parent)
         wanted = replace(wanted, dataset=dataset, out=config.parent / wanted.out)
         _, provenance = train_supernet(wanted, resume=resume)
-        if prints():
+        if is_rank_zero():
             training = provenance.training
             facts = {"history": training["history"], "left_out": training.get("left_out", 0)}  # damaged images
             emit({"supernet": str(wanted.out), "dataset": provenance.dataset, **facts})
@@ -41,10 +41,10 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
 def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Train chosen networks on, or from random weights; JSONL of their files and accuracies, or their errors."""
     from hwnas.train.config import FinetuneConfig
-    from hwnas.train.finetune_job import Finetuning
-    from hwnas.train.processes import one_voice, prints
+    from hwnas.train.distributed import is_rank_zero, single_error_report
+    from hwnas.train.finetune_networks import Finetuning
 
-    with one_voice():
+    with single_error_report():
         wanted = build(FinetuneConfig, read_toml(config, settings or []), str(config))
         folder, weights = config.parent, wanted.supernet and config.parent / wanted.supernet
         dataset = resolve_reference(wanted.dataset, folder)
@@ -54,9 +54,9 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
         training, rows = Finetuning(wanted, resume=resume), []
         for facts in training.run(read_archs(training.space, wanted.archs)):
             rows.append(facts)
-            if prints():
+            if is_rank_zero():
                 emit(facts)
-    if prints():
+    if is_rank_zero():
         failed = [row for row in rows if "error" in row]
         if done := [row for row in rows if "error" not in row]:
             people().print(_table(done))

@@ -88,13 +88,13 @@ def inherited(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architec
 def gained(supernet: Path, space: SearchSpace, network: Network, dataset: Dataset) -> str:
     """What recalibration has done to the accuracy of a network of `supernet`, in words."""
     from hwnas.accuracy.supernet import extract
-    from hwnas.train.evaluate import moved
+    from hwnas.train.evaluate import recalibration_effect
     from hwnas.train.optimise import torch_threads
 
     arch = network.arch
     assert arch is not None  # it was made of one
     with torch_threads(1):
-        return str(moved(extract(supernet, space, arch)[0], network, dataset, arch.r))
+        return str(recalibration_effect(extract(supernet, space, arch)[0], network, dataset, arch.r))
 
 
 def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture, name: str) -> Weights:

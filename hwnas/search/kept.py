@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas import accuracy
-from hwnas.accuracy import Accuracy, Keeps
+from hwnas.accuracy import Accuracy, KeepsNetworks
 from hwnas.space import Architecture
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def changes_weights(config: Config) -> bool:
 class Keeping:
     """A source of accuracies whose networks are written to a run's folder."""
 
-    def __init__(self, source: Keeps, folder: Path) -> None:
+    def __init__(self, source: KeepsNetworks, folder: Path) -> None:
         self.source, self.folder = source, folder
         self.images: int | None = getattr(source, "images", None)
 

@@ -15,13 +15,13 @@ from hwnas.train.optimise import Diverged
 
 BATCH = 128
 CALIBRATION = 512  # training images for BatchNorm statistics
-JUDGED = 2000  # validation images, at most, that tell how far a recalibration moved the accuracy
+VALIDATED = 2000  # validation images, at most, that tell how far a recalibration moved the accuracy
 
 Batches = Iterable[tuple[Tensor, Tensor]]  # images (n, C, r, r) and labels (n,)
 
 
 @dataclass(frozen=True)
-class Moved:
+class RecalibrationEffect:
     """Top-1 (%) on `images` of the validation split before and after a recalibration; None: no numbers came out."""
 
     before: float | None
@@ -54,22 +54,24 @@ def recalibrate(network: nn.Module, batches: Batches) -> None:
     take_statistics(network, (images for images, _ in batches))
 
 
-def recalibrate_on(network: nn.Module, dataset: Dataset, resolution: int) -> Moved:
+def recalibrate_on(network: nn.Module, dataset: Dataset, resolution: int) -> RecalibrationEffect:
     """Recalibrate on training images, and see what that did to the accuracy on (some) validation images."""
-    before = _judged(network, dataset, resolution)
+    before = _validated(network, dataset, resolution)
     recalibrate(network, calibration_batches(dataset, resolution))
-    return Moved(before, _judged(network, dataset, resolution), min(JUDGED, dataset.size("val")))
+    return RecalibrationEffect(before, _validated(network, dataset, resolution), min(VALIDATED, dataset.size("val")))
 
 
-def moved(inherited: nn.Module, recalibrated: nn.Module, dataset: Dataset, resolution: int) -> Moved:
+def recalibration_effect(
+    inherited: nn.Module, recalibrated: nn.Module, dataset: Dataset, resolution: int
+) -> RecalibrationEffect:
     """What recalibration did to the accuracy on (some) validation images: the network without it, and with it."""
-    before, after = (_judged(network, dataset, resolution) for network in (inherited, recalibrated))
-    return Moved(before, after, min(JUDGED, dataset.size("val")))
+    before, after = (_validated(network, dataset, resolution) for network in (inherited, recalibrated))
+    return RecalibrationEffect(before, after, min(VALIDATED, dataset.size("val")))
 
 
-def _judged(network: nn.Module, dataset: Dataset, resolution: int) -> float | None:
+def _validated(network: nn.Module, dataset: Dataset, resolution: int) -> float | None:
     try:
-        return round(evaluate(network, dataset.batches("val", resolution, BATCH, JUDGED)), 2)
+        return round(evaluate(network, dataset.batches("val", resolution, BATCH, VALIDATED)), 2)
     except Diverged:  # inherited statistics may fit so badly
         return None
 

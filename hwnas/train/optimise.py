@@ -132,8 +132,7 @@ def index_batches(size: int, batch: int, rng: np.random.Generator) -> Iterator[N
 def torch_threads(count: int) -> Iterator[None]:
     """Compute with `count` threads inside the block; 0 leaves torch's setting.
 
-    Networks on 8 x 8 digits are seven times slower on two threads of a busy machine than on one: their operations are
-    shorter than a wait for the other thread.
+    One is fastest for small images: an operation takes less time than waiting for the other threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)

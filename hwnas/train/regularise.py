@@ -20,7 +20,7 @@ from hwnas.nets.network import Network
 from hwnas.train.config import Regularise
 
 
-class Images:
+class BatchAugmentation:
     """Changes the images of a batch: RandAugment on each, then mixup or CutMix of the whole batch.
 
     Args:

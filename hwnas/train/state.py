@@ -66,7 +66,7 @@ class StateFile:
             raise BadInput(got, "the configuration that it was begun with", "remove that file to train anew")
 
 
-def fact(training: Mapping[str, Any], name: str, kind: type[T], path: Path) -> T:
+def stored_fact(training: Mapping[str, Any], name: str, kind: type[T], path: Path) -> T:
     """A fact of an unfinished training; BadInput if it is missing or of another type."""
     value = training.get(name)
     if not isinstance(value, kind):

@@ -22,7 +22,7 @@ from hwnas.space import get_space
 from hwnas.train import FinetuneConfig, Finetuning, Recipe, Regularise, Training, finetune
 from hwnas.train.evaluate import top1
 from hwnas.train.optimise import Diverged
-from hwnas.train.regularise import Images, averaged
+from hwnas.train.regularise import BatchAugmentation, averaged
 from hwnas.train.state import StateFile
 from profilers.errors import BadInput
 
@@ -55,7 +55,7 @@ def config(folder: Path, supernet: Path, **changes) -> FinetuneConfig:
 def images_of(change: Regularise, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     images, labels = DIGITS.batch("train", np.arange(32), 12)
     torch.manual_seed(seed)
-    return images, labels, *Images(change, DIGITS)(images, labels)
+    return images, labels, *BatchAugmentation(change, DIGITS)(images, labels)
 
 
 def test_randaugment_changes_images_within_the_range_of_their_values_and_keeps_labels():

@@ -24,6 +24,7 @@ from hwnas.nets.supernet import Supernet
 from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.train.config import SupernetConfig
+from hwnas.train.distributed import Group, accumulating, distributed
 from hwnas.train.elastic import Elastic, sort_channels
 from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.optimise import (
@@ -38,8 +39,7 @@ from hwnas.train.optimise import (
     torch_seed,
     torch_threads,
 )
-from hwnas.train.processes import Group, accumulating, joined
-from hwnas.train.state import StateFile, fact, stored_values
+from hwnas.train.state import StateFile, stored_fact, stored_values
 from profilers.progress import Progress
 
 
@@ -54,14 +54,14 @@ def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Sup
         Diverged: a loss that is no number; the state before that epoch is kept.
         FileProblem: a file that cannot be written.
     """
-    with joined(config.device) as group, torch_threads(config.threads):
+    with distributed(config.device) as group, torch_threads(config.threads):
         run = SupernetRun(config, get_dataset(config.dataset), group)
         if resume and config.out.exists() and not run.state.path.exists():
             return run.finished()
         run.open(resume)
         with group.track(run.total, f"training {config.space}", done=run.done) as bar:
             run.train(bar)
-        if group.first:
+        if group.is_rank_zero:
             save_supernet(config.out, run.supernet, run.provenance)
             run.state.remove()
     return run.supernet.eval(), run.provenance
@@ -102,7 +102,7 @@ class SupernetRun:
                 self.begin_phase(index)
             loss = self.train_epoch(index, epoch)
             self.done = done + 1
-            if self.group.first:
+            if self.group.is_rank_zero:
                 if epoch + 1 == self.config.phases[index].epochs:
                     self.history.append(self.validate(index))
                 self.save()
@@ -216,7 +216,10 @@ class SupernetRun:
         """Undo `save`."""
         groups, training = self.state.load()
         path = self.state.path
-        self.done, self.history = fact(training, "epochs", int, path), fact(training, "history", list, path)
+        self.done, self.history = (
+            stored_fact(training, "epochs", int, path),
+            stored_fact(training, "history", list, path),
+        )
         load_state(self.supernet, groups.get("supernet", {}), path)
         self.descent.restore(groups.get("momentum", {}), training.get("scaler") or {})
         if "teacher" in groups:

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import distributed
+from torch import distributed as dist
 
 from hwnas.nets import Supernet
 from hwnas.nets.tensorfile import read_tensors
 from hwnas.space import get_space
 from hwnas.train import Recipe
+from hwnas.train.distributed import Group, accumulating, distributed, pick_device
 from hwnas.train.optimise import Descent, loss_of
-from hwnas.train.processes import Group, accumulating, joined, pick_device
 from profilers.errors import BadInput
 
 torch.set_num_threads(1)
@@ -44,11 +44,11 @@ def gradients(group: Group) -> dict[str, torch.Tensor | None]:
 
 
 def work(rank: int, folder: Path) -> None:
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     group = Group(rank, 2)
     found = {name: grad for name, grad in gradients(group).items() if grad is not None}
     torch.save((found, group.mean(float(rank))), folder / f"{rank}.pt")
-    distributed.destroy_process_group()
+    dist.destroy_process_group()
 
 
 def test_two_processes_average_their_gradients_over_the_images(tmp_path):
@@ -92,8 +92,8 @@ def test_shares_are_all_images_and_weigh_as_many_as_they_are():
 def test_a_device_that_is_not_here_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with joined("auto") as group:
-        assert group == Group() and group.first
+    with distributed("auto") as group:
+        assert group == Group() and group.is_rank_zero
     with pytest.raises(BadInput, match="device = 'cuda' with 0 GPUs here"):
         pick_device("cuda")
 

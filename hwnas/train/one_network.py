@@ -17,7 +17,8 @@ from hwnas.data import BatchRequest, Dataset
 from hwnas.nets.checkpoint import load_state
 from hwnas.nets.network import Network
 from hwnas.train.config import Recipe, Regularise
-from hwnas.train.evaluate import Moved, calibration_batches, recalibrate, recalibrate_on
+from hwnas.train.distributed import Group
+from hwnas.train.evaluate import RecalibrationEffect, calibration_batches, recalibrate, recalibrate_on
 from hwnas.train.optimise import (
     Descent,
     check_finite,
@@ -29,8 +30,7 @@ from hwnas.train.optimise import (
     teacher_probabilities,
     torch_seed,
 )
-from hwnas.train.processes import Group
-from hwnas.train.regularise import Images, averaged
+from hwnas.train.regularise import BatchAugmentation, averaged
 from profilers.errors import BadInput
 
 
@@ -97,7 +97,7 @@ class Training:
         self.model = self.group.parallel(network)
         self.descent = Descent(network, self.recipe, self.group.device)
         changed = self.regularise.randaugment or self.regularise.mixup or self.regularise.cutmix
-        self.images = Images(self.regularise, dataset) if changed else None
+        self.images = BatchAugmentation(self.regularise, dataset) if changed else None
         self.average = averaged(network, self.regularise.ema) if self.regularise.ema else None
 
     def run_epoch(self) -> float:
@@ -142,15 +142,15 @@ class Training:
 
     def finish(self) -> None:
         """Take the averaged weights, if any, and recalibrate BatchNorm."""
-        self._settle()
+        self._take_average()
         recalibrate(self.network, calibration_batches(self.dataset, self.resolution))
 
-    def finish_and_judge(self) -> Moved:
+    def finish_and_validate(self) -> RecalibrationEffect:
         """The same; says how far the recalibration moved the accuracy."""
-        self._settle()
+        self._take_average()
         return recalibrate_on(self.network, self.dataset, self.resolution)
 
-    def _settle(self) -> None:
+    def _take_average(self) -> None:
         if self.average is not None:
             self.network.load_state_dict(self.average.module.state_dict())
 

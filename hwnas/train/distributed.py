@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
-from torch import distributed, nn
+import torch.distributed as dist
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hwnas.data.dataset import Indices
@@ -38,7 +39,7 @@ class Group:
     parent: int = field(default_factory=os.getppid)
 
     @property
-    def first(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this process validates, writes and prints."""
         return self.rank == 0
 
@@ -74,13 +75,13 @@ class Group:
         if self.size == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64, device=self.device)
-        distributed.all_reduce(total)
+        dist.all_reduce(total)
         return float(total) / self.size
 
     @contextmanager
     def track(self, total: float, label: str, done: float = 0) -> Iterator[Progress]:
         """`profilers.progress.track` in the first process, nothing in the others."""
-        if not self.first:
+        if not self.is_rank_zero:
             yield _Silent()
             return
         with track(total, label, done=done) as bar:
@@ -93,7 +94,7 @@ def accumulating(model: nn.Module, more: bool) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Group]:
+def distributed(device: str) -> Iterator[Group]:
     """The group of this process while the block runs.
 
     Args:
@@ -108,7 +109,7 @@ def joined(device: str) -> Iterator[Group]:
     if size == 1:
         yield Group(device=where)
         return
-    distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=PATIENCE)
+    dist.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Group(rank, size, where)
     except RuntimeError as error:
@@ -116,16 +117,16 @@ def joined(device: str) -> Iterator[Group]:
             raise
         raise HwnasError("another process of this training ended", remedy=_REMEDY) from error
     finally:
-        distributed.destroy_process_group()
+        dist.destroy_process_group()
 
 
 @contextmanager
-def one_voice() -> Iterator[None]:
-    """Around a command: of the processes that fail, one says why; the others end silently with its exit code."""
+def single_error_report() -> Iterator[None]:
+    """Around a command: only one failing process prints its error; the others exit silently with the same code."""
     try:
         yield
     except (HwnasError, OSError, KeyboardInterrupt) as error:
-        if not _speaks_first():
+        if not _fails_first():
             raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from error
         raise
 
@@ -140,7 +141,7 @@ def pick_device(name: str, local: int = 0) -> torch.device:
     return torch.device("cuda", local)
 
 
-def prints() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process prints results."""
     return os.environ.get("RANK", "0") == "0"
 
@@ -149,17 +150,17 @@ _ENVIRONMENT = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))  # set 
 
 
 def _is_lost_contact(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or any(x in str(error) for x in ("gloo", "NCCL", "store"))
+    return isinstance(error, dist.DistError) or any(x in str(error) for x in ("gloo", "NCCL", "store"))
 
 
-def _speaks_first() -> bool:
+def _fails_first() -> bool:
     """Whether no other process has failed before this one; torchrun keeps the count."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return True
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        store = distributed.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=10))  # type: ignore[attr-defined]
+        store = dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=10))  # type: ignore[attr-defined]
         return bool(store.add(f"hwnas/failed/{restart}", 1) == 1)
     except RuntimeError:  # torchrun is gone, and the count with it
         return True

@@ -16,11 +16,11 @@ from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.space.arch_lines import stated
 from hwnas.train.config import FinetuneConfig
+from hwnas.train.distributed import Group, distributed
 from hwnas.train.evaluate import recalibrate_on, top1
-from hwnas.train.finetune import Training
+from hwnas.train.one_network import Training
 from hwnas.train.optimise import Diverged, torch_threads
-from hwnas.train.processes import Group, joined
-from hwnas.train.state import StateFile, fact, stored_values
+from hwnas.train.state import StateFile, stored_fact, stored_values
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
 from profilers.progress import Progress
@@ -59,10 +59,10 @@ class Finetuning:
             BadInput: unfinished training in the way (without `resume`), or files of another configuration (with it).
         """
         config = self.config
-        with joined(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
+        with distributed(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
             for arch in archs:
                 with torch_threads(config.threads):
-                    facts = _Job(self, arch, group, bar).run()
+                    facts = _NetworkRun(self, arch, group, bar).run()
                 yield facts
 
     def network(self, arch: Architecture) -> Network:
@@ -87,7 +87,7 @@ class Finetuning:
 
 
 @dataclass
-class _Job:
+class _NetworkRun:
     """One network: kept if it is done, otherwise begun or continued."""
 
     work: Finetuning
@@ -112,7 +112,7 @@ class _Job:
         try:
             return self.trained(self.continued() if unfinished else self.begun())
         except Diverged as error:
-            if self.group.first:
+            if self.group.is_rank_zero:
                 self.state.remove()
             return {**network, "error": str(error)}
 
@@ -120,12 +120,12 @@ class _Job:
         """Those that the file holds; BadInput if it comes from another configuration."""
         _, _, provenance = load_network(self.path)
         self.state.check_config(provenance.training, self.path)
-        return {**fact(provenance.training, "facts", dict, self.path), "file": str(self.path)}
+        return {**stored_fact(provenance.training, "facts", dict, self.path), "file": str(self.path)}
 
     def begun(self) -> Training:
         """From the start; accuracy before training is noted."""
         network = self.work.network(self.arch).to(self.group.device)
-        if self.group.first:
+        if self.group.is_rank_zero:
             moved = recalibrate_on(network, self.work.dataset, self.arch.r)
             self.judge(network, "_before")
             self.facts["recalibration_before"] = moved.points
@@ -135,9 +135,9 @@ class _Job:
     def continued(self) -> Training:
         """From the state behind the last epoch."""
         groups, stored = self.state.load()
-        self.facts = fact(stored, "facts", dict, self.state.path)
+        self.facts = stored_fact(stored, "facts", dict, self.state.path)
         training = self.training(self.work.network(self.arch))
-        done = fact(stored, "epochs", int, self.state.path)
+        done = stored_fact(stored, "epochs", int, self.state.path)
         training.restore(groups, done, stored.get("scaler") or {}, self.state.path)
         self.bar.reduce_total(done)
         return training
@@ -156,13 +156,13 @@ class _Job:
             loss = self.timed(training.run_epoch)
             self.bar.note(f"{self.arch.id}, loss {loss:.3f}")
             self.bar.advance()
-            if self.group.first and training.done < training.epochs:
+            if self.group.is_rank_zero and training.done < training.epochs:
                 more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict()}
                 self.state.save(training.state(), self.work.space, self.provenance(more))
-        if not self.group.first:
+        if not self.group.is_rank_zero:
             training.finish()
             return {}
-        self.facts["recalibration"] = self.timed(training.finish_and_judge).points
+        self.facts["recalibration"] = self.timed(training.finish_and_validate).points
         self.judge(training.network, "")
         save_network(self.path, training.network, self.work.space, self.provenance({"epochs": training.done}))
         self.state.remove()
