@@ -87,3 +87,10 @@ def test_loading_is_safe():
                 if text == "torch.load":
                     assert keywords.get("weights_only") == "True", path
                 assert text not in ("yaml.load", "yaml.unsafe_load", "eval", "exec"), path
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_folder_says_what_belongs_in_it(package):
+    for folder in {path.parent for path in FILES[package]}:
+        opening = folder / "__init__.py"
+        assert opening.is_file() and ast.get_docstring(ast.parse(opening.read_text())), folder

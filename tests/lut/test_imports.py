@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = "lut, lut.build, lut.verify, lut.formats, lut.fewshot, lut.roofline, lut.show"
+MODULES = "lut, lut.build, lut.verify, lut.formats, lut.estimate.few_shot, lut.estimate.roofline, lut.table.show"
 
 
 def test_lut_needs_neither_hwnas_nor_torch_and_starts_lightly():

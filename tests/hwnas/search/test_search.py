@@ -193,7 +193,7 @@ def kill_after(process: subprocess.Popen, folder: Path, rows: int, delay: float)
 
 def test_golden_run(tmp_path):
     """The networks that seed 1 leads to. If a change to the method is wanted, write the new ones:
-    HWNAS_WRITE_GOLDEN=1 pytest tests/hwnas/test_search.py -k golden"""
+    HWNAS_WRITE_GOLDEN=1 pytest tests/hwnas/search/test_search.py -k golden"""
     path = Path(__file__).parents[1] / "golden_search.json"
     with run_search(tmp_path / "r") as run:
         rows = run.archive.evaluations()

@@ -103,8 +103,8 @@ def test_a_killed_build_goes_on_to_the_same_table(space, tmp_path, monkeypatch, 
 
 def test_sigkill_loses_at_most_a_unit(tmp_path):
     script = (
-        "from pathlib import Path; from hwnas.space import get_space; from hwnas.onnx_writer import write_onnx;"
-        "from lut.build import build, BuildPlan; from profilers.fake import Fake;"
+        "from pathlib import Path; from hwnas.space import get_space; from hwnas.onnx.writer import write_onnx;"
+        "from lut.build import build, BuildPlan; from profilers.runtimes.fake import Fake;"
         f"out = Path({str(tmp_path / 't.json')!r});"
         "build(get_space('tiny'), write_onnx, Fake(), out=out, plan=BuildPlan(passes=1))"
     )
@@ -219,10 +219,10 @@ def test_verify_reports_what_was_measured(space, tmp_path):
 def test_verify_divides_out_that_the_machine_is_slower_now(space, tmp_path, monkeypatch):
     table = make(space, tmp_path / "t.json")
     monkeypatch.setattr("profilers.runtimes.fake.EDGE_MS", 0.0)
-    import profilers.fake
+    import profilers.runtimes.fake
 
-    node_ms = profilers.fake._node_ms
-    monkeypatch.setattr(profilers.fake, "_node_ms", lambda *a: 1.5 * node_ms(*a))
+    node_ms = profilers.runtimes.fake._node_ms
+    monkeypatch.setattr(profilers.runtimes.fake, "_node_ms", lambda *a: 1.5 * node_ms(*a))
     figures = verify(table, space, write_onnx, fake(), archs=30)
     assert figures["speed_change"] > 0.1 and figures["mape"] < 0.5 * figures["mape_as_run"]
 
