@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from xml.etree.ElementTree import Element, SubElement, tostring
+from dataclasses import asdict, dataclass, fields
 
 from hwnas.accuracy.wilson import alike
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
+from profilers.markup import templates
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
@@ -89,38 +89,39 @@ def to_csv(comparison: Comparison) -> str:
     return stream.getvalue()
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A network's latency: its names and the drawing's numbers, px."""
+
+    name: str
+    value: str
+    y: float
+    width: float
+    low: float
+    high: float
+    colour: str
+
+
 def svg(comparison: Comparison) -> str:
     """Latency of each network with its interval, fastest first; this search's in another colour."""
     rows = [row for row in comparison.rows if row.ms is not None]
     scale = WIDE / max(row.high or 0.0 for row in rows)
-    width, height = LEFT + WIDE + RIGHT, TOP + len(rows) * (BAR + GAP)
-    label = "; ".join(f"{row.name} {row.ms:.4g} ms" for row in rows)
-    picture = Element("svg", {
-        "xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "width": str(width), "role": "img",
-        "aria-label": label, "font-family": "system-ui, sans-serif",
-    })  # fmt: skip
-    _text(picture, 0, 14, notes(comparison)[0], size="11")
-    for i, row in enumerate(rows):
-        _bar(picture, row, TOP + i * (BAR + GAP), scale)
-    return f"{tostring(picture, encoding='unicode')}\n"
+    return (
+        templates("hwnas.compare")
+        .get_template("latencies.svg")
+        .render(
+            bars=[_bar(row, TOP + i * (BAR + GAP), scale) for i, row in enumerate(rows)],
+            note=notes(comparison)[0],
+            spoken="; ".join(f"{row.name} {row.ms:.4g} ms" for row in rows),
+            left=LEFT,
+            thickness=BAR,
+            width=LEFT + WIDE + RIGHT,
+            height=TOP + len(rows) * (BAR + GAP),
+        )
+    )
 
 
-def _bar(picture: Element, row: Row, y: float, scale: float) -> None:
+def _bar(row: Row, y: float, scale: float) -> Bar:
     ms, low, high = (value or 0.0 for value in (row.ms, row.low, row.high))
-    middle, colour = y + BAR / 2, COLOURS[row.source == OURS]
-    _text(picture, LEFT - 8, middle + 4, f"{row.name} ({row.size} px)", anchor="end")
-    _shape(picture, "rect", x=LEFT, y=y, width=ms * scale, height=BAR, rx=2).set("fill", colour)
-    ends = {"x1": LEFT + low * scale, "x2": LEFT + high * scale, "y1": middle, "y2": middle}
-    _shape(picture, "line", **ends).set("stroke", "black")
-    _text(picture, LEFT + high * scale + 8, middle + 4, f"{ms:.4g} ms")
-
-
-def _shape(picture: Element, name: str, **numbers: float) -> Element:
-    return SubElement(picture, name, {key: f"{value:.1f}" for key, value in numbers.items()})
-
-
-def _text(picture: Element, x: float, y: float, content: str, *, anchor: str = "start", size: str = "12") -> None:
-    element = _shape(picture, "text", x=x, y=y)
-    element.set("text-anchor", anchor)
-    element.set("font-size", size)
-    element.text = content
+    colour = COLOURS[row.source == OURS]
+    return Bar(f"{row.name} ({row.size} px)", f"{ms:.4g} ms", y, ms * scale, low * scale, high * scale, colour)

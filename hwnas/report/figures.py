@@ -12,7 +12,8 @@ from itertools import groupby
 import numpy as np
 
 from hwnas.report.data import RunData
-from hwnas.report.words import Scale, scales
+from hwnas.report.formatting import Scale, label, scales
+from hwnas.select.choices import Frequencies, count
 
 Numbers = tuple[float, ...]
 Indices = tuple[int, ...]
@@ -156,6 +157,15 @@ def quality(run: RunData) -> Quality | None:
         tuple(s.iteration for s in steps), tuple(s.rmse for s in steps), tuple(s.spearman for s in steps),
         tuple(s.kendall for s in steps), tuple(s.surrogate or "unnamed" for s in steps),
     )  # fmt: skip
+
+
+def frequencies(run: RunData) -> list[Frequencies]:
+    """Which choices the networks on each front of the quality against a cost have made (paper, Fig. 10)."""
+    found = []
+    for i in run.costs if run.done else ():
+        chosen = [run.archs[k] for k in np.flatnonzero(run.front_of([run.quality, i]))]
+        found.append(count(label(run.objectives[i].name), run.space, chosen))
+    return found
 
 
 def _indices(mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Indices:

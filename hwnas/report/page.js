@@ -4,9 +4,9 @@
   const store = JSON.parse(document.getElementById("figures").textContent);
   const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Colours that are names of CSS variables become what these stand for; hover texts are stored once for all figures
+  // Colours that are CSS variables become what these stand for; hover texts are stored once for all figures
   function resolve(value, key) {
-    if (typeof value === "string") return /color$/i.test(key) && value.startsWith("--") ? variable(value) : value;
+    if (typeof value === "string") return /color$/i.test(key) ? value.replace(/^var\((.*)\)$/, (_, name) => variable(name)) : value;
     if (Array.isArray(value)) return value.map((item) => (item && typeof item === "object" ? resolve(item, key) : item));
     if (value === null || typeof value !== "object") return value;
     const result = Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolve(item, name)]));

@@ -2,126 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hwnas.report import choices, figures, latency, plots, svg, tables
+from hwnas.report import figures, latency, plots, svg, tables
 from hwnas.report.data import RunData
-from hwnas.report.html import Html, tag
-from hwnas.report.words import label, lower, plural, scales
+from hwnas.report.formatting import label, lower, plural, scales
 from hwnas.select.choices import draw
 from hwnas.space import Architecture
 
 Specs = dict[str, plots.Spec]
 
 
-def chosen(run: RunData, specs: Specs) -> Html | None:
+@dataclass(frozen=True)
+class Section:
+    """A heading, a sentence below it, and what its template shows."""
+
+    title: str
+    about: str
+    template: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The place of a figure: its key in the page's store, and what it says to somebody who does not see it."""
+
+    key: str
+    spoken: str
+    caption: str = ""
+    tall: bool = False
+
+
+def chosen(run: RunData, specs: Specs) -> Section | None:
     """The table of the exported engines, or of the best networks so far."""
     if run.chosen:
         about = "Built, checked against the trained network and timed. Ranges are 95 % intervals."
-        return _section("The chosen networks", about, tables.engines(run))
+        return Section("The chosen networks", about, "chosen.html", {"table": tables.engines(run)})
     if not run.done:
         return None
     about = "No engine was exported yet (`hwnas export` does that). These are the search's own numbers."
-    return _section("The best networks so far", about, tables.candidates(run))
+    return Section("The best networks so far", about, "chosen.html", {"table": tables.candidates(run)})
 
 
-def fronts(run: RunData, specs: Specs) -> Html | None:
+def fronts(run: RunData, specs: Specs) -> Section | None:
     """The front in 3-D and its projections."""
     panels = [
         _plot(specs, f"projection-{p.x.objective}", plots.projection(p), _spoken(p)) for p in figures.projections(run)
     ]
     if not panels:
         return None
-    flat, space = tag("div", *panels, class_="panels"), figures.front(run)
-    about = "Each point is an evaluated network; point at one to read it."
-    if space is None:
-        return _section("What can be had for what", about, _key(run), flat)
-    picture = _plot(specs, "front", plots.front(space), _spoken_front(space), class_="plot tall")
-    about = f"{about} The picture in 3-D can be turned. {_looks(space)}"
-    return _section("What can be had for what", about, _key(run), tag("div", picture, flat, class_="front"))
+    about, picture = "Each point is an evaluated network; point at one to read it.", None
+    if space := figures.front(run):
+        picture = _plot(specs, "front", plots.front(space), _spoken_front(space), tall=True)
+        about = f"{about} The picture in 3-D can be turned. {_looks(space)}"
+    content = {"dots": _dots(run), "space": picture, "panels": panels}
+    return Section("What can be had for what", about, "fronts.html", content)
 
 
-def drawings(run: RunData, specs: Specs) -> Html | None:
+def drawings(run: RunData, specs: Specs) -> Section | None:
     """The chosen networks, layer by layer; without any, those that are best for the main cost."""
-    rows = _drawn(run)
-    if not rows:
-        return None
     by_id = {arch.id: i for i, arch in enumerate(run.archs)}
-    pictures = [
-        svg.network(run.space, draw(run.space, arch), name, _note(run, arch, by_id.get(arch.id))) for arch, name in rows
+    networks = [
+        svg.network(run.space, draw(run.space, arch), name, _note(run, arch, by_id.get(arch.id)))
+        for arch, name in _drawn(run)
     ]
+    if not networks:
+        return None
     about = "From input to output; dashed lines separate the blocks, and gaps are layers that a network does without."
-    drawn = tag("div", *pictures, class_="scroll", tabindex="0", role="region", aria_label="Drawings of the networks")
-    return _section("Layer by layer", about, svg.legend(run.space), drawn)
+    content = {"legend": svg.legend(run.space), "networks": networks}
+    return Section("Layer by layer", about, "drawings.html", content)
 
 
-def latencies(run: RunData, specs: Specs) -> Html | None:
+def latencies(run: RunData, specs: Specs) -> Section | None:
     """Predicted against measured, for each runtime and setting."""
-    parts: list[Html] = []
+    agreements = []
     for number, found in enumerate(latency.agreements(run)):
-        picture = Html("")
+        picture = None
         if found.engines or found.networks:
-            alt = f"Predicted against measured latency, {found.title}: {plural(len(found.engines), 'engine')}"
-            picture = _plot(specs, f"latency-{number}", plots.agreement(found), alt)
-        parts += [tag("h3", found.title), tag("div", picture, tables.agreement(found), class_="agreement")]
+            spoken = f"Predicted against measured latency, {found.title}: {plural(len(found.engines), 'engine')}"
+            picture = _plot(specs, f"latency-{number}", plots.agreement(found), spoken)
+        agreements.append((found.title, picture, tables.agreement(found)))
+    if not agreements:
+        return None
     about = "On the dashed line the prediction is exact. Bars are 95 % intervals."
-    return _section("Predicted and measured latency", about, *parts) if parts else None
+    return Section("Predicted and measured latency", about, "latencies.html", {"agreements": agreements})
 
 
-def search(run: RunData, specs: Specs) -> Html | None:
+def search(run: RunData, specs: Specs) -> Section | None:
     """Hypervolume and the surrogate's quality, by iteration."""
-    progress, quality, parts = figures.progress(run), figures.quality(run), []
+    progress, quality, shown = figures.progress(run), figures.quality(run), []
     if progress:
-        alt = f"Hypervolume by evaluated networks, at last {progress.search.y[-1]:.4g}"
-        parts.append(_plot(specs, "progress", plots.progress(progress), alt, caption=_overtaken(progress)))
+        spoken = f"Hypervolume by evaluated networks, at last {progress.search.y[-1]:.4g}"
+        shown.append(_plot(specs, "progress", plots.progress(progress), spoken, caption=_overtaken(progress)))
     if quality:
-        parts += _quality(quality, run.objectives[run.quality].unit, specs)
+        shown += _quality(quality, run.objectives[run.quality].unit, specs)
+    if not shown:
+        return None
     about = "Hypervolume is the share of the objectives' space that the front dominates: more is better."
-    return _section("How the search went", about, tag("div", *parts, class_="wide")) if parts else None
+    return Section("How the search went", about, "search.html", {"plots": shown})
 
 
-def habits(run: RunData, specs: Specs) -> Html | None:
+def habits(run: RunData, specs: Specs) -> Section | None:
     """Frequencies of choices on each front."""
-    found = [f for f in choices.frequencies(run) if f.networks > 1]
-    parts = [
-        tag("div", tag("h3", f"{f.title}: {plural(f.networks, 'network')}"), svg.heat_maps(run.space, f)) for f in found
+    shown = [
+        (f"{found.title}: {plural(found.networks, 'network')}", svg.heat_maps(run.space, found))
+        for found in figures.frequencies(run)
+        if found.networks > 1
     ]
+    if not shown:
+        return None
     best = lower(label(run.objectives[run.quality].name))
     about = f"How often each choice occurs in networks of the best {best} for a cost; a stronger colour is more often."
-    drawn = tag("div", *parts, class_="habits")
-    return _section("What the best networks have in common", about, drawn) if parts else None
+    return Section("What the best networks have in common", about, "habits.html", {"fronts": shown})
 
 
-def origins(run: RunData, specs: Specs) -> Html:
+def origins(run: RunData, specs: Specs) -> Section:
     """Where the numbers come from, and the configuration."""
-    shown = tag("details", tag("summary", "The search's configuration"), tag("pre", run.config))
     about = "Every number of this report is marked by where it comes from."
-    parts = [tables.origins(run), tables.glossary(), *([shown] if run.config else [])]
-    return _section("How every number was obtained", about, *parts)
+    content = {"table": tables.origins(run), "glossary": tables.glossary(), "config": run.config}
+    return Section("How every number was obtained", about, "origins.html", content)
 
 
-ALL: tuple[Callable[[RunData, Specs], Html | None], ...] = (
+ALL: tuple[Callable[[RunData, Specs], Section | None], ...] = (
     chosen, fronts, drawings, latencies, search, habits, origins,
 )  # fmt: skip
 
 
-def _section(title: str, about: str, *parts: Html) -> Html:
-    return tag("section", tag("h2", title), tag("p", about, class_="about"), *parts)
-
-
-def _plot(specs: Specs, key: str, spec: plots.Spec, alt: str, *, caption: str = "", class_: str = "plot") -> Html:
+def _plot(specs: Specs, key: str, spec: plots.Spec, spoken: str, *, caption: str = "", tall: bool = False) -> Plot:
     specs[key] = spec
-    box = tag("div", data_figure=key, class_=class_, role="img", aria_label=alt)
-    return tag("figure", box, tag("figcaption", caption)) if caption else tag("figure", box)
+    return Plot(key, spoken, caption, tall)
 
 
-def _key(run: RunData) -> Html:
+def _dots(run: RunData) -> list[tuple[str, str]]:
+    """CSS class and meaning of the points."""
     everything = f"beaten by no other in all {plural(len(run.objectives), 'objective')}"
-    keys = [("", "evaluated"), ("on-front", everything), ("on-pair", "best in the two objectives of the panel")]
-    keys += [("is-chosen", "chosen")] if run.marked else []
-    dots = [(tag("span", class_=f"dot {name}", aria_hidden="true"), meaning) for name, meaning in keys]
-    return tag("p", *(tag("span", dot, meaning, class_="key") for dot, meaning in dots), class_="legend")
+    dots = [("", "evaluated"), ("on-front", everything), ("on-pair", "best in the two objectives of the panel")]
+    return dots + ([("is-chosen", "chosen")] if run.marked else [])
 
 
 def _looks(data: figures.Front) -> str:
@@ -160,16 +178,16 @@ def _note(run: RunData, arch: Architecture, index: int | None) -> str:
     return ", ".join(parts)
 
 
-def _quality(data: figures.Quality, unit: str, specs: Specs) -> list[Html]:
+def _quality(data: figures.Quality, unit: str, specs: Specs) -> list[Plot]:
     used = {name: data.surrogates.count(name) for name in data.surrogates}
     named = ", ".join(f"{name} ({plural(count, 'iteration')})" for name, count in used.items())
-    texts = {
-        "correlations": "How well the surrogate ranks new networks before it has learnt from them; 1 is perfect.",
-        "errors": f"Its error on the same networks. Surrogates used: {named}.",
-    }
-    drawn: dict[str, Any] = {"correlations": plots.correlations(data), "errors": plots.errors(data, unit)}
-    alt = "Quality of the surrogate by iteration: "
-    return [_plot(specs, key, spec, alt + key, caption=texts[key]) for key, spec in drawn.items()]
+    ranks = "How well the surrogate ranks new networks before it has learnt from them; 1 is perfect."
+    error = f"Its error on the same networks. Surrogates used: {named}."
+    spoken = "Quality of the surrogate by iteration: "
+    return [
+        _plot(specs, "correlations", plots.correlations(data), f"{spoken}correlations", caption=ranks),
+        _plot(specs, "errors", plots.errors(data, unit), f"{spoken}errors", caption=error),
+    ]
 
 
 def _overtaken(data: figures.Progress) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 from hwnas.accuracy.wilson import alike, optimistic, wilson
 from hwnas.report import figures
 from hwnas.report.data import Engine, Mask, RunData
-from hwnas.report.html import Html, tag
+from hwnas.report.formatting import label, listing, lower, plural, scales, share, significant
 from hwnas.report.latency import agreements, mean_error
-from hwnas.report.words import label, listing, lower, plural, scales, share, significant
 from hwnas.select.limits import beyond
 from hwnas.space import SearchSpace
 
@@ -39,15 +38,6 @@ def tiles(run: RunData) -> list[Tile]:
     """The key numbers that this run has."""
     found = [Tile("Networks evaluated", f"{len(run.done):,}", _effort(run))]
     return [*found, *_best(run), *_fastest(run), *_agreement(run), *_random(run)]
-
-
-def draw_tiles(found: list[Tile]) -> Html:
-    """As a list of terms."""
-    boxes = [
-        tag("div", tag("dt", t.name), tag("dd", t.value, class_="big"), tag("dd", t.note, class_="small"))
-        for t in found
-    ]
-    return tag("dl", *boxes, class_="tiles")
 
 
 def size(space: SearchSpace) -> str:

@@ -1,12 +1,15 @@
-"""Drawings as inline SVG: the networks (paper, Fig. 12) and the frequencies of choices (Fig. 10)."""
+"""Drawings as boxes, labels and lines in pixels: the networks (paper, Fig. 12) and how often choices occur (Fig. 10).
+
+SVG and not Plotly: they are many, small and still, need no legend or zoom, and take the page's colours from its CSS.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from hwnas.report.data import Floats
-from hwnas.report.html import Html, join, tag
 from hwnas.select.choices import Drawing, Frequencies
 from hwnas.space import SearchSpace
 
@@ -14,60 +17,88 @@ BAR, GAP, TALL, LEFT = 30, 4, 50, 176  # px: a layer's width, between layers, th
 CELL, SIDE, WIDE = 18, 20, 27  # px: a cell of a heat map, its row labels, a cell with its label below
 
 
-def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Html:
+@dataclass(frozen=True)
+class Box:
+    """A rectangle with round corners, its CSS class, and what is shown over it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str = ""
+    rx: int = 3
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text, which side of it stands at x, and its CSS class."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing and what it says to somebody who does not see it; nothing where it is an ornament."""
+
+    width: float
+    height: float
+    boxes: Sequence[Box]
+    labels: Sequence[Label] = ()
+    splits: Sequence[float] = ()
+    spoken: str = ""
+    kind: str = ""
+
+
+def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Picture:
     """One row: stem, the blocks between dashed lines, head. Colour and digit say the kernel, height the expand."""
-    parts: list[str] = [
-        _label(0, TALL / 2 - 2, name, "start", "name"), _label(0, TALL / 2 + 14, note, "start", "note")
-    ]  # fmt: skip
-    x = float(LEFT)
-    for block in ("stem", *range(len(space.stages)), "head"):
-        fixed = isinstance(block, str)
-        slots = 1 if fixed else space.capacity[int(block)]
-        parts.append(_fixed(x) if fixed else _block(space, drawing, int(block), x))
-        x += slots * (BAR + GAP) + GAP
-        if block != "head":
-            parts.append(tag("line", x1=x, x2=x, y1=0, y2=TALL + 6, class_="split"))
-            x += 2 * GAP
-    label = f"{name}: {note}; {_spoken(drawing)}"
-    return tag("svg", *parts, viewBox=f"0 0 {x:g} {TALL + 8}", width=x, role="img", aria_label=label, class_="network")
+    boxes, labels = [_fixed(LEFT)], [Label(0, TALL / 2 - 2, name, "start", "name")]
+    labels.append(Label(0, TALL / 2 + 14, note, "start", "note"))
+    splits, x = [LEFT + BAR + 2 * GAP], LEFT + BAR + 4 * GAP
+    for stage, capacity in enumerate(space.capacity):
+        for box, digit in _block(space, drawing, stage, x):
+            boxes.append(box)
+            labels.append(digit)
+        splits.append(x + capacity * (BAR + GAP) + GAP)
+        x = splits[-1] + 2 * GAP
+    spoken = f"{name}: {note}; {_spoken(drawing)}"
+    return Picture(x + BAR + 2 * GAP, TALL + 8, [*boxes, _fixed(x)], labels, splits, spoken, "network")
 
 
-def legend(space: SearchSpace) -> Html:
+def legend(space: SearchSpace) -> list[tuple[Picture, str]]:
     """What colours and heights mean, for this space."""
-    kernels = [_swatch(f"kernel {k} × {k}", BAR, 14, f"k{i % 4}") for i, k in enumerate(space.kernels)]
-    heights = [_swatch(f"expand {e}", 12, _height(space, e) * 0.6, "fixed") for e in space.expands]
-    return tag("p", *kernels, *heights, _swatch("stem and head, the same in all", BAR, 10, "fixed"), class_="legend")
+    kernels = [(_swatch(BAR, 14, f"k{i % 4}"), f"kernel {k} × {k}") for i, k in enumerate(space.kernels)]
+    heights = [(_swatch(12, _height(space, e) * 0.6, "fixed"), f"expand {e}") for e in space.expands]
+    return [*kernels, *heights, (_swatch(BAR, 10, "fixed"), "stem and head, the same in all")]
 
 
-def _swatch(meaning: str, width: float, height: float, class_: str) -> Html:
-    box = tag("rect", x=0, y=0, width=width, height=height, rx=2, class_=class_)
-    return tag("span", tag("svg", box, width=width, height=height, aria_hidden="true"), f" {meaning}", class_="key")
+def _swatch(width: float, height: float, kind: str) -> Picture:
+    return Picture(width, height, [Box(0, 0, width, height, kind, rx=2)])
 
 
-def _block(space: SearchSpace, drawing: Drawing, stage: int, x: float) -> Html:
-    layers, parts = zip(drawing.kernels[stage], drawing.expands[stage], strict=True), []
-    for slot, (kernel, expand) in enumerate(layers):
+def _block(space: SearchSpace, drawing: Drawing, stage: int, x: float) -> Iterator[tuple[Box, Label]]:
+    """The layers of a block that the network has, with their kernels as digits."""
+    for slot, (kernel, expand) in enumerate(zip(drawing.kernels[stage], drawing.expands[stage], strict=True)):
         if kernel is None or expand is None:
             continue
         left, height = x + GAP + slot * (BAR + GAP), _height(space, expand)
+        title = f"block {stage + 1}, layer {slot + 1}: kernel {kernel} × {kernel}, expand {expand}"
         colour = f"k{space.kernels.index(kernel) % 4}"
-        title = tag("title", f"block {stage + 1}, layer {slot + 1}: kernel {kernel} × {kernel}, expand {expand}")
-        box = tag("rect", x=left, y=TALL - height + 3, width=BAR, height=height, rx=3, class_=colour)
-        digit = _label(left + BAR / 2, TALL - 3, str(kernel), "middle", "digit")
-        parts.append(tag("g", title, box, digit))
-    return join(parts)
+        box = Box(left, TALL - height + 3, BAR, height, colour, title)
+        yield box, Label(left + BAR / 2, TALL - 3, str(kernel), "middle", "digit")
 
 
-def _fixed(x: float) -> Html:
-    return tag("rect", x=x + GAP, y=TALL - 13, width=BAR, height=16, rx=3, class_="fixed")
+def _fixed(x: float) -> Box:
+    return Box(x + GAP, TALL - 13, BAR, 16, "fixed")
 
 
 def _height(space: SearchSpace, expand: int) -> float:
-    return TALL * expand / max(space.expands)
-
-
-def _label(x: float, y: float, content: str, anchor: str, class_: str) -> Html:
-    return tag("text", content, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
+    return round(TALL * expand / max(space.expands), 2)
 
 
 def _spoken(drawing: Drawing) -> str:
@@ -78,51 +109,46 @@ def _spoken(drawing: Drawing) -> str:
     return "; ".join(blocks)
 
 
-def heat_maps(space: SearchSpace, found: Frequencies) -> Html:
-    """Kernel and expand by layer, depth by block and resolution, of one front."""
+def heat_maps(space: SearchSpace, found: Frequencies) -> list[tuple[str, Picture]]:
+    """Titles and drawings of one front: kernel and expand by layer, depth by block and resolution."""
     blocks, stages = space.stage_of.tolist(), [str(i + 1) for i in range(len(space.stages))]
     slots = [f"{block + 1}.{place + 1}" for block, place in zip(blocks, space.position.tolist(), strict=True)]
-    maps = [
-        _heat_map("Kernel by layer", found.kernel, [str(k) for k in space.kernels], slots, blocks),
-        _heat_map("Expand by layer", found.expand, [str(e) for e in space.expands], slots, blocks),
-        _heat_map("Depth by block", found.depth, [str(d) for d in space.all_depths], stages, [0] * len(stages)),
-        _strip("Resolution (px)", found.resolution[:, 0], [str(r) for r in space.resolutions]),
+    return [
+        _heat_map("Kernel by layer", found.kernel, space.kernels, slots, blocks),
+        _heat_map("Expand by layer", found.expand, space.expands, slots, blocks),
+        _heat_map("Depth by block", found.depth, space.all_depths, stages, [0] * len(stages)),
+        _strip("Resolution (px)", found.resolution[:, 0], space.resolutions),
     ]
-    return tag("div", *maps, class_="maps")
 
 
-def _heat_map(title: str, shares: Floats, rows: Sequence[str], columns: Sequence[str], blocks: Sequence[int]) -> Html:
-    parts: list[str] = []
-    for i, row in enumerate(rows):
-        parts.append(_label(SIDE - 6, i * CELL + 13, row, "end", "note"))
-        for j, column in enumerate(columns):
-            x, share = SIDE + j * CELL + 3 * blocks[j], shares[i, j]
-            parts.append(_cell(x, i * CELL, float(share), f"{title} {column}: {row}"))
+def _heat_map(
+    title: str, shares: Floats, rows: Sequence[int], columns: Sequence[str], blocks: Sequence[int]
+) -> tuple[str, Picture]:
+    labels = [Label(SIDE - 6, i * CELL + 13, str(row), "end", "note") for i, row in enumerate(rows)]
+    boxes = [
+        _cell(SIDE + j * CELL + 3 * blocks[j], i * CELL, float(shares[i, j]), f"{title} {column}: {row}")
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
     width = SIDE + len(columns) * CELL + 3 * blocks[-1]
-    label = _summary(title, shares, rows)
-    picture = tag("svg", *parts, width=width, height=len(rows) * CELL, role="img", aria_label=label)
-    return tag("figure", picture, tag("figcaption", title), class_="map")
+    return title, Picture(width, len(rows) * CELL, boxes, labels, spoken=_summary(title, shares, rows))
 
 
-def _strip(title: str, shares: Floats, names: Sequence[str]) -> Html:
-    """A heat map of one row, its names below."""
-    parts: list[str] = []
-    for i, name in enumerate(names):
-        parts.append(_cell(i * WIDE, 0, float(shares[i]), f"{title}: {name}", width=WIDE))
-        parts.append(_label(i * WIDE + WIDE / 2 - 1, CELL + 11, name, "middle", "note"))
-    label = _summary(title, shares[:, None], names)
-    picture = tag("svg", *parts, width=len(names) * WIDE, height=CELL + 14, role="img", aria_label=label)
-    return tag("figure", picture, tag("figcaption", title), class_="map")
+def _strip(title: str, shares: Floats, choices: Sequence[int]) -> tuple[str, Picture]:
+    """A heat map of one row, its choices below."""
+    boxes = [_cell(i * WIDE, 0, float(shares[i]), f"{title}: {n}", width=WIDE) for i, n in enumerate(choices)]
+    labels = [Label((i + 0.5) * WIDE - 1, CELL + 11, str(n), "middle", "note") for i, n in enumerate(choices)]
+    spoken = _summary(title, shares[:, None], choices)
+    return title, Picture(len(choices) * WIDE, CELL + 14, boxes, labels, spoken=spoken)
 
 
-def _cell(x: float, y: float, share: float, name: str, width: float = CELL) -> Html:
-    box = {"x": x, "y": y, "width": width - 2, "height": CELL - 2, "rx": 2}
+def _cell(x: float, y: float, share: float, name: str, width: float = CELL) -> Box:
     if not math.isfinite(share):
-        return tag("g", tag("title", f"{name}: no network has this layer"), tag("rect", class_="absent", **box))
-    title = tag("title", f"{name}, {100 * share:.0f} % of the networks")
-    return tag("g", title, tag("rect", class_="heat", fill_opacity=max(share, 0.04), **box))
+        return Box(x, y, width - 2, CELL - 2, "absent", f"{name}: no network has this layer", rx=2)
+    title = f"{name}, {100 * share:.0f} % of the networks"
+    return Box(x, y, width - 2, CELL - 2, "heat", title, rx=2, opacity=round(max(share, 0.04), 3))
 
 
-def _summary(title: str, shares: Floats, rows: Sequence[str]) -> str:
-    best = ["none" if not math.isfinite(c.max()) else rows[int(c.argmax())] for c in shares.T]
+def _summary(title: str, shares: Floats, rows: Sequence[int]) -> str:
+    best = ["none" if not math.isfinite(c.max()) else str(rows[int(c.argmax())]) for c in shares.T]
     return f"{title}; most frequent: {', '.join(best)}"

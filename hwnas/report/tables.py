@@ -1,10 +1,10 @@
-"""The report's tables; every number in them carries how it was obtained."""
+"""What the report's tables hold; every number in them carries how it was obtained."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +13,8 @@ import numpy as np
 from hwnas.accuracy.wilson import alike, wilson
 from hwnas.export.datasheet import RANDOM
 from hwnas.report.data import Engine, RunData
-from hwnas.report.html import Html, join, table, tag
+from hwnas.report.formatting import Scale, figure, label, origin, scales, significant
 from hwnas.report.latency import Agreement, mean_error
-from hwnas.report.words import Scale, figure, label, origin, scales, significant
 
 _MEANINGS = {
     "measured": "timed, or counted on the images named, with the engine itself on the device named",
@@ -29,20 +28,49 @@ _MEANINGS = {
 SHOWN = 8  # networks that are listed where none was exported
 
 
-def badge(how: str) -> Html:
-    """The first word of how a number was obtained, the whole in its tooltip."""
-    word = origin(how)
-    return tag("span", word, class_=f"badge {word.replace(' ', '-')}", title=how)
+@dataclass(frozen=True)
+class Origin:
+    """How a number was obtained, and the first word of that."""
+
+    how: str
+
+    @property
+    def kind(self) -> str:
+        """measured, predicted, …, or unknown."""
+        return origin(self.how)
 
 
-def engines(run: RunData) -> Html:
+@dataclass(frozen=True)
+class Cell:
+    """A text with whatever of this goes with it; `kept` is whether a measurement is as predicted."""
+
+    text: str
+    range: str = ""
+    origin: Origin | None = None
+    kept: bool | None = None
+    letter: str = ""
+    link: str = ""
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names its rows; one of numbers does not break their lines."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str
+    numbers: bool = False
+
+
+def engines(run: RunData) -> Table:
     """A row for each exported engine."""
     columns = _columns(run)
     rows = [[_network(run, e), *(cell(e.sheet) for _, cell in columns)] for e in _ordered(run)]
-    return table(["Network", *(title for title, _ in columns)], rows, caption="Exported engines", class_="numbers")
+    return Table(["Network", *(title for title, _ in columns)], rows, "Exported engines", numbers=True)
 
 
-Column = tuple[str, Callable[[Mapping[str, Any]], Html]]
+Column = tuple[str, Callable[[Mapping[str, Any]], Cell]]
 
 
 def _columns(run: RunData) -> list[Column]:
@@ -72,7 +100,7 @@ def _objective(run: RunData, column: int, scale: Scale) -> Column:
     """
     objective, rows = run.objectives[column], {arch.id: i for i, arch in enumerate(run.archs)}
 
-    def cell(sheet: Mapping[str, Any]) -> Html:
+    def cell(sheet: Mapping[str, Any]) -> Cell:
         if objective.name == "top1" and RANDOM in sheet.get("warnings", []):
             return _cell({"value": None, "how": f"not measured: {RANDOM}"})
         row = rows.get(run.space.parse(sheet["architecture"]).id)
@@ -82,13 +110,9 @@ def _objective(run: RunData, column: int, scale: Scale) -> Column:
     return scale.title, cell
 
 
-def _measured(sheet: Mapping[str, Any]) -> Html:
+def _measured(sheet: Mapping[str, Any]) -> Cell:
     """The engine's measured latency, and whether it is as predicted."""
-    cell, inside = _cell(sheet["latency"]["measured"]), sheet["latency"]["within_interval"]
-    if inside is None:
-        return cell
-    text = "✓ in the predicted range" if inside else "✗ outside the predicted range"
-    return join([cell, tag("span", text, class_="verdict kept" if inside else "verdict missed")])
+    return replace(_cell(sheet["latency"]["measured"]), kept=sheet["latency"]["within_interval"])
 
 
 def _predicts(run: RunData, name: str) -> bool:
@@ -108,26 +132,23 @@ def _id(run: RunData, engine: Engine) -> str:
     return run.space.parse(engine.sheet["architecture"]).id
 
 
-def _network(run: RunData, engine: Engine) -> Html:
+def _network(run: RunData, engine: Engine) -> Cell:
     kind, key = engine.sheet["engine"], _id(run, engine)
-    name = tag("a", key, href=quote(engine.link)) if engine.link else tag("span", key)
     facts = [kind["name"], kind["precision"], f"batch {kind['batch']}", *engine.sheet.get("warnings", [])]
-    about = ", ".join(facts)
-    return join([tag("span", run.letters[key], class_="letter"), name, tag("span", about, class_="range")])
+    return Cell(key, ", ".join(facts), letter=run.letters[key], link=quote(engine.link or ""))
 
 
-def _cell(value: Mapping[str, Any] | None, divisor: float = 1.0) -> Html:
-    number, _, rest = figure(value, divisor).partition(" ")
+def _cell(value: Mapping[str, Any] | None, divisor: float = 1.0) -> Cell:
+    number, _, interval = figure(value, divisor).partition(" ")
     how = "not measured" if value is None else str(value.get("how", ""))
-    interval = tag("span", rest.strip("()"), class_="range") if rest else ""
-    return join([number, interval, badge(how)])
+    return Cell(number, interval.strip("()"), Origin(how))
 
 
-def candidates(run: RunData) -> Html:
+def candidates(run: RunData) -> Table:
     """Some of the best networks for the main cost, from the search's own numbers."""
     shown = scales(run)
-    rows = [[run.archs[i].id, *(_plain(run, i, k, s) for k, s in enumerate(shown))] for i in picked(run)]
-    return table(["Network", *(s.title for s in shown)], rows, caption="Best networks of the search", class_="numbers")
+    rows = [[Cell(run.archs[i].id), *(_plain(run, i, k, s) for k, s in enumerate(shown))] for i in picked(run)]
+    return Table(["Network", *(s.title for s in shown)], rows, "Best networks of the search", numbers=True)
 
 
 def picked(run: RunData) -> list[int]:
@@ -139,29 +160,36 @@ def picked(run: RunData) -> list[int]:
     return [int(i) for i in order[np.unique(places)]]
 
 
-def _plain(run: RunData, row: int, column: int, scale: Scale) -> Html:
-    images, value = run.done[row].images, float(run.values[row, column])
-    if run.objectives[column].name == "top1" and images is not None:
-        inside = run.values[run.inside, column]
-        low, high = wilson(value, images)
-        tied = ", as good as the best" if len(inside) and alike(float(inside.max()), value, images) else ""
-        ends = tag("span", f"{low:.1f}–{high:.1f}{tied}", class_="range")
-        return join([scale.number(value), ends, badge(run.objectives[column].how)])
-    return join([scale.number(float(run.values[row, column])), badge(run.objectives[column].how)])
+def _plain(run: RunData, row: int, column: int, scale: Scale) -> Cell:
+    objective, value = run.objectives[column], float(run.values[row, column])
+    images = run.done[row].images if objective.name == "top1" else None
+    interval = "" if images is None else _top1_interval(run, value, images, column)
+    return Cell(scale.number(value), interval, Origin(objective.how))
 
 
-def origins(run: RunData) -> Html:
+def _top1_interval(run: RunData, value: float, images: int, column: int) -> str:
+    """The 95 % interval, and whether it cannot be told from the best within the budget."""
+    inside = run.values[run.inside, column]
+    low, high = wilson(value, images)
+    tied = ", as good as the best" if len(inside) and alike(float(inside.max()), value, images) else ""
+    return f"{low:.1f}–{high:.1f}{tied}"
+
+
+def origins(run: RunData) -> Table:
     """How each objective came about, in full."""
-    rows = [[label(o.name), tag("code", o.name), badge(o.how), o.how] for o in run.objectives]
-    return table(["Objective", "Name", "Kind", "How it was obtained"], rows, caption="How the objectives were obtained")
+    rows = [
+        [Cell(label(o.name)), Cell(o.name, code=True), Cell("", origin=Origin(o.how)), Cell(o.how)]
+        for o in run.objectives
+    ]
+    return Table(["Objective", "Name", "Kind", "How it was obtained"], rows, "How the objectives were obtained")
 
 
-def glossary() -> Html:
-    """What the badges mean."""
-    return tag("dl", *(tag("div", tag("dt", badge(w)), tag("dd", m)) for w, m in _MEANINGS.items()), class_="glossary")
+def glossary() -> list[tuple[Origin, str]]:
+    """What the kinds of numbers mean."""
+    return [(Origin(word), meaning) for word, meaning in _MEANINGS.items()]
 
 
-def agreement(found: Agreement) -> Html:
+def agreement(found: Agreement) -> Table:
     """The figures that go with predicted against measured."""
     rows = [
         [name, str(len(pairs)), _percent(mean_error(pairs)), _percent(_share(p.inside for p in pairs))]
@@ -172,7 +200,7 @@ def agreement(found: Agreement) -> Html:
         figures = [_count(v.get("networks")), _percent(v.get("mape")), _percent(v.get("coverage"))]
         rows.append(["fresh random networks (lut verify)", *figures])
     top = ["Checked on", "Networks", "Mean error", "In the interval"]
-    return table(top, rows, caption=f"Predicted against measured, {found.title}")
+    return Table(top, [list(map(Cell, row)) for row in rows], f"Predicted against measured, {found.title}")
 
 
 def _share(flags: Any) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lut.protocols import Floats, Space
+from lut.table.entry import Entry
 from lut.table.table import LatencyTable
 
 _SHADES = " ░▒▓█"
@@ -33,21 +34,22 @@ _VERIFY = (
 
 @dataclass(frozen=True)
 class Heat:
-    """ms (slots, kernels x expands) at one resolution, with the labels of both axes."""
+    """ms (slots, kernels x expands) at one resolution, with the labels of both axes and the layers' keys."""
 
     ms: Floats
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     resolution: int
+    keys: tuple[tuple[str, ...], ...]
 
 
 def heat(table: LatencyTable, space: Space, resolution: int) -> Heat:
     """The layers of one resolution by slot and choice; a pure tuple to draw from."""
     choices = [(k, e) for k in space.kernels for e in space.expands]
-    keys = [[space.slot_layer(s, resolution, k, e).key for k, e in choices] for s in range(space.slots)]
+    keys = tuple(tuple(space.slot_layer(s, resolution, k, e).key for k, e in choices) for s in range(space.slots))
     ms = np.array([[table.entries[key].ms for key in row] for row in keys])
     rows = tuple(f"slot {s}" for s in range(space.slots))
-    return Heat(ms, rows, tuple(f"k{k} e{e}" for k, e in choices), resolution)
+    return Heat(ms, rows, tuple(f"k{k} e{e}" for k, e in choices), resolution, keys)
 
 
 def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
@@ -90,22 +92,24 @@ def suspicious(table: LatencyTable, space: Space) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for resolution in space.resolutions:
         for slot in range(space.slots):
-            for k, e, k2, e2 in _steps(space):
-                small, big = (
-                    space.slot_layer(slot, resolution, k, e).key,
-                    space.slot_layer(slot, resolution, k2, e2).key,
-                )
-                a, b = table.entries[small], table.entries[big]
-                if a.ms - b.ms > 3 * float(np.hypot(a.se, b.se)):
+            for smaller, bigger in _steps(space):
+                small, big = (space.slot_layer(slot, resolution, *choice).key for choice in (smaller, bigger))
+                if _faster(table.entries[big], table.entries[small]):
                     found[small, big] = None
     return list(found)
 
 
-def _steps(space: Space) -> Iterator[tuple[int, int, int, int]]:
+def _faster(a: Entry, b: Entry) -> bool:
+    """Whether `a` takes less time than `b` beyond three standard errors."""
+    return b.ms - a.ms > 3 * float(np.hypot(a.se, b.se))
+
+
+def _steps(space: Space) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Choices (kernel, expand) of which the second is the next bigger in one of both."""
     for k in space.kernels:
-        yield from ((k, a, k, b) for a, b in pairwise(space.expands))
+        yield from (((k, a), (k, b)) for a, b in pairwise(space.expands))
     for e in space.expands:
-        yield from ((a, e, b, e) for a, b in pairwise(space.kernels))
+        yield from (((a, e), (b, e)) for a, b in pairwise(space.kernels))
 
 
 def _widths(table: LatencyTable) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwnas.report import write_report
-from tests.hwnas.report.test_report_page import hostile
+from tests.hwnas.report.test_page import hostile
 from tests.hwnas.report_run import full_run
 from tools import browser
 

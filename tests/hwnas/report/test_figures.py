@@ -16,7 +16,6 @@ from hwnas.report import (
     RunData,
     figures,
     latency,
-    words,
 )
 from hwnas.report.data import letter
 from hwnas.select import choices
@@ -190,25 +189,6 @@ def test_drawing_puts_layers_at_their_places():
     drawn = choices.draw(SPACE, arch)
     assert drawn.kernels == ((3, None, None), (5, 7, 3), (5, 7, None))
     assert drawn.expands == ((3, None, None), (4, 6, 3), (4, 6, None))
-
-
-@pytest.mark.parametrize(("value", "shown"), [
-    (0.02134, "0.0213"), (2.134, "2.13"), (97.42, "97.4"), (213.4, "213"), (1234.0, "1,234"), (0.0, "0.00"),
-    (-2.5, "-2.50"), (float("inf"), "–"),
-])  # fmt: skip
-def test_numbers(value, shown):
-    assert words.significant(value) == shown
-
-
-def test_words():
-    assert [words.label(n) for n in ("cpu_ms", "jetson_nano_ms", "top1", "energy")] == [
-        "CPU latency", "jetson nano latency", "Top-1 accuracy", "energy"
-    ]  # fmt: skip
-    assert words.listing(["a", "b", "c"]) == "a, b and c" and words.listing(["a"]) == "a" and words.listing([]) == ""
-    assert words.origin("measured: here") == "measured" and words.origin("guessed") == "unknown"
-    assert words.plural(1, "network") == "1 network" and words.plural(1200, "network") == "1,200 networks"
-    assert words.figure({"value": 2.0, "low": 1.9, "high": 2.1}) == "2.00 (1.90–2.10)"
-    assert words.figure({"value": None}) == "–" == words.figure(None)
 
 
 def test_a_run_needs_objectives():

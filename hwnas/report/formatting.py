@@ -103,10 +103,3 @@ def figure(value: Mapping[str, Any] | None, divisor: float = 1.0) -> str:
     if value.get("low") is None or value.get("high") is None:
         return text
     return f"{text} ({significant(value['low'] / divisor)}–{significant(value['high'] / divisor)})"
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min`, `2.5 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

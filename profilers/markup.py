@@ -1,0 +1,19 @@
+"""HTML and SVG from a package's templates, with one rule: every text is escaped unless a template has made it."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def templates(package: str, folder: str = "templates") -> Environment:
+    """The templates in a folder of a package; an unknown name in one is an error."""
+    environment = Environment(
+        loader=PackageLoader(package, folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return environment
