@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from hwnas.nets.convolve import convolve
 from hwnas.space import Architecture, Convolution, LayerSpec
+from profilers.onnx.node_names import node_name
 
 Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -164,7 +165,7 @@ def fold(network: Network) -> Folded:
     for index, layer in enumerate(network.layers):
         for part, module in layer.named_children():
             assert isinstance(module, ConvNorm)
-            result[f"L{index:02d}_{part}"] = _fold_one(module)
+            result[node_name(index, part)] = _fold_one(module)
     return result
 
 

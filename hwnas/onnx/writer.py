@@ -9,7 +9,7 @@ OpenVINO runs HardSigmoid and Mul in its place as two slow kernels (15.9 against
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from onnx import TensorProto, helper
 from hwnas import __version__
 from hwnas.space.layer import Convolution, LayerSpec
 from profilers.errors import BadInput
+from profilers.onnx.node_names import node_name
 
 OPSET = 18
 IR_VERSION = 9  # readable by ONNX Runtime 1.16 and later, whatever the installed onnx would write
@@ -62,7 +63,7 @@ class _Writer:
         self.last = "input"
 
     def layer(self, index: int, spec: LayerSpec) -> None:
-        prefix = f"L{index:02d}_"
+        prefix = node_name(index, "")
         if spec.kind == "pool":
             self.node("GlobalAveragePool", f"{prefix}pool")
         elif spec.kind == "linear":
@@ -188,14 +189,3 @@ def _random(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     start = zlib.crc32(f"{name}{shape}".encode()) % (len(pool) - size)
     scale = 0.1 if len(shape) == 1 else np.sqrt(2 / np.prod(shape[1:]))
     return (pool[start : start + size] * np.float32(scale)).reshape(shape)
-
-
-def layer_of(name: str) -> int | None:
-    """The layer index in a node's or tensor's name, or None: `L07_expand` is 7."""
-    return int(name[1:3]) if len(name) > 3 and name[0] == "L" and name[1:3].isdigit() and name[3] == "_" else None
-
-
-def part_names(layers: Sequence[LayerSpec]) -> Iterator[tuple[str, Convolution]]:
-    """The names under which `write_onnx` looks up weights, with what each is."""
-    for index, spec in enumerate(layers):
-        yield from ((f"L{index:02d}_{c.part}", c) for c in spec.convolutions)

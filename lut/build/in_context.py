@@ -15,7 +15,6 @@ enough; where it costs much of a run, as in networks of microseconds, all are ti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ from lut.protocols import Floats, Layer
 from lut.table.classifier import spread_classes
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.onnx.node_names import layer_of
 from profilers.timing import plans
 
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
@@ -37,7 +37,6 @@ WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found
 FREE = 0.03  # what tracing may add to a run, relative, where one of them is enough
 DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # timed in a block, where small networks are run many times to be timed at all
-_LAYER = re.compile(r"L(\d+)_")
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
 
@@ -188,9 +187,8 @@ def _share_fused(ms: Floats, layers: Sequence[Layer], fused: Sequence[int]) -> F
 
 
 def _owner(name: str, layers: int) -> int:
-    match = _LAYER.match(name)
-    index = int(match.group(1)) if match else -1
-    return index if index < layers else -1
+    index = layer_of(name)
+    return index if index is not None and index < layers else -1
 
 
 def _attribute_all(

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from hwnas.nets import Network, fold
-from hwnas.onnx.writer import layer_of, part_names, write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import SPACES, get_space
 from profilers.errors import BadInput
+from profilers.onnx.node_names import layer_of, node_name
 
 
 def run(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_the_graph_is_valid_named_and_counts_its_parameters(name):
     assert {layer_of(node.name) for node in model.graph.node} == set(range(len(layers)))
     assert all(out == node.name for node in model.graph.node[:-1] for out in node.output)
     weights = sum(int(np.prod(t.dims)) for t in model.graph.initializer if len(t.dims) > 1)
-    expected = sum(c.params - c.out_channels * (2 * c.bn + c.bias) for _, c in part_names(layers))
+    expected = sum(c.params - c.out_channels * (2 * c.bn + c.bias) for layer in layers for c in layer.convolutions)
     assert weights == expected
     assert {p.key: p.value for p in model.metadata_props} == {"space": name}
 
@@ -95,7 +96,8 @@ def test_the_file_is_what_protobuf_itself_would_write_but_for_the_order_of_field
     model = onnx.load_model_from_string(data)
     assert len(model.SerializeToString()) == len(data)
     assert [p.value for p in model.metadata_props if p.key == "space"] == [name]
-    names = [f"{part}_{kind}" for part, _ in part_names(layers) for kind in ("weight", "bias")]
+    parts = [node_name(index, c.part) for index, layer in enumerate(layers) for c in layer.convolutions]
+    names = [f"{part}_{kind}" for part in parts for kind in ("weight", "bias")]
     assert [t.name for t in model.graph.initializer if not t.name.endswith(("_min", "_max"))] == names
     assert all(len(t.raw_data) == 4 * np.prod(t.dims) for t in model.graph.initializer)
 
@@ -110,9 +112,3 @@ def test_misfitting_weights_are_refused():
         write_onnx(layers, weights | {"L00_conv": weights["L02_depth"]})
     with pytest.raises(BadInput, match="no layers"):
         write_onnx([])
-
-
-def test_layer_of_reads_only_our_names():
-    assert layer_of("L07_expand") == 7
-    assert layer_of("L10_act_gate") == 10
-    assert [layer_of(x) for x in ("", "L7", "Lab_x", "reorder", "L071x", "input")] == [None] * 6

@@ -7,10 +7,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from hwnas.onnx.writer import layer_of, write_onnx
+from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from profilers.base import Options
 from profilers.errors import BadInput
+from profilers.onnx.node_names import layer_of
 from profilers.onnx.quantise import QuantConfig, calibrate, insert_qdq, needs_reduced_range, quantise
 from profilers.registry import get_profiler
 
