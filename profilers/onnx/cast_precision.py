@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from profilers.base import Array
 from profilers.errors import BadInput
-from profilers.onnx.parse import node_name, parse
+from profilers.onnx.parse import name_of, parse
 from profilers.onnx.shapes import check_count, check_float, static_shape
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _split_hard_swish(graph: onnx.GraphProto) -> None:
         if node.op_type != "HardSwish":
             nodes.append(node)
             continue
-        name, (entry,), (exit_,) = node_name(node), node.input, node.output
+        name, (entry,), (exit_,) = name_of(node), node.input, node.output
         gate = f"{name}_gate"
         nodes.append(onnx.helper.make_node("HardSigmoid", [entry], [gate], name=gate, alpha=1 / 6, beta=0.5))
         nodes.append(onnx.helper.make_node("Mul", [gate, entry], [exit_], name=name))

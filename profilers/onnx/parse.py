@@ -33,7 +33,7 @@ def parse(model: bytes | Path, *, check: bool = False) -> onnx.ModelProto:
     return proto
 
 
-def node_name(node: onnx.NodeProto) -> str:
+def name_of(node: onnx.NodeProto) -> str:
     """The node's name; nameless ones are called after their output."""
     return str(node.name or node.output[0])
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from profilers.base import Array
 from profilers.errors import BadInput
-from profilers.onnx.parse import node_name, parse
+from profilers.onnx.parse import name_of, parse
 
 if TYPE_CHECKING:
     import onnx
@@ -179,7 +179,7 @@ class _Quantiser:
     def pair(self, tensor: str) -> None:
         """Nodes that quantise a tensor and bring it back."""
         owner = self.makers[tensor] if tensor in self.makers else self.readers[tensor][0]
-        stem = f"{node_name(owner)}_{'output' if tensor in self.makers else 'input'}"
+        stem = f"{name_of(owner)}_{'output' if tensor in self.makers else 'input'}"
         scale, zero = self.coding(tensor)
         self.scales[tensor] = scale
         self.add(f"{stem}_scale", np.array(scale, np.float32))
@@ -208,7 +208,7 @@ class _Quantiser:
 
     def parameters(self, node: onnx.NodeProto) -> None:
         """Weights as int8 with a scale a channel, the bias as int32 in the unit of the products."""
-        stem = node_name(node)
+        stem = name_of(node)
         if node.input[1] not in self.weights:
             raise BadInput(f"{node.op_type} {stem} with a computed weight", "weights inside the model")
         weight = self.values(node.input[1])

@@ -25,7 +25,7 @@ from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes
 from profilers.onnx.madds import node_madds
-from profilers.onnx.parse import Shapes, node_name, parse, tensor_shapes
+from profilers.onnx.parse import Shapes, name_of, parse, tensor_shapes
 from profilers.onnx.shapes import check_count, check_float, static_shape
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class FakeSession(Session):
         shapes = tensor_shapes(self.model, strict=True)
         graph = self.model.graph
         self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
-        self.nodes = {node_name(n): _node_ms(n, shapes, options) for n in graph.node}
+        self.nodes = {name_of(n): _node_ms(n, shapes, options) for n in graph.node}
         self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
         self.rng = np.random.default_rng([self.behaviour.seed, zlib.crc32(data), traced])
         self.runs = 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from profilers.onnx.madds import node_madds
-from profilers.onnx.parse import node_name, parse, tensor_shapes
+from profilers.onnx.parse import name_of, parse, tensor_shapes
 
 # TensorRT's ONNX parser writes [ONNX Layer: name | function …] a node, joined by the ASCII unit separator (0x1f)
 _NODE = re.compile(r"\[ONNX Layer: ([^|\]]*?)(?: \|[^\]]*)?\]")
@@ -34,7 +34,7 @@ def node_weights(model: bytes | Path) -> dict[str, float]:
     proto = parse(model)
     shapes = tensor_shapes(proto)
     return {
-        node_name(node): float(node_madds(node, shapes) or math.prod(shapes.get(node.output[0], ())))
+        name_of(node): float(node_madds(node, shapes) or math.prod(shapes.get(node.output[0], ())))
         for node in proto.graph.node
     }
 

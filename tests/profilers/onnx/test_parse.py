@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from profilers.errors import BadInput, FileProblem
-from profilers.onnx.parse import node_name, parse
+from profilers.onnx.parse import name_of, parse
 from tests.profilers import models
 
 
@@ -11,9 +11,9 @@ def test_bytes_and_files_are_the_same_model(tmp_path):
     path = tmp_path / "m.onnx"
     path.write_bytes(models.chain())
     proto = parse(path, check=True)
-    assert proto == parse(models.chain()) and node_name(proto.graph.node[0]) == "L00_conv"
+    assert proto == parse(models.chain()) and name_of(proto.graph.node[0]) == "L00_conv"
     proto.graph.node[0].name = ""
-    assert node_name(proto.graph.node[0]) == proto.graph.node[0].output[0]
+    assert name_of(proto.graph.node[0]) == proto.graph.node[0].output[0]
 
 
 def test_what_is_no_model_is_refused_in_one_line(tmp_path):
