@@ -11,6 +11,9 @@ HwnasError                  one clear line for a person; the command line prints
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class HwnasError(Exception):
     """One line: what was got, what is allowed, what mends it.
@@ -59,3 +62,8 @@ def check_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if not least <= value < float("inf"):
             raise BadInput(f"{name} = {value:g}", f"{least:g} or more")
+
+
+def nearest(value: str, allowed: Sequence[str]) -> str:
+    """The allowed name that `value` looks like, or ""."""
+    return next(iter(get_close_matches(value[:100], allowed, 1, 0.5)), "")

@@ -7,6 +7,7 @@ Models that predict accuracy from what a search has evaluated are in `hwnas.surr
     table:F.csv              known accuracies by architecture
     python:module:function   your own module beside the configuration (or FOLDER/module): a dict {"ks", "e", "d", "r"}
                              in, top-1 in percent out
+    given                    an object that the program itself hands to `search(run, source)`
 
 A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network. It may
 have `images`, on how many (distinct) images that is; without, nothing is known of its uncertainty.
@@ -29,6 +30,7 @@ _SOURCES = {
     "table": "hwnas.accuracy.table:AccuracyTable", "python": "hwnas.accuracy.function:PythonFunction",
 }  # fmt: skip
 KINDS = tuple(_SOURCES)
+GIVEN = "given"
 
 
 class Accuracy(Protocol):
@@ -47,6 +49,8 @@ class KeepsNetworks(Protocol):
 
 def split(spec: str) -> tuple[str, str]:
     """`KIND:REST` as (kind, rest); BadInput for anything else."""
+    if spec == GIVEN:
+        return GIVEN, ""
     kind, _, rest = spec.partition(":")
     if kind not in KINDS or not rest:
         near = get_close_matches(kind, KINDS, 1)
@@ -81,6 +85,8 @@ def resolve(spec: str, folder: Path) -> str:
     from hwnas.fetch import cached
 
     kind, rest = split(spec)
+    if kind == GIVEN:
+        return spec
     path = (folder / rest).absolute()
     return f"{kind}:{path if path.exists() else cached(rest) or path}"
 
@@ -92,6 +98,9 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
         BadInput, FileProblem: an unknown kind or option, or a source that does not fit the space.
     """
     kind, rest = split(spec)
+    if kind == GIVEN:
+        raise BadInput("the accuracies came from an object of the program that started this search",
+                       "to go on from that program, which calls search(run, source)")  # fmt: skip
     make = _maker(kind)
     _check_options(kind, make, options or {})
     return make(Path(rest), space, **(options or {}))

@@ -27,8 +27,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hwnas.data.reference import Reference, parse_reference
-from hwnas.settings import nearest
-from profilers.errors import BadInput
+from profilers.errors import BadInput, nearest
 
 if TYPE_CHECKING:
     from hwnas.data.dataset import SPLITS, BatchRequest, Dataset

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hwnas.ofa.hashes import HASHES
-from hwnas.settings import nearest
-from profilers.errors import BadInput
+from profilers.errors import BadInput, nearest
 
 _HAN_CAI = "https://raw.githubusercontent.com/han-cai/files/master"
 _NSGANETV2 = "https://raw.githubusercontent.com/mikelzc1990/nsganetv2/master/data"

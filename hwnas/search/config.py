@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tomli_w
+from annotated_types import Interval
 
 from hwnas import accuracy
 from hwnas.data.reference import resolve_reference
-from hwnas.search.executors import EXECUTORS, ExecutorSettings
+from hwnas.search.executors import ExecutorSettings
 from hwnas.search.objectives import TOP1, check_name
 from hwnas.search.problem import Scalarise
-from hwnas.settings import build, check_range, nearest, read_toml
-from hwnas.space import SearchSpace, get_space, parse_resolutions
+from hwnas.settings import Resolutions, build, read_toml
+from hwnas.space import SearchSpace, get_space
+from profilers.constraints import Name, OneOf, Pattern, Positive, Seed, Text
 from profilers.errors import BadInput
 
-_COUNT = 10**6
+TableName = Annotated[str, Pattern("[A-Za-z0-9_-]{1,97}_ms", "letters a to z, digits, _ and -, ending in _ms")]
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Section [search].
+    """Section [search]. Evaluations in all: initial + iterations * per_iteration."""
 
-    Evaluations in all: initial + iterations * per_iteration. `surrogate`: auto (Adaptive Switching), gp, rbf, cart, mlp
-    or xgb. `strategy`: msunas, random or nsga2. `choose`: hypervolume or paper. `inner`: an algorithm of pymoo, with
-    its `population` and `generations`. `initial_sampling`: spread (small to large networks; mostly
-    near the budgets where all costs have one) or uniform (the paper's).
-    """
+    initial: Annotated[int, Interval(ge=4, le=10**6)] = 100
+    """Networks that are evaluated before the first iteration."""
+    iterations: Annotated[int, Interval(ge=0, le=10**6)] = 30
+    """Rounds of fitting the surrogate and evaluating what it proposes."""
+    per_iteration: Annotated[int, Interval(ge=1, le=10**6)] = 8
+    """Networks that are evaluated in each round."""
+    surrogate: Annotated[str, OneOf(("auto", "gp", "rbf", "cart", "mlp", "xgb"))] = "auto"
+    """The model that predicts accuracy; auto is the paper's Adaptive Switching."""
+    strategy: Annotated[str, OneOf(("msunas", "random", "nsga2"))] = "msunas"
+    """The paper's search, random search, or NSGA-II without a surrogate."""
+    choose: Annotated[str, OneOf(("hypervolume", "paper"))] = "hypervolume"
+    """How each round's networks are chosen among the surrogate's proposals."""
+    inner: Annotated[str, OneOf(("nsga2", "nsga3", "unsga3"))] = "nsga2"
+    """The algorithm of pymoo that searches on the surrogate."""
+    population: Annotated[int, Interval(ge=8, le=10**6)] = 120
+    """Of the inner algorithm."""
+    generations: Annotated[int, Interval(ge=1, le=10**6)] = 30
+    """Of the inner algorithm."""
+    initial_sampling: Annotated[str, OneOf(("spread", "uniform"))] = "spread"
+    """spread: small to large networks, mostly near the budgets where all costs have one; uniform: as in the paper."""
 
-    initial: int = 100
-    iterations: int = 30
-    per_iteration: int = 8
-    surrogate: str = "auto"
-    strategy: str = "msunas"
-    choose: str = "hypervolume"
-    inner: str = "nsga2"
-    population: int = 120
-    generations: int = 30
-    initial_sampling: str = "spread"
+    def __post_init__(self) -> None:
+        from profilers.validation import check_fields
+
+        check_fields(self)
 
     @property
     def evaluations(self) -> int:
@@ -47,36 +59,49 @@ class SearchSettings:
         return self.initial + self.iterations * self.per_iteration
 
 
-CHOICES = {
-    "surrogate": ("auto", "gp", "rbf", "cart", "mlp", "xgb"), "strategy": ("msunas", "random", "nsga2"),
-    "choose": ("hypervolume", "paper"), "inner": ("nsga2", "nsga3", "unsga3"),
-    "initial_sampling": ("spread", "uniform"),
-}  # fmt: skip
-_LEAST = {"initial": 4, "iterations": 0, "per_iteration": 1, "population": 8, "generations": 1}
-
-
 @dataclass(frozen=True)
 class Config:
-    """A whole configuration; paths are absolute or relative to the working directory.
+    """The configuration of `hwnas search`. In a file, paths are relative to the file.
 
-    `init_from` is the folder of a run whose front says how the initial networks are drawn (`hwnas.search.transfer`),
-    `evaluate` are options of the accuracy source, `hypervolume` may state the range of top-1 as [worst, best].
+    Raises:
+        BadInput: when made with anything that does not fit.
     """
 
-    space: str
+    space: Text
+    """Name of the search space."""
     accuracy: str
-    resolutions: tuple[int, ...] | None = None
+    """Where accuracies come from: supernet:CKPT, ofa-predictor:PATH, table:F.csv or python:module:function."""
+    resolutions: Resolutions | None = None
+    """Pixels of the images, a list or FIRST:LAST:STEP; by default the space's."""
     classes: int | None = None
-    objectives: tuple[str, ...] = (TOP1, "params", "madds")
-    seed: int = 1
+    """Classes of the classifier; by default the space's."""
+    objectives: tuple[Name, ...] = (TOP1, "params", "madds")
+    """What is searched: top1 and others of params, madds and the names in [tables]."""
+    seed: Seed = 1
+    """Of everything that is drawn."""
     init_from: Path | None = None
+    """Folder of a run whose front says how the initial networks are drawn."""
     evaluate: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, Path] = field(default_factory=dict)
-    budget: dict[str, float] = field(default_factory=dict)
+    """Options of the accuracy source."""
+    tables: dict[TableName, Path] = field(default_factory=dict)
+    """Latency tables by the name of their objective, which ends in _ms."""
+    budget: dict[Name, Positive] = field(default_factory=dict)
+    """The most that an objective may be, in its unit; the least for top1, in percent."""
     scalarise: Scalarise | None = None
-    hypervolume: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """One objective made of accuracy and one cost, in place of a front."""
+    hypervolume: dict[Annotated[str, OneOf((TOP1,))], tuple[float, float]] = field(default_factory=dict)
+    """The range of top1 as [worst, best] in percent; by default that of the smallest and the largest network."""
     search: SearchSettings = field(default_factory=SearchSettings)
+    """How is searched, and for how long."""
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
+    """Where evaluations run."""
+
+    def __post_init__(self) -> None:
+        from profilers.validation import check_fields, check_plain
+
+        check_fields(self)
+        check_plain(self.evaluate, "evaluate")
+        _check(self)
 
     def make_space(self) -> SearchSpace:
         """The space, with its resolutions and classes."""
@@ -100,80 +125,61 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     """Check a configuration; paths are relative to `folder`, `where` names it in errors."""
-    data = dict(data)
-    if isinstance(data.get("resolutions"), str):
-        data["resolutions"] = list(parse_resolutions(data["resolutions"]) or ())
     config = build(Config, data, where)
-    tables = {name: folder / path for name, path in config.tables.items()}
-    start = (folder / config.init_from).absolute() if config.init_from else None
-    config = replace(config, tables=tables, accuracy=accuracy.resolve(config.accuracy, folder), init_from=start)
-    if isinstance(dataset := config.evaluate.get("dataset"), str):
-        config = replace(config, evaluate=config.evaluate | {"dataset": resolve_reference(dataset, folder)})
-    _check(config, where)
-    return config
+    evaluate = dict(config.evaluate)
+    if isinstance(dataset := evaluate.get("dataset"), str):
+        evaluate["dataset"] = resolve_reference(dataset, folder)
+    return replace(
+        config,
+        tables={name: folder / path for name, path in config.tables.items()},
+        accuracy=accuracy.resolve(config.accuracy, folder),
+        init_from=(folder / config.init_from).absolute() if config.init_from else None,
+        evaluate=evaluate,
+    )
 
 
-def _check(config: Config, where: str) -> None:
+def _check(config: Config) -> None:
+    """The rules over several fields."""
     config.make_space()
-    for name in config.tables:
-        if not name.endswith("_ms"):
-            raise BadInput(f"{where}: table {name!r}", "a name ending in _ms", f"{name}_ms")
+    accuracy.split(config.accuracy)
     for name in config.needed:
         check_name(name, config.tables)
-    if TOP1 not in config.objectives or len(set(config.objectives)) < len(config.objectives):
-        raise BadInput(f"{where}: objectives {list(config.objectives)}", "top1 and others, each once")
-    if len(config.objectives) == 1 and config.scalarise is None:
-        raise BadInput(f"{where}: top1 is the only objective", "a second objective, or a section [scalarise]")
-    if config.scalarise and (len(config.objectives) > 1 or config.scalarise.objective == TOP1):
-        raise BadInput(f"{where}: [scalarise] of {config.scalarise.objective} beside {list(config.objectives)}",
-                       'objectives = ["top1"] and [scalarise] of a cost')  # fmt: skip
-    _check_numbers(config, where)
-    _check_executor(config.executor, where)
-
-
-def _check_numbers(config: Config, where: str) -> None:
-    for name, allowed in CHOICES.items():
-        if (value := getattr(config.search, name)) not in allowed:
-            raise BadInput(f"{where}: search.{name} = {value!r}", ", ".join(allowed), nearest(value, allowed))
-    check_range(config.search, _LEAST, dict.fromkeys(_LEAST, _COUNT))
-    positive = [*config.budget.values(), *([config.scalarise.target] if config.scalarise else [])]
-    if any(not 0 < x < float("inf") for x in positive) or config.seed < 0:
-        raise BadInput(f"{where}: a seed, budget or target that is negative, zero or not finite", "positive numbers")
+    _check_objectives(config)
     if 0 < config.budget.get(TOP1, 0) <= 1:
-        raise BadInput(
-            f"{where}: budget.top1 = {config.budget[TOP1]:g}", f"percent, as in {100 * config.budget[TOP1]:g}"
-        )
-    for name, limits in config.hypervolume.items():
-        if name != TOP1 or len(limits) != 2 or not (0 <= limits[0] < limits[1] and 1 < limits[1] <= 100):
-            raise BadInput(f"{where}: hypervolume.{name} = {list(limits)}", "top1 = [worst, best] in percent")
+        raise BadInput(f"budget.top1 = {config.budget[TOP1]:g}", f"percent, as in {100 * config.budget[TOP1]:g}")
+    for worst, best in config.hypervolume.values():
+        if not (0 <= worst < best and 1 < best <= 100):
+            raise BadInput(f"hypervolume.top1 = [{worst:g}, {best:g}]", "[worst, best] in percent")
 
 
-def _check_executor(executor: ExecutorSettings, where: str) -> None:
-    if executor.kind not in (kinds := ("auto", *EXECUTORS)):
-        near = nearest(executor.kind, kinds)
-        raise BadInput(f"{where}: executor.kind = {executor.kind!r}", ", ".join(kinds), near)
-    if executor.workers > 1 and executor.kind not in ("auto", "processes"):
-        raise BadInput(f"{where}: executor {executor.kind} with {executor.workers} workers", "workers of processes")
-    check_range(executor, {"workers": 1, "retries": 0, "num_cpus": 0, "num_gpus": 0}, {"workers": 1024, "retries": 100})
-    if bad := [name for name, amount in executor.resources.items() if not 0 <= amount < float("inf")]:
-        raise BadInput(f"{where}: executor.resources.{bad[0]} = {executor.resources[bad[0]]}", "0 or more")
+def _check_objectives(config: Config) -> None:
+    names = list(config.objectives)
+    if TOP1 not in names or len(set(names)) < len(names):
+        raise BadInput(f"objectives {names}", "top1 and others, each once")
+    if len(names) == 1 and config.scalarise is None:
+        raise BadInput("top1 is the only objective", "a second objective, or a section [scalarise]")
+    if config.scalarise and (len(names) > 1 or config.scalarise.objective == TOP1):
+        raise BadInput(f"[scalarise] of {config.scalarise.objective} beside {names}",
+                       'objectives = ["top1"] and [scalarise] of a cost')  # fmt: skip
 
 
 def to_toml(config: Config) -> str:
-    """The configuration as TOML, without where it ran; JSON's notation of texts, numbers and lists is TOML's too."""
-    plain, sections = [], []
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if value is None or value == {} or f.name == "executor":
-            continue
-        if isinstance(value, dict) or hasattr(value, "__dataclass_fields__"):
-            items = value if isinstance(value, dict) else {g.name: getattr(value, g.name) for g in fields(value)}
-            lines = [f"{k} = {_toml(v)}" for k, v in items.items()]
-            sections.append("\n".join([f"[{f.name}]", *lines]))
-        else:
-            plain.append(f"{f.name} = {_toml(value)}")
-    return "\n\n".join(["\n".join(plain), *sections]) + "\n"
+    """The configuration as TOML, without where it ran.
+
+    Raises:
+        BadInput: [evaluate] holds what TOML cannot, such as None.
+    """
+    values = {name: value for name, value in asdict(config).items() if name != "executor"}
+    try:
+        return tomli_w.dumps(_plain({k: v for k, v in values.items() if v is not None and v != {}}))
+    except TypeError as error:
+        raise BadInput(f"evaluate = {config.evaluate!r}", "texts, numbers, true, false, lists and sections") from error
 
 
-def _toml(value: Any) -> str:
-    return json.dumps(str(value) if isinstance(value, Path) else value, allow_nan=False)
+def _plain(value: Any) -> Any:
+    """With paths as texts and tuples as lists."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -13,34 +13,53 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from annotated_types import Interval
 
 from hwnas.accuracy import Accuracy
 from hwnas.search import worker
 from hwnas.search.kept import changes_weights
 from hwnas.space import Architecture
+from profilers.constraints import NotNegative, OneOf
+from profilers.errors import BadInput
 
 if TYPE_CHECKING:
     from hwnas.search.config import Config
 
 
+EXECUTORS = {
+    "serial": "hwnas.search.executors:Serial", "processes": "hwnas.search.processes:Processes",
+    "ray": "hwnas.search.ray_tasks:Ray",
+}  # fmt: skip
+KINDS = ("auto", *EXECUTORS)
+
+
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """Section [executor]; it changes how fast a search is, never what it finds.
+    """Section [executor]; it changes how fast a search is, never what it finds."""
 
-    kind: auto (serial with one worker, else processes), serial, processes or ray. workers: processes of this machine.
-    retries: how often a network is tried again whose worker died. The rest is Ray's: `address` of the cluster (by
-    default one is found or started), and what one evaluation needs: `num_cpus`, `num_gpus`, and `resources`, custom
-    ones by name, as in {jetson = 1}.
-    """
-
-    kind: str = "auto"
-    workers: int = 1
-    retries: int = 2
+    kind: Annotated[str, OneOf(KINDS)] = "auto"
+    """auto is serial with one worker, else processes."""
+    workers: Annotated[int, Interval(ge=1, le=1024)] = 1
+    """Processes of this machine."""
+    retries: Annotated[int, Interval(ge=0, le=100)] = 2
+    """How often a network is tried again whose worker died."""
     address: str | None = None
-    num_cpus: float = 1.0
-    num_gpus: float = 0.0
-    resources: dict[str, float] = field(default_factory=dict)
+    """Of Ray's cluster; by default one is found or started."""
+    num_cpus: NotNegative = 1.0
+    """What one evaluation needs of Ray."""
+    num_gpus: NotNegative = 0.0
+    """What one evaluation needs of Ray."""
+    resources: dict[str, NotNegative] = field(default_factory=dict)
+    """Ray's custom resources by name, as in {jetson = 1}."""
+
+    def __post_init__(self) -> None:
+        from profilers.validation import check_fields
+
+        check_fields(self)
+        if self.workers > 1 and self.kind not in ("auto", "processes"):
+            raise BadInput(f"executor {self.kind} with {self.workers} workers", "workers of processes")
 
 
 @dataclass(frozen=True)
@@ -100,12 +119,6 @@ class Serial(Executor):
         """See `Executor`."""
         for index, arch in enumerate(archs):
             yield outcome(index, worker.answer(self.accuracy, arch))
-
-
-EXECUTORS = {
-    "serial": "hwnas.search.executors:Serial", "processes": "hwnas.search.processes:Processes",
-    "ray": "hwnas.search.ray_tasks:Ray",
-}  # fmt: skip
 
 
 def start(config: Config, folder: Path | None = None) -> Executor:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hwnas.search.hypervolume import hypervolume, nondominated
 from hwnas.search.objectives import TOP1, Objective
 from hwnas.space import Genes, SearchSpace
+from profilers.constraints import Name, Positive
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -29,9 +30,17 @@ Floats = NDArray[np.float64]
 class Scalarise:
     """One objective of two: top1 * (cost / target) ** exponent, maximised (paper, section 5.2; MnasNet)."""
 
-    objective: str
-    target: float
+    objective: Name
+    """The cost."""
+    target: Positive
+    """What it should be, in its unit."""
     exponent: float = -0.07
+    """How much a cost above the target counts."""
+
+    def __post_init__(self) -> None:
+        from profilers.validation import check_fields
+
+        check_fields(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,83 +4,94 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from hwnas.settings import check_choice, check_range
+from annotated_types import Interval, MinLen
+
+from hwnas.settings import Resolutions
+from profilers.constraints import NotNegative, OneOf, Seed, Share, Text
 from profilers.errors import BadInput
+from profilers.validation import check_fields
 
 DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where there is one
 PRECISIONS = ("fp32", "bf16", "fp16")  # of the products; weights and their updates are always fp32
+Choices = Annotated[int, Interval(ge=0, le=100)]
+Epochs = Annotated[int, Interval(ge=1, le=10**6)]
+Threads = Annotated[int, Interval(ge=0, le=1024)]
+Device = Annotated[str, OneOf(DEVICES)]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of progressive shrinking: how many of the largest choices are allowed (0 is all of them).
+    """One phase of progressive shrinking: how many of the largest choices are allowed (0 is all of them)."""
 
-    `networks` are trained on each batch; with `sandwich` the phase's largest and smallest are among them.
-    """
-
-    name: str
-    epochs: int
-    lr: float
-    networks: int = 1
-    kernels: int = 1
-    depths: int = 1
-    expands: int = 1
-    resolutions: int = 1
+    name: Text
+    """What the progress bar and the history call it."""
+    epochs: Epochs
+    """Epochs of this phase."""
+    lr: NotNegative
+    """Learning rate after the warm-up."""
+    networks: Annotated[int, Interval(ge=1, le=100)] = 1
+    """Networks that are trained on each batch."""
+    kernels: Choices = 1
+    """The largest kernel sizes that are allowed; 0: all."""
+    depths: Choices = 1
+    """The largest depths that are allowed; 0: all."""
+    expands: Choices = 1
+    """The largest expansion ratios that are allowed; 0: all."""
+    resolutions: Choices = 1
+    """The largest resolutions that are allowed; 0: all."""
     sandwich: bool = False
+    """Whether the phase's largest and smallest network are among those of each batch."""
 
     def __post_init__(self) -> None:
-        choices = dict.fromkeys(("kernels", "depths", "expands", "resolutions"), 0)
-        check_range(self, {"epochs": 1, "lr": 0, "networks": 1} | choices)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Optimisation: SGD with Nesterov momentum, cosine learning rate with a linear warm-up (a fraction of the steps).
+    """Optimisation: SGD with Nesterov momentum, cosine learning rate with a linear warm-up."""
 
-    `batch` counts the images of all processes together. `distill` weighs the cross-entropy with the teacher's
-    probabilities beside that with the (smoothed) labels.
-    """
-
-    batch: int = 64
-    momentum: float = 0.9
-    weight_decay: float = 3e-5
-    warmup: float = 0.05
-    label_smoothing: float = 0.1
-    distill: float = 1.0
-    dropout: float = 0.0
-    precision: str = "fp32"
+    batch: Annotated[int, Interval(ge=2, le=10**6)] = 64
+    """Images of a batch, of all processes together."""
+    momentum: Share = 0.9
+    """Nesterov momentum."""
+    weight_decay: NotNegative = 3e-5
+    """L2 penalty of convolutions and linear layers."""
+    warmup: Share = 0.05
+    """Share of the steps in which the learning rate rises linearly."""
+    label_smoothing: Share = 0.1
+    """Probability that is taken from the label and given to all classes."""
+    distill: NotNegative = 1.0
+    """Weight of the cross-entropy with the teacher's probabilities, beside that with the labels."""
+    dropout: Share = 0.0
+    """In front of the classifier."""
+    precision: Annotated[str, OneOf(PRECISIONS)] = "fp32"
+    """Of the products; weights and their updates are always fp32."""
 
     def __post_init__(self) -> None:
-        ones = {"momentum": 1.0, "warmup": 1.0, "label_smoothing": 1.0, "dropout": 1.0}
-        check_range(self, {"batch": 2, "weight_decay": 0, "distill": 0} | dict.fromkeys(ones, 0.0), ones)
-        check_choice("precision", self.precision, PRECISIONS)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class Regularise:
-    """What many epochs of one network need against overfitting; all of it is off by default.
+    """What many epochs of one network need against overfitting; all of it is off by default."""
 
-    Args:
-        randaugment: operations on each image, of strength `magnitude` (0 to 30).
-        mixup: alpha of the Beta distribution that two images of a batch are mixed by.
-        cutmix: the same for pasting a rectangle of one into the other; with both, each batch takes one at random.
-        drop_connect: probability that the last residual branch is left out; it falls linearly towards the first.
-        ema: decay of the average of all steps' weights, which is what is kept.
-    """
-
-    randaugment: int = 0
-    magnitude: int = 9
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    drop_connect: float = 0.0
-    ema: float = 0.0
+    randaugment: Annotated[int, Interval(ge=0, le=100)] = 0
+    """Operations on each image."""
+    magnitude: Annotated[int, Interval(ge=0, le=30)] = 9
+    """Strength of these operations."""
+    mixup: NotNegative = 0.0
+    """Alpha of the Beta distribution that two images of a batch are mixed by."""
+    cutmix: NotNegative = 0.0
+    """The same for pasting a rectangle of one into the other; with both, each batch takes one at random."""
+    drop_connect: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
+    """Probability that the last residual branch is left out; it falls linearly towards the first."""
+    ema: Annotated[float, Interval(ge=0, le=0.999999)] = 0.0
+    """Decay of the average of all steps' weights, which is what is kept."""
 
     def __post_init__(self) -> None:
-        most = {"magnitude": 30, "drop_connect": 0.9, "ema": 0.999999}
-        least = dict.fromkeys(("randaugment", "magnitude", "mixup", "cutmix", "drop_connect", "ema"), 0)
-        check_range(self, least, most)
+        check_fields(self)
 
 
 # Tuned on `tiny` and digits (a minute and a half of one core); larger data wants its own phases, as once-for-all's.
@@ -94,23 +105,29 @@ SHRINKING = (
 
 @dataclass(frozen=True)
 class SupernetConfig:
-    """`hwnas train supernet`; `threads` are torch's (0 leaves its default, one is fastest for small images)."""
+    """`hwnas train supernet`. Paths are relative to the file."""
 
-    space: str
+    space: Text
+    """Name of the search space."""
     dataset: str
+    """Data set: digits, NAME:FOLDER or folder:FOLDER."""
     out: Path
-    resolutions: tuple[int, ...] | None = None
-    seed: int = 0
-    threads: int = 1
-    device: str = "auto"
+    """The supernet's file, ending in .safetensors."""
+    resolutions: Resolutions | None = None
+    """Pixels of the images; by default the space's."""
+    seed: Seed = 0
+    """Of the weights, the order of the images and the networks that are drawn."""
+    threads: Threads = 1
+    """Of torch; 0 leaves its default, one is fastest for small images."""
+    device: Device = "auto"
+    """What computes; auto takes a GPU where there is one."""
     recipe: Recipe = Recipe()
-    phases: tuple[Phase, ...] = SHRINKING
+    """Optimisation."""
+    phases: Annotated[tuple[Phase, ...], MinLen(1)] = SHRINKING
+    """Phases of progressive shrinking, in order."""
 
     def __post_init__(self) -> None:
-        check_range(self, {"seed": 0, "threads": 0})
-        check_choice("device", self.device, DEVICES)
-        if not self.phases:
-            raise BadInput("no phases", "one or more [[phases]]")
+        check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """What the weights depend on: all but where they go and what computes them."""
@@ -119,31 +136,43 @@ class SupernetConfig:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """`hwnas train finetune`: the networks of `archs` (JSONL) on from the supernet's weights, or from random ones.
+    """`hwnas train finetune`: chosen networks on from the supernet's weights, or from random ones.
 
-    One file ID.safetensors a network goes into the folder `out`. The resolution is the architecture's. With `teacher`
-    the supernet's largest network is distilled from. A supernet of another number of classes gives all weights but
-    the classifier's. `space` is needed without a supernet, or with one of once-for-all's published files.
+    One file ID.safetensors a network goes into the folder `out`. The resolution is the architecture's. A supernet of
+    another number of classes gives all weights but the classifier's. Paths are relative to the file.
     """
 
     dataset: str
+    """Data set: digits, NAME:FOLDER or folder:FOLDER."""
     archs: Path
+    """The networks, JSON lines, as `hwnas select` prints them."""
     out: Path
+    """Folder of the networks' files."""
     supernet: Path | None = None
-    space: str | None = None
-    resolutions: tuple[int, ...] | None = None
+    """The supernet's file; without one the weights are random."""
+    space: Text | None = None
+    """Name of the space; needed without a supernet, or with one of once-for-all's published files."""
+    resolutions: Resolutions | None = None
+    """Pixels that the space has; by default the supernet's."""
     teacher: bool = False
-    epochs: int = 20
-    lr: float = 0.05
-    seed: int = 0
-    threads: int = 1
-    device: str = "auto"
+    """Whether the supernet's largest network is distilled from."""
+    epochs: Epochs = 20
+    """Of each network."""
+    lr: NotNegative = 0.05
+    """Learning rate after the warm-up."""
+    seed: Seed = 0
+    """Of the order of the images, and of random weights."""
+    threads: Threads = 1
+    """Of torch; 0 leaves its default."""
+    device: Device = "auto"
+    """What computes; auto takes a GPU where there is one."""
     recipe: Recipe = Recipe()
+    """Optimisation."""
     regularise: Regularise = Regularise()
+    """Against overfitting."""
 
     def __post_init__(self) -> None:
-        check_range(self, {"epochs": 1, "lr": 0, "seed": 0, "threads": 0})
-        check_choice("device", self.device, DEVICES)
+        check_fields(self)
         if self.supernet is None and self.space is None:
             raise BadInput("neither supernet nor space", "supernet = FILE, or space = NAME for random weights")
         if self.teacher and self.supernet is None:

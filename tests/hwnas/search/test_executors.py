@@ -173,7 +173,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("section", "message"),
         [({"kind": "rai"}, "try: ray"), ({"kind": "serial", "workers": 2}, "workers of processes"),
-         ({"workers": 0}, "1 to 1024"), ({"retries": -1}, "0 to 100"), ({"num_gpus": float("nan")}, "0 or more"),
+         ({"workers": 0}, "1 to 1024"), ({"retries": -1}, "0 to 100"), ({"num_gpus": float("nan")}, "finite number"),
          ({"resources": {"jetson": -1.0}}, "0 or more"), ({"wokers": 2}, "workers")],
     )  # fmt: skip
     def test_what_does_not_fit(self, section, message):

@@ -106,14 +106,14 @@ resolutions = [12]
 seed = 1
 out = "OUT"
 [recipe]
-batch = 256
+batch = 128
 [[phases]]
 name = "largest"
-epochs = 1
+epochs = 2
 lr = 0.2
 [[phases]]
 name = "expand"
-epochs = 2
+epochs = 4
 lr = 0.1
 kernels = 0
 depths = 0
