@@ -6,22 +6,21 @@ Public methods check their arguments; the subclass's `_status` and `_load` do th
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from profilers.errors import BadInput, EngineUnavailable, FileProblem
 from profilers.timing.caches import take_caches
+from profilers.timing.clock import Clock, SystemClock
 
 Array = NDArray[np.float32]
 STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
 STATES = (STEADY, INTERRUPTED)
-_PROBE_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -60,38 +59,6 @@ class Status:
     version: str = ""
     reason: str = ""
     remedy: str = ""
-
-
-class Clock(Protocol):
-    """What the timing loop reads around a run."""
-
-    def wall(self) -> float:
-        """Seconds that pass for everybody."""
-
-    def cpu(self) -> float:
-        """Seconds of computing by all threads of this process."""
-
-    def probe(self) -> float:
-        """Milliseconds of a fixed piece of work on this core; 0 where what is timed runs elsewhere."""
-
-
-class SystemClock:
-    """The machine's monotonic clock and the process's CPU time."""
-
-    def wall(self) -> float:
-        """Seconds."""
-        return time.perf_counter()
-
-    def cpu(self) -> float:
-        """Seconds."""
-        return time.process_time()
-
-    def probe(self) -> float:
-        """Of a loop of plain Python, some 25 microseconds: nothing is slowed more by a neighbour on the core."""
-        started, x = time.perf_counter(), 0
-        for i in range(_PROBE_STEPS):
-            x += i
-        return 1e3 * (time.perf_counter() - started)
 
 
 class Session(ABC):

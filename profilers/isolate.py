@@ -38,22 +38,12 @@ def run_limited(fn: Callable[..., T], *args: Any, seconds: float) -> T:
         MeasurementFailed: the limit was reached, or the child died.
         Exception: whatever `fn` raised.
     """
-    if getattr(fn, "__module__", "") == "__main__":
-        raise BadInput(f"{fn} cannot be sent to another process", "a function of an importable module")
-    try:
-        work = pickle.dumps((sys.path, os.getpid())) + pickle.dumps((fn, args))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise BadInput(f"{fn} cannot be sent to another process: {error}", "a function of a module") from error
+    work = _packed_work(fn, args)
     read, write = os.pipe()
     with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as log, os.fdopen(read, "rb") as answers:
         task.write(work)  # a file, because a pipe would block on a child that does not read
         task.seek(0)
-        command = [sys.executable, "-m", "profilers.isolate", str(write)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        child = subprocess.Popen(
-            command, stdin=task, stdout=log, stderr=log, pass_fds=[write], start_new_session=True,
-            env=environment,
-        )  # fmt: skip
+        child = _start(task, log, write)
         os.close(write)
         try:
             answer = _answer(answers, time.monotonic() + seconds)
@@ -63,6 +53,25 @@ def run_limited(fn: Callable[..., T], *args: Any, seconds: float) -> T:
             raise MeasurementFailed(f"stopped at the time limit of {seconds:g} s", remedy="a longer limit")
         result: T = _result(answer, log)
         return result
+
+
+def _packed_work(fn: Callable[..., object], args: tuple[Any, ...]) -> bytes:
+    """What the child reads: where modules are found and who its parent is, then function and arguments."""
+    if getattr(fn, "__module__", "") == "__main__":
+        raise BadInput(f"{fn} cannot be sent to another process", "a function of an importable module")
+    try:
+        return pickle.dumps((sys.path, os.getpid())) + pickle.dumps((fn, args))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise BadInput(f"{fn} cannot be sent to another process: {error}", "a function of a module") from error
+
+
+def _start(task: IO[bytes], log: IO[bytes], out: int) -> subprocess.Popen[bytes]:
+    """A fresh interpreter that works on `task` and answers on `out`; the leader of a process group of its own."""
+    command = [sys.executable, "-m", "profilers.isolate", str(out)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.Popen(
+        command, stdin=task, stdout=log, stderr=log, pass_fds=[out], start_new_session=True, env=environment
+    )
 
 
 def _answer(answers: IO[bytes], deadline: float) -> bytes | None:
@@ -95,13 +104,18 @@ def _result(answer: bytes, log: IO[bytes]) -> Any:
     return value
 
 
+def end_with_parent(parent: int) -> bool:
+    """From now on die with the parent process (Linux only); False if `parent`, its number, has ended already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
 def _serve(out: int) -> None:
     """The child's side: work on stdin, the answer on `out`."""
     path, parent = pickle.load(sys.stdin.buffer)  # noqa: S301  written by our own parent
     sys.path[:] = path
-    with contextlib.suppress(OSError, AttributeError):  # Linux: do not outlive a parent that was killed
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not end_with_parent(parent):
         return
     try:
         fn, args = pickle.load(sys.stdin.buffer)  # noqa: S301

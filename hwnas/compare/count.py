@@ -8,19 +8,17 @@ madds   of convolutions, linear layers and other products of matrices, for one i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnx
 
-from hwnas.onnx.edit import parse
 from profilers.errors import BadInput
+from profilers.onnx.madds import PRODUCTS, node_madds
+from profilers.onnx.parse import parse
 
 if TYPE_CHECKING:
     from torch import nn
-
-WEIGHTED = ("Conv", "Gemm", "MatMul", "Einsum")
 
 
 class Counts(NamedTuple):
@@ -56,7 +54,7 @@ def madds(model: bytes) -> int:
         if node.op_type == "Identity" and node.input[0] in weights:
             weights[node.output[0]] = weights[node.input[0]]
     batch, shapes = _shapes(model, weights)
-    return sum(_madds(node, weights | shapes) for node in graph.node) // batch
+    return sum(node_madds(node, weights | shapes) for node in graph.node) // batch
 
 
 def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[str, list[int]]]:
@@ -64,7 +62,7 @@ def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[s
     import onnxruntime as ort
 
     proto = parse(model)
-    nodes = [node for node in proto.graph.node if node.op_type in WEIGHTED]
+    nodes = [node for node in proto.graph.node if node.op_type in PRODUCTS]
     names = {name for node in nodes for name in (*node.input[:2], *node.output) if name and name not in weights}
     entry = proto.graph.input[0]
     shape = [d.dim_value for d in entry.type.tensor_type.shape.dim]
@@ -79,28 +77,3 @@ def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[s
         raise BadInput(f"the model cannot be run: {error}", "one float input of static shape") from error
     shapes = {output.name: list(value.shape) for output, value in zip(session.get_outputs(), found, strict=True)}
     return shape[0], shapes | {entry.name: shape}
-
-
-def _madds(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> int:
-    """Values of the output, times the products behind each."""
-    if node.op_type not in WEIGHTED:
-        return 0
-    if node.op_type == "Einsum":
-        return _einsum(node, shapes)
-    dims = shapes[node.input[1]]
-    if node.op_type == "Conv":
-        products = prod(dims[1:])
-    else:
-        transposed = any(a.name == "transB" and a.i for a in node.attribute)
-        products = dims[-1] if transposed else dims[-2]
-    return prod(shapes[node.output[0]]) * products
-
-
-def _einsum(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> int:
-    """The sizes of all letters; 0 for a sum over one input, or with an ellipsis, which torch's attention has not."""
-    equation = next(a.s.decode() for a in node.attribute if a.name == "equation").replace(" ", "")
-    terms = equation.partition("->")[0].split(",")
-    if len(terms) != 2 or "." in equation:
-        return 0
-    pairs = zip(terms, node.input, strict=True)
-    return prod({x: n for term, name in pairs for x, n in zip(term, shapes[name], strict=True)}.values())

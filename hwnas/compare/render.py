@@ -22,12 +22,16 @@ def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     best = max((row.top1 for row in rows if row.top1 is not None), default=0.0)
     return [
         (
-            f"{'* ' * (row.source == OURS)}{row.name}", str(row.size), f"{row.params / 1e6:.3g}",
-            f"{row.madds / 1e6:.3g}", _ms(row), "-" if row.paper_cpu_ms is None else f"{row.paper_cpu_ms:g}",
+            f"{'* ' * (row.source == OURS)}{row.name}",
+            str(row.size),
+            f"{row.params / 1e6:.3g}",
+            f"{row.madds / 1e6:.3g}",
+            _ms(row),
+            "-" if row.paper_cpu_ms is None else f"{row.paper_cpu_ms:g}",
             _top1(row, best),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _ms(row: Row) -> str:

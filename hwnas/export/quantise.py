@@ -17,11 +17,12 @@ import numpy as np
 from hwnas.export import check
 from hwnas.export.check import Floats
 from hwnas.export.images import Calibration
-from hwnas.onnx.edit import parse, with_batch
+from hwnas.onnx.edit import with_batch
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.onnx import quantise as ptq
 from profilers.onnx.node_names import layer_of
+from profilers.onnx.parse import parse
 from profilers.registry import get_profiler
 
 TOLERANCE = 0.5  # % of held-out images that may change their class before more is kept in float

@@ -7,6 +7,14 @@ from hwnas.fetch.store import Fetched, cached, default_cache, fetch
 from hwnas.ofa.catalogue import FILES, GROUPS, PublicFile, find
 
 __all__ = [
-    "FILES", "GROUPS", "Fetched", "NetworkProblem", "Patience", "PublicFile", "cached", "default_cache", "fetch",
+    "FILES",
+    "GROUPS",
+    "Fetched",
+    "NetworkProblem",
+    "Patience",
+    "PublicFile",
+    "cached",
+    "default_cache",
+    "fetch",
     "find",
-]  # fmt: skip
+]

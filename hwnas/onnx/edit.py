@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import onnx
-
 from profilers.errors import BadInput
+from profilers.onnx.parse import parse
 
 
 def with_batch(model: bytes, batch: int) -> bytes:
@@ -24,11 +23,3 @@ def with_batch(model: bytes, batch: int) -> bytes:
         tensor.type.tensor_type.shape.dim[0].dim_value = batch
     del proto.graph.value_info[:]  # shapes of the other batch, where a tool left them
     return bytes(proto.SerializeToString())
-
-
-def parse(model: bytes) -> onnx.ModelProto:
-    """The model's protobuf; BadInput if it is none."""
-    try:
-        return onnx.load_model_from_string(model)
-    except Exception as error:  # protobuf's errors have no common base
-        raise BadInput(f"not an ONNX model: {error}", "an ONNX model") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hwnas.report.data import CurvePoint, Engine, Evaluation, Iteration, ObjectiveInfo, RunData
+from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.report.load import load_run
 from hwnas.report.page import page
 from profilers.files import write_text
@@ -23,4 +23,4 @@ def write_report(run: RunData, out: Path) -> int:
     return len(html.encode())
 
 
-__all__ = ["CurvePoint", "Engine", "Evaluation", "Iteration", "ObjectiveInfo", "RunData", "load_run", "write_report"]
+__all__ = ["CurvePoint", "Engine", "Iteration", "ObjectiveInfo", "RunData", "load_run", "write_report"]

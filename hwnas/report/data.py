@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.search.archive import Evaluation
 from hwnas.search.hypervolume import nondominated
 from hwnas.select.limits import beyond, ends, surely_within
 from hwnas.space import Architecture, SearchSpace
@@ -32,19 +33,6 @@ class ObjectiveInfo:
     unit: str
     minimise: bool
     how: str
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A row of the archive; a failure has no (or not all) objectives, and its `error`; `images` that top1 is over."""
-
-    id: str
-    iteration: int
-    status: str
-    arch: Mapping[str, Any]
-    objectives: Mapping[str, float | None]
-    error: str | None = None
-    images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +159,7 @@ class RunData:
     @cached_property
     def archs(self) -> tuple[Architecture, ...]:
         """(n) architectures of the rows that are done; BadInput if one is not of this space."""
-        return tuple(self.space.parse(row.arch) for row in self.done)
+        return tuple(self.space.parse(row.arch.to_json()) for row in self.done)
 
     @cached_property
     def letters(self) -> dict[str, str]:

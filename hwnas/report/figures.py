@@ -108,9 +108,15 @@ def front(run: RunData) -> Front | None:
     colour, size = ([*rest, None, None])[:2]
     mask = run.front
     return Front(
-        axis(run, x, shown[x]), axis(run, y, shown[y]), axis(run, run.quality, shown[run.quality]), colour, size,
-        _indices(mask), _indices(~mask), run.marked,
-    )  # fmt: skip
+        axis(run, x, shown[x]),
+        axis(run, y, shown[y]),
+        axis(run, run.quality, shown[run.quality]),
+        colour,
+        size,
+        _indices(mask),
+        _indices(~mask),
+        run.marked,
+    )
 
 
 def projections(run: RunData) -> list[Projection]:
@@ -154,9 +160,12 @@ def quality(run: RunData) -> Quality | None:
     if not steps:
         return None
     return Quality(
-        tuple(s.iteration for s in steps), tuple(s.rmse for s in steps), tuple(s.spearman for s in steps),
-        tuple(s.kendall for s in steps), tuple(s.surrogate or "unnamed" for s in steps),
-    )  # fmt: skip
+        tuple(s.iteration for s in steps),
+        tuple(s.rmse for s in steps),
+        tuple(s.spearman for s in steps),
+        tuple(s.kendall for s in steps),
+        tuple(s.surrogate or "unnamed" for s in steps),
+    )
 
 
 def frequencies(run: RunData) -> list[Frequencies]:

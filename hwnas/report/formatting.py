@@ -95,8 +95,8 @@ def origin(how: str) -> str:
     return next((word for word in HOW if how.startswith(word)), "unknown")
 
 
-def figure(value: Mapping[str, Any] | None, divisor: float = 1.0) -> str:
-    """A datasheet's figure without its unit, its interval behind it where it has one."""
+def quantity(value: Mapping[str, Any] | None, divisor: float = 1.0) -> str:
+    """A datasheet's quantity without its unit, its interval behind it where it has one."""
     if value is None or value.get("value") is None:
         return "–"
     text = significant(value["value"] / divisor)

@@ -17,7 +17,7 @@ from typing import Any
 import lut
 from hwnas import accuracy
 from hwnas.export import datasheet
-from hwnas.report.data import CurvePoint, Engine, Evaluation, Iteration, ObjectiveInfo, RunData
+from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -50,11 +50,18 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
         random, repeats = _compared(run, folder, compare)
         tables = {name: lut.load(path) for name, path in config.tables.items() if name in run.problem.objectives}
         return RunData(
-            folder.resolve().name, run.space, [_objective(run, name, tables.get(name)) for name in shown],
-            [_evaluation(row.to_json()) for row in run.archive.evaluations()], _iterations(run),
-            list(_engines(folder, seen_from or folder)), tables, random, repeats, config.budget,
+            folder.resolve().name,
+            run.space,
+            [_objective(run, name, tables.get(name)) for name in shown],
+            run.archive.evaluations(),
+            _iterations(run),
+            list(_engines(folder, seen_from or folder)),
+            tables,
+            random,
+            repeats,
+            config.budget,
             read_text(folder / CONFIG),
-        )  # fmt: skip
+        )
 
 
 def check_engine(sheet: Mapping[str, Any], where: Path) -> Mapping[str, Any]:
@@ -106,10 +113,6 @@ def _how(table: LatencyTable) -> str:
     word = "predicted" if table.status == "measured" else table.status
     made = f"{table.method} table of {table.device}, batch {table.options.batch}, {table.options.precision}"
     return f"{word}: {made}; interval: {table.interval_source}"
-
-
-def _evaluation(row: Mapping[str, Any]) -> Evaluation:
-    return Evaluation(**{f.name: row[f.name] for f in fields(Evaluation)})
 
 
 def _iterations(run: Run) -> list[Iteration]:

@@ -104,8 +104,8 @@ def hover_texts(run: RunData) -> list[str]:
     """(n) what is shown over each network, in Plotly's few tags."""
     shown = scales(run)
     found = []
-    for i, row in enumerate(run.done):
-        name = f"{run.marked[i]} · {row.id}" if i in run.marked else row.id
+    for i, (row, arch) in enumerate(zip(run.done, run.archs, strict=True)):
+        name = f"{run.marked[i]} · {arch.id}" if i in run.marked else arch.id
         values = (f"{s.label} {s.text(float(run.values[i, k]))}" for k, s in enumerate(shown))
         lines = [f"<b>{escape(name)}</b>", *map(_text, values), f"iteration {row.iteration}"]
         found.append("<br>".join(lines))

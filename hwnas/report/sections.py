@@ -126,8 +126,14 @@ def origins(run: RunData, specs: Specs) -> Section:
 
 
 ALL: tuple[Callable[[RunData, Specs], Section | None], ...] = (
-    chosen, fronts, drawings, latencies, search, habits, origins,
-)  # fmt: skip
+    chosen,
+    fronts,
+    drawings,
+    latencies,
+    search,
+    habits,
+    origins,
+)
 
 
 def _plot(specs: Specs, key: str, spec: plots.Spec, spoken: str, *, caption: str = "", tall: bool = False) -> Plot:

@@ -13,7 +13,7 @@ import numpy as np
 from hwnas.accuracy.wilson import alike, wilson
 from hwnas.export.datasheet import RANDOM
 from hwnas.report.data import Engine, RunData
-from hwnas.report.formatting import Scale, figure, label, origin, scales, significant
+from hwnas.report.formatting import Scale, label, origin, quantity, scales, significant
 from hwnas.report.latency import Agreement, mean_error
 
 _MEANINGS = {
@@ -139,7 +139,7 @@ def _network(run: RunData, engine: Engine) -> Cell:
 
 
 def _cell(value: Mapping[str, Any] | None, divisor: float = 1.0) -> Cell:
-    number, _, interval = figure(value, divisor).partition(" ")
+    number, _, interval = quantity(value, divisor).partition(" ")
     how = "not measured" if value is None else str(value.get("how", ""))
     return Cell(number, interval.strip("()"), Origin(how))
 

@@ -33,7 +33,7 @@ CHILDREN = 96  # and how many it makes of them
 STEPS = 8
 SHARED = 10  # best candidates of one search that the next one starts from
 WANTED = 0.75  # share of a batch, and of the first networks, for the most accurate one within a budget
-DEVIATIONS = (0.0, 1.0, 2.0)  # by turns; what more of them chose turned out worse (`bench_search.py --budgets`)
+DEVIATIONS = (0.0, 1.0, 2.0)  # by turns; what more of them chose turned out worse (`tools.bench.search --budgets`)
 
 
 @dataclass(frozen=True, eq=False)

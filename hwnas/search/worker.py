@@ -7,15 +7,12 @@ percent, "seconds": …} or {"error": text, "seconds": …}. What evaluations pr
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -24,8 +21,7 @@ from hwnas.accuracy.unit import UnclearUnit
 from hwnas.search.kept import keeping
 from hwnas.space import Architecture, get_space
 from profilers.errors import BadInput, HwnasError
-
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+from profilers.isolate import end_with_parent
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +80,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a source prints must not be taken for an answer
     first = json.loads(sys.stdin.readline())
-    _end_with(first["parent"])
+    if not end_with_parent(first["parent"]):  # where there is no prctl, the end of stdin ends an idle worker
+        return
     try:
         accuracy = open_source(first["source"])
     except HwnasError as error:
@@ -93,14 +90,6 @@ def main() -> None:
     print("{}", file=out)
     for line in sys.stdin:
         print(json.dumps(answer(accuracy, _architecture(json.loads(line)))), file=out)
-
-
-def _end_with(parent: int) -> None:
-    """Do not outlive a parent that was killed (Linux); elsewhere the end of stdin ends an idle worker."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

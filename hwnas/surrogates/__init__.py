@@ -1,6 +1,6 @@
 """Surrogates of accuracy by name. A new one is one file with one `Surrogate` and one line here.
 
-What becomes of large archives, by the number of their rows (`bench_search.py --large` prints what that costs):
+What becomes of large archives, by the number of their rows (`tools.bench.search --large` prints what that costs):
 
     up to 400     all rows are used everywhere
     above 400     Adaptive Switching compares its candidates on 400 rows (`auto._CV_ROWS`)

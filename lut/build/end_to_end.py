@@ -24,8 +24,8 @@ from profilers.timing import plans
 
 SCRIPT, LIST, MODELS = "measure.py", "networks.jsonl", "models"
 LOOP = (
-    "__init__", "base", "errors", "timing/__init__", "timing/caches", "timing/contention", "timing/drift",
-    "timing/estimator", "timing/loop", "timing/plain_loop", "timing/plans", "timing/settling",
+    "__init__", "base", "errors", "timing/__init__", "timing/caches", "timing/clock", "timing/contention",
+    "timing/drift", "timing/estimator", "timing/loop", "timing/plain_loop", "timing/plans", "timing/settling",
 )  # fmt: skip
 """Modules of `profilers` that the script needs: numpy and Python 3.8 are enough for them."""
 

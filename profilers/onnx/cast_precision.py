@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from profilers.base import Array
 from profilers.errors import BadInput
-from profilers.files import read_bytes
+from profilers.onnx.parse import name_of, parse
 from profilers.onnx.shapes import check_count, check_float, static_shape
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
     """
     import onnx
 
-    proto = _parse(read_bytes(model) if isinstance(model, Path) else model)
+    proto = parse(model, check=True)
     graph = proto.graph
     names, shapes = [], []
     for tensor in _ends(graph):
@@ -73,17 +73,6 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
     if precision in ("fp16", "bf16"):
         _cast_model(proto, precision)
     return Prepared(proto.SerializeToString(), names[0], names[1], shapes[0], shapes[1])
-
-
-def _parse(data: bytes) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        proto = onnx.load_model_from_string(data)
-        onnx.checker.check_model(proto)
-    except Exception as error:  # protobuf's and onnx's have no common base
-        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
-    return proto
 
 
 def _ends(graph: onnx.GraphProto) -> tuple[Any, Any]:
@@ -163,7 +152,7 @@ def _split_hard_swish(graph: onnx.GraphProto) -> None:
         if node.op_type != "HardSwish":
             nodes.append(node)
             continue
-        name, (entry,), (exit_,) = node.name or node.output[0], node.input, node.output
+        name, (entry,), (exit_,) = name_of(node), node.input, node.output
         gate = f"{name}_gate"
         nodes.append(onnx.helper.make_node("HardSigmoid", [entry], [gate], name=gate, alpha=1 / 6, beta=0.5))
         nodes.append(onnx.helper.make_node("Mul", [gate, entry], [exit_], name=name))

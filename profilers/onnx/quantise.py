@@ -24,6 +24,7 @@ import numpy as np
 
 from profilers.base import Array
 from profilers.errors import BadInput
+from profilers.onnx.parse import name_of, parse
 
 if TYPE_CHECKING:
     import onnx
@@ -77,7 +78,7 @@ def calibrate(model: bytes, images: Iterable[Array]) -> Ranges:
     """
     import onnxruntime as ort
 
-    proto = _parse(model)
+    proto = _float_network(model)
     names = [proto.graph.input[0].name, *(name for node in proto.graph.node for name in node.output)]
     known = {tensor.name for tensor in proto.graph.output}
     proto.graph.output.extend(type(proto.graph.output[0])(name=n) for n in names[1:] if n not in known)
@@ -104,7 +105,7 @@ def insert_qdq(
     Raises:
         BadInput: a model that cannot be read, that is quantised already, or a tensor without a range.
     """
-    proto = _parse(model)
+    proto = _float_network(model)
     _Quantiser(proto, ranges, config or QuantConfig.for_this_cpu(), keep).run()
     data: bytes = proto.SerializeToString()
     return data
@@ -178,7 +179,7 @@ class _Quantiser:
     def pair(self, tensor: str) -> None:
         """Nodes that quantise a tensor and bring it back."""
         owner = self.makers[tensor] if tensor in self.makers else self.readers[tensor][0]
-        stem = f"{owner.name or owner.output[0]}_{'output' if tensor in self.makers else 'input'}"
+        stem = f"{name_of(owner)}_{'output' if tensor in self.makers else 'input'}"
         scale, zero = self.coding(tensor)
         self.scales[tensor] = scale
         self.add(f"{stem}_scale", np.array(scale, np.float32))
@@ -207,7 +208,7 @@ class _Quantiser:
 
     def parameters(self, node: onnx.NodeProto) -> None:
         """Weights as int8 with a scale a channel, the bias as int32 in the unit of the products."""
-        stem = node.name or node.output[0]
+        stem = name_of(node)
         if node.input[1] not in self.weights:
             raise BadInput(f"{node.op_type} {stem} with a computed weight", "weights inside the model")
         weight = self.values(node.input[1])
@@ -248,14 +249,10 @@ class _Quantiser:
         self.weights[name] = numpy_helper.from_array(values, name)
 
 
-def _parse(model: bytes) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        proto = onnx.load_model_from_string(model)
-        operators = {node.op_type for node in proto.graph.node}
-    except Exception as error:  # protobuf's and onnx's have no common base
-        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+def _float_network(model: bytes) -> onnx.ModelProto:
+    """The parsed model; BadInput unless it is a network that is not quantised yet."""
+    proto = parse(model)
+    operators = {node.op_type for node in proto.graph.node}
     if not proto.graph.input or not proto.graph.output or not operators:
         raise BadInput("a model without input, output or nodes", "an ONNX network")
     if operators & {"QuantizeLinear", "DequantizeLinear"}:

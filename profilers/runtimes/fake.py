@@ -17,14 +17,19 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes
+from profilers.onnx.madds import node_madds
+from profilers.onnx.parse import Shapes, name_of, parse, tensor_shapes
 from profilers.onnx.shapes import check_count, check_float, static_shape
+
+if TYPE_CHECKING:
+    import onnx
 
 GMACS = 20.0
 GB_S = 10.0
@@ -132,14 +137,14 @@ class FakeSession(Session):
 
     def __init__(self, model: bytes | Path, options: Options, traced: bool, device: Fake) -> None:
         data = model if isinstance(model, bytes) else read_bytes(model)
-        self.model = _parse(data, options.batch)
+        self.model = _with_batch(data, options.batch)
         self.options, self.traced, self.behaviour, self.clock = options, traced, device.behaviour, device.clock
         self.caches = device.caches
         self.threads = options.threads
-        shapes = _shapes(self.model)
+        shapes = tensor_shapes(self.model, strict=True)
         graph = self.model.graph
         self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
-        self.nodes = {n.name or n.output[0]: _node_ms(n, shapes, options) for n in graph.node}
+        self.nodes = {name_of(n): _node_ms(n, shapes, options) for n in graph.node}
         self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
         self.rng = np.random.default_rng([self.behaviour.seed, zlib.crc32(data), traced])
         self.runs = 0
@@ -185,48 +190,25 @@ class FakeSession(Session):
         return traces
 
 
-def _parse(data: bytes, batch: int) -> Any:
-    """The checked model with its batch set and all shapes inferred."""
+def _with_batch(model: bytes | Path, batch: int) -> onnx.ModelProto:
+    """The checked model with its batch set."""
     import onnx
 
-    try:
-        model = onnx.load_from_string(data)
-        onnx.checker.check_model(model)
-        graph = model.graph
-        check_count(len(graph.input), len(graph.output))
-        for tensor in (graph.input[0], graph.output[0]):
-            kind = tensor.type.tensor_type
-            check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
-            static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch)
-            kind.shape.dim[0].dim_value = batch
-        return onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    except BadInput:
-        raise
-    except Exception as error:  # protobuf's and onnx's have no common base
-        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+    proto = parse(model, check=True)
+    graph = proto.graph
+    check_count(len(graph.input), len(graph.output))
+    for tensor in (graph.input[0], graph.output[0]):
+        kind = tensor.type.tensor_type
+        check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
+        static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch)
+        kind.shape.dim[0].dim_value = batch
+    return proto
 
 
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    graph = model.graph
-    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-    return shapes
-
-
-def _node_ms(node: Any, shapes: dict[str, tuple[int, ...]], options: Options) -> float:
+def _node_ms(node: onnx.NodeProto, shapes: Shapes, options: Options) -> float:
+    """The formula of one node; where nothing is multiplied, an element of the output counts as one MAC."""
     elements = sum(math.prod(shapes.get(name, ())) for name in (*node.input, *node.output) if name)
     width = 1 if options.precision == "int8" else 4
     speed = options.threads * 4 / width
-    compute = _macs(node, shapes) / (GMACS * 1e6 * speed)
-    return max(compute, elements * width / (GB_S * 1e6)) + NODE_MS
-
-
-def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> float:
-    """Multiply-adds: outputs times weights an output of convolutions and matrix products, else one an output."""
-    outputs = math.prod(shapes.get(node.output[0], ()))
-    if node.op_type not in ("Conv", "Gemm", "MatMul"):
-        return outputs
-    weight = shapes.get(node.input[1], ())
-    units = weight[1] if node.op_type == "MatMul" else weight[0]
-    return outputs * math.prod(weight) / units
+    macs = node_madds(node, shapes) or math.prod(shapes.get(node.output[0], ()))
+    return max(macs / (GMACS * 1e6 * speed), elements * width / (GB_S * 1e6)) + NODE_MS

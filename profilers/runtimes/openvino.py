@@ -18,6 +18,7 @@ import numpy as np
 
 from profilers.base import Array, Options, Profiler, Session, Status
 from profilers.errors import BadInput
+from profilers.onnx.parse import parse
 from profilers.onnx.shapes import check_count, check_float, static_shape
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
@@ -147,10 +148,7 @@ def window_mean(before: dict[str, float], start: int, after: dict[str, float], e
 
 
 def _producers(model: bytes | Path) -> dict[str, str]:
-    import onnx
-
-    graph = (onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)).graph
-    return {output: node.name or output for node in graph.node for output in node.output}
+    return {output: node.name or output for node in parse(model).graph.node for output in node.output}
 
 
 def _set_batch(graph: Any, batch: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from collections import deque
 
 import numpy as np
 
-from profilers.base import Clock
+from profilers.timing.clock import Clock
 
 SLOWED = 1.3  # times what the work takes in the quickest moments: a neighbour, not a change of the core's frequency
 QUICKEST = 0.02  # quantile of what was seen

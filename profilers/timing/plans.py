@@ -33,7 +33,12 @@ THROUGHPUT = TimingPlan(min_rounds=8, max_rounds=24, warmup_runs=2, warmup_max_r
 
 
 def in_state(plan: TimingPlan, state: str) -> TimingPlan:
-    """The plan for a state; in `interrupted` a run needs a disturbance of its own, so blocks are of one run."""
+    """The plan for a state; in `interrupted` each run needs a disturbance of its own, so a block is one run.
+
+    A plan that is for the state already is returned as it is.
+    """
+    if state == plan.state:
+        return plan
     if state != INTERRUPTED:
         return replace(plan, state=state)
     seconds = None if plan.seconds is None else plan.seconds / 2

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwnas.report import CurvePoint, Engine, Evaluation, Iteration, ObjectiveInfo, RunData
-from hwnas.space import get_space
+from hwnas.report import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
+from hwnas.search.archive import Evaluation
+from hwnas.space import Architecture, get_space
 from lut import Entry, LatencyTable, SpaceId
 from lut.build.records import NetworkTime, Unit
 from lut.estimate.correction import Interval
@@ -55,6 +56,10 @@ def gpu_table() -> LatencyTable:
     )
 
 
+def evaluation(arch: Architecture, values: dict, iteration: int = 0, error: str | None = None) -> Evaluation:
+    return Evaluation(0, iteration, "failed" if error else "ok", arch, (), values, error, 1.0)
+
+
 def evaluations(count: int = 120, initial: int = 40, step: int = 10, seed: int = 0) -> list[Evaluation]:
     rng = np.random.default_rng(seed)
     archs = SPACE.decode(SPACE.sample(count, rng))
@@ -68,7 +73,7 @@ def evaluations(count: int = 120, initial: int = 40, step: int = 10, seed: int =
         top1 = 99 - 9 * np.exp(-madds / 4e5) - 2 * (32 - arch.r) / 16 + 1.2 * drift + 0.5 * rng.standard_normal()
         values = {"top1": float(min(top1, 99.8)), "params": params, "madds": madds, "cpu_ms": cpu[i], "gpu_ms": gpu[i]}
         iteration = 0 if i < initial else 1 + (i - initial) // step
-        rows.append(Evaluation(arch.id, iteration, "done", arch.to_json(), values))
+        rows.append(evaluation(arch, values, iteration))
     return rows
 
 
@@ -103,7 +108,8 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
     predicted = {"value": cpu, "unit": "ms", "how": f"predicted by the in-context table of {DEVICE}"}
     timed = {"value": measured, "unit": "ms", "how": "measured: onnxruntime, batch 1, 1 thread(s), fp32"}
     return {
-        "name": name or row.id, "created": "2026-01-01T00:00:00+00:00", "version": "0", "architecture": dict(row.arch),
+        "name": name or row.arch.id, "created": "2026-01-01T00:00:00+00:00", "version": "0",
+        "architecture": row.arch.to_json(),
         "space": {"name": "tiny", "signature": SPACE.signature, "classes": 10},
         "engine": {"name": "onnxruntime", "profiler": "onnxruntime", "file": "model.onnx", **vars(Options())},
         "weights": "supernet", "objectives": objectives,
@@ -121,7 +127,7 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
         "accuracy": {"dataset": "digits", "top1": {
             "value": float(row.objectives["top1"]) - 0.4, "unit": "%",
             "how": "measured: this engine on the 360 images of digits's test split"}},
-        "preprocessing": {"layout": "NCHW, float32", "size": row.arch["r"], "channels": 1, "mean": None, "std": None,
+        "preprocessing": {"layout": "NCHW, float32", "size": row.arch.r, "channels": 1, "mean": None, "std": None,
                           "note": "", "labels": [str(i) for i in range(10)]},
         "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
         "running": {}, "request": {}, "contest": {},
@@ -130,7 +136,7 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
 
 def full_run() -> RunData:
     """Everything that a run can have."""
-    broken = Evaluation("broken", 3, "failed", evaluations(1)[0].arch, {"top1": None}, "no memory")
+    broken = evaluation(evaluations(1)[0].arch, {"top1": None}, 3, "no memory")
     run = RunData(
         "demo", SPACE, OBJECTIVES, [*evaluations(), broken],
         iterations(), (), {"cpu_ms": table(), "gpu_ms": gpu_table()}, random_curve(), (),
@@ -139,5 +145,5 @@ def full_run() -> RunData:
     pair = np.flatnonzero(run.front_of([0, 3]))
     order = pair[np.argsort(run.values[pair, 3])]
     picked = order[np.linspace(0, len(order) - 1, 4).round().astype(int)]
-    engines = [Engine(sheet(run.done[i], k), f"engines/{run.done[i].id}") for k, i in enumerate(picked)]
+    engines = [Engine(sheet(run.done[i], k), f"engines/{run.done[i].arch.id}") for k, i in enumerate(picked)]
     return replace(run, chosen=engines)

@@ -79,14 +79,6 @@ def package_status(product: Product) -> Status:
     return Status(True, trt.__version__)
 
 
-def build_status(product: Product) -> Status:
-    """Whether engines can be built on this machine, for this or for another one."""
-    status = package_status(product)
-    if status.available and not product.ahead_of_time and not (there := gpu_status()).available:
-        return Status(False, status.version, f"{product.title} builds on its GPU: {there.reason}", there.remedy)
-    return status
-
-
 def load_package(product: Product) -> Any:
     """The Python module; EngineUnavailable where it is missing."""
     status = package_status(product)
@@ -142,17 +134,6 @@ def build(product: Product, model: bytes | Path, settings: Settings | None = Non
         "outputs": [{"name": prepared.output_name, "shape": list(prepared.output_shape), "dtype": "float32"}],
     }  # fmt: skip
     return BuiltEngine(data, make_manifest(data, original, machine, targets, **facts))
-
-
-def build_several(product: Product, model: bytes | Path, settings: Settings, count: int) -> list[BuiltEngine]:
-    """`count` engines, each with kernels timed afresh: two builds of one model differ, timing all shows by how much.
-
-    TensorRT-RTX times nothing while building, and its engines are the same byte for byte.
-    """
-    if count < 1:
-        raise BadInput(f"{count} builds", "1 or more")
-    fresh = Settings(**{**vars(settings), "timing_cache": None})
-    return [build(product, model, fresh) for _ in range(count)]
 
 
 def rebuild(

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from profilers.files import read_bytes
+from profilers.onnx.madds import node_madds
+from profilers.onnx.parse import name_of, parse, tensor_shapes
 
 # TensorRT's ONNX parser writes [ONNX Layer: name | function …] a node, joined by the ASCII unit separator (0x1f)
 _NODE = re.compile(r"\[ONNX Layer: ([^|\]]*?)(?: \|[^\]]*)?\]")
@@ -30,23 +31,12 @@ def onnx_nodes(information: str) -> dict[str, tuple[str, ...]]:
 
 def node_weights(model: bytes | Path) -> dict[str, float]:
     """ONNX node -> multiply-adds, or output elements where it multiplies no weights."""
-    import onnx
-
-    proto = onnx.load_model_from_string(read_bytes(model) if isinstance(model, Path) else model)
-    graph = onnx.shape_inference.infer_shapes(proto).graph
-    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        shapes[value.name] = tuple(d.dim_value or 1 for d in value.type.tensor_type.shape.dim)
-    return {node.name or node.output[0]: _multiply_adds(node, shapes) for node in graph.node}
-
-
-def _multiply_adds(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> float:
-    outputs = math.prod(shapes.get(node.output[0], (1,)))
-    if node.op_type not in ("Conv", "Gemm", "MatMul"):
-        return outputs
-    weight = shapes.get(node.input[1], (1,))
-    columns = weight[-1] if node.op_type == "MatMul" else weight[0]
-    return outputs * math.prod(weight) / columns
+    proto = parse(model)
+    shapes = tensor_shapes(proto)
+    return {
+        name_of(node): float(node_madds(node, shapes) or math.prod(shapes.get(node.output[0], ())))
+        for node in proto.graph.node
+    }
 
 
 def attribute(

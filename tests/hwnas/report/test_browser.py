@@ -67,7 +67,7 @@ def test_hovering_shows_the_network(full):
     run = full_run()
     first = full.value("document.querySelector('[data-figure=projection-1]').data[1].hovertext[0]")
     shown = run.done[int(np.flatnonzero(run.front)[0])]
-    assert shown.id in first and "CPU latency" in first
+    assert shown.arch.id in first and "CPU latency" in first
 
 
 def test_a_change_of_theme_recolours_the_figures(full):

@@ -10,7 +10,6 @@ import pytest
 from hwnas.report import (
     CurvePoint,
     Engine,
-    Evaluation,
     Iteration,
     ObjectiveInfo,
     RunData,
@@ -21,7 +20,7 @@ from hwnas.report.data import letter
 from hwnas.select import choices
 from hwnas.space import get_space
 from profilers.errors import BadInput
-from tests.hwnas.report_run import OBJECTIVES, SPACE, full_run, sheet, table
+from tests.hwnas.report_run import OBJECTIVES, SPACE, evaluation, full_run, sheet, table
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def run() -> RunData:
 
 def small(values: list[dict[str, float | None]], objectives=OBJECTIVES[:2], **more) -> RunData:
     archs = SPACE.decode(SPACE.sample(len(values), np.random.default_rng(0)))
-    rows = [Evaluation(a.id, 0, "ok", a.to_json(), v) for a, v in zip(archs, values, strict=True)]
+    rows = [evaluation(a, v) for a, v in zip(archs, values, strict=True)]
     return RunData("small", SPACE, objectives, rows, **more)
 
 
@@ -68,9 +67,14 @@ def test_axes_of_the_front(run):
     assert data.y.values[7] == pytest.approx(run.done[7].objectives["params"] / 1000)
 
 
-@pytest.mark.parametrize(("names", "dimensions"), [
-    (["top1", "npu_ms"], None), (["top1", "params", "madds"], 3), (["top1", "params", "cpu_ms", "npu_ms"], 4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "dimensions"),
+    [
+        (["top1", "npu_ms"], None),
+        (["top1", "params", "madds"], 3),
+        (["top1", "params", "cpu_ms", "npu_ms"], 4),
+    ],
+)
 def test_any_subset_of_objectives(names, dimensions):
     rng = np.random.default_rng(0)
     values = [dict(zip(names, rng.random(len(names)).tolist(), strict=True)) for _ in range(20)]
@@ -163,8 +167,9 @@ def test_engines_of_another_setting_are_another_figure(run):
     other["engine"] = {**other["engine"], "profiler": "openvino", "precision": "bf16"}
     found = latency.agreements(replace(run, chosen=[*run.chosen, Engine(other)]))
     assert [(f.title, len(f.engines)) for f in found] == [
-        ("onnxruntime, fp32, batch 1, 1 thread, steady", 4), ("openvino, bf16, batch 1, 1 thread, steady", 1)
-    ]  # fmt: skip
+        ("onnxruntime, fp32, batch 1, 1 thread, steady", 4),
+        ("openvino, bf16, batch 1, 1 thread, steady", 1),
+    ]
 
 
 def test_engines_without_prediction_are_not_compared(run):

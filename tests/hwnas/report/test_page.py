@@ -11,9 +11,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hwnas.report import Engine, Evaluation, ObjectiveInfo, RunData, plots, summary, write_report
+from hwnas.report import Engine, ObjectiveInfo, RunData, plots, summary, write_report
 from hwnas.report.page import page
 from hwnas.report.sections import ALL
+from hwnas.space import Architecture
 from profilers.errors import BadInput, FileProblem
 from tests.hwnas.report_run import OBJECTIVES, SPACE, full_run, sheet
 
@@ -161,13 +162,19 @@ def hostile() -> RunData:
     evil["fingerprint"] = {"device": EVIL}
     evil["latency"]["measured"]["how"] = evil["accuracy"]["top1"]["how"] = EVIL
     objectives = [*OBJECTIVES[:4], ObjectiveInfo(EVIL, EVIL, True, EVIL)]
-    rows = [Evaluation(EVIL, 0, EVIL, r.arch, {**r.objectives, EVIL: 1.0}, EVIL) for r in run.rows]
+    rows = [replace(r, objectives={**r.objectives, EVIL: 1.0}, status=EVIL, error=EVIL) for r in run.rows]
     steps = [replace(s, surrogate=EVIL) for s in run.iterations]
     return replace(
-        run, name=EVIL, objectives=objectives, rows=rows, iterations=steps, config=EVIL, budgets={EVIL: 1.0},
+        run,
+        name=EVIL,
+        objectives=objectives,
+        rows=rows,
+        iterations=steps,
+        config=EVIL,
+        budgets={EVIL: 1.0},
         chosen=[Engine(evil, f"engines/{EVIL}"), Engine(evil, "javascript:alert(1)")],
         tables={k: replace(t, device=EVIL, method=EVIL) for k, t in run.tables.items()},
-    )  # fmt: skip
+    )
 
 
 def test_strings_cannot_become_markup():
@@ -186,18 +193,25 @@ def test_labels_cannot_become_plotlys_tags():
     assert "<img" not in content and "<a" not in content.lower()
 
 
-@pytest.mark.parametrize(("change", "present", "absent"), [
-    ({"chosen": ()}, ["The best networks so far", "Layer by layer"], ["The chosen networks"]),
-    ({"iterations": full_run().iterations[:1], "random": ()}, ["How the search went"], ["Kendall"]),
-    ({"iterations": (), "random": ()}, ["What can be had for what"], ["How the search went"]),
-    ({"tables": {}, "chosen": ()}, ["How every number was obtained"], ["Predicted and measured latency"]),
-    ({"rows": (), "chosen": (), "iterations": ()}, ["Nothing has been evaluated yet."], ["What can be had for what"]),
-    ({"rows": full_run().rows[-1:], "chosen": ()}, ["None of them gave a result."], ["The best networks so far"]),
-    ({"rows": full_run().rows[:1], "chosen": ()}, ["1 was evaluated"], ["What the best networks have in common"]),
-    ({"objectives": OBJECTIVES[:1]}, ["The chosen networks"], ["What can be had for what"]),
-    ({"objectives": (OBJECTIVES[0], OBJECTIVES[3])}, ["What can be had for what"], ["3-D"]),
-    ({"objectives": (OBJECTIVES[0], OBJECTIVES[1], OBJECTIVES[2])}, ["3-D"], ["Colour is"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "present", "absent"),
+    [
+        ({"chosen": ()}, ["The best networks so far", "Layer by layer"], ["The chosen networks"]),
+        ({"iterations": full_run().iterations[:1], "random": ()}, ["How the search went"], ["Kendall"]),
+        ({"iterations": (), "random": ()}, ["What can be had for what"], ["How the search went"]),
+        ({"tables": {}, "chosen": ()}, ["How every number was obtained"], ["Predicted and measured latency"]),
+        (
+            {"rows": (), "chosen": (), "iterations": ()},
+            ["Nothing has been evaluated yet."],
+            ["What can be had for what"],
+        ),
+        ({"rows": full_run().rows[-1:], "chosen": ()}, ["None of them gave a result."], ["The best networks so far"]),
+        ({"rows": full_run().rows[:1], "chosen": ()}, ["1 was evaluated"], ["What the best networks have in common"]),
+        ({"objectives": OBJECTIVES[:1]}, ["The chosen networks"], ["What can be had for what"]),
+        ({"objectives": (OBJECTIVES[0], OBJECTIVES[3])}, ["What can be had for what"], ["3-D"]),
+        ({"objectives": (OBJECTIVES[0], OBJECTIVES[1], OBJECTIVES[2])}, ["3-D"], ["Colour is"]),
+    ],
+)
 def test_runs_that_lack_something(run, change, present, absent):
     found = Outline(page(replace(run, **change), "today"))
     assert found.open == []
@@ -210,7 +224,7 @@ def test_runs_that_lack_something(run, change, present, absent):
 def test_an_engine_that_the_search_has_not_seen_is_listed(run):
     stranger = replace(run, rows=run.rows[1:50], chosen=[Engine(sheet(run.done[0]), "engines/other")])
     found = Outline(page(stranger, "today"))
-    assert run.done[0].id in found.text and stranger.marked == {}
+    assert run.done[0].arch.id in found.text and stranger.marked == {}
 
 
 def test_an_engine_exported_without_the_run_takes_its_objectives_from_the_search(run):
@@ -249,6 +263,6 @@ def test_writing_is_atomic_and_reports_its_size(run, tmp_path):
 
 
 def test_an_architecture_of_another_space_is_refused(run):
-    wrong = Evaluation("x", 0, "ok", {"d": [1], "ks": [3], "e": [3], "r": 12}, run.done[0].objectives)
+    wrong = replace(run.done[0], arch=Architecture((1,), (3,), (3,), 12))
     with pytest.raises(BadInput, match="stages"):
         page(replace(run, rows=[wrong], chosen=()), "today")

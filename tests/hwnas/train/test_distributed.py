@@ -106,14 +106,14 @@ resolutions = [12]
 seed = 1
 out = "OUT"
 [recipe]
-batch = 128
+batch = 256
 [[phases]]
 name = "largest"
-epochs = 2
+epochs = 1
 lr = 0.2
 [[phases]]
 name = "expand"
-epochs = 4
+epochs = 2
 lr = 0.1
 kernels = 0
 depths = 0

@@ -16,7 +16,16 @@ from hwnas.nets import Network, Supernet
 from hwnas.nets.checkpoint import load_network, load_supernet
 from hwnas.nets.tensorfile import read_tensors
 from hwnas.space import Architecture, get_space
-from hwnas.train import Phase, Recipe, SupernetConfig, evaluate, finetune, recalibrate, shrink, train_supernet
+from hwnas.train import (
+    Phase,
+    Recipe,
+    SupernetConfig,
+    evaluate,
+    finetune,
+    progressive_shrinking,
+    recalibrate,
+    train_supernet,
+)
 from hwnas.train.elastic import Elastic, sort_channels
 from hwnas.train.evaluate import top1
 from hwnas.train.optimise import learning_rate, steps_per_epoch
@@ -59,7 +68,7 @@ def test_a_short_training_learns(trained):
 
 def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
     config = short(tmp_path)
-    save, count = shrink.SupernetRun.save, [0]
+    save, count = progressive_shrinking.SupernetRun.save, [0]
 
     def dying(run):
         save(run)
@@ -67,7 +76,7 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
         if count[0] in (1, 3, 5):  # within phases and between them
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(shrink.SupernetRun, "save", dying)
+    monkeypatch.setattr(progressive_shrinking.SupernetRun, "save", dying)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             train_supernet(config, resume=True)
@@ -80,14 +89,14 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
 
 def test_an_unfinished_training_is_not_lost_or_mixed_up(tmp_path, monkeypatch):
     config = short(tmp_path, phases=SHORT[:1])
-    save = shrink.SupernetRun.save
+    save = progressive_shrinking.SupernetRun.save
 
     def dying(run):
         save(run)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(shrink.SupernetRun, "save", dying)
+        patch.setattr(progressive_shrinking.SupernetRun, "save", dying)
         with pytest.raises(KeyboardInterrupt):
             train_supernet(config)
     with pytest.raises(BadInput, match=r"unfinished training; try: --resume"):

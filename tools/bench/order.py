@@ -1,6 +1,6 @@
 """Whether a network's accuracy depends on the order in which its training images are listed: it must not.
 
-    python tools/bench_order.py [--out /tmp/order] [--networks 16]
+    python -m tools.bench.order [--out /tmp/order] [--networks 16]
 
 Two data sets of scikit-learn's digits in folders by class: three classes of 60 noisy images, and all ten. A supernet is
 trained on each; then its networks are validated with the training images listed class by class, reversed, at random,
@@ -25,10 +25,12 @@ from hwnas.accuracy.supernet import SupernetAccuracy
 from hwnas.settings import build
 from hwnas.space import get_space
 from hwnas.train import Phase, Recipe, SupernetConfig, train_supernet
+from tools.bench.shared import run
 
 RESOLUTIONS = (12, 16)
 CLOSE = 0.3  # points of top-1
-PARTS = {"train": 60, "val": 60, "test": 40}  # images a class, of three classes
+PARTS = {"train": 60.0, "val": 60.0, "test": 40.0}  # images a class, of three classes
+SHARES = {"train": 0.56, "val": 0.22, "test": 0.22}  # of all ten
 SMALL = ("3", "5", "8")
 
 
@@ -102,11 +104,10 @@ def main() -> None:
     ten = tuple("0123456789")
     good = [
         bench("three", args.out, args.networks, 40, lambda d, n: write_digits(d, SMALL, 0.2, PARTS, n)),
-        bench("ten", args.out, args.networks, 15,
-              lambda d, n: write_digits(d, ten, 0.0, {"train": 0.56, "val": 0.22, "test": 0.22}, n)),
-    ]  # fmt: skip
+        bench("ten", args.out, args.networks, 15, lambda d, n: write_digits(d, ten, 0.0, SHARES, n)),
+    ]
     print(json.dumps({"bench": "order", "passed": all(good)}))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

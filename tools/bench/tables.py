@@ -1,10 +1,10 @@
 """Ways to make a latency table, side by side in one run: predicted against measured networks, for each CPU runtime.
 
-    python tools/bench_lut.py [--space mbv3] [--resolutions 192:256:32] [--engines onnxruntime,openvino,openvino:bf16]
-                              [--archs 60] [--seed 0] [--out bench/lut.json]
+    python -m tools.bench.tables [--space mbv3] [--resolutions 192:256:32] [--archs 60] [--seed 0]
+                                 [--engines onnxruntime,openvino,openvino:bf16] [--out bench/lut.json]
 
 Without --engines: every CPU runtime that is here, in each precision that the CPU computes in (int8 with --int8). Prints
-a table as in MEASUREMENT for each and writes all figures as JSON. The measurements take turns, resolution by
+a table as in docs/measurement.md for each and writes all figures as JSON. The measurements take turns, resolution by
 resolution, so that no way has the quieter minutes; none of them has seen the networks that it is compared on.
 """
 
@@ -36,6 +36,7 @@ from profilers.files import write_json
 from profilers.registry import PROFILERS, get_profiler
 from profilers.timing import plans
 from profilers.timing.fingerprint import fingerprint
+from tools.bench.shared import run
 
 NETWORK_GROUPS = 4
 COLD = replace(plans.LAYERS, runs_per_block=1, untimed_runs=0, block_ms=0)  # one run a round
@@ -150,4 +151,4 @@ def cell(column: str, value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,9 +1,9 @@
 """What the acceptance of shipping asks for, on this machine; run it when nothing else does.
 
-    python tools/bench_ship.py auto [--run RUN] [--mbv3 5] [--mbv3-only]   auto against an independent timing
-    python tools/bench_ship.py intervals TABLE.json … [--archs 40]   measured within the predicted interval, and budgets
-    python tools/bench_ship.py int8 [--run RUN]                 accuracy on the test set and latency of int8 and fp32
-    python tools/bench_ship.py compare [--run RUN] [--models …] the paper's Table 3 for this device
+    python -m tools.bench.ship auto [--run RUN] [--mbv3 5] [--mbv3-only]   auto against an independent timing
+    python -m tools.bench.ship intervals TABLE.json … [--archs 40]   measured within the predicted interval, and budgets
+    python -m tools.bench.ship int8 [--run RUN]                 accuracy on the test set and latency of int8 and fp32
+    python -m tools.bench.ship compare [--run RUN] [--models …] the paper's Table 3 for this device
 
 One line of JSON for each thing measured, and one with the verdict.
 """
@@ -45,6 +45,7 @@ from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.core_groups import ONE_GROUP
 from profilers.timing.measurement import measuring
+from tools.bench.shared import run
 
 PLAN = plans.ENGINE
 CLOSE = 1.03  # what the pick may be slower than the fastest of the independent timing
@@ -114,7 +115,7 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
     """Fresh random networks, exported, against the table's intervals; then budgets at the predictions' quartiles.
 
     Judged with the machine's change of speed since the table was built divided out, as `hwnas lut verify` does; the
-    share as it ran is said too.
+    uncorrected share is reported too.
     """
     for path in paths:
         table = lut.load(path)
@@ -255,4 +256,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,4 +1,4 @@
-"""The figure of bench_search.py: mean hypervolume by evaluations, ours beside the seed's own code (dotted)."""
+"""The figure of tools.bench.search: mean hypervolume by evaluations; dotted is Lu et al.'s reference code."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bench_problem import SEED_CURVES, Curve, baseline
 from numpy.typing import NDArray
+
+from tools.bench.search_problem import REFERENCE_CURVES, Curve, reference
 
 Curves = dict[str, dict[str, dict[int, Curve]]]  # by problem, method and seed
 TITLES = {"five": "five objectives", "cpu": "top-1 and i7 ms", "madds": "top-1 and MAdds"}
@@ -17,8 +18,8 @@ STYLES = {  # name and colour; one colour for one algorithm, whoever's code it i
     "paper-cart": ("paper's, CART", "#c9a100"), "paper-mlp": ("paper's, MLP", "#00897b"),
     "paper-xgb": ("paper's, XGBoost", "#7e57c2"), "nsga2": ("NSGA-II", "#2e8b3d"), "random": ("random", "#777777"),
 }  # fmt: skip
-BASELINES = {"seed-rbf": "paper-rbf", "nsga2": "nsga2", "random": "random"}  # the seed's curves, coloured like ours
-_FIRST = 20  # evaluations at which the seed's curves begin
+BASELINES = {"reference-rbf": "paper-rbf", "nsga2": "nsga2", "random": "random"}  # its curves, coloured like ours
+_FIRST = 20  # evaluations at which the reference code's curves begin
 
 
 def figure(curves: Curves) -> Any:
@@ -27,10 +28,18 @@ def figure(curves: Curves) -> Any:
 
     shown = make_subplots(rows=1, cols=len(curves), subplot_titles=[TITLES[p] for p in curves], horizontal_spacing=0.05)
     for column, (problem, methods) in enumerate(curves.items(), 1):
-        known = baseline()["hypervolume"][SEED_CURVES[problem]]
+        known = reference()["hypervolume"][REFERENCE_CURVES[problem]]
         for name, method in BASELINES.items():
             label, colour = STYLES[method]
-            _line(shown, column, baseline()["evaluations"], known[name]["mean"], f"seed's code: {label}", colour, "dot")
+            _line(
+                shown,
+                column,
+                reference()["evaluations"],
+                known[name]["mean"],
+                f"reference code: {label}",
+                colour,
+                "dot",
+            )
         for name in sorted(methods, key=list(STYLES).index, reverse=True):  # ours last, on top
             _method(shown, column, name, methods[name])
     shown.update_layout(

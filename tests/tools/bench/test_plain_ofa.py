@@ -1,4 +1,4 @@
-"""What training throughput is compared with computes the same step as ours: `tools/plain_ofa.py`."""
+"""What training throughput is compared with computes the same step as ours: `tools/bench/plain_ofa.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwnas.nets import Supernet
 from hwnas.space import get_space
 from hwnas.train import Recipe
 from hwnas.train.optimise import Descent, loss_of, teacher_probabilities
-from tools.plain_ofa import PlainStep, logits
+from tools.bench.plain_ofa import PlainStep, logits
 
 
 @pytest.mark.parametrize(("name", "resolution"), [("tiny", 12), ("mbv3", 64)])

@@ -1,4 +1,4 @@
-"""Once-for-all's training step as its code computes it, plainly: what ours is compared with (`bench_train.py`).
+"""Once-for-all's training step as its code computes it, plainly: what ours is compared with (`tools.bench.train`).
 
 NCHW tensors; before each convolution the active part of its weights is cut out and copied; a smaller depthwise kernel
 is the larger one's centre times a matrix; h-swish and h-sigmoid are made of ReLU6; BatchNorm is sliced; the largest
@@ -9,7 +9,8 @@ to compute the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,12 @@ def hsigmoid(x: Tensor) -> Tensor:
     return F.relu6(x + 3.0) / 6.0
 
 
-ACTIVATIONS = {"none": lambda x: x, "relu": F.relu, "relu6": F.relu6, "hswish": lambda x: x * hsigmoid(x)}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hswish": lambda x: x * hsigmoid(x),
+}
 
 
 def active_weight(unit: ElasticConv, c: Convolution) -> Tensor:
@@ -45,14 +51,15 @@ def convolution(unit: ElasticConv, c: Convolution, x: Tensor) -> Tensor:
     """Convolution and BatchNorm."""
     bias = None if unit.conv.bias is None else unit.conv.bias[: c.out_channels]
     y = F.conv2d(x, active_weight(unit, c), bias, c.stride, c.kernel // 2, 1, c.groups)
-    norm, n = unit.norm, c.out_channels
+    n = c.out_channels
+    norm: Any = unit.norm
     if norm is None:
         return y
     mean, var = norm.running_mean[:n], norm.running_var[:n]
     return F.batch_norm(y, mean, var, norm.weight[:n], norm.bias[:n], True, norm.momentum, norm.eps)
 
 
-def layer(elastic: torch.nn.Module | None, spec: LayerSpec, x: Tensor) -> Tensor:
+def layer(elastic: Any, spec: LayerSpec, x: Tensor) -> Tensor:
     """One layer of the active network."""
     if spec.kind == "pool":
         return x.mean(3, keepdim=True).mean(2, keepdim=True)
@@ -114,7 +121,7 @@ class PlainStep:
             loss = soft_cross_entropy(output, target)
             if soft is not None:
                 loss = loss + self.recipe.distill * soft_cross_entropy(output, soft)
-            (loss / len(archs)).backward()
+            torch.autograd.backward(loss / len(archs))
             total += loss.item() / len(archs)
         for group in self.optimiser.param_groups:
             group["lr"] = lr

@@ -1,6 +1,6 @@
 """GPU tables without per-layer times, against published end-to-end measurements of 2,500 networks (HELP's data).
 
-python tools/bench_gpu.py [MEASURED.jsonl] [--draws 5] [--networks 20] [--json FILE]
+python -m tools.bench.gpu [MEASURED.jsonl] [--draws 5] [--networks 20] [--json FILE]
 
 For each card: `lut fit` from networks drawn at random and from those that `lut plan` proposes, `lut estimate` from the
 data sheet, and the same scaled by one measured network; every figure is over the networks that were not measured.
@@ -23,8 +23,10 @@ from lut.estimate.few_shot import fit
 from lut.estimate.roofline import estimate, scaled
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_json
+from tools.bench.shared import PUBLISHED, run
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "shared/published/help/ofa_gpu_latency.jsonl"
+MEASURED = PUBLISHED / "help/ofa_gpu_latency.jsonl"
+FORM = '{"arch": …, "latency_ms": {"titan_rtx_64": …, "titan_xp_64": …}} a line'
 CARDS = {"titan_rtx_64": "Titan RTX", "titan_xp_64": "Titan Xp"}
 BATCH = 64
 BAR = {"Titan RTX": {"mape": 1.5, "within_5": 0.97, "spearman": 0.998}, "Titan Xp": {"mape": 3.5, "spearman": 0.994}}
@@ -64,6 +66,8 @@ class Card:
 
 def cards(path: Path) -> list[Card]:
     """The published file; BadInput for a line without architecture or latency."""
+    if not path.is_file():
+        raise BadInput(f"{path} does not exist", FORM, "hwnas fetch help has the networks and times as torch files")
     rows = [parse_json(line, f"{path}, line {n}") for n, line in enumerate(read_text(path).splitlines(), 1)]
     try:
         space = get_space("mbv3", sorted({int(row["arch"]["r"]) for row in rows}))
@@ -73,9 +77,7 @@ def cards(path: Path) -> list[Card]:
             for column, name in CARDS.items()
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            f"{path} is not of HELP's form: {error}", '{"arch": …, "latency_ms": {"titan_rtx_64": …}}'
-        ) from error
+        raise BadInput(f"{path} is not of HELP's form: {error}", FORM) from error
 
 
 def compare(card: Card, draws: int, networks: int) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Print the table, and write it as JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measured", nargs="?", type=Path, default=PUBLISHED)
+    parser.add_argument("measured", nargs="?", type=Path, default=MEASURED)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--json", type=Path)
@@ -117,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

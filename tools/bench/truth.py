@@ -1,6 +1,6 @@
 """Whether a prediction holds for what is shipped, seen from outside: the same networks by four harnesses.
 
-    python tools/bench_truth.py [--engines onnxruntime,openvino] [--resolutions 128,160,192,224] [--each 6] [--out DIR]
+    python -m tools.bench.truth [--engines onnxruntime,openvino] [--resolutions 128,160,192,224] [--each 6] [--out DIR]
 
 For each engine a table is built (or taken from DIR/ENGINE.json, where it is), then the smallest, the largest and random
 networks of each resolution are exported alone. Each is measured by `export`, by `hwnas validate` in its own process, by
@@ -35,6 +35,7 @@ from hwnas.export.runtime_costs import SHALLOW
 from hwnas.nets import Network
 from hwnas.space import Architecture, SearchSpace, get_space
 from profilers.timing import plain_loop
+from tools.bench.shared import run
 
 SECONDS = 4
 
@@ -138,4 +139,4 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

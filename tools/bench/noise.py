@@ -1,6 +1,6 @@
 """How far two loadings of the same networks differ by the way they are timed, in one run on this machine.
 
-    python tools/bench_noise.py [--engine onnxruntime] [--precision fp32] [--space mbv3] [--rounds 20] [--loadings 3]
+    python -m tools.bench.noise [--engine onnxruntime] [--precision fp32] [--space mbv3] [--rounds 20] [--loadings 3]
 
 `as measured` takes the blocks as they are, the other ways divide out the machine's drift (`profilers.timing.drift`);
 each by the median, which is the product's estimator with the drift divided out, and by the lower quartile. All are of
@@ -26,6 +26,7 @@ from profilers.base import Options
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.estimator import summarise
+from tools.bench.shared import run
 
 WAYS = {
     "as measured": (False, 0.5),
@@ -70,4 +71,4 @@ def apart(estimates: list[np.ndarray]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,4 +1,4 @@
-"""Further questions to the search: budgets, objective transfer, large archives. See bench_search.py."""
+"""Further questions to the search: budgets, objective transfer, large archives. See tools.bench.search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_problem import make_problem, predictor, run_rows, space, volumes
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
@@ -21,6 +20,7 @@ from hwnas.search.strategies import Context, propose
 from hwnas.search.transfer import by_size
 from hwnas.surrogates import MODELS
 from profilers.files import write_json
+from tools.bench.search_problem import make_problem, predictor, run_rows, space, volumes
 
 BUDGETS_MS = (8.0, 12.0, 16.0, 20.0)
 WITHIN = SearchSettings(initial=32, iterations=84, per_iteration=2)  # 200 evaluations; small batches learn sooner
@@ -52,16 +52,16 @@ def budgets(seeds: int, folder: Path) -> None:
 def best_within(limit: float, seed: int) -> tuple[float, int]:
     """The best top-1 within the budget, and how many evaluations beside the two anchors were over it."""
     rows, _, _ = run_rows(make_problem("cpu", {"cpu_ms": limit}), WITHIN, seed)
-    over = [row.objectives["cpu_ms"] > limit for row in rows]
-    best = max(row.objectives["top1"] for row, out in zip(rows, over, strict=True) if not out)
-    return best, sum(over[2:])
+    ms, top1 = (np.array([row.objectives[name] for row in rows], float) for name in ("cpu_ms", "top1"))
+    over = ms > limit
+    return float(top1[~over].max()), int(over[2:].sum())
 
 
 def reference(path: Path) -> dict[str, float]:
     """By budget, the best top-1 that an evolution of 100,000 true evaluations finds; kept in `path`."""
     if not path.exists():
         write_json(path, {f"{limit:g}": evolve(make_problem("cpu", {"cpu_ms": limit})) for limit in BUDGETS_MS})
-    return json.loads(path.read_text())
+    return dict(json.loads(path.read_text()))
 
 
 def evolve(problem: Problem) -> float:
@@ -112,7 +112,7 @@ def large(seeds: int, folder: Path) -> None:
         for name in ("gp", "auto"):
             context = Context(make_problem("five"), SearchSettings(surrogate=name), history, 1, None, rng)
             wall, cpu = time.perf_counter(), time.process_time()
-            used = propose(context).surrogate
+            used = propose(context).surrogate or name
             kept = min(rows, MODELS[used].max_rows)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             print(f"{rows:6} rows, {name}: {cpu:6.1f} s CPU, {wall:6.1f} s, {used} fitted to {kept} rows", flush=True)

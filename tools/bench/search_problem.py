@@ -1,13 +1,12 @@
-"""The problem of shared/baselines: OFA's accuracy predictor, exact counts, the i7 and the Titan Xp table.
+"""What the search benches solve: OFA's accuracy predictor, exact counts, the i7 and the Titan Xp table.
 
-The hypervolume is that of baselines/README.md: fixed ideal and nadir, reference 1, values below the ideal not clipped,
-points beyond the reference dropped.
+The hypervolume is that of `data/reference_search.json`: fixed ideal and nadir, reference 1, values below the ideal not
+clipped, points beyond the reference dropped.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import tempfile
 import time
@@ -35,15 +34,14 @@ from hwnas.search.problem import Problem
 from hwnas.search.run import Run
 from hwnas.space import CostArray, Genes, SearchSpace, get_space
 from lut.formats.convert import import_table
+from tools.bench.shared import own, public
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESOLUTIONS = (160, 176, 192, 208, 224)
-I7, TITAN_XP = SHARED / "published/nsganetv2/i7-8700K_lut.yaml", SHARED / "baselines/titan_xp_b64.json"
-TABLES = {"cpu_ms": I7, "gpu_ms": TITAN_XP}
+TABLES = {"cpu_ms": Path("i7-8700K_lut.yaml"), "gpu_ms": Path("titan_xp_b64.json")}
 PROBLEMS = {
     "five": ("top1", "params", "madds", "cpu_ms", "gpu_ms"), "cpu": ("top1", "cpu_ms"), "madds": ("top1", "madds"),
 }  # fmt: skip
-SEED_CURVES = {"five": "five", "cpu": "cpu", "madds": "flops"}  # the problems' names in seed_search.json
+REFERENCE_CURVES = {"five": "five", "cpu": "cpu", "madds": "flops"}  # the problems' names in reference_search.json
 NORMAL = {"top1": "acc", "params": "params", "madds": "madds", "cpu_ms": "cpu", "gpu_ms": "gpu"}
 Evaluate = Callable[[Genes], NDArray[np.float64]]
 UNIT = {"top1": 1.0, "params": 1e-6, "madds": 1e-6, "cpu_ms": 1.0, "gpu_ms": 1.0}
@@ -64,8 +62,9 @@ class Curve:
 
 
 @cache
-def baseline() -> dict[str, Any]:
-    return json.loads((SHARED / "baselines/seed_search.json").read_text())
+def reference() -> dict[str, Any]:
+    """What Lu et al.'s reference code reached."""
+    return dict(own("reference_search.json"))
 
 
 @cache
@@ -75,16 +74,16 @@ def space() -> SearchSpace:
 
 @cache
 def predictor() -> OfaPredictor:
-    return OfaPredictor(SHARED / "published/ofa/acc_predictor.pth", space())
+    return OfaPredictor(public("acc_predictor.pth"), space())
 
 
 def i7_ms() -> Evaluate:
-    table = import_table("nsganetv2", space(), [I7])
+    table = import_table("nsganetv2", space(), [public("i7-8700K_lut.yaml")])
     return table.bind(space()).sums
 
 
 def titan_xp_ms() -> Evaluate:
-    table = json.loads(TITAN_XP.read_text())
+    table = own("titan_xp_b64.json")
     rows = [table["resolutions"].index(r) for r in RESOLUTIONS]
     cost = CostArray(np.array(table["base"])[rows], np.array(table["table"])[rows].transpose(1, 0, 2, 3))
     return lambda genes: cost.evaluate(genes[:, 0], space().choices(genes))
@@ -145,7 +144,7 @@ def volumes(rows: list[Evaluation], problem: str) -> list[float]:
 def normalised(rows: list[Any], names: tuple[str, ...]) -> Any:
     columns = []
     for name in names:
-        limits = baseline()["normalisation"][NORMAL[name]]
+        limits = reference()["normalisation"][NORMAL[name]]
         value = np.array([row[name] for row in rows]) * UNIT[name]
         value = 100 - value if name == "top1" else value
         columns.append((value - limits["ideal"]) / (limits["nadir"] - limits["ideal"]))

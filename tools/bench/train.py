@@ -1,7 +1,7 @@
 """How fast a supernet trains beside once-for-all's own step, and what its inherited accuracies are worth.
 
-python tools/bench_train.py throughput [--space mbv3 --resolution 160 --batch 32 --rounds 8]
-python tools/bench_train.py tau --out runs/tau [--networks 24 --epochs 20]      resumes the supernet's training
+python -m tools.bench.train throughput [--space mbv3 --resolution 160 --batch 32 --rounds 8]
+python -m tools.bench.train tau --out runs/tau [--networks 24 --epochs 20]      resumes the supernet's training
 
 One line of JSON each. One thread; both sides of a comparison take turns, and their CPU time is what counts.
 """
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from plain_ofa import PlainStep
 from scipy.stats import kendalltau
 
 from hwnas.accuracy.supernet import SupernetAccuracy
@@ -32,11 +31,12 @@ from hwnas.train.distributed import Group
 from hwnas.train.elastic import Elastic
 from hwnas.train.one_network import finetune
 from hwnas.train.progressive_shrinking import SupernetRun
-from profilers.errors import BadInput
 from profilers.progress import track
+from tools.bench.plain_ofa import PlainStep
+from tools.bench.shared import run
 
 ELASTIC = Phase("expand", 1, 0.1, resolutions=0, kernels=0, depths=0, expands=0)  # once-for-all's last: all choices
-CONFIG = Path(__file__).with_name("demo-supernet.toml")
+CONFIG = Path(__file__).resolve().parents[1] / "demo-supernet.toml"
 RESAMPLES = 2000
 
 
@@ -177,7 +177,4 @@ def bootstrap(statistic: Callable[[np.ndarray], float], n: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BadInput as error:
-        raise SystemExit(f"bench_train: {error}") from error
+    run(main)

@@ -1,6 +1,6 @@
 """How many architectures a second are evaluated for params, MAdds and latency on one core, by look-up.
 
-python tools/bench_lookup.py [TABLE.json] [--n 1000000]     without a table: one estimated from a data sheet
+python -m tools.bench.lookup [TABLE.json] [--n 1000000]     without a table: one estimated from a data sheet
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import lut
 from hwnas.space import get_space
 from lut.estimate.roofline import estimate
 from profilers.timing.pinning import pin
+from tools.bench.shared import run
 
 
 def main() -> None:
@@ -41,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

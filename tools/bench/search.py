@@ -1,7 +1,7 @@
-"""Search on real data: OFA's accuracy predictor, exact counts, the i7 and the Titan Xp table (shared/baselines).
+"""Search on real data: OFA's accuracy predictor, exact counts, the i7 and the Titan Xp table (`data/`).
 
-    python tools/bench_search.py --seeds 10 --methods ours,paper-rbf --problems five,cpu,madds --out bench/
-    python tools/bench_search.py --budgets --transfer --large --seeds 5 --out bench/
+    python -m tools.bench.search --seeds 10 --methods ours,paper-rbf --problems five,cpu,madds --out bench/
+    python -m tools.bench.search --budgets --transfer --large --seeds 5 --out bench/
 
 Writes curves.json (hypervolume after each evaluation) and curves.html, prints one line a run and the table of means,
 deviations and paired tests at the end; what was interrupted goes on where it stopped.
@@ -15,15 +15,17 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-import bench_more
 import numpy as np
-from bench_figure import Curves, figure
-from bench_problem import PROBLEMS, SEED_CURVES, Curve, baseline, run_once
 from scipy.stats import ttest_rel
 
 from hwnas.search.config import SearchSettings
 from profilers.files import write_json
+from tools.bench import search_questions
+from tools.bench.search_figure import Curves, figure
+from tools.bench.search_problem import PROBLEMS, REFERENCE_CURVES, Curve, reference, run_once
+from tools.bench.shared import run
 
 PAPER = SearchSettings(choose="paper", initial_sampling="uniform", population=240, generations=60)
 METHODS = {
@@ -42,11 +44,11 @@ def main() -> None:
     parser.add_argument("--problems", default=",".join(PROBLEMS))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, for all methods")
     parser.add_argument("--out", type=Path, default=Path("bench"))
-    for name, about in bench_more.BENCHES.items():
+    for name, about in search_questions.BENCHES.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"instead: {about.__doc__}")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    if asked := [run for name, run in bench_more.BENCHES.items() if getattr(args, name)]:
+    if asked := [run for name, run in search_questions.BENCHES.items() if getattr(args, name)]:
         for run in asked:
             run(args.seeds, args.out)
     else:
@@ -79,7 +81,7 @@ def line(problem: str, method: str, seed: int, curve: Curve) -> str:
 
 def table(curves: Curves) -> str:
     """One line a method; see `NOTES`."""
-    rows = [f"{'':7}{'method':11}runs at 148 at 340   s.d.   seed   by p(ours) CPU s  opt. dom."]
+    rows = [f"{'':7}{'method':11}runs at 148 at 340   s.d.    ref   by p(ours) CPU s  opt. dom."]
     for problem, methods in curves.items():
         for name, runs in methods.items():
             rows.append(f"{problem:7}{name:11}{len(runs):4}{summary(problem, runs, paired(methods, name))}")
@@ -87,10 +89,10 @@ def table(curves: Curves) -> str:
 
 
 NOTES = (
-    "at 148, at 340: mean hypervolume after so many evaluations; seed: of the seed's code",
+    "at 148, at 340: mean hypervolume after so many evaluations; ref: of Lu et al.'s reference code",
     "after 340; by: evaluations after which the mean is above that; p(ours): paired t-test",
     "against ours at 340; opt.: predicted minus evaluated top-1, points; dom.: share of the",
-    "proposals that others dominate once they are evaluated (of the seed's code: 0.5 points, half)",
+    "proposals that others dominate once they are evaluated (reference code: 0.5 points, half)",
 )
 
 
@@ -99,13 +101,13 @@ def summary(problem: str, runs: dict[int, Curve], p: str) -> str:
     length = min(len(c.values) for c in runs.values())
     values = np.array([c.values[:length] for c in runs.values()])
     mean, last = values.mean(axis=0), values[:, -1]
-    seed = baseline()["hypervolume"][SEED_CURVES[problem]]["seed-rbf"]["mean"][-1]
-    by = str(int(np.argmax(mean >= seed)) + 1) if (mean >= seed).any() else "-"
+    reached = reference()["hypervolume"][REFERENCE_CURVES[problem]]["reference-rbf"]["mean"][-1]
+    by = str(int(np.argmax(mean >= reached)) + 1) if (mean >= reached).any() else "-"
     spread = last.std(ddof=1) if len(last) > 1 else 0.0
     optimism = [c.optimism for c in runs.values() if c.optimism is not None]
     about = f"{np.mean(optimism):6.2f}" if optimism else f"{'-':>6}"
     spent, dominated = (np.mean([getattr(c, key) for c in runs.values()]) for key in ("seconds", "dominated"))
-    return (f"{mean[min(148, length) - 1]:7.4f}{mean[-1]:7.4f}{spread:7.4f}{seed:7.4f}{by:>5}{p:>8}{spent:6.1f}"
+    return (f"{mean[min(148, length) - 1]:7.4f}{mean[-1]:7.4f}{spread:7.4f}{reached:7.4f}{by:>5}{p:>8}{spent:6.1f}"
             f"{about}{dominated:5.2f}")  # fmt: skip
 
 
@@ -120,7 +122,7 @@ def paired(methods: dict[str, dict[int, Curve]], name: str) -> str:
 
 def read(folder: Path, changes: list[str]) -> Curves:
     path = folder / "curves.json"
-    data = json.loads(path.read_text()) if path.exists() else {"set": changes, "curves": {}}
+    data: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"set": changes, "curves": {}}
     if data.get("set") != changes:
         raise SystemExit(f"{path} was made with --set {data.get('set')}; use another --out")
     return {p: {m: {int(s): Curve(**c) for s, c in runs.items()} for m, runs in methods.items()}
@@ -134,4 +136,4 @@ def write(curves: Curves, folder: Path, changes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
