@@ -31,10 +31,10 @@ class Options:
     run, `optimization` the graph optimisation level in the runtime's own words ("" is its default).
 
     `state` is the state of the caches in which a run is timed:
-    steady       the model runs back to back until the caches are its own, which is what benchmark tools report
-    interrupted  before each run other work has taken the caches (`profilers.timing.caches`), which is what an
-                 application sees that classifies one picture now and then
-    ""           not stated, in files of earlier versions and of others
+    steady       the model runs back to back and its data is in the caches: what benchmark tools report
+    interrupted  other work has evicted it before each run (`profilers.timing.caches`): what an application sees that
+                 classifies one picture now and then
+    ""           not stated: files of earlier versions and of other tools
     """
 
     threads: int = 1
@@ -53,7 +53,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Status:
-    """Whether a runtime works here: its version, or the one sentence that says what is missing and what mends it."""
+    """Whether a runtime works here: its version, or one sentence on what is missing and how to get it."""
 
     available: bool
     version: str = ""
@@ -64,9 +64,9 @@ class Status:
 class Session(ABC):
     """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region.
 
-    `threads` is how many CPU threads a run keeps busy, 0 where the work is done on another device (the timing loop's
-    rule about wall and CPU time then has nothing to say). `clock` times the runs; a simulated device brings its own.
-    `most_runs` limits the timed runs in one block: a traced session records each of them, at some cost.
+    `threads` is the number of CPU threads that a run uses, 0 where another device does the work (the timing loop then
+    compares no CPU time). `clock` times the runs; a simulated device has its own. `most_runs` limits the timed runs of
+    one block: a traced session records each of them, at some cost.
     """
 
     input_shape: tuple[int, ...]
@@ -84,18 +84,18 @@ class Session(ABC):
         """Outputs (a copy) for `images` of `input_shape`; not timed."""
 
     def interrupt(self) -> None:
-        """Take the caches from the model, as other work would; not timed."""
+        """Evict the model from the caches, as other work would; not timed."""
         take_caches(self.threads)
 
     def node_times(self) -> list[dict[str, float]]:
         """One dict a run since the last call, in order: milliseconds by node or tensor name. Only for traced sessions.
 
-        Names are those of the ONNX graph (`L07_expand`, …) wherever the runtime keeps them; time that the runtime
-        spends in nodes of its own (layout reorders) is charged to the next named node.
+        Names are those of the ONNX graph (`L07_expand`, …) wherever the runtime keeps them. Time that the runtime
+        spends in nodes of its own (layout reorders) is attributed to the next named node.
         """
         raise EngineUnavailable(f"{type(self).__name__} has no per-node times")
 
-    def close(self) -> None:  # noqa: B027  most have nothing to free
+    def close(self) -> None:  # noqa: B027  most sessions have nothing to free
         """Free what the session holds."""
 
     def __enter__(self) -> Session:
@@ -115,7 +115,7 @@ class Profiler(ABC):
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
 
     def status(self) -> Status:
-        """Never raises: a runtime that cannot be asked is unavailable, with the reason."""
+        """Never raises: a runtime that cannot be imported or asked is unavailable, with the reason."""
         try:
             return self._status()
         except Exception as error:
@@ -138,7 +138,7 @@ class Profiler(ABC):
         return self._load(model, options, traced)
 
     def require(self, options: Options) -> None:
-        """That the runtime works here, in that precision; raises as `load`."""
+        """Check that the runtime works here with these options; raises as `load` does."""
         status = self.status()
         if not status.available:
             raise EngineUnavailable(status.reason, remedy=status.remedy)
@@ -150,15 +150,15 @@ class Profiler(ABC):
             raise BadInput(f"state {INTERRUPTED} on {self.name}, whose caches are the GPU's", STEADY)
 
     def with_build_cache(self, path: Path) -> Profiler:
-        """The same runtime, which keeps what speeds up later loads beside the file at `path`, where it has any."""
+        """The same runtime, which keeps what speeds up later loads beside the file at `path`; most keep nothing."""
         return self
 
     def supported_precisions(self) -> tuple[str, ...]:
-        """Those of `precisions` that this device computes in."""
+        """Those of `precisions` that this device has."""
         return self.precisions
 
     def device_name(self) -> str:
-        """The device's model where it is not this machine's CPU, "" where it is."""
+        """The device's model; "" where the device is this machine's CPU."""
         return ""
 
     @abstractmethod
@@ -168,25 +168,27 @@ class Profiler(ABC):
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session: ...
 
 
-MIN_BLOCKS = 3  # fewer accepted blocks say nothing about their spread
+MIN_BLOCKS = 3  # accepted blocks without which there is no estimate: the spread of two is not known
 
 
 @dataclass(frozen=True)
 class TimingPlan:
-    """How timing is done; all rules are fixed beforehand. The named plans are in `profilers.timing.plans`.
+    """How models are timed; all rules are fixed beforehand. The named plans are in `profilers.timing.plans`.
 
-    One round runs every model once in random order, each as a block: untimed runs until the model's state is reached,
-    then timed ones, whose mean is the block's time. Timed are `runs_per_block` runs, or more (`MOST_RUNS` at most)
-    until they last `block_ms`: one run of microseconds is mostly clock. `untimed_runs`: None has the loop learn how
-    many it takes (`profilers.timing.settling`); in the state `interrupted` there are none, and each timed run follows a
-    disturbance of the caches.
+    Rounds. One round runs every model once, in random order, each as a block: untimed runs until the model's data is
+    in the caches, then timed runs, whose mean is the block's time. A block has `runs_per_block` timed runs, or more
+    (up to `MOST_RUNS`) until they last `block_ms`, because a run of microseconds is mostly clock reading.
+    `untimed_runs`: None lets the loop learn the number (`profilers.timing.settling`). In the state `interrupted` there
+    are no untimed runs, and the caches are disturbed before each timed one.
 
-    Estimator: the `quantile` of the accepted blocks, the machine's drift divided out (`profilers.timing.drift`).
-    Stopping: after `min_rounds` and `least_seconds`, once every 95 % interval's half-width is within
-    `relative_interval` of its estimate; at the latest after `max_rounds` rounds or `seconds`. Rejection: a block whose
-    wall time is more than `max_wall_over_cpu` times its CPU time a thread (the process was descheduled).
-    `cpu_time_when_busy`: where that would reject most blocks of single-threaded models, time these by CPU time (see
-    `profilers.timing.loop`), and where it would reject nearly all, do without it, instead of not timing at all.
+    Estimator. The `quantile` of the accepted blocks, after division by the machine's drift (`profilers.timing.drift`).
+
+    Stopping. After `min_rounds` and `least_seconds`, once the half-width of every 95 % interval is within
+    `relative_interval` of its estimate; at the latest after `max_rounds` rounds or `seconds`.
+
+    Rejection. A block whose wall time exceeds `max_wall_over_cpu` times its CPU time a thread: the process was
+    descheduled. `cpu_time_when_busy`: single-threaded models of which this rejects most blocks are timed by CPU time
+    instead, and models of which it rejects nearly all blocks are timed without rejection.
     """
 
     min_rounds: int = 10
@@ -235,12 +237,12 @@ class Samples:
     """Raw block times of one model and their summary.
 
     blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the machine's slowdown around each block (`profilers.timing.drift`), 1 in its quick moments
+    drift  (rounds,)  the machine's slowdown around each block (`profilers.timing.drift`), 1 at its fastest
 
-    `ms`, `median` and `p90` are of blocks / drift, `low` to `high` is the 95 % bootstrap interval of `ms`; `estimator`
-    says what `ms` is, `state` which state of the caches it is about. `clock` is "cpu" where the machine was too busy
-    for wall time. `contended_fraction` is that of all models' blocks of the call before which other work was seen on
-    the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
+    `ms`, `median` and `p90` are of blocks / drift; `low` to `high` is the 95 % bootstrap interval of `ms`. `estimator`
+    says what `ms` is, `state` in which state of the caches. `clock` is "cpu" where the machine was too busy for wall
+    time. `contended_fraction` is the share of blocks, of all models of the call, before which other work was detected
+    on the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)

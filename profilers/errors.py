@@ -58,7 +58,7 @@ class FileProblem(HwnasError):
 
 
 def check_least(least: float, **values: float) -> None:
-    """BadInput if a number, by its name, is below `least`, infinite or no number."""
+    """Raise BadInput if a number, given by its name, is below `least`, infinite or NaN."""
     for name, value in values.items():
         if not least <= value < float("inf"):
             raise BadInput(f"{name} = {value:g}", f"{least:g} or more")

@@ -1,4 +1,4 @@
-"""Work that can hang or crash runs in a process of its own that is killed, with all its children, at a time limit.
+"""Run work that can hang or crash in a process of its own, which is killed with all its children at a time limit.
 
 The child is a fresh interpreter (`python -m profilers.isolate`), not a fork: runtimes with threads do not survive one.
 Function, arguments and result travel pickled between parent and child, which is this program on both sides.

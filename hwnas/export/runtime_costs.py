@@ -16,9 +16,9 @@ from hwnas.onnx.edit import with_batch
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
+from profilers.footprint import Footprint, fresh_footprint
 from profilers.registry import get_profiler
 from profilers.timing import plans
-from profilers.timing.footprint import Footprint, fresh_footprint
 from profilers.timing.measurement import measuring
 
 

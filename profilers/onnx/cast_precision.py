@@ -1,7 +1,8 @@
-"""ONNX models made ready for strongly typed builders: static batch, and weights in the precision to compute in.
+"""ONNX models for strongly typed builders: static batch, and weights in the precision to compute in.
 
-TensorRT 11 and TensorRT-RTX take every type from the model, and TensorRT 10 can; so a half-precision engine starts
-from a half-precision model. Its input and output stay float32, with a Cast behind the one and before the other.
+TensorRT 11 and TensorRT-RTX take every type from the model, and TensorRT 10 can, so a half-precision engine starts
+from a half-precision model. Its input and output stay float32, with a Cast after the one and before the other.
+By hand because onnxconverter-common casts to fp16 only, and bf16 needs the same rewriting.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from profilers.onnx.shapes import check_count, check_float, static_shape
 if TYPE_CHECKING:
     import onnx
 
-# Operators whose float tensors may all be cast. Others have inputs that must stay float32 (Resize's scales) or
-# compute what half precision spoils (Softmax over long rows, Exp, …), so they are refused rather than guessed at.
+# Operators whose float tensors may all be cast. Others have inputs that must stay float32 (Resize's scales) or lose
+# too much in half precision (Softmax over long rows, Exp, …), so they are refused.
 CASTABLE = {
     "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "Flatten", "Gemm",
     "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad",
@@ -35,7 +36,7 @@ LARGEST_HALF = 65504.0
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model as the builder gets it. Shapes are static; both tensors are float32."""
+    """A model as the builder takes it. Shapes are static; input and output are float32."""
 
     data: bytes
     input_name: str
@@ -49,7 +50,7 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
 
     Args:
         model: ONNX, bytes or a file, float32 or quantised with QuantizeLinear and DequantizeLinear.
-        precision: "fp32" and "tf32" leave the weights alone, "int8" wants a model that is quantised already.
+        precision: "fp32" and "tf32" leave the weights alone, "int8" needs a quantised model.
         batch: images a run; a model of another static batch is refused.
 
     Raises:
@@ -128,7 +129,7 @@ def _bfloat16(values: Array) -> NDArray[np.uint16]:
 
 
 def _cast_ends(graph: onnx.GraphProto, to: int) -> None:
-    """Cast behind the input and before the output; the nodes in between get new names for the two tensors."""
+    """Cast after the input and before the output; the nodes in between get new names for the two tensors."""
     import onnx
 
     entry, exit_ = (tensor.name for tensor in _ends(graph))

@@ -2,12 +2,13 @@
 
     T  a tensor of activations      low, high  its range over the calibration images      q = T / scale + zero point
 
-Every convolution, Gemm, add, multiplication and pooling gets a QDQ pair at each of its inputs and at its output, which
-is what runtimes look for when they replace it by an integer kernel; a ReLU behind a convolution stays inside its pair.
-Other operators, and the output of the last Gemm, stay float32. New nodes and tensors begin with the name of the node
-whose output they quantise (of the one that reads it, for the model's input), so per-node times keep their owners.
+Every convolution, Gemm, addition, multiplication and pooling has a QDQ pair at each of its inputs and at its output,
+the pattern that runtimes replace by an integer kernel; a ReLU after a convolution stays inside its pair. Other
+operators, and the output of the last Gemm, stay float32. New nodes and tensors begin with the name of the node whose
+output they quantise (of the one that reads it, for the model's input), so that per-node times stay attributable.
 
-onnxruntime.quantization does the same in about a second a network; a latency table takes 250 networks.
+By hand because onnxruntime.quantization takes about a second per network and a latency table has 250; it is the oracle
+of the tests.
 Source: Jacob et al. 2018; ONNX Runtime, "Quantize ONNX models" (U8S8, reduce_range).
 """
 
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
 WEIGHTED = ("Conv", "Gemm")
 QUANTISED = (*WEIGHTED, "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool")
-INSIDE = ("Relu", "Clip")  # behind a convolution: the zero point does their work
-UNKNOWN_RANGE = (-3.0, 3.0)  # where latency alone matters: integer kernels take the same time whatever the scale
-PERCENTILE = 99.99  # of a batch's values; the few beyond it would cost all others their precision
+INSIDE = ("Relu", "Clip")  # after a convolution: the zero point does their work
+UNKNOWN_RANGE = (-3.0, 3.0)  # where only latency matters: the time of integer kernels does not depend on the scale
+PERCENTILE = 99.99  # of a batch's values; a range with the few beyond would be too coarse for all others
 LEAST_SCALE = 1e-8
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -41,10 +42,11 @@ Ranges = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class QuantConfig:
-    """How numbers are coded.
+    """How numbers are encoded.
 
-    symmetric: activations as int8 around zero and float biases, which TensorRT wants; else uint8 with a zero point and
-    int32 biases.  reduce_range: weights of 7 bits, for CPUs whose 16-bit sums would overflow.
+    symmetric     activations as int8 around zero and float biases, for TensorRT; else uint8 with a zero point and int32
+                  biases
+    reduce_range  weights of 7 bits, for CPUs whose 16-bit sums would overflow
     """
 
     symmetric: bool = False
@@ -52,7 +54,7 @@ class QuantConfig:
 
     @classmethod
     def for_this_cpu(cls) -> QuantConfig:
-        """What the runtimes of this machine's CPU want."""
+        """The configuration that this machine's CPU needs."""
         return cls(reduce_range=needs_reduced_range())
 
 
@@ -98,7 +100,7 @@ def calibrate(model: bytes, images: Iterable[Array]) -> Ranges:
 def insert_qdq(
     model: bytes, ranges: Ranges | None = None, config: QuantConfig | None = None, keep: Collection[str] = ()
 ) -> bytes:
-    """Quantise with known ranges; without any, made-up ones: right for measuring latency, wrong for anything else.
+    """Quantise with known ranges; without them, with made-up ones, which serve to measure latency and nothing else.
 
     Nodes named in `keep` stay float32.
 
@@ -121,7 +123,7 @@ def needs_reduced_range() -> bool:
 
 
 class _Quantiser:
-    """One graph being rewritten; `pairs` maps a tensor to what its readers take in its place."""
+    """One graph being rewritten; `pairs` maps a tensor to the one that its readers take instead."""
 
     def __init__(
         self, proto: onnx.ModelProto, ranges: Ranges | None, config: QuantConfig, keep: Collection[str] = ()
@@ -170,14 +172,14 @@ class _Quantiser:
         return found
 
     def behind(self, node: onnx.NodeProto) -> str:
-        """The node's output, or that of the activation which is computed inside it."""
+        """The output of the node, or of the activation that is computed inside it."""
         readers = self.readers.get(node.output[0], [])
         if node.op_type == "Conv" and len(readers) == 1 and readers[0].op_type in INSIDE:
             return str(readers[0].output[0])
         return str(node.output[0])
 
     def pair(self, tensor: str) -> None:
-        """Nodes that quantise a tensor and bring it back."""
+        """Add the nodes that quantise and dequantise a tensor."""
         owner = self.makers[tensor] if tensor in self.makers else self.readers[tensor][0]
         stem = f"{name_of(owner)}_{'output' if tensor in self.makers else 'input'}"
         scale, zero = self.coding(tensor)
@@ -194,7 +196,7 @@ class _Quantiser:
         self.pairs[tensor] = back
 
     def coding(self, tensor: str) -> tuple[float, np.ndarray[Any, Any]]:
-        """Scale and zero point; the range always holds 0, which padding needs exactly."""
+        """Scale and zero point; the range includes 0, which padding must represent exactly."""
         if self.ranges is not None and tensor not in self.ranges:
             raise BadInput(f"no range of tensor {tensor}", "ranges of the same model")
         low, high = UNKNOWN_RANGE if self.ranges is None else self.ranges[tensor]
@@ -223,7 +225,7 @@ class _Quantiser:
             node.input[2] = self.constant(f"{stem}_bias", _whole(self.values(node.input[2]) / unit), unit, 0)
 
     def constant(self, stem: str, codes: np.ndarray[Any, Any], scale: Array, axis: int) -> str:
-        """Stored codes and the node that decodes them."""
+        """Store integers and add the node that dequantises them."""
         self.add(f"{stem}_quantized", codes)
         self.add(f"{stem}_scale", scale)
         self.add(f"{stem}_zero", np.zeros(scale.shape, codes.dtype))

@@ -1,6 +1,6 @@
-"""An ONNX model as the files that a CPU runtime loads without converting or optimising again.
+"""ONNX models saved as the files that a CPU runtime loads without converting or optimising them again.
 
-ONNX Runtime's own format (.ort) holds the graph after all optimisations, layouts for the CPU's vectors among them: it
+ONNX Runtime's own format (.ort) holds the graph after all optimisations, with layouts for the CPU's vector width, so it
 is for one version and one kind of CPU. OpenVINO's IR (.xml, .bin) is optimised when it is compiled, on any CPU.
 Source: ONNX Runtime, "ORT model format"; OpenVINO, "OpenVINO IR format".
 """

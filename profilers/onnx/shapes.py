@@ -1,4 +1,4 @@
-"""What models every runtime here takes: one float input, one float output, no dynamic dimension but the batch."""
+"""The models that every runtime here takes: one float input, one float output, no dynamic dimension but the batch."""
 
 from __future__ import annotations
 

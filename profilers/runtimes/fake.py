@@ -35,17 +35,17 @@ GMACS = 20.0
 GB_S = 10.0
 NODE_MS = 0.002
 EDGE_MS = 0.05
-QUIET_PROBE_MS, SHARED_PROBE_MS = 0.025, 0.04
+IDLE_PROBE_MS, CONTENDED_PROBE_MS = 0.025, 0.04
 VERSION = "1"
 
 
 @dataclass(eq=False)
 class FakeClock:
-    """Time that passes only when told. `neighbour` says at which seconds somebody else computes on the core."""
+    """Time that passes only when advanced. `contended` says at which seconds other work runs on the core."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    neighbour: Callable[[float], bool] | None = None
+    contended: Callable[[float], bool] | None = None
 
     def wall(self) -> float:
         """Seconds."""
@@ -56,11 +56,11 @@ class FakeClock:
         return self.cpu_seconds
 
     def probe(self) -> float:
-        """Milliseconds; time passes only where there is a neighbour to wait for."""
-        if self.neighbour is None or not self.neighbour(self.seconds):
-            return QUIET_PROBE_MS
-        self.advance(SHARED_PROBE_MS / 1e3, SHARED_PROBE_MS / 1e3)
-        return SHARED_PROBE_MS
+        """Milliseconds; time passes only while the core is contended."""
+        if self.contended is None or not self.contended(self.seconds):
+            return IDLE_PROBE_MS
+        self.advance(CONTENDED_PROBE_MS / 1e3, CONTENDED_PROBE_MS / 1e3)
+        return CONTENDED_PROBE_MS
 
     def advance(self, wall: float, cpu: float) -> None:
         """Let a run pass."""
@@ -72,11 +72,14 @@ class FakeClock:
 class Behaviour:
     """How the simulated device misbehaves; tests set it.
 
-    noise: standard deviation of the relative noise.  drift: amplitude of a sine of `drift_seconds` period.
-    stolen: share of runs during which the process is descheduled for twice their time (CPU time stays the same).
-    fail_after: runs until a session raises.  hang: a run never returns.  traced_slowdown: a traced run's factor.
-    cold_ms, warm_runs: what the first run pays after another session's, or after a disturbance, falls by 1/e in so
-    many runs of its own.
+    noise            standard deviation of the relative noise
+    drift            amplitude of a sine with a period of `drift_seconds`
+    stolen           share of runs during which the process is descheduled for twice their time (CPU time is the same)
+    fail_after       runs until a session raises
+    hang             whether a run never returns
+    traced_slowdown  factor of a traced run
+    cold_ms          excess of the first run after another session's or after a disturbance; it falls to 1/e in
+                     `warm_runs` runs of its own
     """
 
     noise: float = 0.01
@@ -93,13 +96,13 @@ class Behaviour:
 
 @dataclass
 class FakeCaches:
-    """Whose content the device's caches hold, and for how many runs."""
+    """Which session's data the device's caches hold, and for how many runs."""
 
     owner: object = None
     runs: int = 0
 
     def enter(self, session: object) -> int:
-        """Runs that the caches have been the session's own."""
+        """The number of runs before this one during which the caches were the session's own."""
         self.runs = self.runs + 1 if self.owner is session else 0
         self.owner = session
         return self.runs
@@ -118,7 +121,7 @@ class Fake(Profiler):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")
 
     def device_name(self) -> str:
-        """Never mistaken for a real one."""
+        """A name that nobody takes for a real device."""
         return "simulated device"
 
     def _status(self) -> Status:
@@ -151,16 +154,14 @@ class FakeSession(Session):
         self.traces: list[dict[str, float]] = []
 
     def run(self) -> None:
-        """Advance the clock by what a run takes now."""
+        """Advance the clock by the time of a run."""
         how = self.behaviour
         if how.hang:
             time.sleep(1e6)
         if how.fail_after is not None and self.runs >= how.fail_after:
             raise MeasurementFailed(f"the simulated device fails after {how.fail_after} runs")
         self.runs += 1
-        factor = 1 + how.drift * math.sin(2 * math.pi * self.clock.wall() / how.drift_seconds)
-        factor *= 1 + how.noise * abs(self.rng.standard_normal())
-        factor *= how.traced_slowdown if self.traced else 1.0
+        factor = self.factor()
         cold = how.cold_ms * math.exp(-self.caches.enter(self) / how.warm_runs)
         seconds = (self.ideal_ms + cold) * factor / 1e3
         stolen = 2 * seconds if self.rng.random() < how.stolen else 0.0
@@ -169,12 +170,19 @@ class FakeSession(Session):
             share = 1 + cold / self.ideal_ms
             self.traces.append({name: ms * factor * share for name, ms in self.nodes.items()})
 
+    def factor(self) -> float:
+        """Drift, noise and tracing of the next run."""
+        how = self.behaviour
+        factor = 1 + how.drift * math.sin(2 * math.pi * self.clock.wall() / how.drift_seconds)
+        factor *= 1 + how.noise * abs(self.rng.standard_normal())
+        return factor * how.traced_slowdown if self.traced else factor
+
     def interrupt(self) -> None:
-        """The caches are somebody else's from now on."""
+        """Leave the caches to other work."""
         self.caches.owner = None
 
     def infer(self, images: Array) -> Array:
-        """ONNX Runtime's outputs: only the times are simulated."""
+        """ONNX Runtime's outputs, since only the times are simulated."""
         import onnxruntime
 
         if images.shape != self.input_shape:
@@ -183,7 +191,7 @@ class FakeSession(Session):
         return np.asarray(session.run(None, {self.model.graph.input[0].name: images})[0], np.float32)
 
     def node_times(self) -> list[dict[str, float]]:
-        """The formula's, with the run's factor."""
+        """The formula's times, multiplied by the run's factor."""
         if not self.traced:
             return super().node_times()
         traces, self.traces = self.traces, []

@@ -1,8 +1,8 @@
 """ONNX Runtime, on the CPU or through its CUDA provider.
 
-Per-node times come from its profile, in whole microseconds: a duration is the truncated difference of two clock
-readings, so that a node loses half a microsecond on average, which is given back. Differences of the (equally
-truncated) start times would be worse: they contain the 3-4 microseconds that recording each event takes.
+Per-node times come from ONNX Runtime's profile, in whole microseconds. A duration is the truncated difference of two
+clock readings, so half a microsecond, the mean loss, is added to each node. Differences of start times would be worse:
+they include the 3-4 microseconds that recording each event takes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ LEVELS = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
-LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")  # that ORT puts in itself
-INLINED = re.compile(r"(HardSigmoid|Mul)_\d+")  # what ORT writes for HardSwish where nothing fuses it (int8); nameless
+# What ONNX Runtime adds to the graph: layout nodes, and the parts of a HardSwish that is not fused (int8)
+LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")
+INLINED = re.compile(r"(HardSigmoid|Mul)_\d+")
 TRUNCATED_MS = 0.0005
 
 
 class OnnxRuntime(Profiler):
-    """The CPU provider: sequential, explicit threads, inputs and outputs bound beforehand."""
+    """The CPU provider: sequential execution, explicit threads, inputs and outputs bound beforehand."""
 
     name: ClassVar[str] = "onnxruntime"
     supports_parallel_load: ClassVar[bool] = True
@@ -56,13 +57,13 @@ class OnnxRuntime(Profiler):
 
 
 class OnnxRuntimeCuda(OnnxRuntime):
-    """The CUDA provider: buffers on the device, a run ends when its outputs are there."""
+    """The CUDA provider: buffers on the device; a run ends when its outputs are complete."""
 
     name: ClassVar[str] = "onnxruntime-cuda"
     device: ClassVar[str] = "cuda"
     supports_parallel_load: ClassVar[bool] = False
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
-    traces: ClassVar[bool] = False  # its profile has the launch times of kernels, not their durations
+    traces: ClassVar[bool] = False  # its profile has the times at which kernels were launched, not their durations
     provider: ClassVar[str] = "CUDAExecutionProvider"
     remedy: ClassVar[str] = "pip install onnxruntime-gpu, on a machine with an NVIDIA GPU"
 
@@ -106,11 +107,11 @@ class _OrtSession(Session):
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.log_severity_level = 4  # refusals reach the user as one line, not as ORT's log
+        options.log_severity_level = 4  # errors reach the user as one line, not as ONNX Runtime's log
         options.intra_op_num_threads, options.inter_op_num_threads = self.options.threads, 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = optimisation_level(self.options)
-        # Workers spin during a run, as in production, but not after it: they would compute beside the next model.
+        # Workers spin during a run, as in production, but not after it, where they would slow the next model.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if self.traced:
             options.enable_profiling = True
@@ -135,7 +136,7 @@ class _OrtSession(Session):
         return np.array(self.results.numpy())
 
     def node_times(self) -> list[dict[str, float]]:
-        """By node; ORT can end a profile only once, so a further run opens the session afresh."""
+        """By node; ONNX Runtime can end a profile only once, so the next run opens a new session."""
         if not self.traced:
             return super().node_times()
         if not hasattr(self, "session"):
@@ -169,7 +170,7 @@ def optimisation_level(options: Options) -> Any:
 
 
 def parse_trace(events: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
-    """Runs in ORT's profile to milliseconds by node name; layout nodes are charged to the next named node."""
+    """Milliseconds by node name for each run in a profile; layout nodes are attributed to the next named node."""
     runs: list[dict[str, float]] = []
     nodes: dict[str, float] = {}
     pending = 0.0

@@ -1,11 +1,12 @@
 """OpenVINO on the CPU: latency hint, one stream, explicit threads, preallocated tensors.
 
-Per-node times come from `get_profiling_info`, which on the CPU is not about the last run: it has each node's running
-average since the model was compiled, truncated to whole microseconds. The sum over runs (average times runs) can be
-subtracted, with an error of about n microseconds after n runs; so a traced session reads it every `WINDOW` runs and
-gives each run its window's mean, where that error is a microsecond or two. The cold first runs are subtracted away.
-Each run's own time is truncated before it is added, so half a microsecond is given back; nodes of less than one are
-called NOT_RUN, and told from fused ones (which have no time of their own) by the implementation's name.
+Per-node times come from `get_profiling_info`, which on the CPU does not describe the last run: it has each node's
+average since the model was compiled, truncated to whole microseconds. Average times runs is a sum, and the difference
+of two sums is the time between them, with an error of about n microseconds after n runs. A traced session therefore
+reads it every `WINDOW` runs and gives each run its window's mean, with an error of a microsecond or two; the cold first
+runs cancel out. Each run's time is truncated before it is added, so half a microsecond, the mean loss, is added. Nodes
+of less than a microsecond are called NOT_RUN; fused ones, which have no time of their own, differ from them by the name
+of the implementation.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NOT_THERE = ("undef", "unknown")  # implementation of fused nodes; of inputs, ou
 
 
 class OpenVino(Profiler):
-    """The CPU plug-in; which precisions there are is asked of the device."""
+    """The CPU plug-in; the device says which precisions it has."""
 
     name: ClassVar[str] = "openvino"
     supports_parallel_load: ClassVar[bool] = True
@@ -43,7 +44,7 @@ class OpenVino(Profiler):
         return Status(True, openvino.__version__)
 
     def supported_precisions(self) -> tuple[str, ...]:
-        """What the CPU computes in natively."""
+        """Those that the CPU computes in natively."""
         import openvino
 
         found = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -97,7 +98,7 @@ class _OvSession(Session):
         return self.results.copy()
 
     def node_times(self) -> list[dict[str, float]]:
-        """By node; each run is given the mean of its window of about eight runs (see the module's text)."""
+        """By node; each run has the mean of its window of about eight runs (see the module's docstring)."""
         if not self.traced:
             return super().node_times()
         if self.runs > self.snapshots[-1][0]:
@@ -119,10 +120,10 @@ class _OvSession(Session):
 
 
 def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
-    """Nodes' averages in milliseconds; reorders, and nodes that no ONNX node is called like, go to the next that is.
+    """Average milliseconds by node; those of reorders and unknown nodes are attributed to the next known one.
 
-    `names` maps output tensors to ONNX nodes: OpenVINO calls the last node after the model's output. Quantised models
-    have subgraphs called `Subtract_1406`. Without `names` all nodes count as known.
+    `names` maps output tensors to ONNX nodes, because OpenVINO names the last node after the model's output. Quantised
+    models have subgraphs with names such as `Subtract_1406`. Without `names`, all nodes count as known.
     """
     known = {*names, *names.values()}
     times: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What else the machine computes while something is timed: the more, the less its times are to be trusted."""
+"""Background load: what other processes compute while something is timed, because it makes times less certain."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import os
 import time
 from pathlib import Path
 
-BUSY = 0.3  # cores of other work from which on a result of that time speaks of it
+BUSY = 0.3  # cores of background load; results measured under more carry a warning
 STAT = Path("/proc/stat")
-_IDLE = (3, 4)  # columns idle, iowait of /proc/stat; 7 is steal: another virtual machine had the core
-_COLUMNS = 8  # guest time, further on, is counted under user already
+_IDLE = (3, 4)  # columns idle and iowait of /proc/stat; steal, which counts as busy, is other virtual machines'
+_COLUMNS = 8  # user to steal; guest time, behind them, is part of user
 
 
 class BackgroundLoad:
-    """Cores that other processes (or, as "steal", other virtual machines) use from its creation on."""
+    """The cores that other processes, or other virtual machines, use from its creation on."""
 
     def __init__(self, stat: Path = STAT) -> None:
         self.stat = stat
         self.start = self._now()
 
     def cores(self) -> float:
-        """Their mean since then; where the system does not tell, the one-minute load beyond this process (or 0)."""
+        """Their mean number; where /proc/stat cannot be read, the one-minute load average without this process."""
         now = self._now()
         if now is None or self.start is None or now[1] <= self.start[1]:
             return max(os.getloadavg()[0] - 1, 0.0) if hasattr(os, "getloadavg") else 0.0
@@ -28,7 +28,7 @@ class BackgroundLoad:
         return max(busy / wall, 0.0)
 
     def _now(self) -> tuple[float, float] | None:
-        """Seconds computed by others, and seconds by the clock; None where /proc/stat cannot be read."""
+        """CPU seconds of others and clock seconds; None where /proc/stat cannot be read."""
         try:
             ticks = [int(x) for x in self.stat.read_text().split("\n", 1)[0].split()[1:]][:_COLUMNS]
             if len(ticks) < _COLUMNS:

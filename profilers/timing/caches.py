@@ -1,9 +1,8 @@
-"""The disturbance of the state `interrupted`: other work takes the processor's caches.
+"""The disturbance of the state `interrupted`: it evicts the model from the processor's caches.
 
-Every byte of a buffer as large as the last-level cache is read and written once, a cache line at a time, by as many
-threads as the model has. What the model left in the caches is then mostly gone, as it is for an application that
-classifies one picture now and then. The last-level cache of a virtual machine may be shared with others and larger than
-what one of them can fill, so at most `MOST_BYTES` are swept.
+A buffer as large as the last-level cache is read and written once, by as many threads as the model has. The model's
+data is then mostly evicted, as it is in an application that classifies one picture now and then. A virtual machine may
+share the last-level cache with others and be unable to fill it, so at most `MOST_BYTES` are swept.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-UNKNOWN_BYTES = 32 << 20  # where the system does not say how large its caches are
+UNKNOWN_BYTES = 32 << 20  # where the size of the caches cannot be read
 LEAST_BYTES, MOST_BYTES = 4 << 20, 64 << 20
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 

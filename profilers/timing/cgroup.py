@@ -1,4 +1,7 @@
-"""What the process's control groups allow it (both versions): the smallest limit on the way up to the root."""
+"""The CPU quota that the process's control groups set (versions 1 and 2): the smallest on the way up to the root.
+
+By hand because psutil does not read quotas and loky rounds them to whole cores.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ ROOT, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cgroup_quota(root: Path = ROOT, membership: Path = MEMBERSHIP) -> float | None:
-    """CPU quota in cores; None without one."""
+    """CPU quota in cores; None if there is none."""
     return min((q for folder in _folders("cpu", root, membership) for q in _quota(folder)), default=None)
 
 
 def _folders(controller: str, root: Path, membership: Path) -> Iterator[Path]:
-    """The process's own and all above."""
+    """The process's own group and all above it."""
     for line in system_text(membership).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -35,7 +38,7 @@ def _quota(folder: Path) -> list[float]:
 
 
 def system_text(path: Path) -> str:
-    """A file of the system, stripped; "" where it cannot be read."""
+    """The stripped content of a file of the system; "" where it cannot be read."""
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):

@@ -1,9 +1,9 @@
-"""Whether somebody else computes on the same core, as a fixed piece of work shows.
+"""Contention: whether other work runs on the same core, detected by how long a fixed piece of work takes.
 
-The second hardware thread of a virtual machine's core may be somebody else's. Such a neighbour comes and goes within
-milliseconds to seconds, and no system counter shows it. It can be seen: where it lets a MobileNetV3 take 1.16 times its
-time, a loop of plain Python takes 1.66 times its own. Its effect is taken out by the quick moments of a measurement
-(`profilers.timing.drift`); how often it was seen is reported.
+The sibling hyper-thread of a virtual machine's core may belong to another tenant, whose work starts and stops within
+milliseconds to seconds and is not visible in any system counter. A loop of plain Python is slowed by it more than a
+network is (docs/measurement.md). The slowdown is divided out (`profilers.timing.drift`); the share of contended blocks
+is reported.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 
 from profilers.timing.clock import Clock
 
-SLOWED = 1.3  # times what the work takes in the quickest moments: a neighbour, not a change of the core's frequency
-QUICKEST = 0.02  # quantile of what was seen
+SLOWED = 1.3  # times the fastest probes: more than a change of the core's frequency explains
+FASTEST = 0.02  # quantile of the probes
 RECENT = 5000  # probes kept
-OFTEN = 0.1  # share of blocks from which on a result of that time speaks of neighbours
+OFTEN = 0.1  # share of contended blocks; results with more carry a warning
 
 
-def remarks(share: float) -> list[str]:
-    """What a user should know of such a share of contended blocks: one line or none."""
-    if share <= OFTEN:
+def remarks(contended_fraction: float) -> list[str]:
+    """A warning for the user, one line, where so large a share of the blocks was contended."""
+    if contended_fraction <= OFTEN:
         return []
     return [
-        f"other work was seen on the same core at {share:.0%} of the blocks: times are less certain than on a core of "
-        "one's own, and those of another minute may differ by more than the interval"
+        f"other work ran on the same core at {contended_fraction:.0%} of the blocks: the intervals may be too narrow, "
+        "and a measurement at another time may differ by more; measure on a core of your own if you can"
     ]
 
 
@@ -38,14 +38,14 @@ class Contention:
         self.seen: deque[float] = deque(maxlen=RECENT)
 
     def look(self) -> None:
-        """Before a block; the first probe brings the probe itself back into the caches."""
+        """Probe before a block; a first, unrecorded probe warms the caches."""
         self.clock.probe()
         self.seen.append(self.clock.probe())
 
     @property
     def contended_fraction(self) -> float:
-        """Of the probes, those that took clearly longer than the quickest."""
+        """Share of the probes that took clearly longer than the fastest."""
         if not self.seen:
             return 0.0
         times = np.array(self.seen)
-        return float((times > SLOWED * np.quantile(times, QUICKEST)).mean())
+        return float((times > SLOWED * np.quantile(times, FASTEST)).mean())

@@ -1,7 +1,7 @@
 """From the raw blocks of one model to an estimate: which blocks count, by which clock, and how sure the estimate is.
 
 wall, cpu  (R,)  milliseconds of one run in each round, NaN once the session has failed
-drift      (R,)  the machine's slowdown around each block, 1 in its quick moments
+drift      (R,)  the machine's slowdown around each block, 1 at its fastest
 """
 
 from __future__ import annotations
@@ -17,50 +17,56 @@ from profilers.errors import MeasurementFailed
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-CLOCK_SLACK_MS = 0.01  # what reading two clocks may differ by; matters for runs of microseconds only
-UNDISTURBED_SHARE = 0.5  # of a single-threaded model's blocks; below it the machine is busy
+CLOCK_SLACK_MS = 0.01  # by which two clocks may differ; it matters for runs of microseconds only
+UNDISTURBED_SHARE = 0.5  # of a single-threaded model's blocks; with fewer the machine counts as busy
 RESAMPLES = 1000
 _NORMAL_95 = 1.96
-NEIGHBOURS = 10  # parts that a series of blocks is resampled in: blocks near each other see the same machine
+RESAMPLED_PARTS = 10  # in which a series of blocks is drawn: the machine's state lasts longer than one block
 
 
 def summarise(blocks: Floats, drift: Floats, plan: TimingPlan, error: float = 0.0) -> Samples:
-    """Raw blocks to an estimate with its interval; pure, so that parts of the rounds can be summarised afresh.
+    """The estimate and its interval from raw blocks; pure, so that parts of the rounds can be summarised too.
 
     Args:
         blocks: (rounds,) milliseconds of one run, NaN where rejected.
-        drift: (rounds,) what to divide them by.
+        drift: (rounds,) by which they are divided.
         plan: quantile, wanted interval, state and seed.
-        error: relative standard error of the drift's reference.
+        error: relative standard error of the drift's reference point.
 
     Raises:
         MeasurementFailed: fewer than three blocks were accepted.
     """
     good = (blocks / drift)[np.isfinite(blocks)]
     if len(good) < MIN_BLOCKS:
-        raise MeasurementFailed(
-            f"only {len(good)} of {len(blocks)} blocks were accepted, the others were disturbed",
-            f"{MIN_BLOCKS} or more", "measure again on a quieter machine or with more rounds",
-        )  # fmt: skip
-    ms, median, p90 = np.quantile(good, [plan.quantile, 0.5, 0.9])
+        got = f"only {len(good)} of {len(blocks)} blocks were accepted, the others were disturbed"
+        raise MeasurementFailed(got, f"{MIN_BLOCKS} or more", "measure again on a quieter machine or with more rounds")
+    ms, median, p90 = (float(q) for q in np.quantile(good, [plan.quantile, 0.5, 0.9]))
     low, high = bootstrap_interval(good, plan.quantile, plan.seed)
-    low, high = ms - math.hypot(ms - low, _NORMAL_95 * error * ms), ms + math.hypot(high - ms, _NORMAL_95 * error * ms)
-    converged = (high - low) / 2 <= plan.relative_interval * ms
+    common = _NORMAL_95 * error * ms
+    low, high = ms - math.hypot(ms - low, common), ms + math.hypot(high - ms, common)
     return Samples(
-        blocks=blocks, drift=drift, ms=float(ms), low=min(low, float(ms)), high=max(high, float(ms)),
-        median=float(median), p90=float(p90), rejected=len(blocks) - len(good), converged=bool(converged),
-        estimator=plan.estimator, state=plan.state,
-    )  # fmt: skip
+        blocks=blocks,
+        drift=drift,
+        ms=ms,
+        low=min(low, ms),
+        high=max(high, ms),
+        median=median,
+        p90=p90,
+        rejected=len(blocks) - len(good),
+        converged=bool((high - low) / 2 <= plan.relative_interval * ms),
+        estimator=plan.estimator,
+        state=plan.state,
+    )
 
 
 def bootstrap_interval(values: Floats, quantile: float, seed: int) -> tuple[float, float]:
     """95 % percentile bootstrap interval of a quantile of `values` (n,), in order of time, all resamples at once.
 
-    Runs of n / `NEIGHBOURS` successive values are drawn, in a circle, because the machine's state lasts longer than a
-    block. Source: Politis and Romano 1992, the circular block bootstrap.
+    Source: Politis and Romano 1992, the circular block bootstrap, with blocks of n / `RESAMPLED_PARTS` values. By hand
+    because scipy.stats.bootstrap draws single values, as if they were independent.
     """
     n = len(values)
-    length = max(n // NEIGHBOURS, 1)
+    length = max(n // RESAMPLED_PARTS, 1)
     starts = np.random.default_rng(seed).integers(0, n, (RESAMPLES, -(-n // length)))
     draws = ((starts[:, :, None] + np.arange(length)) % n).reshape(RESAMPLES, -1)[:, :n]
     estimates = np.quantile(values[draws], quantile, axis=1)
@@ -69,7 +75,7 @@ def bootstrap_interval(values: Floats, quantile: float, seed: int) -> tuple[floa
 
 
 def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> tuple[Floats, str]:
-    """One session's blocks (R,), NaN where it was descheduled, and the clock."""
+    """One session's blocks (R,), NaN where rejected, and the clock that they are of."""
     good = undisturbed(wall, cpu, threads, plan)
     kept, clock = np.where(good, wall, np.nan), "wall"
     if not plan.cpu_time_when_busy:
@@ -82,10 +88,10 @@ def accepted(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> tuple
 
 
 def undisturbed(wall: Floats, cpu: Floats, threads: int, plan: TimingPlan) -> Bools:
-    """Which blocks (R,) ran without being descheduled: wall time no more than CPU time a thread, and a little.
+    """Which blocks (R,) were not descheduled: their wall time hardly exceeds the expected one.
 
-    One thread computes all the time, so its CPU time is the yardstick. Several threads wait for each other, the more
-    the smaller the layers, so there it is the session's own usual share of CPU time. Without threads, all pass.
+    One thread computes all the time, so its wall time is its CPU time. Several threads wait for each other, in small
+    layers more, so the session's own median ratio of wall to CPU time is expected. Without threads, all blocks pass.
     """
     if threads == 0:
         return np.isfinite(wall)

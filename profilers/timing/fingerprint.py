@@ -1,4 +1,4 @@
-"""What a time was measured on: device, limits, clocks, runtime, settings. Times of different identities never mix."""
+"""What a latency was measured on: device, limits, clocks, runtime, settings. Those of two identities never mix."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RECORDED = ("cores_effective", "affinity", "mhz", "memory_gb", "os", "python", "
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One machine, runtime and setting. Units: `mhz` now and `max_mhz` MHz, `quota` cores, `memory_gb` GB of 1e9 bytes.
+    """One machine, runtime and setting. Units: MHz (`mhz` is the present one), `quota` cores, `memory_gb` 1e9 bytes.
 
-    `device` is the CPU's model, or the GPU's where the runtime computes there. `cores_effective` is what threads may
-    count on: the allowed cores within the cgroup's quota. `load` is the one-minute average. None: not readable here.
+    `device` is the model of the CPU, or of the GPU if the runtime computes there. `cores_effective` are the allowed
+    cores within the cgroup's quota. `load` is the one-minute average. None: cannot be read here.
     """
 
     device: str
@@ -51,11 +51,11 @@ class Fingerprint:
     load: float
 
     def identity(self) -> dict[str, Any]:
-        """The fields that must match for two times to be comparable."""
+        """The fields that must be equal for two latencies to be comparable."""
         return {name: value for name, value in asdict(self).items() if name not in RECORDED}
 
     def differences(self, other: Fingerprint) -> list[str]:
-        """The identity's fields that differ, a line each: `threads: 1 here, 2 there` (`other` is there)."""
+        """One line for each field of the identity that differs: `threads: 1 here, 2 there` (`other` is there)."""
         mine, theirs = self.identity(), other.identity()
         differing = [name for name in mine if mine[name] != theirs[name]]
         return [f"{name}: {_text(mine[name])} here, {_text(theirs[name])} there" for name in differing]
@@ -105,14 +105,14 @@ def cpu_model() -> str:
 
 
 def cpu_flags() -> tuple[str, ...]:
-    """Instruction sets that neural networks feel."""
+    """CPU instruction sets that affect inference speed."""
     info = _cpuinfo()
     flags = (info.get("flags") or info.get("Features") or "").split()
     return tuple(sorted(f for f in flags if f in FLAGS or f.startswith(("avx512", "amx")) or "bf16" in f))
 
 
 def physical_cores() -> int:
-    """Distinct cores of the machine, hyper-threads not counted; the logical ones where that is not readable."""
+    """Cores of the machine without hyper-threads; logical cores where that cannot be read."""
     found = {
         tuple(system_text(folder / "topology" / name) for name in ("physical_package_id", "core_id"))
         for folder in Path("/sys/devices/system/cpu").glob("cpu[0-9]*")

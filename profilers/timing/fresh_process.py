@@ -1,4 +1,4 @@
-"""The independent view of a latency: `profilers.timing.plain_loop`, run as a program in a fresh process."""
+"""An independent measurement of a latency: `profilers.timing.plain_loop`, run in a fresh process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 120.0
 
 
 def fresh_process_missing(profiler: Profiler, options: Options) -> str:
-    """Why a plain loop has nothing to say of this measurement; "" where it has."""
+    """Why this measurement cannot be checked by a plain loop; "" where it can."""
     if profiler.name not in plain_loop.ENGINES:
         return f"no plain loop for {profiler.name}"
     if options.state != STEADY:
@@ -26,7 +26,7 @@ def fresh_process_missing(profiler: Profiler, options: Options) -> str:
 
 
 def fresh_process_ms(engine: str, model: bytes, options: Options, seconds: float = SECONDS) -> float:
-    """Milliseconds of a run back to back in quick moments, alone in a fresh process on this thread's cores.
+    """Milliseconds of a run, 5 % quantile of back-to-back runs in a fresh process on this thread's cores.
 
     Raises:
         MeasurementFailed: the process failed, or did not end in time.

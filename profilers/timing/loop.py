@@ -1,18 +1,16 @@
-"""The one timing loop: every latency of this product comes from here.
+"""The timing loop, from which every latency of this product comes.
 
     S  sessions, in the mapping's order          R  rounds
     wall, cpu  (R, S)  milliseconds of one run, NaN once the session has failed
-    drift      (R, S)  the machine's slowdown around each block (`profilers.timing.drift`), 1 in its quick moments
+    drift      (R, S)  the machine's slowdown around each block (`profilers.timing.drift`), 1 at its fastest
 
-The timed region is `Session.run` and nothing else. In the state `steady` each block begins with untimed runs, as many
-as the model's caches need (`profilers.timing.settling`); in the state `interrupted` each timed run follows a
-disturbance of the caches (`profilers.timing.caches`). The estimator is the plan's quantile, by default the median, of
-the accepted blocks with the slowdown against the machine's quick moments divided out. Rejection follows the plan's rule
-alone, which is fixed beforehand.
+The timed region is `Session.run` and nothing else. In the state `steady` each block begins with untimed runs, until the
+model's data is in the caches (`profilers.timing.settling`); in the state `interrupted` the caches are disturbed before
+each timed run (`profilers.timing.caches`). The estimator is the plan's quantile, by default the median, of the accepted
+blocks divided by their drift. Blocks are rejected by the plan's rule alone, which is fixed beforehand.
 
-On a machine so busy that most blocks of a single-threaded model are disturbed, it is timed by the process's CPU time
-instead, and `Samples.clock` says so. Three MobileNetV3s of 9 to 11 ms, ONNX Runtime, with one and two other
-processes on the same core: wall time p25 13-48 ms and no block undisturbed, CPU time p25 within 2 % of the quiet one.
+If the machine is so busy that most blocks of a single-threaded model are disturbed, the model is timed by the process's
+CPU time instead, and `Samples.clock` says so. The evidence is in docs/measurement.md.
 """
 
 from __future__ import annotations
@@ -38,13 +36,13 @@ if TYPE_CHECKING:
     from profilers.progress import Progress
 
 
-STILL_WARMING = 0.98  # the later half of the last warm-up runs was faster than this share of the earlier half
-CHECK_EVERY, LOOK_AGAIN = 5, 1.2  # rounds, and growth, between two looks at the intervals: bootstrapping is not free
+STILL_WARMING = 0.98  # later to earlier half of the last warm-up runs; below this ratio, warm-up goes on
+CHECK_EVERY, CHECK_GROWTH = 5, 1.2  # rounds, and their growth, between two checks: bootstrapping takes time
 MOST_RUNS = 20  # in a block that `TimingPlan.block_ms` makes longer
 
 
 class Block(NamedTuple):
-    """How a session runs in each of its blocks: first untimed runs, then timed ones."""
+    """A session's runs in each of its blocks: first the untimed, then the timed ones."""
 
     untimed: int
     timed: int
@@ -62,12 +60,12 @@ def time_sessions(
     Args:
         sessions: loaded models by name; they stay open.
         plan: state, rounds, warm-up, rejection and stopping rules, seed.
-        settling: what earlier calls of the same measurement learnt of the untimed runs; by default it is learnt here.
+        settling: untimed runs as earlier calls of the same measurement learnt them; by default they are learnt here.
         progress: advanced by one a session over the whole call.
 
     Returns:
-        Samples or the reason why there are none, in the order of `sessions`. A session that raises does not disturb
-        the others. A model of which fewer than three blocks were accepted is a Failure.
+        Samples, or the reason why there are none, in the order of `sessions`. A session that raises does not disturb
+        the others. A model with fewer than three accepted blocks is a Failure.
     """
     if not sessions:
         return {}
@@ -80,9 +78,9 @@ def time_sessions(
 
 
 def learn_settling(sessions: Mapping[str, Session], plan: TimingPlan) -> Settling:
-    """How many untimed runs models take that are timed by turns here, from some of them; their blocks are not timed.
+    """Learn from some models how many untimed runs each needs when models take turns here; nothing is timed.
 
-    What is learnt once serves all calls of a measurement, in which the machine and what runs beside are the same.
+    It is learnt once for all calls of a measurement, in which the machine and its background load stay the same.
     """
     loop = _Loop(sessions, plan, Settling(), None)
     with _without_gc():
@@ -108,7 +106,7 @@ class _Loop:
         self.contention = Contention(self.clock)
         self.step = len(sessions) / (plan.max_rounds + 1)  # warm-up counts as a round
         self.advanced = 0.0
-        self.next_look = plan.min_rounds
+        self.next_check = plan.min_rounds
         self.started = self.clock.wall()
 
     def warm_up(self, turns: int = TURNS) -> None:
@@ -124,7 +122,7 @@ class _Loop:
         self.advance(self.step)
 
     def learn(self, warm: Mapping[str, float], turns: int) -> None:
-        """Turns of the smaller half of the models, which are quick to run and pay most; one run of each other."""
+        """Let models take turns; observe the smaller half, which are quick to run and pay relatively most."""
         small = set(sorted(warm, key=lambda name: warm[name])[: (len(warm) + 1) // 2])
         for _ in range(turns):
             if self.settling.known:
@@ -156,9 +154,9 @@ class _Loop:
         spent = self.clock.wall() - self.started
         if rounds >= MIN_BLOCKS and plan.seconds is not None and spent >= plan.seconds:
             return False
-        if rounds < self.next_look or spent < plan.least_seconds:
+        if rounds < self.next_check or spent < plan.least_seconds:
             return True
-        self.next_look = max(rounds + CHECK_EVERY, math.ceil(LOOK_AGAIN * rounds))
+        self.next_check = max(rounds + CHECK_EVERY, math.ceil(CHECK_GROWTH * rounds))
         return not all(isinstance(s, Samples) and s.converged for s in self.living())
 
     def living(self) -> Iterator[Samples | Failure]:
@@ -177,10 +175,8 @@ class _Loop:
         self.order.append(order)
         self.advance(self.step)
 
-    def attempt(
-        self, name: str, act: Callable[[Session], Sequence[float]], session: Session
-    ) -> Sequence[float]:  # fmt: skip
-        """What `act` gives; nothing where it fails, which is kept."""
+    def attempt(self, name: str, act: Callable[[Session], Sequence[float]], session: Session) -> Sequence[float]:
+        """The result of `act`; if it raises, nothing, and the failure is recorded."""
         try:
             return act(session)
         except Exception as error:
@@ -208,7 +204,7 @@ class _Loop:
                 yield Failure(str(error))
 
     def kept(self, i: int) -> tuple[Floats, str]:
-        """The accepted blocks of session i (R,), and their clock; none of one that failed."""
+        """The accepted blocks of session i (R,) and their clock; all NaN if it failed."""
         wall, cpu = (np.array([times[i] for times in rows]) for rows in (self.wall, self.cpu))
         name = self.names[i]
         if name in self.failures:
@@ -276,7 +272,7 @@ def _stationary(times: Sequence[float]) -> bool:
 
 @contextmanager
 def _without_gc() -> Iterator[None]:
-    """Python's garbage collector stays out of the timed region."""
+    """Keep Python's garbage collector out of the timed region."""
     enabled = gc.isenabled()
     gc.disable()
     try:

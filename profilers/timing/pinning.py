@@ -1,4 +1,4 @@
-"""Pinning from outside: threads that a runtime starts inherit the affinity of the thread that loads the model."""
+"""Pinning to cores: threads that a runtime starts inherit the affinity of the thread that loads the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profilers.errors import BadInput
 
 
 def allowed_cores() -> tuple[int, ...]:
-    """The cores this process may run on, in order."""
+    """The cores that this process may run on, in order."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))

@@ -1,9 +1,9 @@
-"""A plain loop around the runtime's own API, in a process of its own: what a few lines of code would measure.
+"""A plain loop around the runtime's own API, in a process of its own: what a user's few lines of code would measure.
 
     python plain.py ENGINE MODEL.onnx [--threads 1] [--precision fp32] [--seconds 3]
 
-Prints JSON: {"median_ms", "quick_ms", "runs"}; `quick_ms` is the 5 % quantile, since others on the same core only add
-time. It imports nothing of this project, so that it can check the rest of it.
+Prints JSON: {"median_ms", "quick_ms", "runs"}; `quick_ms` is the 5 % quantile, since contention only adds time. It
+imports nothing of this project, so that it is an independent check.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How many runs it takes until a model's caches are its own again, learnt where models are timed by turns.
+"""How many runs a model needs until its data is back in the caches, learnt where models take turns.
 
     k  runs since another model ran, from 0      t_i(k)  milliseconds of model i's run k      t_i  those once settled
-    excess_i(k) = t_i(k) - t_i = A exp(-k / T)   A in ms and T in runs belong to the machine and what runs beside
+    excess_i(k) = t_i(k) - t_i = A exp(-k / T)   A in ms and T in runs depend on the machine and its background load
 
-What a run pays more is memory traffic that depends little on the model, so that small models pay relatively most. The
-excess is observed at the first turns of a measurement; A and T are fitted to its medians over models and turns, and a
-model is run untimed until what is left of it is below `SETTLED` of its time.
+The excess is memory traffic that depends little on the model, so small models pay relatively most. It is observed in
+the first turns of a measurement; A and T are fitted to its medians over models and turns. A model then runs untimed
+until its excess is below `SETTLED` of its time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LAST = RUNS // 3  # runs at the end of a turn that count as settled
 
 
 class Settling:
-    """Collects turns and gives the number of untimed runs; one for a whole measurement, in which the machine is one."""
+    """Collects turns and gives the number of untimed runs; one object for a whole measurement."""
 
     def __init__(self) -> None:
         self.excess: list[Floats] = []
@@ -36,7 +36,7 @@ class Settling:
 
     @property
     def known(self) -> bool:
-        """Whether enough was observed."""
+        """Whether enough turns were observed."""
         return len(self.excess) >= WANTED
 
     def observe(self, times: Sequence[float]) -> None:
@@ -46,7 +46,7 @@ class Settling:
         self.found = None
 
     def untimed(self, ms: float) -> int:
-        """Runs until a model of so many milliseconds is settled."""
+        """Runs until a model that takes `ms` milliseconds is settled."""
         if not self.excess:
             return LEAST
         if self.found is None:
@@ -58,7 +58,7 @@ class Settling:
 
 
 def fit(excess: Floats) -> tuple[float, float]:
-    """A and T of (turns, RUNS) excesses, by least squares on their medians; A is 0 where nothing is seen."""
+    """A and T of (turns, RUNS) excesses, by least squares on their medians; A is 0 where there is no excess."""
     seen = np.median(excess, axis=0)
     runs = np.arange(excess.shape[1])
     best = (math.inf, 0.0, _PERIODS[0])

@@ -1,8 +1,8 @@
 """ONNX to a serialised TensorRT or TensorRT-RTX engine.
 
 Both are built strongly typed: every type comes from the model (`profilers.onnx.cast_precision`). TensorRT 11 and
-TensorRT-RTX know nothing else, and with TensorRT 10 it makes an engine's precision what was asked for instead of what
-the builder found faster. TF32 is a precision of its own here, "tf32"; "fp32" switches it off.
+TensorRT-RTX have no other mode; with TensorRT 10 it guarantees that the engine has the requested precision and not the
+one that the builder found faster. TF32 is a precision of its own here, "tf32"; "fp32" switches it off.
 
 TensorRT times its kernels on the GPU, so it builds for the GPU at hand. TensorRT-RTX compiles ahead of time for given
 compute capabilities, on any machine, and finishes on the target when the engine is first run.
@@ -53,8 +53,8 @@ class Settings:
     """How an engine is built.
 
     `targets` are compute capabilities such as "sm86", none for the GPU at hand. `timing_cache` is a file that keeps
-    TensorRT's kernel timings from build to build, so that later ones are faster and choose alike. `detailed` keeps the
-    names that per-layer times need.
+    TensorRT's kernel timings, so that later builds are faster and choose the same kernels. `detailed` keeps the names
+    that per-layer times need.
     """
 
     precision: str = "fp32"
@@ -66,7 +66,7 @@ class Settings:
 
 
 def package_status(product: Product) -> Status:
-    """Whether the package is there and new enough; says nothing of a GPU."""
+    """Whether the package is installed and new enough; a GPU is not looked for."""
     try:
         trt: Any = importlib.import_module(product.package)
     except ImportError as error:
@@ -169,7 +169,7 @@ def logger(trt: Any) -> Any:
 
 
 def refusal(product: Product, errors: list[str]) -> BadInput | EngineUnavailable:
-    """The error that the logged lines amount to: the GPU's (or its absence), or the model's."""
+    """The error that TensorRT logged: no usable GPU, or a model that it refuses."""
     said = errors[0] if errors else "no reason given"
     if "cudaError" in said or "Cuda Runtime" in said or "CUDA initialization" in said:
         return EngineUnavailable(f"{product.title} cannot use a GPU here: {said}", remedy=gpu_status().remedy)
@@ -249,14 +249,14 @@ def _configure(
 
 
 def _set_targets(trt: Any, config: Any, targets: tuple[str, ...]) -> None:
-    """TensorRT-RTX alone has this; without it an engine for every card is built, of 700 MB."""
+    """Only TensorRT-RTX has targets; without one it builds an engine for all cards, of 700 MB."""
     config.num_compute_capabilities = len(targets)
     for index, name in enumerate(targets):
         config.set_compute_capability(getattr(trt.ComputeCapability, name.upper()), index)
 
 
 def _attach_cache(config: T.IBuilderConfig, path: Path | None) -> T.ITimingCache | None:
-    """The cache in the file, or an empty one where there is none or it is of another version or GPU."""
+    """The cache in the file; an empty one if there is no file or it is of another version or GPU."""
     if path is None:
         return None
     kept = read_bytes(path) if path.is_file() else b""

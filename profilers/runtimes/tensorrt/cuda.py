@@ -1,7 +1,8 @@
 """One NVIDIA GPU through PyCUDA: identity, memory, a stream, events, CUDA graphs.
 
-TensorRT works in the device's primary context, so that is the one used here: retained once a process, for its first
+TensorRT works in the device's primary context, so it is used here too: retained once per process, for the first
 device, and left current. PyCUDA has no CUDA graphs; those few driver functions are called directly.
+PyCUDA stays until cuda-python, NVIDIA's own binding, can be tried on a GPU: neither has run on one yet.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Gpu:
         atexit.register(self.context.detach)
 
     def free_bytes(self) -> int:
-        """Device memory that is not taken."""
+        """Free memory of the device."""
         import pycuda.driver as cuda
 
         return int(cuda.mem_get_info()[0])
@@ -66,7 +67,7 @@ class Gpu:
 
 @cache
 def gpu() -> Gpu:
-    """The process's GPU, its context current from now on.
+    """The process's GPU; its context is current from now on.
 
     Raises:
         EngineUnavailable: no driver, no device or no PyCUDA.
@@ -117,9 +118,9 @@ class Buffer:
 
 
 class EventClock:
-    """Seconds that the GPU has worked, by events: what the timing loop reads around a run.
+    """Seconds of GPU work between events: what the timing loop reads around a run.
 
-    A run's launch and the waiting for its end, some ten microseconds on the CPU, are not in it.
+    Launching a run and waiting for its end, some ten microseconds on the CPU, are not included.
     """
 
     def __init__(self) -> None:
@@ -130,11 +131,11 @@ class EventClock:
         return self.seconds
 
     def cpu(self) -> float:
-        """Seconds of this process; says nothing of the GPU."""
+        """CPU seconds of this process, which are unrelated to the GPU's."""
         return time.process_time()
 
     def probe(self) -> float:
-        """Nothing: the CPU's neighbours are not the GPU's."""
+        """0: contention for the CPU is none for the GPU."""
         return 0.0
 
 

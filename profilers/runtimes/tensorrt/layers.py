@@ -1,9 +1,9 @@
-"""Which ONNX nodes an engine's layers stand for, and how a fused layer's time is shared among them.
+"""Which ONNX nodes an engine's layers stand for, and how a fused layer's time is divided among them.
 
-The rule. A layer's time belongs to the ONNX nodes that its metadata names. If these are several, each gets a share in
-proportion to its multiply-adds (one an output element where it is no convolution or matrix product). A layer that names
-none of the model's nodes (a reformat, the cast to half precision) is charged to the next one that does, at the end to
-the last. The times of a run add up to the times that TensorRT reported.
+The rule. A layer's time belongs to the ONNX nodes that its metadata names, to each in proportion to its multiply-adds
+(one per output element if it is no convolution or matrix product). A layer that names none of the model's nodes (a
+reformat, the cast to half precision) is attributed to the next one that does, at the end to the last. The times of a
+run add up to the times that TensorRT reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from profilers.onnx.madds import node_madds
 from profilers.onnx.parse import name_of, parse, tensor_shapes
 
-# TensorRT's ONNX parser writes [ONNX Layer: name | function …] a node, joined by the ASCII unit separator (0x1f)
+# TensorRT's ONNX parser writes [ONNX Layer: name | function …] for each node, joined by ASCII 0x1f
 _NODE = re.compile(r"\[ONNX Layer: ([^|\]]*?)(?: \|[^\]]*)?\]")
 
 
@@ -30,7 +30,7 @@ def onnx_nodes(information: str) -> dict[str, tuple[str, ...]]:
 
 
 def node_weights(model: bytes | Path) -> dict[str, float]:
-    """ONNX node -> multiply-adds, or output elements where it multiplies no weights."""
+    """ONNX node -> multiply-adds; elements of the output where there are none."""
     proto = parse(model)
     shapes = tensor_shapes(proto)
     return {
@@ -42,7 +42,7 @@ def node_weights(model: bytes | Path) -> dict[str, float]:
 def attribute(
     layers: Iterable[tuple[str, float]], nodes: Mapping[str, tuple[str, ...]], weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """One run's times by engine layer, in order of execution, to milliseconds by ONNX node (see the rule above)."""
+    """Milliseconds by ONNX node from one run's times by engine layer, in order of execution (see the rule above)."""
     times: dict[str, float] = {}
     pending, last = 0.0, ""
     for layer, ms in layers:

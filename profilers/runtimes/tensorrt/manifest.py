@@ -1,7 +1,7 @@
 """Built engines and their manifests: what an engine is, what it was made from, and where it may run.
 
-An engine is code. It is deserialised only after `check_manifest` found its SHA-256, its runtime's version and its GPU
-to be those of its manifest. Manifest and engine lie side by side, `model.sm86.engine` and `model.sm86.json`.
+An engine is code. It is deserialised only after `check_manifest` has compared its SHA-256, its runtime's version and
+its GPU with its manifest. Manifest and engine lie side by side, `model.sm86.engine` and `model.sm86.json`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def make_manifest(
 
 
 def check_manifest(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironment) -> None:
-    """Before deserialising: the engine is the manifest's, and this is where it runs.
+    """Check, before deserialising, that the engine is the manifest's and runs here.
 
     Raises:
         BadInput, FingerprintMismatch: as `check_runtime` does, and for another GPU.
@@ -76,7 +76,7 @@ def check_manifest(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironme
 
 
 def check_runtime(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironment) -> None:
-    """What can be checked without a GPU: the engine is the manifest's, and of this runtime.
+    """Check what needs no GPU: that the engine is the manifest's and of this runtime.
 
     Raises:
         BadInput: no manifest of this schema, or an engine whose SHA-256 is another.
@@ -117,7 +117,7 @@ def write_engine(folder: Path, built: BuiltEngine, stem: str = "model") -> list[
 
 
 def read_engine(path: Path) -> BuiltEngine:
-    """An engine file and the manifest beside it; where it may run is not yet checked.
+    """An engine file and the manifest beside it; whether it runs here is not checked yet.
 
     Raises:
         BadInput: the manifest is none, or the engine is not the one it describes.

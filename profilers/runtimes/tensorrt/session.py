@@ -1,8 +1,8 @@
 """TensorRT and TensorRT-RTX on an NVIDIA GPU.
 
-The timed region is one run on the GPU: from an event before the network's kernels to one behind them, on one stream,
-launched as a CUDA graph where it can be captured. Inputs and outputs lie on the device, bound beforehand; copies to
-and from the host are not in it. Without a GPU nothing runs, but TensorRT-RTX engines are built.
+The timed region is one run on the GPU, between an event before the network's kernels and one after them, on one
+stream; it is launched as a CUDA graph where it can be captured. Inputs and outputs lie on the device, bound beforehand;
+copies to and from the host are not timed. Without a GPU nothing runs, but TensorRT-RTX engines can be built.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TensorRt(Profiler):
 
 @dataclass
 class TensorRtRtx(TensorRt):
-    """TensorRT-RTX; a network is one layer of its engines, so there are no times by node."""
+    """TensorRT-RTX; its engines make one layer of a network, so there are no per-node times."""
 
     name: ClassVar[str] = TENSORRT_RTX.name
     traces: ClassVar[bool] = False
@@ -119,7 +119,7 @@ class TrtSession(Session):
     def __init__(
         self, trt: Any, engine: T.ICudaEngine, runtime: T.Runtime | None, weights: dict[str, float] | None = None
     ) -> None:
-        """Bind, run once (which settles what is allocated late), capture; `runtime` must outlive its engine.
+        """Bind, run once (which makes late allocations), capture; `runtime` must outlive its engine.
 
         `weights` (see `trt_layers.node_weights`) makes it a traced session, which is not captured.
         """
@@ -183,7 +183,7 @@ class TrtSession(Session):
         return self.output.download(self.timed_stream.stream)
 
     def node_times(self) -> list[dict[str, float]]:
-        """By ONNX node; how fused layers are shared out: `profilers.runtimes.tensorrt.layers`."""
+        """By ONNX node; fused layers are divided as `profilers.runtimes.tensorrt.layers` says."""
         if self.recorder is None:
             return super().node_times()
         runs, self.runs = self.runs, []

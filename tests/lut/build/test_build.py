@@ -317,7 +317,7 @@ def test_neighbours_on_the_core_are_told(space, tmp_path, method):
     def beside(seconds):
         return int(seconds / 0.05) % 2 == 1
 
-    profiler = Fake(clock=FakeClock(neighbour=beside))
+    profiler = Fake(clock=FakeClock(contended=beside))
     table = make(space, tmp_path / "t.json", profiler, method=method)
     assert 0.1 < table.provenance["shared_core"] < 0.6
     assert any("seen on the same core" in w for w in table.provenance["warnings"])

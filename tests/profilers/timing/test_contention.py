@@ -12,11 +12,11 @@ from tests.profilers.models import Scripted
 
 
 def test_blocks_beside_other_work_are_counted():
-    clock = FakeClock(neighbour=lambda seconds: int(seconds / 0.5) % 2 == 1)
+    clock = FakeClock(contended=lambda seconds: int(seconds / 0.5) % 2 == 1)
     session = Scripted(clock, lambda n: 0.01)
     plan = TimingPlan(min_rounds=500, max_rounds=500)
     assert time_sessions({"a": session}, plan)["a"].contended_fraction == pytest.approx(0.5, abs=0.03)
-    alone = Scripted(FakeClock(neighbour=lambda seconds: False), lambda n: 0.01)
+    alone = Scripted(FakeClock(contended=lambda seconds: False), lambda n: 0.01)
     assert time_sessions({"a": alone}, plan)["a"].contended_fraction == 0
 
 

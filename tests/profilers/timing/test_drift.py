@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profilers.timing.drift import QUICK, drift_of_blocks
+from profilers.timing.drift import FAST, drift_of_blocks
 
 
 def drift_at(times, order):
@@ -133,4 +133,4 @@ def test_the_unit_of_time_changes_nothing(r, s, seed, factor):
     assert np.isfinite(found).all() and (found > 0).all()
     np.testing.assert_allclose(drift_at(factor * times, order), found, rtol=1e-9)
     usual = np.median(times / found, axis=0)
-    assert np.quantile(times / usual, QUICK) == pytest.approx(1.0, rel=0.25)
+    assert np.quantile(times / usual, FAST) == pytest.approx(1.0, rel=0.25)

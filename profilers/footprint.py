@@ -1,4 +1,4 @@
-"""What an engine costs beside its runs: cold start and memory, each found in a process that did nothing before."""
+"""What an engine costs besides its runs: cold start and memory, each measured in a fresh process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from profilers.timing.pinning import pin
 
 @dataclass(frozen=True)
 class Footprint:
-    """Milliseconds of loading and of the first run, the runtime being imported already; resident memory in MB.
+    """Milliseconds of loading and of the first run, without importing the runtime; resident memory in MB.
 
-    `before_mb` is the process with the runtime before the engine was loaded, `peak_mb` the most it ever had; both None
-    where the system does not say (/proc/self/status, Linux).
+    `before_mb` is the process's before the engine was loaded, with the runtime imported, `peak_mb` its highest. Both
+    are None where /proc/self/status (Linux) cannot be read.
     """
 
     load_ms: float
@@ -55,7 +55,7 @@ def fresh_footprint(engine: str, model: Path, options: Options, *, seconds: floa
 
 
 def memory(field: str) -> float | None:
-    """A line of /proc/self/status in MB of 1e6 bytes; `ru_maxrss` would include the parent's, across exec."""
+    """A field of /proc/self/status in MB of 1e6 bytes; `ru_maxrss` would include the parent's memory before exec."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

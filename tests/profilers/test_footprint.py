@@ -4,7 +4,7 @@ import pytest
 
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.timing.footprint import fresh_footprint, memory
+from profilers.footprint import fresh_footprint, memory
 from tests.profilers.models import chain
 
 
