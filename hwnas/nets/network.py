@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 
 from hwnas.nets.convolve import convolve
 from hwnas.space import Architecture, Convolution, LayerSpec
+from profilers.errors import BadInput
 from profilers.onnx.node_names import node_name
+from profilers.onnx.operations import Linear, Pool, Skip, SqueezeExcite
 
 Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -30,37 +33,45 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "relu6": F.relu6,
     "hswish": F.hardswish,  # x * relu6(x + 3) / 6
+    "hsigmoid": F.hardsigmoid,  # relu6(x + 3) / 6
 }
+Apply = Callable[[Convolution, Tensor], Tensor]
 
 
-def run_layer(spec: LayerSpec, x: Tensor, apply: Callable[[str, Tensor], Tensor], drop_connect: float = 0.0) -> Tensor:
+def run_layer(spec: LayerSpec, x: Tensor, apply: Apply, drop_connect: float = 0.0) -> Tensor:
     """How data flows through one layer, for the static network and for the supernet alike.
 
     Args:
         spec: the layer.
         x: (N, in_channels, size, size).
-        apply: runs the convolution of that part's name and its BatchNorm.
+        apply: runs a convolution and its BatchNorm, without the activation.
         drop_connect: probability that an image takes the shortcut alone, in training.
 
     Returns:
         (N, out_channels, out, out); (N, out_channels) of a linear layer.
     """
-    if spec.kind == "pool":
-        return x.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
-    if spec.kind == "linear":
-        return apply("linear", x).flatten(1)  # (N, classes)
-    act = _ACTIVATIONS[spec.act]
-    if spec.kind == "conv":
-        return act(apply("conv", x))
-    y = act(apply("expand", x)) if spec.has_expand else x  # (N, mid, size, size)
-    y = act(apply("depth", y))  # (N, mid, out, out)
-    if spec.se:
-        gate = F.relu(apply("se_reduce", y.mean((2, 3), keepdim=True)))  # (N, se_mid, 1, 1)
-        y = y * F.hardsigmoid(apply("se_expand", gate))  # relu6(x + 3) / 6
-    y = apply("project", y)  # (N, out_channels, out, out)
-    if not spec.skip:
-        return y
-    return x + (y * F.dropout(y.new_ones(len(y), 1, 1, 1), drop_connect) if drop_connect else y)
+    y = x
+    for operation in spec.graph():
+        match operation:
+            case Convolution():
+                y = _activated(operation, y, apply)
+            case Pool():
+                y = y.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
+            case SqueezeExcite():
+                gate = _activated(operation.reduce, y.mean((2, 3), keepdim=True), apply)  # (N, hidden, 1, 1)
+                y = y * _activated(operation.expand, gate, apply)
+            case Skip():
+                y = x + (_drop(y, drop_connect) if drop_connect else y)
+    return y.flatten(1) if spec.is_classifier else y
+
+
+def _activated(c: Convolution, x: Tensor, apply: Apply) -> Tensor:
+    return _ACTIVATIONS[c.act](apply(c, x))
+
+
+def _drop(y: Tensor, probability: float) -> Tensor:
+    """(N, C, out, out) with that share of the images zero and the others scaled up."""
+    return y * F.dropout(y.new_ones(len(y), 1, 1, 1), probability)
 
 
 class ConvNorm(nn.Module):
@@ -91,7 +102,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, drop_connect: float = 0.0) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out)."""
-        return run_layer(self.spec, x, lambda part, value: self.get_submodule(part)(value), drop_connect)
+        return run_layer(self.spec, x, lambda c, value: self.get_submodule(c.part)(value), drop_connect)
 
 
 class Network(nn.Module):
@@ -119,10 +130,16 @@ class Network(nn.Module):
         """Images (N, C, r, r) -> logits (N, classes)."""
         drop = self.drop_connect / len(self.layers) if self.training else 0.0
         for index, (spec, layer) in enumerate(zip(self.specs, self.layers, strict=True)):
-            if spec.kind == "linear":
+            if spec.is_classifier:
                 x = F.dropout(x, self.dropout, self.training)
             x = layer(x, drop * index)
         return x
+
+    def units(self) -> Iterator[tuple[int, Convolution, ConvNorm]]:
+        """Every convolution with the index of its layer and the module that holds its weights."""
+        for index, (spec, layer) in enumerate(zip(self.specs, self.layers, strict=True)):
+            for c in spec.convolutions:
+                yield index, c, cast(ConvNorm, layer.get_submodule(c.part))
 
 
 @contextmanager
@@ -140,18 +157,22 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def init_weights(model: nn.Module, seed: int) -> None:
     """He's normal initialisation by fan-out for convolutions, uniform for the classifier, as once-for-all's."""
     generator = torch.Generator().manual_seed(seed)
-    for name, module in model.named_modules():
-        if not isinstance(module, nn.Conv2d):
-            continue
-        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
-        with torch.no_grad():
-            if name.endswith("linear.conv"):
-                bound = 1 / math.sqrt(module.in_channels)
-                module.weight.uniform_(-bound, bound, generator=generator)
-            else:
-                module.weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)
-            if module.bias is not None:
-                module.bias.zero_()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, ConvNorm):
+                _init_unit(module, generator)
+
+
+def _init_unit(unit: ConvNorm, generator: torch.Generator) -> None:
+    c, conv = unit.c, unit.conv
+    if isinstance(c, Linear):
+        bound = 1 / math.sqrt(c.in_channels)
+        conv.weight.uniform_(-bound, bound, generator=generator)
+    else:
+        fan_out = c.kernel**2 * c.out_channels // c.groups
+        conv.weight.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+    if conv.bias is not None:
+        conv.bias.zero_()
 
 
 def fold(network: Network) -> Folded:
@@ -160,13 +181,13 @@ def fold(network: Network) -> Folded:
     Returns:
         For each convolution W (out, in / groups, k, k) and b (out,), float32, computed in float64:
         W gamma / sqrt(var + eps) and beta - mean gamma / sqrt(var + eps).
+
+    Raises:
+        BadInput: a module of another class, whose convolutions and norms are not known.
     """
-    result: Folded = {}
-    for index, layer in enumerate(network.layers):
-        for part, module in layer.named_children():
-            assert isinstance(module, ConvNorm)
-            result[node_name(index, part)] = _fold_one(module)
-    return result
+    if not isinstance(network, Network):
+        raise BadInput(f"a {type(network).__name__}", "a Network of layer specs", "torch.onnx.export")
+    return {node_name(index, c.part): _fold_one(unit) for index, c, unit in network.units()}
 
 
 def _fold_one(unit: ConvNorm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

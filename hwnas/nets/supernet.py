@@ -11,8 +11,9 @@ Source: once-for-all (Cai et al. 2020), sections 3.2-3.3; OFA's code with KERNEL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,23 +81,27 @@ class ElasticConv(ConvNorm):
 
 
 class ElasticLayer(nn.Module):
-    """The largest layer of a slot (or a fixed layer); its children are named by their parts."""
+    """The largest layer of a slot (or a fixed layer); its children are named by their parts.
 
-    def __init__(self, largest: LayerSpec, kernels: tuple[int, ...]) -> None:
+    Args:
+        largest: the layer with the largest kernel and expand.
+        kernels: every kernel that the layer can have beside its own.
+    """
+
+    def __init__(self, largest: LayerSpec, kernels: Sequence[int] = ()) -> None:
         super().__init__()
+        variants = [largest, *(replace(largest, kernel=kernel) for kernel in kernels)]
         for c in largest.convolutions:
-            self.add_module(c.part, ElasticConv(c, kernels if c.part == "depth" else (c.kernel,)))
+            sizes = {other.kernel for spec in variants for other in spec.convolutions if other.part == c.part}
+            self.add_module(c.part, ElasticConv(c, tuple(sorted(sizes))))
 
     def active(self, x: Tensor, spec: LayerSpec) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out) by the layer `spec`."""
-        parts = {c.part: c for c in spec.convolutions}
-        return run_layer(spec, x, lambda part, value: self.part(part).active(value, parts[part]))
+        return run_layer(spec, x, lambda c, value: self.part(c.part).active(value, c))
 
     def part(self, name: str) -> ElasticConv:
         """The convolution of that part's name."""
-        module = self.get_submodule(name)
-        assert isinstance(module, ElasticConv)
-        return module
+        return cast(ElasticConv, self.get_submodule(name))
 
 
 class Supernet(nn.Module):
@@ -112,39 +117,36 @@ class Supernet(nn.Module):
         super().__init__()
         self.space, self.dropout = space, dropout
         r, largest = space.resolutions[0], (max(space.kernels), max(space.expands))
-        (stem, first), (final, _, *mix, classifier) = space.fixed(r)
-        self.stem, self.first = ElasticLayer(stem, (stem.kernel,)), ElasticLayer(first, (first.kernel,))
+        (stem, first), (final, pool, *mix, classifier) = space.fixed(r)
+        self.stem, self.first = ElasticLayer(stem), ElasticLayer(first)
         slots = (space.slot_layer(s, r, *largest) for s in range(space.slots))
-        self.slots = nn.ModuleList(ElasticLayer(spec, tuple(sorted(space.kernels))) for spec in slots)
-        self.final, self.mix = ElasticLayer(final, (1,)), ElasticLayer(mix[0], (1,)) if mix else None
-        self.classifier = ElasticLayer(classifier, (1,))
+        self.slots = nn.ModuleList(ElasticLayer(spec, space.kernels) for spec in slots)
+        self.final, self.pool = ElasticLayer(final), ElasticLayer(pool)
+        self.mix = ElasticLayer(mix[0]) if mix else None
+        self.classifier = ElasticLayer(classifier)
         init_weights(self, seed)
 
     def forward(self, x: Tensor, arch: Architecture) -> Tensor:
         """Logits (N, classes) of `arch` for images (N, C, r, r); BadInput if `arch` is not in the space."""
         for layer, spec in self.active(arch):
-            if spec.kind == "linear":
+            if spec.is_classifier:
                 x = F.dropout(x, self.dropout, self.training)
-            x = x.mean((2, 3), keepdim=True) if layer is None else layer.active(x, spec)
+            x = layer.active(x, spec)
         return x
 
-    def active(self, arch: Architecture) -> Iterator[tuple[ElasticLayer | None, LayerSpec]]:
-        """The layers of `arch` with the elastic module of each; None has no weights (pooling)."""
-        specs = self.space.layers(arch)
-        slots = [self.slots[slot] for slot in self.space.expressed(arch)]
-        modules = [self.stem, self.first, *slots, self.final, None, *([self.mix] if self.mix else []), self.classifier]
-        return zip(modules, specs, strict=True)  # type: ignore[arg-type]
+    def active(self, arch: Architecture) -> Iterator[tuple[ElasticLayer, LayerSpec]]:
+        """The layers of `arch` with the elastic module of each."""
+        slots = [cast(ElasticLayer, self.slots[slot]) for slot in self.space.expressed(arch)]
+        tail = [self.final, self.pool, *([self.mix] if self.mix else []), self.classifier]
+        return zip([self.stem, self.first, *slots, *tail], self.space.layers(arch), strict=True)
 
     @torch.no_grad()
     def extract(self, arch: Architecture) -> Network:
         """A static network of its own with the inherited weights and statistics; gives the same logits."""
         network = Network(self.space.layers(arch), arch, dropout=self.dropout)
-        for layer, (elastic, spec) in zip(network.layers, self.active(arch), strict=True):
-            for c in spec.convolutions:
-                assert elastic is not None
-                unit = layer.get_submodule(c.part)
-                assert isinstance(unit, ConvNorm)
-                _copy(elastic.part(c.part).tensors(c), unit)
+        elastic = [layer for layer, _ in self.active(arch)]
+        for index, c, unit in network.units():
+            _copy(elastic[index].part(c.part).tensors(c), unit)
         return network.train(self.training)
 
 

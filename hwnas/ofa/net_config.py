@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwnas.space.checks import MOST_CLASSES
-from hwnas.space.layer import EPS, LayerSpec
+from hwnas.space.layer import LayerSpec
 from profilers.errors import BadInput
+from profilers.onnx.operations import EPS
 
 FAMILIES = ("MobileNetV3", "ProxylessNASNets")
 MOST_BLOCKS = 80  # layers are numbered with two digits

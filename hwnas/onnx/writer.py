@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from hwnas import __version__
-from hwnas.space.layer import Convolution, LayerSpec
+from hwnas.space.layer import LayerSpec
 from profilers.errors import BadInput
 from profilers.onnx.node_names import node_name
+from profilers.onnx.operations import Convolution, Linear, Pool, Skip, SqueezeExcite
 
 OPSET = 18
 IR_VERSION = 9  # readable by ONNX Runtime 1.16 and later, whatever the installed onnx would write
+_ACT_PARTS = {"conv": "act", "se_reduce": "se_relu", "se_expand": "se_gate"}  # of all others, with _act behind it
 Weights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -63,54 +65,49 @@ class _Writer:
         self.last = "input"
 
     def layer(self, index: int, spec: LayerSpec) -> None:
-        prefix = node_name(index, "")
-        if spec.kind == "pool":
-            self.node("GlobalAveragePool", f"{prefix}pool")
-        elif spec.kind == "linear":
-            self.node("Flatten", f"{prefix}flatten", axis=1)
-            self.convolution(prefix, spec.convolutions[0])
-        elif spec.kind == "conv":
-            self.convolution(prefix, spec.convolutions[0])
-            self.activation(prefix, "act", spec.act)
-        else:
-            self.bottleneck(prefix, spec)
+        prefix, entry = node_name(index, ""), self.last
+        for operation in spec.graph():
+            match operation:
+                case Linear():
+                    self.linear(prefix, operation)
+                case Convolution():
+                    self.convolution(prefix, operation)
+                case Pool():
+                    self.node("GlobalAveragePool", prefix + operation.part)
+                case SqueezeExcite():
+                    self.squeeze_excite(prefix, operation)
+                case Skip():
+                    self.node("Add", prefix + operation.part, entry)
 
-    def bottleneck(self, prefix: str, spec: LayerSpec) -> None:
-        entry = self.last
-        for convolution in spec.convolutions:
-            if convolution.part == "se_reduce":
-                features = self.last
-                self.node("GlobalAveragePool", f"{prefix}se_pool")
+    def squeeze_excite(self, prefix: str, operation: SqueezeExcite) -> None:
+        features = self.last
+        self.node("GlobalAveragePool", f"{prefix}{operation.part}_pool")
+        for convolution in operation.convolutions:
             self.convolution(prefix, convolution)
-            if convolution.part in ("expand", "depth"):
-                self.activation(prefix, f"{convolution.part}_act", spec.act)
-            elif convolution.part == "se_reduce":
-                self.node("Relu", f"{prefix}se_relu")
-            elif convolution.part == "se_expand":
-                self.node("HardSigmoid", f"{prefix}se_gate", alpha=1 / 6, beta=0.5)
-                self.node("Mul", f"{prefix}se_scale", features)
-        if spec.skip:
-            self.node("Add", f"{prefix}skip", entry)
+        self.node("Mul", f"{prefix}{operation.part}_scale", features)
 
-    def convolution(self, prefix: str, spec: Convolution) -> None:
-        name = prefix + spec.part
-        weight, bias = self.parameters(name, spec)
-        weight = weight.reshape(spec.weight_shape[:2]) if spec.part == "linear" else weight
+    def linear(self, prefix: str, c: Linear) -> None:
+        name = prefix + c.part
+        self.node("Flatten", f"{prefix}flatten", axis=1)
+        weight, bias = self.parameters(name, c)
+        self.tensors |= {f"{name}_weight": weight.reshape(c.weight_shape[:2]), f"{name}_bias": bias}
+        self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
+
+    def convolution(self, prefix: str, c: Convolution) -> None:
+        name = prefix + c.part
+        weight, bias = self.parameters(name, c)
         self.tensors |= {f"{name}_weight": weight, f"{name}_bias": bias}
-        if spec.part == "linear":
-            self.node("Gemm", name, f"{name}_weight", f"{name}_bias", transB=1)
-        else:
-            pads = [spec.kernel // 2] * 4
-            shape = {
-                "kernel_shape": [spec.kernel] * 2,
-                "strides": [spec.stride] * 2,
-                "pads": pads,
-                "group": spec.groups,
-            }
-            self.node("Conv", name, f"{name}_weight", f"{name}_bias", **shape)
+        shape = {
+            "kernel_shape": [c.kernel] * 2,
+            "strides": [c.stride] * 2,
+            "pads": [c.kernel // 2] * 4,
+            "group": c.groups,
+        }
+        self.node("Conv", name, f"{name}_weight", f"{name}_bias", **shape)
+        self.activation(prefix + _ACT_PARTS.get(c.part, f"{c.part}_act"), c.act)
 
-    def parameters(self, name: str, spec: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        shape = spec.weight_shape
+    def parameters(self, name: str, c: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        shape = c.weight_shape
         if self.weights is None:
             return _random(name, shape), _random(f"{name}_bias", shape[:1])
         if name not in self.weights:
@@ -120,25 +117,27 @@ class _Writer:
             raise BadInput(f"weights of {name} have shape {weight.shape}", f"{shape} for this architecture")
         return weight, bias
 
-    def activation(self, prefix: str, part: str, act: str) -> None:
+    def activation(self, name: str, act: str) -> None:
         if act == "relu":
-            self.node("Relu", prefix + part)
+            self.node("Relu", name)
         elif act == "relu6":
-            self.tensors |= {f"{prefix}{part}_{k}": np.array(v, np.float32) for k, v in (("min", 0), ("max", 6))}
-            self.node("Clip", prefix + part, f"{prefix}{part}_min", f"{prefix}{part}_max")
+            self.tensors |= {f"{name}_{k}": np.array(v, np.float32) for k, v in (("min", 0), ("max", 6))}
+            self.node("Clip", name, f"{name}_min", f"{name}_max")
         elif act == "hswish":
-            self.node("HardSwish", prefix + part)
+            self.node("HardSwish", name)
+        elif act == "hsigmoid":
+            self.node("HardSigmoid", name, alpha=1 / 6, beta=0.5)
 
     def node(self, operator: str, name: str, *more: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(operator, [self.last, *more], [name], name=name, **attributes))
         self.last = name
 
     def model(self, first: LayerSpec, last: LayerSpec, batch: int | None, metadata: dict[str, str]) -> bytes:
-        output = "logits" if last.kind == "linear" else "output"
+        output = "logits" if last.is_classifier else "output"
         self.nodes[-1].output[0] = output
         n = "batch" if batch is None else batch
-        entry = [n, first.in_channels] if first.kind == "linear" else [n, first.in_channels, first.size, first.size]
-        exit_ = [n, last.out_channels] if last.kind == "linear" else [n, last.out_channels, last.out, last.out]
+        entry = [n, first.in_channels] if first.is_classifier else [n, first.in_channels, first.size, first.size]
+        exit_ = [n, last.out_channels] if last.is_classifier else [n, last.out_channels, last.out, last.out]
         graph = helper.make_graph(
             self.nodes, "hwnas",
             [helper.make_tensor_value_info("input", TensorProto.FLOAT, entry)],

@@ -8,12 +8,13 @@ from dataclasses import replace
 from hwnas.space.arch import Architecture
 from hwnas.space.base import Genes, SearchSpace
 from hwnas.space.cost import CostArray
-from hwnas.space.layer import Convolution, LayerSpec
+from hwnas.space.layer import LayerSpec, register_kind
 from hwnas.space.layout import Stage
 from hwnas.space.mbv3 import MBV3, MBV3_W12
 from hwnas.space.proxyless import PROXYLESS, PROXYLESSNAS
 from hwnas.space.tiny import TINY
 from profilers.errors import BadInput
+from profilers.onnx.operations import Convolution
 
 SPACES = {space.name: space for space in (MBV3, MBV3_W12, PROXYLESS, PROXYLESSNAS, TINY)}
 
@@ -53,5 +54,5 @@ def parse_resolutions(text: str | None) -> tuple[int, ...] | None:
 
 __all__ = [
     "SPACES", "Architecture", "Convolution", "CostArray", "Genes", "LayerSpec", "SearchSpace", "Stage", "get_space",
-    "parse_resolutions",
+    "parse_resolutions", "register_kind",
 ]  # fmt: skip

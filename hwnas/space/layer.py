@@ -3,16 +3,20 @@
 size    input height = width, pixels         kernel, stride   of the (depthwise) convolution
 out     output height = width, pixels        mid              channels between expand and project
 eps     what BatchNorm adds to the variance; no part of the key, for it costs nothing
+
+A kind of layer is a function from a `LayerSpec` to its operations. A new kind is one call of `register_kind`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
-KINDS = ("conv", "mbconv", "pool", "linear")
+from profilers.errors import BadInput
+from profilers.onnx.operations import EPS, Convolution, Linear, Operation, Pool, Skip, SqueezeExcite
+
 ACTIVATIONS = ("none", "relu", "relu6", "hswish")
-EPS = 1e-5  # BatchNorm's, where nothing else is said
 
 
 def round_channels(value: float, divisor: int = 8) -> int:
@@ -23,13 +27,7 @@ def round_channels(value: float, divisor: int = 8) -> int:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A layer of one of four kinds.
-
-    `conv`: convolution (padding kernel // 2), BatchNorm if `bn`, activation.
-    `mbconv`: inverted bottleneck: 1x1 expand (absent where mid equals in and expand is 1), depthwise, optional
-    squeeze-and-excite, 1x1 project, optional identity skip (MobileNetV3, section 3; OFA's MBInvertedConvLayer).
-    `pool`: global average pooling. `linear`: fully connected, with bias.
-    """
+    """A layer of one of the registered kinds; which fields count depends on the kind."""
 
     kind: str
     size: int
@@ -45,36 +43,34 @@ class LayerSpec:
     bn: bool = True
     eps: float = EPS
 
+    def graph(self) -> tuple[Operation, ...]:
+        """The operations inside, in order of execution; BadInput for an unknown kind."""
+        return self._graph
+
     @cached_property
+    def _graph(self) -> tuple[Operation, ...]:
+        return tuple(_kind(self.kind).graph(self))
+
+    @property
     def out(self) -> int:
         """Output height and width in pixels."""
-        return 1 if self.kind == "pool" else -(-self.size // self.stride)
+        return self._graph[-1].out
 
-    @cached_property
-    def se_mid(self) -> int:
-        """Channels inside squeeze-and-excite (reduction 4, rounded to 8); 0 without it."""
-        return round_channels(self.mid // 4) if self.se else 0
-
-    @cached_property
-    def has_expand(self) -> bool:
-        """Whether the 1x1 expansion exists (expand 1 has none)."""
-        return self.kind == "mbconv" and self.expand != 1
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the output is flat: (N, out_channels)."""
+        return isinstance(self._graph[-1], Linear)
 
     @cached_property
     def key(self) -> str:
         """The layer's name in a latency table: equal keys cost the same."""
         shape = f"{self.kind}-{self.size}x{self.size}x{self.in_channels}-{self.out}x{self.out}x{self.out_channels}"
-        if self.kind in ("pool", "linear"):
-            return shape
-        text = f"{shape}-k{self.kernel}-s{self.stride}-{self.act}"
-        if self.kind == "conv":
-            return text + ("" if self.bn else "-nobn")
-        return f"{text}-e{self.expand}-m{self.mid}-se{int(self.se)}-skip{int(self.skip)}"
+        return shape + _kind(self.kind).key(self)
 
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
         """The convolutions and linear maps inside, in order of execution."""
-        return tuple(_convolutions(self))
+        return tuple(c for operation in self._graph for c in operation.convolutions)
 
     @cached_property
     def params(self) -> int:
@@ -87,54 +83,95 @@ class LayerSpec:
         return sum(c.madds for c in self.convolutions)
 
 
+# --- kinds ---------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class Convolution:
-    """One convolution (or linear map: size 1, kernel 1) inside a layer; `part` names it."""
+class LayerKind:
+    """What a kind of layer is.
 
-    part: str
-    size: int
-    in_channels: int
-    out_channels: int
-    kernel: int = 1
-    stride: int = 1
-    groups: int = 1
-    bn: bool = True
-    bias: bool = False
-    eps: float = EPS
+    `graph` gives a layer's operations; `key` is what a latency table's name of the layer says behind kind and shape,
+    which must be everything that changes the layer's cost.
+    """
 
-    @property
-    def out(self) -> int:
-        """Output height and width in pixels."""
-        return -(-self.size // self.stride)
-
-    @property
-    def weight_shape(self) -> tuple[int, int, int, int]:
-        """(out, in / groups, kernel, kernel)."""
-        return self.out_channels, self.in_channels // self.groups, self.kernel, self.kernel
-
-    @property
-    def params(self) -> int:
-        """Learnable parameters."""
-        weights = self.out_channels * (self.in_channels // self.groups) * self.kernel**2
-        return weights + self.out_channels * (2 * self.bn + self.bias)
-
-    @property
-    def madds(self) -> int:
-        """Multiply-adds for one image."""
-        return self.out**2 * self.out_channels * (self.in_channels // self.groups) * self.kernel**2
+    graph: Callable[[LayerSpec], Iterable[Operation]]
+    key: Callable[[LayerSpec], str]
 
 
-def _convolutions(spec: LayerSpec) -> list[Convolution]:
-    if spec.kind == "pool":
-        return []
-    if spec.kind == "linear":
-        return [Convolution("linear", 1, spec.in_channels, spec.out_channels, bn=False, bias=True)]
-    normed = partial(Convolution, eps=spec.eps)
-    if spec.kind == "conv":
-        return [normed("conv", spec.size, spec.in_channels, spec.out_channels, spec.kernel, spec.stride, bn=spec.bn)]
-    parts = [normed("expand", spec.size, spec.in_channels, spec.mid)] if spec.has_expand else []
-    parts.append(normed("depth", spec.size, spec.mid, spec.mid, spec.kernel, spec.stride, groups=spec.mid))
+KINDS: dict[str, LayerKind] = {}
+
+
+def all_choices(spec: LayerSpec) -> str:
+    """The part of a key that tells apart whatever fields a kind may read."""
+    choices = f"-k{spec.kernel}-s{spec.stride}-{spec.act}"
+    return f"{choices}-e{spec.expand}-m{spec.mid}-se{int(spec.se)}-skip{int(spec.skip)}"
+
+
+def register_kind(
+    name: str,
+    graph: Callable[[LayerSpec], Iterable[Operation]],
+    key: Callable[[LayerSpec], str] = all_choices,
+) -> None:
+    """Add a kind of layer; counts, torch, ONNX, the roofline and tables then know it.
+
+    Raises:
+        BadInput: a name that is taken or is no plain word.
+    """
+    if name in KINDS:
+        raise BadInput(f"a second kind of layer {name!r}", "another name")
+    if not name.isidentifier():
+        raise BadInput(f"a kind of layer {name!r}", "a name of letters, digits and _")
+    KINDS[name] = LayerKind(graph, key)
+
+
+def _kind(name: str) -> LayerKind:
+    if name not in KINDS:
+        raise BadInput(f"unknown kind of layer {name!r}", ", ".join(KINDS), "register_kind")
+    return KINDS[name]
+
+
+def _conv(spec: LayerSpec) -> Iterable[Operation]:
+    """Convolution, BatchNorm if `bn`, activation."""
+    shape = spec.size, spec.in_channels, spec.out_channels, spec.kernel, spec.stride
+    yield Convolution("conv", *shape, bn=spec.bn, eps=spec.eps, act=spec.act)
+
+
+def _conv_choices(spec: LayerSpec) -> str:
+    return f"-k{spec.kernel}-s{spec.stride}-{spec.act}" + ("" if spec.bn else "-nobn")
+
+
+def _mbconv(spec: LayerSpec) -> Iterable[Operation]:
+    """Inverted bottleneck: 1x1 expand (where expand is not 1), depthwise, squeeze-and-excite, 1x1 project, skip.
+
+    Source: MobileNetV3 (Howard et al. 2019), section 3; once-for-all's MBInvertedConvLayer.
+    """
+    size, mid = spec.size, spec.mid
+    if spec.expand != 1:
+        yield Convolution("expand", size, spec.in_channels, mid, eps=spec.eps, act=spec.act)
+    depth = Convolution("depth", size, mid, mid, spec.kernel, spec.stride, mid, eps=spec.eps, act=spec.act)
+    yield depth
     if spec.se:
-        parts.append(Convolution("se_reduce", 1, spec.mid, spec.se_mid, bn=False, bias=True))
-        parts.append(Convolution("se_expand", 1, spec.se_mid, spec.mid, bn=False, bias=True))
-    return [*parts, normed("project", spec.out, spec.mid, spec.out_channels)]
+        yield SqueezeExcite(depth.out, mid, round_channels(mid // 4))
+    yield Convolution("project", depth.out, mid, spec.out_channels, eps=spec.eps)
+    if spec.skip:
+        yield Skip(depth.out, spec.out_channels)
+
+
+def _pool(spec: LayerSpec) -> Iterable[Operation]:
+    """Global average pooling."""
+    yield Pool(spec.size, spec.out_channels)
+
+
+def _linear(spec: LayerSpec) -> Iterable[Operation]:
+    """Fully connected, with bias."""
+    yield Linear("linear", 1, spec.in_channels, spec.out_channels, bn=False, bias=True)
+
+
+def _no_choices(_: LayerSpec) -> str:
+    return ""
+
+
+register_kind("conv", _conv, _conv_choices)
+register_kind("mbconv", _mbconv)
+register_kind("pool", _pool, _no_choices)
+register_kind("linear", _linear, _no_choices)

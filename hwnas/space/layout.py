@@ -28,8 +28,9 @@ from hwnas.space.checks import (
     check_one_of,
 )
 from hwnas.space.cost import CostArray
-from hwnas.space.layer import ACTIVATIONS, EPS, LayerSpec, round_channels
+from hwnas.space.layer import ACTIVATIONS, KINDS, LayerSpec, round_channels
 from profilers.errors import BadInput
+from profilers.onnx.operations import EPS
 
 MOST_EXPAND = 64
 MOST_LAYERS = 32  # of a stage
@@ -40,7 +41,8 @@ MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
 class Stage:
     """One block of the network; only its first layer has the stride.
 
-    `layers` is the number of its layers where that is not elastic, and 0 where it is one of the space's depths.
+    `layers` is the number of its layers where that is not elastic, and 0 where it is one of the space's depths; `kind`
+    is theirs, of `hwnas.space.layer.KINDS`.
     """
 
     channels: int
@@ -48,12 +50,14 @@ class Stage:
     act: str
     se: bool
     layers: int = 0
+    kind: str = "mbconv"
 
     def __post_init__(self) -> None:
         check_integer("channels of a stage", self.channels, 1, MOST_CHANNELS)
         check_integer("stride of a stage", self.stride, 1, 4)
         check_integer("layers of a stage", self.layers, 0, MOST_LAYERS)
         check_one_of("activation of a stage", self.act, ACTIVATIONS)
+        check_one_of("kind of a stage's layers", self.kind, KINDS)
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class Layout:
             else:
                 source, channels, stride = -(-size // stage.stride), stage.channels, 1
             self._specs[key] = LayerSpec(
-                "mbconv", source, channels, stage.channels, kernel, stride, expand, round_channels(channels * expand),
+                stage.kind, source, channels, stage.channels, kernel, stride, expand, round_channels(channels * expand),
                 act=stage.act, se=stage.se, skip=stride == 1 and channels == stage.channels, eps=self.eps,
             )  # fmt: skip
         return self._specs[key]
@@ -260,4 +264,7 @@ class Layout:
         layers = tuple(stage.layers for stage in self.stages)
         if self.first or any(layers) or self.eps != EPS:  # fields of later versions
             text += repr((self.first, layers, self.eps))
+        kinds = tuple(stage.kind for stage in self.stages)
+        if set(kinds) != {"mbconv"}:
+            text += repr(kinds)
         return text

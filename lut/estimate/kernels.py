@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lut.protocols import Convolution, Floats, Layer
+from lut.protocols import Floats, Layer
+from profilers.onnx.operations import Convolution, Operation, Pool, Skip, SqueezeExcite
 
 KINDS = ("pointwise", "depthwise", "bn", "act", "se", "residual")
 FEATURES = (
@@ -50,34 +51,35 @@ def features(layer: Layer, batch: int) -> Floats:
 
 
 def _kernels(layer: Layer, batch: int) -> Iterator[Kernel]:
-    if layer.kind == "pool":
-        yield _elementwise("se", layer.in_channels * layer.size**2, 1, batch)
-        return
-    for convolution in layer.convolutions:
-        if convolution.part == "se_reduce":
-            yield _elementwise("se", layer.mid * layer.out**2, 1, batch)
-        yield _convolution(convolution, batch)
-        out = convolution.out_channels * convolution.out**2
-        if convolution.bn:
-            yield _elementwise("bn", out, 2, batch)
-        if _activated(layer, convolution.part):
-            yield _elementwise("act", out, 2, batch)
-        if convolution.part == "se_expand":
-            yield _elementwise("se", layer.mid * layer.out**2, 3, batch)
-    if layer.skip:
-        yield _elementwise("residual", layer.out_channels * layer.out**2, 3, batch)
+    for operation in layer.graph():
+        yield from _launches(operation, batch)
 
 
-def _convolution(c: Convolution, batch: int) -> Kernel:
-    values = batch * (c.in_channels * c.size**2 + c.out_channels * c.out**2) + c.params
-    kind = "depthwise" if c.groups > 1 else "pointwise"
-    return Kernel(kind, batch * c.madds, _FLOAT * values)
+def _launches(operation: Operation, batch: int) -> Iterator[Kernel]:
+    match operation:
+        case Convolution():
+            yield from _convolution(operation, batch)
+        case Pool():
+            yield _elementwise("se", operation.channels * operation.size**2, 1, batch)
+        case SqueezeExcite():
+            features = operation.channels * operation.size**2
+            yield _elementwise("se", features, 1, batch)  # pooling
+            for convolution in operation.convolutions:
+                yield from _convolution(convolution, batch)
+            yield _elementwise("se", features, 3, batch)  # scaling
+        case Skip():
+            yield _elementwise("residual", operation.channels * operation.size**2, 3, batch)
+
+
+def _convolution(c: Convolution, batch: int) -> Iterator[Kernel]:
+    out = c.out_channels * c.out**2
+    moved = batch * (c.in_channels * c.size**2 + out) + c.params
+    yield Kernel("depthwise" if c.groups > 1 else "pointwise", batch * c.madds, _FLOAT * moved)
+    if c.bn:
+        yield _elementwise("bn", out, 2, batch)
+    if c.act != "none":
+        yield _elementwise("act", out, 2, batch)
 
 
 def _elementwise(kind: str, values: int, passes: int, batch: int) -> Kernel:
     return Kernel(kind, 0.0, _FLOAT * passes * batch * values)
-
-
-def _activated(layer: Layer, part: str) -> bool:
-    inner = part in ("expand", "depth", "se_reduce", "se_expand")
-    return inner or (part == "conv" and layer.act != "none")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lut.protocols import Layer, Space, layers_at
-from profilers.errors import BadInput
+from profilers.errors import BadInput, TableError
+from profilers.onnx.operations import Convolution, Skip, SqueezeExcite
 
 Namer = Callable[[Layer, int], str | None]
 
@@ -37,18 +39,38 @@ def _shape(layer: Layer) -> str:
     return f"input:{layer.size}x{layer.size}x{layer.in_channels}-output:{layer.out}x{layer.out}x{layer.out_channels}"
 
 
+class _Bottleneck(NamedTuple):
+    """What the formats say of an inverted bottleneck beside its shape; `depth` is its depthwise convolution."""
+
+    depth: Convolution
+    tail: str
+    idskip: int
+    se: int
+
+
+def _bottleneck(layer: Layer, *, expand_in_channels: bool = False) -> _Bottleneck:
+    operations = layer.graph()
+    depth = next(x for x in operations if isinstance(x, Convolution) and x.part == "depth")
+    expand = depth.in_channels if expand_in_channels else layer.expand
+    skips, gates = (sum(isinstance(x, kind) for x in operations) for kind in (Skip, SqueezeExcite))
+    return _Bottleneck(depth, f"expand:{expand}-kernel:{depth.kernel}-stride:{depth.stride}", skips, gates)
+
+
 def _place(layer: Layer) -> str:
-    """first, last, mix (behind the pooling), or the layer's kind."""
-    if layer.kind != "conv":
-        return layer.kind
-    return "first" if layer.kernel > 1 else "last" if layer.bn else "mix"
+    """mbconv, pool, linear, and of the convolutions: first, last, mix (behind the pooling)."""
+    operation = layer.graph()[0]
+    if layer.kind == "conv" and isinstance(operation, Convolution):
+        return "first" if operation.kernel > 1 else "last" if operation.bn else "mix"
+    if layer.kind not in ("mbconv", "pool", "linear"):
+        raise TableError(f"a layer {layer.key}", "inverted bottlenecks, which published formats have names for")
+    return layer.kind
 
 
 def _nsganetv2(layer: Layer, _: int) -> str | None:
     place = _place(layer)
     if place == "mbconv":
-        tail = f"expand:{layer.expand}-kernel:{layer.kernel}-stride:{layer.stride}"
-        return f"MBConv-{_shape(layer)}-{tail}-idskip:{int(layer.skip)}-se:{int(layer.se)}"
+        inside = _bottleneck(layer)
+        return f"MBConv-{_shape(layer)}-{inside.tail}-idskip:{inside.idskip}-se:{inside.se}"
     if place == "linear":
         return f"classifier-input:{layer.in_channels}-output:{layer.out_channels}"
     names = {"first": "first_conv", "last": "final_expand_layer", "mix": "feature_mix_layer"}
@@ -58,9 +80,9 @@ def _nsganetv2(layer: Layer, _: int) -> str | None:
 def _ofa(layer: Layer, _: int) -> str | None:
     place = _place(layer)
     if place == "mbconv":
-        tail = f"expand:{layer.mid}-kernel:{layer.kernel}-stride:{layer.stride}"
-        flags = f"idskip:{int(layer.skip)}-se:{int(layer.se)}-hs:{int(layer.act == 'hswish')}"
-        return f"expanded_conv-{_shape(layer)}-{tail}-{flags}"
+        inside = _bottleneck(layer, expand_in_channels=True)
+        flags = f"idskip:{inside.idskip}-se:{inside.se}-hs:{int(inside.depth.act == 'hswish')}"
+        return f"expanded_conv-{_shape(layer)}-{inside.tail}-{flags}"
     if place == "linear":
         return f"Logits-input:1x1x{layer.in_channels}-output:{layer.out_channels}"
     names = {"first": "Conv", "last": "Conv_1", "mix": "Conv_2", "pool": "AvgPool2D"}
@@ -70,8 +92,8 @@ def _ofa(layer: Layer, _: int) -> str | None:
 def _proxylessnas(layer: Layer, pooled: int) -> str | None:
     place = _place(layer)
     if place == "mbconv":
-        tail = f"expand:{layer.expand}-kernel:{layer.kernel}-stride:{layer.stride}-idskip:{int(layer.skip)}"
-        return f"expanded_conv-{_shape(layer)}-{tail}"
+        inside = _bottleneck(layer)
+        return f"expanded_conv-{_shape(layer)}-{inside.tail}-idskip:{inside.idskip}"
     if place == "linear":  # pooling included
         return f"Logits-input:{pooled}x{pooled}x{layer.in_channels}-output:{layer.out_channels}"
     names = {"first": "Conv", "last": "Conv_1", "mix": "Conv_2"}
