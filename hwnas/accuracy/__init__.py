@@ -26,9 +26,11 @@ from hwnas.space import Architecture, SearchSpace
 from profilers.errors import BadInput
 
 _SOURCES = {
-    "supernet": "hwnas.accuracy.supernet:SupernetAccuracy", "ofa-predictor": "hwnas.ofa.predictor:OfaPredictor",
-    "table": "hwnas.accuracy.table:AccuracyTable", "python": "hwnas.accuracy.function:PythonFunction",
-}  # fmt: skip
+    "supernet": "hwnas.accuracy.supernet:SupernetAccuracy",
+    "ofa-predictor": "hwnas.ofa.predictor:OfaPredictor",
+    "table": "hwnas.accuracy.table:AccuracyTable",
+    "python": "hwnas.accuracy.function:PythonFunction",
+}
 KINDS = tuple(_SOURCES)
 GIVEN = "given"
 
@@ -69,7 +71,7 @@ def obtained(spec: str) -> str:
 _REMARKS = {
     "ofa-predictor": "reads about 5 points above the published ImageNet top-1 (76.0 for 71.4, 80.3 for 74.7, 82.3 for "
     "76.6: it was fitted to held-out training images)",
-}  # fmt: skip
+}
 
 
 def remark(spec: str) -> str:

@@ -1,8 +1,10 @@
 """How an image is cut and resized: at random in training, in the centre in evaluation.
 
-    random numbers (n, k), uniform in 0..1: a row an image, drawn before the images are read, so that which thread reads
-    which image changes nothing
+    random numbers (n, k), uniform in 0..1: a row an image
 
+Own code and not torchvision's `v2` transforms, which give the same cuts (tested): those draw from one global generator,
+whereas here each image's numbers are drawn beforehand, so that threads change nothing, and a cut that is known before a
+large JPEG is decoded lets it be decoded smaller.
 Sources: RandomResizedCrop and flip: Szegedy et al. 2015, as torchvision's ImageNet reference training and
 NSGANetV2's code (scale 0.08 to 1). Padding by an eighth, crop and flip: He et al. 2016, section 4.2, for CIFAR.
 """

@@ -1,6 +1,7 @@
 """Threads that read and decode images while the network computes.
 
-Pillow decodes and resizes without Python's global lock, so threads are enough and nothing is copied between processes.
+Pillow decodes and resizes without Python's global lock, so threads suffice. torch's DataLoader would start processes,
+which load torch again and copy every batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is recorded of an iteration: the front's hypervolume, and how well the surrogate knew the networks new to it.
 
-Quality is always measured on networks that were predicted before they were evaluated (the seed mixes in the ones that
-its interpolator was fitted to, and prints 0.99 for what is 0.79).
+Quality is always measured on networks that were predicted before they were evaluated (Lu et al.'s reference
+code mixes in those that its interpolator was fitted to, and prints 0.99 for what is 0.79).
 """
 
 from __future__ import annotations

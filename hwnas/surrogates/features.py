@@ -3,7 +3,7 @@
     S slots   K kernels   E expands   R resolutions   f = S K + S E + S + R + 1
     columns: kernel one-hot (S, K), expand one-hot (S, E), presence (S), resolution one-hot (R), resolution from 0 to 1
 
-The seed's integer codes make kernel 3 and "no layer" the same value; here no two networks share a row.
+Lu et al.'s reference code gives kernel 3 and "no layer" one integer; here no two networks share a row.
 """
 
 from __future__ import annotations

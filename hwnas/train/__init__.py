@@ -13,6 +13,16 @@ from hwnas.train.one_network import Training, finetune
 from hwnas.train.progressive_shrinking import train_supernet
 
 __all__ = [
-    "FinetuneConfig", "Finetuning", "Phase", "Recipe", "Regularise", "SupernetConfig", "Training",
-    "calibration_batches", "evaluate", "finetune", "recalibrate", "train_supernet",
-]  # fmt: skip
+    "FinetuneConfig",
+    "Finetuning",
+    "Phase",
+    "Recipe",
+    "Regularise",
+    "SupernetConfig",
+    "Training",
+    "calibration_batches",
+    "evaluate",
+    "finetune",
+    "recalibrate",
+    "train_supernet",
+]

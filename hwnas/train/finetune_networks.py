@@ -146,9 +146,16 @@ class _NetworkRun:
         """As configured."""
         config = self.work.config
         return Training(
-            network, self.work.dataset, epochs=config.epochs, lr=config.lr, recipe=config.recipe,
-            regularise=config.regularise, seed=config.seed, teacher=self.work.teacher, group=self.group,
-        )  # fmt: skip
+            network,
+            self.work.dataset,
+            epochs=config.epochs,
+            lr=config.lr,
+            recipe=config.recipe,
+            regularise=config.regularise,
+            seed=config.seed,
+            teacher=self.work.teacher,
+            group=self.group,
+        )
 
     def trained(self, training: Training) -> Facts:
         """Run the epochs that are left, judge and write the network."""

@@ -46,9 +46,11 @@ class Card:
         error = np.abs(predicted.ms / measured - 1)
         inside = (predicted.low <= measured) & (measured <= predicted.high)
         return {
-            "mape": 100 * float(error.mean()), "within_5": float((error <= 0.05).mean()),
-            "spearman": float(spearmanr(predicted.ms, measured).statistic), "covered": float(inside.mean()),
-        }  # fmt: skip
+            "mape": 100 * float(error.mean()),
+            "within_5": float((error <= 0.05).mean()),
+            "spearman": float(spearmanr(predicted.ms, measured).statistic),
+            "covered": float(inside.mean()),
+        }
 
     def fitted(self, known: np.ndarray) -> dict[str, float]:
         """`lut fit` from these networks."""
@@ -58,9 +60,11 @@ class Card:
     def one_scaled(self, known: np.ndarray) -> dict[str, float]:
         """`lut estimate`, scaled by these networks."""
         table = scaled(
-            estimate(self.space, self.name, BATCH), self.space, [self.archs[i] for i in known],
+            estimate(self.space, self.name, BATCH),
+            self.space,
+            [self.archs[i] for i in known],
             self.measured[known].tolist(),
-        )  # fmt: skip
+        )
         return self.figures(table, known)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from hwnas.accuracy.supernet import SupernetAccuracy
-from hwnas.settings import build
 from hwnas.space import get_space
 from hwnas.train import Phase, Recipe, SupernetConfig, train_supernet
 from tools.bench.shared import run
@@ -70,26 +68,35 @@ def reorder(source: SupernetAccuracy, order: Any) -> None:
 def bench(name: str, out: Path, networks: int, epochs: int, write: Callable[[Path, int], str]) -> bool:
     """One data set; whether all orders agree."""
     dataset, path = write(out / name, 0), out / f"{name}.safetensors"
-    phases = [Phase("largest", epochs, 0.2, resolutions=0), Phase("all", epochs, 0.15, 2, 0, 0, 0, 0)]
-    given = {"space": "tiny", "dataset": dataset, "out": path, "resolutions": list(RESOLUTIONS),
-             "phases": [asdict(phase) for phase in phases], "recipe": asdict(Recipe(batch=64))}  # fmt: skip
-    train_supernet(build(SupernetConfig, given, name), resume=True)
-    classes = 3 if name == "three" else 10
-    space = get_space("tiny", RESOLUTIONS, classes)
+    train(dataset, path, epochs)
+    space = get_space("tiny", RESOLUTIONS, 3 if name == "three" else 10)
     archs = space.decode(space.sample(networks, np.random.default_rng(1)))
 
-    def judged(reference: str, order: Any = None) -> np.ndarray[Any, Any]:
+    def top1(reference: str, order: Any = None) -> np.ndarray[Any, Any]:
         source = SupernetAccuracy(path, space, dataset=reference, views=0)
         if order is not None:
             reorder(source, order)
         return np.array([source.evaluate(arch) for arch in archs])
 
     labels = SupernetAccuracy(path, space, dataset=dataset).dataset.labels("train").numpy()
-    found = {order: judged(dataset, indices) for order, indices in orders(labels)}
-    found |= {f"other names, {n}": judged(write(out / f"{name}-{n}", n)) for n in (1, 2)}
+    found = {order: top1(dataset, indices) for order, indices in orders(labels)}
+    found |= {f"other names, {n}": top1(write(out / f"{name}-{n}", n)) for n in (1, 2)}
+    return agree(name, found)
+
+
+def train(dataset: str, path: Path, epochs: int) -> None:
+    """A supernet of two phases."""
+    phases = (Phase("largest", epochs, 0.2, resolutions=0), Phase("all", epochs, 0.15, 2, 0, 0, 0, 0))
+    config = SupernetConfig("tiny", dataset, path, RESOLUTIONS, recipe=Recipe(batch=64), phases=phases)
+    train_supernet(config, resume=True)
+
+
+def agree(name: str, found: dict[str, np.ndarray[Any, Any]]) -> bool:
+    """Print top-1 by order; whether their means are close."""
     for order, top1 in found.items():
-        print(json.dumps({"data": name, "order": order, "mean_top1": round(float(top1.mean()), 2),
-                          "top1": [round(float(x), 1) for x in top1]}), flush=True)  # fmt: skip
+        rounded = [round(float(x), 1) for x in top1]
+        line = {"data": name, "order": order, "mean_top1": round(float(top1.mean()), 2), "top1": rounded}
+        print(json.dumps(line), flush=True)
     means = [float(x.mean()) for x in found.values()]
     print(json.dumps({"data": name, "range_of_means": round(max(means) - min(means), 2)}), flush=True)
     return max(means) - min(means) <= CLOSE

@@ -75,8 +75,10 @@ def compare(args: argparse.Namespace) -> None:
 def line(problem: str, method: str, seed: int, curve: Curve) -> str:
     at = " ".join(f"{n} {curve.values[min(n, len(curve.values)) - 1]:.4f}" for n in (100, 148, 172, 200, 220, 340))
     optimism = "-" if curve.optimism is None else f"{curve.optimism:.3f}"
-    return (f"{problem} {method} seed {seed}: {at}; own time {curve.seconds:.1f} s CPU, optimism {optimism}, "
-            f"dominated {curve.dominated:.2f}")  # fmt: skip
+    return (
+        f"{problem} {method} seed {seed}: {at}; own time {curve.seconds:.1f} s CPU, optimism {optimism}, "
+        f"dominated {curve.dominated:.2f}"
+    )
 
 
 def table(curves: Curves) -> str:
@@ -107,8 +109,10 @@ def summary(problem: str, runs: dict[int, Curve], p: str) -> str:
     optimism = [c.optimism for c in runs.values() if c.optimism is not None]
     about = f"{np.mean(optimism):6.2f}" if optimism else f"{'-':>6}"
     spent, dominated = (np.mean([getattr(c, key) for c in runs.values()]) for key in ("seconds", "dominated"))
-    return (f"{mean[min(148, length) - 1]:7.4f}{mean[-1]:7.4f}{spread:7.4f}{reached:7.4f}{by:>5}{p:>8}{spent:6.1f}"
-            f"{about}{dominated:5.2f}")  # fmt: skip
+    return (
+        f"{mean[min(148, length) - 1]:7.4f}{mean[-1]:7.4f}{spread:7.4f}{reached:7.4f}{by:>5}{p:>8}{spent:6.1f}"
+        f"{about}{dominated:5.2f}"
+    )
 
 
 def paired(methods: dict[str, dict[int, Curve]], name: str) -> str:
@@ -125,13 +129,16 @@ def read(folder: Path, changes: list[str]) -> Curves:
     data: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"set": changes, "curves": {}}
     if data.get("set") != changes:
         raise SystemExit(f"{path} was made with --set {data.get('set')}; use another --out")
-    return {p: {m: {int(s): Curve(**c) for s, c in runs.items()} for m, runs in methods.items()}
-            for p, methods in data["curves"].items()}  # fmt: skip
+    return {
+        p: {m: {int(s): Curve(**c) for s, c in runs.items()} for m, runs in methods.items()}
+        for p, methods in data["curves"].items()
+    }
 
 
 def write(curves: Curves, folder: Path, changes: list[str]) -> None:
-    data = {p: {m: {s: asdict(c) for s, c in runs.items()} for m, runs in methods.items()}
-            for p, methods in curves.items()}  # fmt: skip
+    data = {
+        p: {m: {s: asdict(c) for s, c in runs.items()} for m, runs in methods.items()} for p, methods in curves.items()
+    }
     write_json(folder / "curves.json", {"made": time.strftime("%F %T"), "set": changes, "curves": data}, indent=None)
 
 

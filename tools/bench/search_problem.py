@@ -39,8 +39,10 @@ from tools.bench.shared import own, public
 RESOLUTIONS = (160, 176, 192, 208, 224)
 TABLES = {"cpu_ms": Path("i7-8700K_lut.yaml"), "gpu_ms": Path("titan_xp_b64.json")}
 PROBLEMS = {
-    "five": ("top1", "params", "madds", "cpu_ms", "gpu_ms"), "cpu": ("top1", "cpu_ms"), "madds": ("top1", "madds"),
-}  # fmt: skip
+    "five": ("top1", "params", "madds", "cpu_ms", "gpu_ms"),
+    "cpu": ("top1", "cpu_ms"),
+    "madds": ("top1", "madds"),
+}
 REFERENCE_CURVES = {"five": "five", "cpu": "cpu", "madds": "flops"}  # the problems' names in reference_search.json
 NORMAL = {"top1": "acc", "params": "params", "madds": "madds", "cpu_ms": "cpu", "gpu_ms": "gpu"}
 Evaluate = Callable[[Genes], NDArray[np.float64]]

@@ -88,8 +88,16 @@ def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> 
         torch = {k: v for k, v in times.items() if k.startswith("torch")}
         ratios = {f"pick_over_{k.replace(' ', '_')}": pick / v for k, v in torch.items()}
         good.append(pick <= CLOSE * fastest and all(pick <= v for v in torch.values()))
-        say(network=name, pick=found.chosen.name, why=found.why, ms=times, pick_over_fastest=pick / fastest, **ratios,
-            references={k: f.to_json() for k, f in found.references.items()}, good=good[-1])  # fmt: skip
+        say(
+            network=name,
+            pick=found.chosen.name,
+            why=found.why,
+            ms=times,
+            pick_over_fastest=pick / fastest,
+            **ratios,
+            references={k: f.to_json() for k, f in found.references.items()},
+            good=good[-1],
+        )
     say(bench="auto", networks=len(good), good=sum(good), passed=all(good))
 
 
@@ -127,11 +135,18 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
         estimate = table.bind(space).predict(genes[kept])
         ms = np.array([samples[i].ms for i in kept])
         inside, as_run = ((estimate.low <= x) & (x <= estimate.high) for x in (ms / change, ms))
-        say(table=str(path), engine=require_fingerprint(table).runtime, precision=table.options.precision,
-            networks=len(kept), within_interval=float(inside.mean()), within_interval_as_run=float(as_run.mean()),
+        say(
+            table=str(path),
+            engine=require_fingerprint(table).runtime,
+            precision=table.options.precision,
+            networks=len(kept),
+            within_interval=float(inside.mean()),
+            within_interval_as_run=float(as_run.mean()),
             mape=float(np.mean(np.abs(estimate.ms * change / ms - 1))),
-            bias=float(np.mean(estimate.ms * change / ms - 1)), speed_change=float(np.mean(change)) - 1,
-            half_width=float(np.mean((estimate.high - estimate.low) / 2 / estimate.ms)))  # fmt: skip
+            bias=float(np.mean(estimate.ms * change / ms - 1)),
+            speed_change=float(np.mean(change)) - 1,
+            half_width=float(np.mean((estimate.high - estimate.low) / 2 / estimate.ms)),
+        )
         limits = np.quantile(estimate.ms, (0.25, 0.5, 0.75))
         rows = [(samples[i], changes[i]) for i in kept]
         worst = [budget_row(rows, estimate, limit) for limit in limits]
@@ -153,8 +168,10 @@ def exported_times(
         for start in range(0, len(genes), TOGETHER):
             archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
             with tempfile.TemporaryDirectory() as folder:
-                loads = {str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
-                         for i, arch in archs}  # fmt: skip
+                loads = {
+                    str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
+                    for i, arch in archs
+                }
                 with bench.loaded(loads, seed + start) as sessions:
                     timed = bench.time(sessions, plans.COMPARE, seed + start)
             found |= {int(k): s for k, s in timed.samples.items()}
@@ -207,12 +224,21 @@ def bench_int8(run: Path) -> None:
                 }
                 sessions = {p: stack.enter_context(b.session) for p, b in built.items() if b.session}
                 times = bench.time(sessions, PLAN)
-                top1 = {p: check.top1(*check.over(data, data.last_split, job.arch.r, partial(check.logits_of, s)))
-                        for p, s in sessions.items()}  # fmt: skip
+                top1 = {
+                    p: check.top1(*check.over(data, data.last_split, job.arch.r, partial(check.logits_of, s)))
+                    for p, s in sessions.items()
+                }
             ms = {p: t.ms for p, t in times.items() if isinstance(t, Samples)}
             drops.append(top1["fp32"] - top1["int8"])
-            say(network=name, engine=engine, top1=top1, drop=drops[-1], ms=ms, ratio=ms["int8"] / ms["fp32"],
-                weights=built["int8"].note)  # fmt: skip
+            say(
+                network=name,
+                engine=engine,
+                top1=top1,
+                drop=drops[-1],
+                ms=ms,
+                ratio=ms["int8"] / ms["fp32"],
+                weights=built["int8"].note,
+            )
     if drops:
         say(bench="int8", engines=len(drops), mean_drop=float(np.mean(drops)), largest_drop=max(drops))
 
@@ -225,8 +251,14 @@ def bench_compare(names: Sequence[str], engine: str) -> None:
         native = known.make(row.name, None)
         stated = native.published
         if stated is not None:
-            say(network=row.name, params=native.counts.params, stated_params=stated.params, madds=native.counts.madds,
-                stated_madds=stated.madds, at_px=native.size)  # fmt: skip
+            say(
+                network=row.name,
+                params=native.counts.params,
+                stated_params=stated.params,
+                madds=native.counts.madds,
+                stated_madds=stated.madds,
+                at_px=native.size,
+            )
     say(bench="compare", spearman_with_the_paper=found.spearman, networks=found.shared)
 
 

@@ -86,10 +86,16 @@ def throughput(a: argparse.Namespace) -> dict[str, Any]:
     rate = {name: round(a.batch * a.steps * len(s) / sum(s), 2) for name, s in seconds.items()}
     ratios = np.array(seconds["plain"]) / np.array(seconds["ours"])
     return {
-        "space": a.space, "resolution": a.resolution, "batch": a.batch, "teacher": a.teacher, "threads": 1,
-        "networks": a.rounds * a.steps, "images_per_cpu_second": rate, "ratio": round(float(np.median(ratios)), 3),
+        "space": a.space,
+        "resolution": a.resolution,
+        "batch": a.batch,
+        "teacher": a.teacher,
+        "threads": 1,
+        "networks": a.rounds * a.steps,
+        "images_per_cpu_second": rate,
+        "ratio": round(float(np.median(ratios)), 3),
         "interval_95": bootstrap(lambda i: np.median(ratios[i]), len(ratios)),
-    }  # fmt: skip
+    }
 
 
 Step = Callable[[torch.Tensor, torch.Tensor, list[Architecture], float], Any]
@@ -140,10 +146,15 @@ def ranks(config: SupernetConfig, space: SearchSpace, networks: int, epochs: int
             bar.advance()
     x, y = np.array(pairs).T
     return {
-        "networks": networks, "epochs": epochs, "lr": lr, "kendall_tau": round(float(kendalltau(x, y).statistic), 3),
+        "networks": networks,
+        "epochs": epochs,
+        "lr": lr,
+        "kendall_tau": round(float(kendalltau(x, y).statistic), 3),
         "interval_95": bootstrap(lambda i: kendalltau(x[i], y[i]).statistic, networks),
-        "images": "validation images and 4 distorted copies of each", "inherited": x.tolist(), "fine_tuned": y.tolist(),
-    }  # fmt: skip
+        "images": "validation images and 4 distorted copies of each",
+        "inherited": x.tolist(),
+        "fine_tuned": y.tolist(),
+    }
 
 
 def extremes(space: SearchSpace) -> list[Architecture]:
@@ -164,9 +175,14 @@ def alone(config: SupernetConfig, arch: Architecture, seeds: int) -> dict[str, A
         finetune(network, dataset, epochs=epochs, lr=lr, recipe=config.recipe, seed=seed)
         found.append(judge.validate(network))
     return {
-        "arch": arch.to_json(), "inherited": judge.evaluate(arch), "alone": found, "alone_mean": float(np.mean(found)),
-        "epochs_alone": epochs, "epochs_supernet": epochs, "of_them_largest_only": SHRINKING[0].epochs,
-    }  # fmt: skip
+        "arch": arch.to_json(),
+        "inherited": judge.evaluate(arch),
+        "alone": found,
+        "alone_mean": float(np.mean(found)),
+        "epochs_alone": epochs,
+        "epochs_supernet": epochs,
+        "of_them_largest_only": SHRINKING[0].epochs,
+    }
 
 
 def bootstrap(statistic: Callable[[np.ndarray], float], n: int) -> list[float]:

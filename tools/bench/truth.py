@@ -86,11 +86,17 @@ def measured(
     loop = json.loads(program([sys.executable, plain_loop.__file__, engine, str(model), "--seconds", str(SECONDS)]))
     latency = sheet["latency"]
     row = {
-        "predicted": latency["predicted"]["value"], "low": found["low"], "high": found["high"],
-        "export": latency["measured"]["value"], "validate": found["measured_ms"],
-        "within_interval": found["within_interval"], "plain": loop["quick_ms"], "plain_median": loop["median_ms"],
-        "interrupted": latency["interrupted"]["measured"]["value"], "contended": found["timing"]["contended"],
-    }  # fmt: skip
+        "predicted": latency["predicted"]["value"],
+        "low": found["low"],
+        "high": found["high"],
+        "export": latency["measured"]["value"],
+        "validate": found["measured_ms"],
+        "within_interval": found["within_interval"],
+        "plain": loop["quick_ms"],
+        "plain_median": loop["median_ms"],
+        "interrupted": latency["interrupted"]["measured"]["value"],
+        "contended": found["timing"]["contended"],
+    }
     if engine != "openvino":
         return row
     return row | benchmark_app(model)
@@ -131,11 +137,14 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
     error = np.abs(values["predicted"] / values["validate"] - 1)
     return {
-        "networks": len(rows), "pairs": apart, "within_interval": float(np.mean([r["within_interval"] for r in rows])),
-        "worst": float(error.max()), "within_10": float((error <= 0.1).mean()),
+        "networks": len(rows),
+        "pairs": apart,
+        "within_interval": float(np.mean([r["within_interval"] for r in rows])),
+        "worst": float(error.max()),
+        "within_10": float((error <= 0.1).mean()),
         "interval": float(np.mean([r["high"] / r["predicted"] - 1 for r in rows])),
         "contended": float(np.mean([r["contended"] for r in rows])),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -39,9 +39,18 @@ class TestTable:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "a,b\n1,2\n", "top1,id\n", "top1,id\nx,1\n", "top1,id\n101,1\n", "top1,id\nnan,1\n",
-         "top1,arch\n5,{\n", 'top1,arch\n5,"{}"\n', "top1,arch\n5\n"],
-    )  # fmt: skip
+        [
+            "",
+            "a,b\n1,2\n",
+            "top1,id\n",
+            "top1,id\nx,1\n",
+            "top1,id\n101,1\n",
+            "top1,id\nnan,1\n",
+            "top1,arch\n5,{\n",
+            'top1,arch\n5,"{}"\n',
+            "top1,arch\n5\n",
+        ],
+    )
     def test_malformed(self, tmp_path, text):
         with pytest.raises(BadInput):
             self.write(tmp_path, text)

@@ -23,8 +23,8 @@ def pairs(both, lost, won, none):
 
 @pytest.mark.parametrize(
     ("cells", "low", "high"),  # Newcombe 1998, paired, table III, method 10
-    [((36, 12, 2, 0), 0.0569, 0.3404), ((54, 0, 0, 0), -0.0664, 0.0664)]
-)  # fmt: skip
+    [((36, 12, 2, 0), 0.0569, 0.3404), ((54, 0, 0, 0), -0.0664, 0.0664)],
+)
 def test_paired_differences_are_newcombes(cells, low, high):
     found = drop(*pairs(*cells))
     assert (found.low, found.high) == pytest.approx((100 * low, 100 * high), abs=0.011)

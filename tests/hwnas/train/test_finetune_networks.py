@@ -43,9 +43,17 @@ def supernet(tmp_path_factory) -> Path:
 
 def config(folder: Path, supernet: Path, **changes) -> FinetuneConfig:
     made = FinetuneConfig(
-        "digits", folder / "archs", folder / "nets", supernet, teacher=True, epochs=2, lr=0.1, seed=3,
-        recipe=Recipe(batch=128, dropout=0.1), regularise=EVERYTHING,
-    )  # fmt: skip
+        "digits",
+        folder / "archs",
+        folder / "nets",
+        supernet,
+        teacher=True,
+        epochs=2,
+        lr=0.1,
+        seed=3,
+        recipe=Recipe(batch=128, dropout=0.1),
+        regularise=EVERYTHING,
+    )
     return replace(made, **changes)
 
 
