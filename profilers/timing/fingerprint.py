@@ -6,13 +6,11 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from profilers.base import UNSTATED, Options, Profiler
-from profilers.errors import BadInput
 from profilers.timing.cgroup import cgroup_quota, system_text
 from profilers.timing.pinning import allowed_cores
 
@@ -22,33 +20,50 @@ RECORDED = ("cores_effective", "affinity", "mhz", "memory_gb", "os", "python", "
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One machine, runtime and setting. Units: MHz (`mhz` is the present one), `quota` cores, `memory_gb` 1e9 bytes.
-
-    `device` is the model of the CPU, or of the GPU if the runtime computes there. `cores_effective` are the allowed
-    cores within the cgroup's quota. `load` is the one-minute average. None: cannot be read here.
-    """
+    """One machine, runtime and setting. None: not readable here."""
 
     device: str
+    """Model of the CPU, or of the GPU where the runtime computes there."""
     cpu: str
+    """Model of the CPU."""
     cores: int
+    """Of the machine, hyper-threads not counted."""
     quota: float | None
+    """Cores that the control group allows."""
     governor: str
+    """Of the CPU's frequency."""
     max_mhz: float | None
+    """The CPU's highest clock, MHz."""
     flags: tuple[str, ...]
+    """Instruction sets that affect inference speed."""
     runtime: str
+    """Name of the runtime."""
     runtime_version: str
+    """Its version."""
     threads: int
+    """Intra-op threads."""
     precision: str
+    """What the runtime computes in."""
     batch: int
+    """Images a run."""
     optimization: str
+    """Graph optimisation level in the runtime's words; empty is its default."""
     state: str
+    """State of the caches: steady, interrupted, or empty where it was not stated."""
     cores_effective: float
+    """What threads may count on: the allowed cores within the quota."""
     affinity: tuple[int, ...]
+    """Cores that the process may use."""
     mhz: float | None
+    """The CPU's clock then, MHz."""
     memory_gb: float
+    """Memory, GB of 1e9 bytes."""
     os: str
+    """Operating system."""
     python: str
+    """Version of Python."""
     load: float
+    """One-minute load average."""
 
     def identity(self) -> dict[str, Any]:
         """The fields that must be equal for two latencies to be comparable."""
@@ -71,15 +86,10 @@ class Fingerprint:
         Raises:
             BadInput: not an object, a field missing or unknown, or a value of another type.
         """
-        names = {f.name for f in fields(cls)}
+        from profilers.validation import validate
+
         value = {"state": UNSTATED, **value} if isinstance(value, dict) else value  # earlier versions stated none
-        if not isinstance(value, dict) or set(value) != names:
-            wrong = sorted(set(value) ^ names) if isinstance(value, dict) else [type(value).__name__]
-            raise BadInput(
-                f"a fingerprint with wrong or missing fields: {', '.join(map(str, wrong))}", "all its fields"
-            )
-        hints = get_type_hints(cls)
-        return cls(**{name: _checked(name, value[name], hints[name]) for name in value})
+        return validate(cls, value, "a fingerprint")
 
 
 def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
@@ -161,18 +171,3 @@ def _memory_gb() -> float:
 def _text(value: Any) -> str:
     text = " ".join(map(str, value)) if isinstance(value, tuple) else str("" if value is None else value)
     return text or "none"
-
-
-def _checked(name: str, value: Any, kind: Any) -> Any:
-    """`value` as the field's type, or BadInput."""
-    if get_origin(kind) is tuple:
-        item = get_args(kind)[0]
-        if isinstance(value, list):
-            return tuple(_checked(name, v, item) for v in value)
-    elif isinstance(kind, UnionType):
-        return None if value is None else _checked(name, value, get_args(kind)[0])
-    elif kind is float and type(value) in (int, float):
-        return float(value)
-    elif type(value) is kind:
-        return value
-    raise BadInput(f"fingerprint field {name} = {value!r}", getattr(kind, "__name__", str(kind)))

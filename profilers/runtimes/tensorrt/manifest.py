@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import read_bytes, read_json, sha256, write_bytes, write_json
@@ -16,11 +16,58 @@ from profilers.files import read_bytes, read_json, sha256, write_bytes, write_js
 KIND, SCHEMA = "hwnas-engine", 1
 SUFFIX = ".engine"
 REBUILD = "rebuild it from its ONNX here (--rebuild)"
-_FIELDS = {
-    "kind": str, "schema": int, "runtime": str, "version": str, "targets": list, "gpu": str, "precision": str,
-    "tf32": bool, "batch": int, "optimization": str, "inputs": list, "outputs": list, "flags": list, "bytes": int,
-    "engine_sha256": str, "onnx_sha256": str, "build_seconds": float,
-}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of an engine."""
+
+    name: str
+    """In the model."""
+    shape: list[int]
+    """With the batch."""
+    dtype: str
+    """Such as float32."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What lies beside a TensorRT engine, which is deserialised only where all of it fits."""
+
+    kind: Literal["hwnas-engine"]
+    """The kind of the file."""
+    schema: Literal[1]
+    """The version of this schema."""
+    runtime: str
+    """What built the engine, and alone may run it."""
+    version: str
+    """Of the runtime; no other may run the engine."""
+    targets: list[str]
+    """Compute capabilities that the engine runs on, such as sm86."""
+    gpu: str
+    """The GPU that it was tuned on; empty for one built ahead of time for its targets."""
+    precision: str
+    """What it computes in."""
+    tf32: bool
+    """Whether float32 products may be rounded to TF32."""
+    batch: int
+    """Images a run."""
+    optimization: str
+    """The builder's level."""
+    inputs: list[Tensor]
+    """What goes in."""
+    outputs: list[Tensor]
+    """What comes out."""
+    flags: list[str]
+    """Of the builder."""
+    bytes: int
+    """Size of the engine."""
+    engine_sha256: str
+    """Of the engine."""
+    onnx_sha256: str
+    """Of the ONNX model as it was given."""
+    build_seconds: float
+    """The builder's time."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +91,7 @@ class RuntimeEnvironment:
 def make_manifest(
     data: bytes, onnx: bytes, here: RuntimeEnvironment, targets: tuple[str, ...], **facts: Any
 ) -> dict[str, Any]:
-    """JSON's types only.
-
-    runtime, version          what built it, and alone may run it
-    targets                   compute capabilities it runs on, such as sm86
-    gpu                       the GPU it was tuned on, "" for one built ahead of time for its targets
-    precision, tf32, batch    what it computes in (tf32: whether float32 products may be rounded to TF32)
-    inputs, outputs           [{"name", "shape", "dtype"}]
-    flags, optimization       the builder's
-    bytes, engine_sha256      of the engine;  onnx_sha256  of the ONNX as it was given
-    build_seconds             the builder's time
-    """
+    """A `Manifest` as JSON; `facts` are what the builder knows."""
     sums = {"bytes": len(data), "engine_sha256": sha256(data), "onnx_sha256": sha256(onnx)}
     built = {"runtime": here.runtime, "version": here.version, "targets": list(targets), "gpu": here.gpu}
     return {"kind": KIND, "schema": SCHEMA, **built, **sums, **facts}
@@ -99,13 +136,10 @@ def _refuse(differ: list[str]) -> None:
 
 
 def check_form(manifest: Any) -> None:
-    """BadInput unless it is a manifest of this schema, with all its fields and nothing of another type."""
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND or manifest.get("schema") != SCHEMA:
-        raise BadInput(f"not an engine's manifest of schema {SCHEMA}", remedy="export it again")
-    wrong = [k for k, kind in _FIELDS.items() if type(manifest.get(k)) is not kind]
-    wrong += [k for k in ("targets", "flags") if k not in wrong and not all(type(v) is str for v in manifest[k])]
-    if wrong:
-        raise BadInput(f"an engine's manifest with wrong or missing {', '.join(wrong)}", remedy="export it again")
+    """BadInput unless it is a `Manifest` as JSON."""
+    from profilers.validation import Style, validate
+
+    validate(Manifest, manifest, "an engine's manifest", Style(remedy="export it again"))
 
 
 def write_engine(folder: Path, built: BuiltEngine, stem: str = "model") -> list[str]:

@@ -78,6 +78,11 @@ def test_a_manifest_of_another_form_is_refused(name, wrong):
         check_manifest(manifest, b"engine", on("sm86"))
 
 
+def test_fields_that_are_not_known_are_refused():
+    with pytest.raises(BadInput, match="unknown key 'evil'"):
+        check_manifest({**engine().manifest, "evil": 1}, b"engine", on("sm86"))
+
+
 @pytest.mark.parametrize("name", ["targets", "flags"])
 def test_lists_hold_words(name):
     with pytest.raises(BadInput, match=name):
