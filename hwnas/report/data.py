@@ -126,22 +126,22 @@ class RunData:
         return next(iter([*latencies, *self.costs]), self.quality)
 
     @cached_property
-    def inside(self) -> Mask:
-        """(n,) the networks that keep all budgets, at the upper ends of their intervals as `hwnas select` judges."""
-        return self._kept(lambda found, limit, low: surely_within(found, limit, low))
+    def within_budgets(self) -> Mask:
+        """(n,) the networks that meet all budgets at the upper ends of their intervals, as `hwnas select` requires."""
+        return self._meeting_budgets(lambda found, limit, low: surely_within(found, limit, low))
 
     @cached_property
-    def perhaps(self) -> Mask:
-        """(n,) those that keep all budgets by the middle of their intervals."""
-        return self._kept(lambda found, limit, low: ~beyond(found[:, 1], limit, low))
+    def possibly_within_budgets(self) -> Mask:
+        """(n,) those that meet all budgets by their point predictions."""
+        return self._meeting_budgets(lambda found, limit, low: ~beyond(found[:, 1], limit, low))
 
-    def _kept(self, keeps: Callable[[Floats, float, bool], Mask]) -> Mask:
+    def _meeting_budgets(self, meets: Callable[[Floats, float, bool], Mask]) -> Mask:
         mask, genes = np.ones(len(self.done), bool), self.space.encode(self.archs)
         for name, limit in self.budgets.items():
             values = [row.objectives.get(name) for row in self.done]
             if all(_finite(value) for value in values):
                 found = ends(self.space, genes, [float(value or 0.0) for value in values], self.tables.get(name))
-                mask &= keeps(found, limit, name != "top1")
+                mask &= meets(found, limit, name != "top1")
         return mask
 
     @cached_property
@@ -152,7 +152,7 @@ class RunData:
     def front_of(self, columns: Sequence[int]) -> Mask:
         """(n,) the networks within the budgets that no other one of them beats in these objectives."""
         signs = np.array([1.0 if self.objectives[i].minimise else -1.0 for i in columns])
-        mask, inside = np.zeros(len(self.done), bool), np.flatnonzero(self.inside)
+        mask, inside = np.zeros(len(self.done), bool), np.flatnonzero(self.within_budgets)
         mask[inside] = nondominated(self.values[inside][:, list(columns)] * signs)
         return mask
 

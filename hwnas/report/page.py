@@ -20,8 +20,8 @@ from profilers.markup import templates
 
 def page(run: RunData, created: str) -> str:
     """The whole file; `created` is shown at its end."""
-    specs: dict[str, plots.Spec] = {}
-    shown = [part for section in sections.ALL if (part := section(run, specs))]
+    shown = [part for section in sections.ALL if (part := section(run))]
+    specs = {plot.key: plot.spec for section in shown for plot in section.plots}
     device = summary.device(run)
     scripts = [files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8"), _asset("page.js")]
     return (

@@ -1,8 +1,8 @@
-"""The report's sections: functions of the run that add their figures to `specs`; None where there is nothing to say."""
+"""The report's sections: pure functions of the run; None where there is nothing to say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,30 +12,30 @@ from hwnas.report.formatting import label, lower, plural, scales
 from hwnas.select.choices import draw
 from hwnas.space import Architecture
 
-Specs = dict[str, plots.Spec]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading, a sentence below it, and what its template shows."""
-
-    title: str
-    about: str
-    template: str
-    content: Mapping[str, Any]
-
 
 @dataclass(frozen=True)
 class Plot:
-    """The place of a figure: its key in the page's store, and what it says to somebody who does not see it."""
+    """A figure as Plotly's JSON, its key in the page, and what it says to somebody who does not see it."""
 
     key: str
+    spec: plots.Spec
     spoken: str
     caption: str = ""
     tall: bool = False
 
 
-def chosen(run: RunData, specs: Specs) -> Section | None:
+@dataclass(frozen=True)
+class Section:
+    """A heading, a sentence below it, what its template shows, and all the plots in that."""
+
+    title: str
+    about: str
+    template: str
+    content: Mapping[str, Any]
+    plots: Sequence[Plot] = ()
+
+
+def chosen(run: RunData) -> Section | None:
     """The table of the exported engines, or of the best networks so far."""
     if run.chosen:
         about = "Built, checked against the trained network and timed. Ranges are 95 % intervals."
@@ -46,22 +46,22 @@ def chosen(run: RunData, specs: Specs) -> Section | None:
     return Section("The best networks so far", about, "chosen.html", {"table": tables.candidates(run)})
 
 
-def fronts(run: RunData, specs: Specs) -> Section | None:
+def fronts(run: RunData) -> Section | None:
     """The front in 3-D and its projections."""
-    panels = [
-        _plot(specs, f"projection-{p.x.objective}", plots.projection(p), _spoken(p)) for p in figures.projections(run)
-    ]
+    panels = [Plot(f"projection-{p.x.objective}", plots.projection(p), _spoken(p)) for p in figures.projections(run)]
     if not panels:
         return None
-    about, picture = "Each point is an evaluated network; point at one to read it.", None
+    about, picture = "Each point is an evaluated network; hover over one for its values.", None
     if space := figures.front(run):
-        picture = _plot(specs, "front", plots.front(space), _spoken_front(space), tall=True)
-        about = f"{about} The picture in 3-D can be turned. {_looks(space)}"
+        picture = Plot("front", plots.front(space), _spoken_front(space), tall=True)
+        about = f"{about} Drag the 3-D figure to turn it. {_looks(space)}"
     content = {"dots": _dots(run), "space": picture, "panels": panels}
-    return Section("What can be had for what", about, "fronts.html", content)
+    return Section(
+        "Trade-offs between the objectives", about, "fronts.html", content, [*panels, *([picture] if picture else [])]
+    )
 
 
-def drawings(run: RunData, specs: Specs) -> Section | None:
+def drawings(run: RunData) -> Section | None:
     """The chosen networks, layer by layer; without any, those that are best for the main cost."""
     by_id = {arch.id: i for i, arch in enumerate(run.archs)}
     networks = [
@@ -75,36 +75,37 @@ def drawings(run: RunData, specs: Specs) -> Section | None:
     return Section("Layer by layer", about, "drawings.html", content)
 
 
-def latencies(run: RunData, specs: Specs) -> Section | None:
+def latencies(run: RunData) -> Section | None:
     """Predicted against measured, for each runtime and setting."""
     agreements = []
     for number, found in enumerate(latency.agreements(run)):
         picture = None
         if found.engines or found.networks:
             spoken = f"Predicted against measured latency, {found.title}: {plural(len(found.engines), 'engine')}"
-            picture = _plot(specs, f"latency-{number}", plots.agreement(found), spoken)
+            picture = Plot(f"latency-{number}", plots.agreement(found), spoken)
         agreements.append((found.title, picture, tables.agreement(found)))
     if not agreements:
         return None
     about = "On the dashed line the prediction is exact. Bars are 95 % intervals."
-    return Section("Predicted and measured latency", about, "latencies.html", {"agreements": agreements})
+    shown = [picture for _, picture, _ in agreements if picture]
+    return Section("Predicted and measured latency", about, "latencies.html", {"agreements": agreements}, shown)
 
 
-def search(run: RunData, specs: Specs) -> Section | None:
+def search(run: RunData) -> Section | None:
     """Hypervolume and the surrogate's quality, by iteration."""
     progress, quality, shown = figures.progress(run), figures.quality(run), []
     if progress:
         spoken = f"Hypervolume by evaluated networks, at last {progress.search.y[-1]:.4g}"
-        shown.append(_plot(specs, "progress", plots.progress(progress), spoken, caption=_overtaken(progress)))
+        shown.append(Plot("progress", plots.progress(progress), spoken, caption=_overtaken(progress)))
     if quality:
-        shown += _quality(quality, run.objectives[run.quality].unit, specs)
+        shown += _quality(quality, run.objectives[run.quality].unit)
     if not shown:
         return None
     about = "Hypervolume is the share of the objectives' space that the front dominates: more is better."
-    return Section("How the search went", about, "search.html", {"plots": shown})
+    return Section("How the search went", about, "search.html", {"plots": shown}, shown)
 
 
-def habits(run: RunData, specs: Specs) -> Section | None:
+def habits(run: RunData) -> Section | None:
     """Frequencies of choices on each front."""
     shown = [
         (f"{found.title}: {plural(found.networks, 'network')}", svg.heat_maps(run.space, found))
@@ -118,14 +119,14 @@ def habits(run: RunData, specs: Specs) -> Section | None:
     return Section("What the best networks have in common", about, "habits.html", {"fronts": shown})
 
 
-def origins(run: RunData, specs: Specs) -> Section:
+def origins(run: RunData) -> Section:
     """Where the numbers come from, and the configuration."""
     about = "Every number of this report is marked by where it comes from."
     content = {"table": tables.origins(run), "glossary": tables.glossary(), "config": run.config}
     return Section("How every number was obtained", about, "origins.html", content)
 
 
-ALL: tuple[Callable[[RunData, Specs], Section | None], ...] = (
+ALL: tuple[Callable[[RunData], Section | None], ...] = (
     chosen,
     fronts,
     drawings,
@@ -134,11 +135,6 @@ ALL: tuple[Callable[[RunData, Specs], Section | None], ...] = (
     habits,
     origins,
 )
-
-
-def _plot(specs: Specs, key: str, spec: plots.Spec, spoken: str, *, caption: str = "", tall: bool = False) -> Plot:
-    specs[key] = spec
-    return Plot(key, spoken, caption, tall)
 
 
 def _dots(run: RunData) -> list[tuple[str, str]]:
@@ -184,15 +180,15 @@ def _note(run: RunData, arch: Architecture, index: int | None) -> str:
     return ", ".join(parts)
 
 
-def _quality(data: figures.Quality, unit: str, specs: Specs) -> list[Plot]:
+def _quality(data: figures.Quality, unit: str) -> list[Plot]:
     used = {name: data.surrogates.count(name) for name in data.surrogates}
     named = ", ".join(f"{name} ({plural(count, 'iteration')})" for name, count in used.items())
     ranks = "How well the surrogate ranks new networks before it has learnt from them; 1 is perfect."
     error = f"Its error on the same networks. Surrogates used: {named}."
     spoken = "Quality of the surrogate by iteration: "
     return [
-        _plot(specs, "correlations", plots.correlations(data), f"{spoken}correlations", caption=ranks),
-        _plot(specs, "errors", plots.errors(data, unit), f"{spoken}errors", caption=error),
+        Plot("correlations", plots.correlations(data), f"{spoken}correlations", caption=ranks),
+        Plot("errors", plots.errors(data, unit), f"{spoken}errors", caption=error),
     ]
 
 

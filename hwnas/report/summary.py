@@ -15,7 +15,7 @@ from hwnas.report.latency import agreements, mean_error
 from hwnas.select.limits import beyond
 from hwnas.space import SearchSpace
 
-PERHAPS = "by the middle of its latency's interval, for none surely keeps the budget"
+POINT_PREDICTION = "by the point prediction of its latency: no network is certain to meet the budget"
 _POWERS = ((1e12, ""), (1e9, " billion"), (1e6, " million"))
 
 
@@ -59,7 +59,7 @@ def device(run: RunData) -> str | None:
 def _effort(run: RunData) -> str:
     first = sum(row.iteration == 0 for row in run.rows)
     steps = max((row.iteration for row in run.rows), default=0)
-    parts = [f"of {size(run.space)} in the space {run.space.name}", f"{first} to begin with"]
+    parts = [f"of {size(run.space)} in the space {run.space.name}", f"{first} initial"]
     parts += [f"then {plural(steps, 'iteration')}"] * (steps > 0) + [f"{run.failed} failed"] * (run.failed > 0)
     return ", ".join(parts)
 
@@ -76,11 +76,13 @@ def _found(run: RunData) -> str:
         return "None of them gave a result." if run.rows else "Nothing has been evaluated yet."
     count, every = int(run.front.sum()), plural(len(run.objectives), "objective")
     if run.budgets and not count:
-        unsure = int(run.perhaps.sum())
-        return f"None of them surely keeps the budget{f', {unsure:,} perhaps' if unsure else ''}."
+        unsure = int(run.possibly_within_budgets.sum())
+        return f"None of them is certain to meet the budget{f', {unsure:,} may' if unsure else ''}."
     failed = f" {plural(run.failed, 'more evaluation')} failed." if run.failed else ""
     within = (
-        f"Of the {int(run.inside.sum()):,} that keep the budget, {count:,}" if run.budgets else f"{count:,} of them"
+        f"Of the {int(run.within_budgets.sum()):,} that meet the budget, {count:,}"
+        if run.budgets
+        else f"{count:,} of them"
     )
     return f"{within} {'is' if count == 1 else 'are'} beaten by no other in all {every}.{failed}"
 
@@ -126,9 +128,13 @@ def _best(run: RunData) -> list[Tile]:
         return []
     objective, text = run.objectives[run.quality], scales(run)[run.quality].text
     name = f"Best {label(objective.name).lower()}{_limited(run)}"
-    inside, how = (run.inside, objective.how) if run.inside.any() else (run.perhaps, f"{PERHAPS}; {objective.how}")
+    inside, how = (
+        (run.within_budgets, objective.how)
+        if run.within_budgets.any()
+        else (run.possibly_within_budgets, f"{POINT_PREDICTION}; {objective.how}")
+    )
     if not inside.any():
-        return [Tile(name, "none", "no evaluated network keeps the budget")]
+        return [Tile(name, "none", "no evaluated network meets the budget")]
     column = run.values[inside, run.quality]
     best = column.min() if objective.minimise else column.max()
     return [Tile(name, text(best), f"{_trusted(run, inside, best)}{how}")]
@@ -150,7 +156,7 @@ def _limited(run: RunData) -> str:
 
 
 def keeps(run: RunData, engine: Engine) -> bool:
-    """Whether an engine keeps the budgets: by what was measured of it, else by the ends of what was predicted."""
+    """Whether an engine meets the budgets: by its measured latency, else by the ends of the predicted intervals."""
     sheet = engine.sheet
     guess, measured = sheet["latency"]["predicted"], sheet["latency"]["measured"]
     for name, limit in run.budgets.items():

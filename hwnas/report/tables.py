@@ -169,7 +169,7 @@ def _plain(run: RunData, row: int, column: int, scale: Scale) -> Cell:
 
 def _top1_interval(run: RunData, value: float, images: int, column: int) -> str:
     """The 95 % interval, and whether it cannot be told from the best within the budget."""
-    inside = run.values[run.inside, column]
+    inside = run.values[run.within_budgets, column]
     low, high = wilson(value, images)
     tied = ", as good as the best" if len(inside) and alike(float(inside.max()), value, images) else ""
     return f"{low:.1f}–{high:.1f}{tied}"

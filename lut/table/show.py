@@ -26,8 +26,8 @@ _VERIFY = (
     ("kendall_tau", "Kendall's tau {kendall_tau:.3f}"),
     ("bias", "bias {bias:+.2%}"),
     ("coverage", "{coverage:.0%} in their interval"),
-    ("fresh_process_ratio", "a plain loop in a fresh process over this {fresh_process_ratio:.3f}"),
-    ("speed_change", "speed change {speed_change:+.1%} divided out"),
+    ("fresh_process_ratio", "plain loop in a fresh process takes {fresh_process_ratio:.3f} of this"),
+    ("speed_change", "drift of {speed_change:+.1%} corrected"),
     ("mape_as_run", "MAPE as run {mape_as_run:.2%}"),
 )
 
@@ -68,7 +68,7 @@ def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
         yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k != "device")
     yield "interval", _interval(table)
     yield "calibration", _calibration(table)
-    yield "last verify", _figures(table)
+    yield "last verify", _verification(table)
     yield from (
         (name, str(table.provenance[name])) for name in ("created", "seconds", "source") if name in table.provenance
     )
@@ -133,8 +133,8 @@ def _calibration(table: LatencyTable) -> str:
     return f"on {c.networks} networks: error {c.error_before:.1%} without, {c.error_after:.1%} with (leave-one-out)"
 
 
-def _figures(table: LatencyTable) -> str:
-    """The figures that `lut.verify` left, in words; what an older version did not store is left out."""
+def _verification(table: LatencyTable) -> str:
+    """The results of the last `lut verify`, in words; what an older version did not store is left out."""
     if table.verify is None:
         return "never"
     known = {k: v for k, v in table.verify.items() if isinstance(v, int | float)}

@@ -108,10 +108,7 @@ def test_tables_and_headings_are_readable_without_eyes(outline):
 
 
 def figures_of(run: RunData) -> dict[str, plots.Spec]:
-    specs: dict[str, plots.Spec] = {}
-    for section in ALL:
-        section(run, specs)
-    return specs
+    return {plot.key: plot.spec for section in ALL if (part := section(run)) for plot in part.plots}
 
 
 def test_every_figure_shows_its_data(run):
@@ -198,17 +195,17 @@ def test_labels_cannot_become_plotlys_tags():
     [
         ({"chosen": ()}, ["The best networks so far", "Layer by layer"], ["The chosen networks"]),
         ({"iterations": full_run().iterations[:1], "random": ()}, ["How the search went"], ["Kendall"]),
-        ({"iterations": (), "random": ()}, ["What can be had for what"], ["How the search went"]),
+        ({"iterations": (), "random": ()}, ["Trade-offs between the objectives"], ["How the search went"]),
         ({"tables": {}, "chosen": ()}, ["How every number was obtained"], ["Predicted and measured latency"]),
         (
             {"rows": (), "chosen": (), "iterations": ()},
             ["Nothing has been evaluated yet."],
-            ["What can be had for what"],
+            ["Trade-offs between the objectives"],
         ),
         ({"rows": full_run().rows[-1:], "chosen": ()}, ["None of them gave a result."], ["The best networks so far"]),
         ({"rows": full_run().rows[:1], "chosen": ()}, ["1 was evaluated"], ["What the best networks have in common"]),
-        ({"objectives": OBJECTIVES[:1]}, ["The chosen networks"], ["What can be had for what"]),
-        ({"objectives": (OBJECTIVES[0], OBJECTIVES[3])}, ["What can be had for what"], ["3-D"]),
+        ({"objectives": OBJECTIVES[:1]}, ["The chosen networks"], ["Trade-offs between the objectives"]),
+        ({"objectives": (OBJECTIVES[0], OBJECTIVES[3])}, ["Trade-offs between the objectives"], ["3-D"]),
         ({"objectives": (OBJECTIVES[0], OBJECTIVES[1], OBJECTIVES[2])}, ["3-D"], ["Colour is"]),
     ],
 )

@@ -79,15 +79,17 @@ def test_the_reports_best_keeps_the_budget(folder):
     tile = next(t for t in tiles(run) if "Best" in t.name)
     assert tile.name == "Best top-1 accuracy within the budget" and tile.value == f"{best:.1f} %"
     assert 1 not in picked(run) and (1.1 * ms[picked(run)] <= limit).all()
-    assert f"Of the {(1.1 * ms <= limit).sum()} that keep the budget" in paragraph(run)
+    assert f"Of the {(1.1 * ms <= limit).sum()} that meet the budget" in paragraph(run)
 
 
 def test_a_report_where_none_keeps_the_budget(folder):
     run = load_run(folder)
     low = run.values[:, 2].min()
     tight = replace(run, budgets={"cpu_ms": 1.05 * low})
-    assert not tight.inside.any() and tight.perhaps.any() and "surely" in paragraph(tight)
-    assert "middle" in next(t for t in tiles(tight) if "Best" in t.name).note
+    assert (
+        not tight.within_budgets.any() and tight.possibly_within_budgets.any() and "certain to meet" in paragraph(tight)
+    )
+    assert "point prediction" in next(t for t in tiles(tight) if "Best" in t.name).note
     none = replace(run, budgets={"cpu_ms": 0.5 * low})
     assert next(t for t in tiles(none) if "Best" in t.name).value == "none"
 
