@@ -22,12 +22,10 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(f): f for files in FILES.values() for f in files}
 
 
-def imports(path: Path, *, deferred: bool) -> set[str]:
-    """Modules of this project that a file imports; `deferred` includes those inside functions and TYPE_CHECKING."""
-    tree = ast.parse(path.read_text())
-    nodes = list(ast.walk(tree)) if deferred else tree.body
+def imports(path: Path) -> set[str]:
+    """Modules of this project that a file imports, those inside functions and under TYPE_CHECKING included."""
     found: set[str] = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -41,16 +39,44 @@ def imports(path: Path, *, deferred: bool) -> set[str]:
 def test_packages_import_only_those_below(package):
     allowed = LAYERS[: LAYERS.index(package) + 1]
     for path in FILES[package]:
-        for name in imports(path, deferred=True):
+        for name in imports(path):
             assert name.split(".")[0] in allowed, f"{path} imports {name}"
 
 
 def test_no_import_cycle():
-    graph = {name: imports(path, deferred=False) & set(MODULES) - {name} for name, path in MODULES.items()}
-    for name in graph:  # a package's __init__ runs before its modules, but what it re-exports is not a cycle
-        graph[name] = {n for n in graph[name] if not (MODULES[n].name == "__init__.py" and name.startswith(f"{n}."))}
+    """Of files; an import inside a function or under TYPE_CHECKING counts like any other."""
+    graph = {name: imports(path) & set(MODULES) - {name} for name, path in MODULES.items()}
     order = list(TopologicalSorter(graph).static_order())
     assert len(order) == len(MODULES)
+
+
+# The rooms of hwnas from the ground up (docs/architecture.md). Rooms of one floor may import each other.
+FLOORS = (
+    {"settings", "space"},
+    {"nets", "ofa", "onnx", "surrogates"},
+    {"fetch"},
+    {"data"},
+    {"train"},
+    {"accuracy"},
+    {"search"},
+    {"select"},
+    {"compare", "export"},
+    {"report"},
+    {"cli"},
+    {"__main__"},
+)
+
+
+def test_rooms_import_only_those_below():
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    for path in FILES["hwnas"]:
+        name = module_name(path)
+        if name == "hwnas":
+            continue
+        room = name.split(".")[1]
+        for imported in imports(path):
+            above = imported.startswith("hwnas.") and floor[imported.split(".")[1]] > floor[room]
+            assert not above, f"{name} imports {imported}, a room above its own"
 
 
 BLOCKED = """

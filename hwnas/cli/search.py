@@ -34,7 +34,6 @@ def search(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Search networks: accuracy against the other objectives; JSON of the run's figures."""
-    import lut
     from hwnas.search import config as configs
     from hwnas.search import driver, executors
     from hwnas.search import run as runs
@@ -47,10 +46,14 @@ def search(
     open_run = runs.resume_run if resume else runs.create_run
     folder = out or Path("runs") / config.stem
     runs.check(folder, wanted)  # what does not fit is said before anything is written
-    with executors.start(wanted, folder) as started, runs.locked(folder), open_run(folder, wanted) as run:
+    with (
+        executors.start(wanted.source(folder), wanted.executor) as started,
+        runs.locked(folder),
+        open_run(folder, wanted) as run,
+    ):
         notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note]
         people().print("\n".join(notes), end="\n" if notes else "", markup=False, soft_wrap=True)
-        warn(f"{name}: {line}" for name, path in run.config.tables.items() for line in lut.load(path).remarks)
+        warn(f"{name}: {line}" for name, table in run.tables.items() for line in table.remarks)
         ended = driver.search(run, started)
         emit(_figures(run) | {"ended_early": ended or None})
     if ended:
@@ -125,7 +128,7 @@ def _shares(found: list[Insight]) -> Table:
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    from hwnas.select.select import front
+    from hwnas.search.front import front
 
     rows, steps = run.archive.evaluations(), run.archive.iterations()
     return {

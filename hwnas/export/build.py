@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwnas.export import images, inference_script
-from hwnas.export.datasheet_builder import preprocessing
 from hwnas.export.engines import MODEL, Engine, open_engine, script
 from hwnas.export.item import Job
 from hwnas.export.quantise import TOLERANCE, Quantised, quantise
@@ -84,13 +83,13 @@ class Models:
 
         job = self.job
         facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
-        facts |= inference_script.metadata(preprocessing(job))
+        facts |= inference_script.metadata(job.preprocessing)
         return write_onnx(job.space.layers(job.arch), fold(job.network), batch=batch, metadata=facts)
 
     def calibration(self) -> images.Calibration:
         """BadInput where there are no images."""
         if self.path is not None:
-            return images.of_path(self.path, preprocessing(self.job))
+            return images.of_path(self.path, self.job.preprocessing)
         if self.job.dataset is None:
             remedy = "--calibration FOLDER or FILE.npz"
             raise BadInput("int8 of a network without a data set: no images to set the ranges with", "some", remedy)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hwnas import __version__
 from hwnas.export import datasheet
+from hwnas.export.build import Built, Target
 from hwnas.export.datasheet import Figure
 from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.item import Job, predicted
+from hwnas.export.parity import Proof
 from profilers.base import INTERRUPTED, STATES, STEADY, Options, Samples
 from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance
 from profilers.timing.fingerprint import fingerprint
-
-if TYPE_CHECKING:
-    from hwnas.export.build import Built, Target
-    from hwnas.export.parity import Proof
 
 
 def make_sheet(
@@ -47,7 +44,7 @@ def make_sheet(
         "latency": latencies(job, samples, engine, options, proof.missing),
         "parity": {key: value.to_json() for key, value in proof.parity.items()},
         "accuracy": {"dataset": proof.dataset, "split": proof.split, "top1": proof.accuracy.to_json()},
-        "preprocessing": preprocessing(job),
+        "preprocessing": job.preprocessing,
         "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
         "snippet": snippet(engine, options, (options.batch, *job.input_shape), files),
@@ -106,26 +103,3 @@ def _unmeasured(engine: Engine, options: Options, missing: str) -> str:
 def within(low: float | None, high: float | None, ms: float) -> bool | None:
     """Whether a measurement lies in a prediction's interval; None without one."""
     return None if low is None or high is None else bool(low <= ms <= high)
-
-
-def preprocessing(job: Job) -> dict[str, Any]:
-    """What an image must go through, and what the outputs mean."""
-    data, channels, r = job.dataset or job.input, job.space.in_channels, job.arch.r
-    crop = data.crop if data else 1.0
-    unknown = "" if data else "; no data set is known: not normalised, classes by number"
-    return {
-        "layout": "NCHW, float32",
-        "size": r,
-        "channels": channels,
-        "mode": "L" if channels == 1 else "RGB",
-        "mean": list(data.mean) if data else [0.0] * channels,
-        "std": list(data.std) if data else [1.0] * channels,
-        "resize": math.ceil(r / crop),
-        "crop": crop,
-        "interpolation": "bilinear, antialiased",
-        "white": job.dataset.white if job.dataset else None,
-        "note": f"turned upright by EXIF, transparency dropped, 8 bits a colour; the shorter side resized to "
-        f"{math.ceil(r / crop)} px and the central {r} x {r} cut out; values 0 to 1, then (value - mean) / std; run.py "
-        f"has these steps{unknown}",
-        "labels": list(data.class_names) if data else [str(i) for i in range(job.space.classes)],
-    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hwnas.export.datasheet import Figure
 from hwnas.space import Architecture, SearchSpace
@@ -15,6 +16,12 @@ from profilers.base import Options
 if TYPE_CHECKING:
     from hwnas.data import Dataset
     from hwnas.nets import Network
+
+_STEPS = (
+    "turned upright by EXIF, transparency dropped, 8 bits a colour; the shorter side resized to {resize} px and the "
+    "central {r} x {r} cut out; values 0 to 1, then (value - mean) / std; run.py has these steps"
+)
+_UNKNOWN = "; no data set is known: not normalised, classes by number"
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,27 @@ class Job:
     def input_shape(self) -> tuple[int, int, int]:
         """(C, r, r)."""
         return self.space.in_channels, self.arch.r, self.arch.r
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What an image must go through, and what the outputs mean: a section of the datasheet."""
+        data, channels, r = self.dataset or self.input, self.space.in_channels, self.arch.r
+        crop = data.crop if data else 1.0
+        resize = math.ceil(r / crop)
+        return {
+            "layout": "NCHW, float32",
+            "size": r,
+            "channels": channels,
+            "mode": "L" if channels == 1 else "RGB",
+            "mean": list(data.mean) if data else [0.0] * channels,
+            "std": list(data.std) if data else [1.0] * channels,
+            "resize": resize,
+            "crop": crop,
+            "interpolation": "bilinear, antialiased",
+            "white": self.dataset.white if self.dataset else None,
+            "note": _STEPS.format(resize=resize, r=r) + ("" if data else _UNKNOWN),
+            "labels": list(data.class_names) if data else [str(i) for i in range(self.space.classes)],
+        }
 
 
 def counted(space: Home, arch: Member) -> dict[str, Figure]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hwnas import accuracy
 from hwnas.export import weights
 from hwnas.export.weights import Weights
-from hwnas.search.kept import changes_weights, weights_file
+from hwnas.search.kept import weights_file
 from profilers.errors import BadInput
 from profilers.files import sha256
 
@@ -30,7 +30,7 @@ class RunWeights:
     """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.trained = run, changes_weights(run.config)
+        self.run, self.trained = run, run.config.fine_tunes
         self.supernet = Path(accuracy.split(run.config.accuracy)[1])
 
     @cached_property

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lut
 from hwnas.export.datasheet import RANDOM, Figure
 from hwnas.export.item import Job, counted
 from hwnas.export.run_weights import RunWeights
@@ -128,7 +127,7 @@ class RunSource:
             self.wanted = replace(self.wanted, dataset=self._dataset())
         self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
         self.given = tables
-        self.tables = {name: lut.load(path) for name, path in self.run.config.tables.items()}
+        self.tables = self.run.tables
         chosen, self.notes = _chosen(self.run, ids, front, optimistic)
         self.rows = {row.arch.id: row for row in chosen}
         top1 = self.run.problem.objectives["top1"]

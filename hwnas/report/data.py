@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwnas.search.archive import Evaluation
 from hwnas.search.hypervolume import nondominated
-from hwnas.select.limits import beyond, ends, surely_within
+from hwnas.search.limits import beyond, ends, surely_within
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput

@@ -12,7 +12,7 @@ from hwnas.report import figures
 from hwnas.report.data import Engine, Mask, RunData
 from hwnas.report.formatting import label, listing, lower, plural, scales, share, significant
 from hwnas.report.latency import agreements, mean_error
-from hwnas.select.limits import beyond
+from hwnas.search.limits import beyond
 from hwnas.space import SearchSpace
 
 POINT_PREDICTION = "by the point prediction of its latency: no network is certain to meet the budget"

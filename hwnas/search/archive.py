@@ -83,6 +83,13 @@ class Evaluation:
         }  # fmt: skip
 
 
+def history(rows: Sequence[Evaluation], n_genes: int) -> History:
+    """What a proposal depends on, of the rows of the iterations before it."""
+    genes = np.array([row.genes for row in rows], np.int64).reshape(-1, n_genes)
+    top1 = [np.nan if row.objectives["top1"] is None else row.objectives["top1"] for row in rows]
+    return History(genes, np.array(top1, float))
+
+
 class Archive:
     """An open archive; see `create` and `open_archive`. Use as a context manager."""
 
@@ -154,21 +161,14 @@ class Archive:
         rows = self._read("SELECT surrogate, seconds FROM proposals WHERE iteration = ? LIMIT 1", iteration)
         return rows[0] if rows else (None, 0.0)
 
-    def evaluations(self, before: int | None = None) -> list[Evaluation]:
-        """Rows in the order of the run, of iterations below `before`, or all."""
+    def evaluations(self) -> list[Evaluation]:
+        """All rows in the order of the run."""
         images = "NULL" if self._schema() == 1 else "images"
         rows = self._read(
             f"SELECT number, iteration, status, arch, genes, objectives, error, seconds, {images} FROM evaluations "
-            "WHERE iteration < ? ORDER BY number", 2**31 if before is None else before,
-        )  # fmt: skip
+            "ORDER BY number"
+        )
         return [_evaluation(row) for row in rows]
-
-    def history(self, n_genes: int, before: int | None = None) -> History:
-        """What a proposal depends on, of iterations below `before`."""
-        rows = self.evaluations(before)
-        genes = np.array([e.genes for e in rows], np.int64).reshape(-1, n_genes)
-        top1 = [np.nan if e.objectives["top1"] is None else e.objectives["top1"] for e in rows]
-        return History(genes, np.array(top1, float))
 
     def iterations(self) -> list[dict[str, Any]]:
         """The figures of the finished iterations, in order."""

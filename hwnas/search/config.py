@@ -113,6 +113,18 @@ class Config:
         extra = [*self.budget, *([self.scalarise.objective] if self.scalarise else [])]
         return tuple(dict.fromkeys([*self.objectives, *extra]))
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether evaluations change weights, so that the supernet alone does not give the evaluated networks."""
+        kind, _ = accuracy.split(self.accuracy)
+        return kind == "supernet" and bool(self.evaluate.get("finetune_epochs"))
+
+    def source(self, folder: Path | None = None) -> str:
+        """What a worker needs to open the accuracy source, as JSON; what it fine-tunes is kept in `folder`."""
+        names = ("accuracy", "space", "resolutions", "classes", "evaluate")
+        keep = str(folder.absolute()) if folder is not None and self.fine_tunes else None
+        return json.dumps({name: getattr(self, name) for name in names} | {"keep": keep}, allow_nan=False)
+
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a TOML file, apply `a.b=c` overrides, check everything.

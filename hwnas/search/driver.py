@@ -13,15 +13,50 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwnas.accuracy import Accuracy
-from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
-from hwnas.search.config import SearchSettings
+from hwnas.search.archive import FAILED, OK, Evaluation, Proposed, history
 from hwnas.search.executors import Executor, Outcome, Serial
-from hwnas.search.kept import drop_dominated
+from hwnas.search.front import may_be_chosen
+from hwnas.search.kept import drop_weights, kept_ids
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
 from hwnas.search.strategies import LISTED, Context, propose
 from hwnas.space import Architecture
 from profilers.progress import Progress, track
+
+
+class _Rows:
+    """A run's evaluations by number: read once, then appended to. Weights that nobody will choose go at once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._by_number = {row.number: row for row in run.archive.evaluations()}
+        self.drop_weights()
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def add(self, row: Evaluation) -> None:
+        """Commit a row."""
+        self.run.archive.add_evaluation(row)
+        self._by_number[row.number] = row
+        self.drop_weights()
+
+    def before(self, iteration: int) -> list[Evaluation]:
+        """Those of the iterations before, in the order of the run."""
+        return [row for _, row in sorted(self._by_number.items()) if row.iteration < iteration]
+
+    def of(self, iteration: int) -> list[Evaluation]:
+        """Those of one iteration, in the order of the run."""
+        return [row for _, row in sorted(self._by_number.items()) if row.iteration == iteration]
+
+    def drop_weights(self) -> None:
+        """Remove the weights of evaluated networks that nobody will choose."""
+        kept = kept_ids(self.run.folder)
+        if not kept:
+            return
+        rows = list(self._by_number.values())
+        wanted = {row.arch.id for row in may_be_chosen(self.run.problem, rows, self.run.tables)}
+        drop_weights(self.run.folder, kept & {row.arch.id for row in rows} - wanted)
 
 
 def search(run: Run, source: Accuracy | Executor) -> str:
@@ -34,23 +69,21 @@ def search(run: Run, source: Accuracy | Executor) -> str:
         source: of accuracies, asked in this process; or an executor of `hwnas.search.executors`.
     """
     executor = source if isinstance(source, Executor) else Serial(source)
-    settings = run.config.search
-    drop_dominated(run)
-    done = len(run.archive.evaluations())
+    settings, rows = run.config.search, _Rows(run)
     finished = {row["iteration"]: row for row in run.archive.iterations()}
-    with track(settings.evaluations, "search", done=done) as progress:
+    with track(settings.evaluations, "search", done=len(rows)) as progress:
         for k in range(settings.iterations + 1):
             if k in finished:
                 continue
-            if not (proposed := run.archive.proposal(k) or _propose(run, k, settings)):
-                return f"ended before iteration {k}: {_exhausted(run, k)}"
-            finished[k] = _iterate(run, executor, k, proposed, progress)
+            if not (proposed := run.archive.proposal(k) or _propose(run, rows.before(k), k)):
+                return f"ended before iteration {k}: {_exhausted(run, len(rows.before(k)))}"
+            finished[k] = _iterate(run, rows, executor, k, proposed, progress)
             progress.note(f"iteration {k}, hypervolume {finished[k]['hypervolume']:.4f}")
     return ""
 
 
-def _exhausted(run: Run, k: int) -> str:
-    evaluated, limits = len(run.archive.evaluations(k)), ", ".join(f"{n} {v:g}" for n, v in run.config.budget.items())
+def _exhausted(run: Run, evaluated: int) -> str:
+    limits = ", ".join(f"{n} {v:g}" for n, v in run.config.budget.items())
     within = f" within the budget ({limits})" if limits else ""
     if run.space.size <= LISTED:
         return f"all networks of the space{within} are evaluated, {evaluated} in all"
@@ -58,34 +91,32 @@ def _exhausted(run: Run, k: int) -> str:
 
 
 def _iterate(
-    run: Run, executor: Executor, k: int, proposed: Sequence[Proposed], progress: Progress
+    run: Run, rows: _Rows, executor: Executor, k: int, proposed: Sequence[Proposed], progress: Progress
 ) -> dict[str, object]:
-    archive = run.archive
-    have = {e.number for e in archive.evaluations() if e.iteration == k}
+    """Evaluate what was proposed and has no row yet, then record the iteration's figures."""
+    have = {row.number for row in rows.of(k)}
     missing = [item for item in proposed if item.number not in have]
     archs = run.space.decode(np.array([item.genes for item in missing], np.int64)) if missing else []
     for outcome in executor.evaluate(archs):
-        archive.add_evaluation(_row(run, k, missing[outcome.index], archs[outcome.index], outcome))
-        drop_dominated(run)
+        rows.add(_row(run, k, missing[outcome.index], archs[outcome.index], outcome))
         progress.advance()
-    rows = [e for e in archive.evaluations() if e.iteration == k]
-    surrogate, seconds = archive.proposal_info(k)
-    result = iteration_metrics(run.problem, archive.history(run.space.n_genes, k + 1), proposed, rows)
-    result |= {"surrogate": surrogate, "seconds_search": seconds, "seconds_evaluate": sum(e.seconds for e in rows)}
-    archive.add_iteration(k, result)
+    found = rows.of(k)
+    surrogate, seconds = run.archive.proposal_info(k)
+    result = iteration_metrics(run.problem, history(rows.before(k + 1), run.space.n_genes), proposed, found)
+    result |= {"surrogate": surrogate, "seconds_search": seconds, "seconds_evaluate": sum(e.seconds for e in found)}
+    run.archive.add_iteration(k, result)
     return result
 
 
-def _propose(run: Run, k: int, settings: SearchSettings) -> list[Proposed]:
+def _propose(run: Run, before: Sequence[Evaluation], k: int) -> list[Proposed]:
     """The iteration's networks, stored; none if there is no new one."""
     from threadpoolctl import threadpool_limits
 
     start = time.perf_counter()
     rng = np.random.default_rng([run.config.seed, k])
-    history = run.archive.history(run.space.n_genes, k)
-    last, _ = run.archive.proposal_info(k - 1)
+    known, (last, _) = history(before, run.space.n_genes), run.archive.proposal_info(k - 1)
     with threadpool_limits(1):  # small matrices: threads cost more than they give, and sums depend on their number
-        proposal = propose(Context(run.problem, settings, history, k, last, rng, None if k else run.start))
+        proposal = propose(Context(run.problem, run.config.search, known, k, last, rng, None if k else run.start))
     if not len(proposal.genes):
         return []
     mean, std = proposal.predicted or (None, None)

@@ -8,25 +8,18 @@ tried again, `retries` times; then it is recorded as failed. A new executor is o
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from annotated_types import Interval
 
 from hwnas.accuracy import Accuracy
 from hwnas.search import worker
-from hwnas.search.kept import changes_weights
 from hwnas.space import Architecture
 from profilers.constraints import NotNegative, OneOf
 from profilers.errors import BadInput
-
-if TYPE_CHECKING:
-    from hwnas.search.config import Config
-
 
 EXECUTORS = {
     "serial": "hwnas.search.executors:Serial", "processes": "hwnas.search.processes:Processes",
@@ -84,7 +77,7 @@ class Executor(ABC):
     @classmethod
     @abstractmethod
     def start(cls, source: str, settings: ExecutorSettings) -> Self:
-        """An executor of the accuracy source `source` (see `source_text`).
+        """An executor of the accuracy source `source` (see `Config.source`).
 
         Raises:
             BadInput, FileProblem: the source cannot be opened.
@@ -121,23 +114,15 @@ class Serial(Executor):
             yield outcome(index, worker.answer(self.accuracy, arch))
 
 
-def start(config: Config, folder: Path | None = None) -> Executor:
-    """The executor that a configuration asks for; networks that it fine-tunes are kept in the run's folder."""
-    settings = config.executor
+def start(source: str, settings: ExecutorSettings) -> Executor:
+    """The executor that `settings` ask for, of an accuracy source (see `Config.source`)."""
     kind = settings.kind if settings.kind != "auto" else ("processes" if settings.workers > 1 else "serial")
     module, _, name = EXECUTORS[kind].partition(":")
     made: type[Executor] = getattr(importlib.import_module(module), name)
-    return made.start(source_text(config, folder), settings)
+    return made.start(source, settings)
 
 
 def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:
     """A worker's answer as an outcome; BadInput if the source cannot be used."""
     worker.check_open(answer)
     return Outcome(index, answer.get("top1"), answer.get("error"), answer["seconds"], answer.get("images"))
-
-
-def source_text(config: Config, folder: Path | None = None) -> str:
-    """What a worker needs to open the accuracy source, and where it keeps networks, as JSON."""
-    names = ("accuracy", "space", "resolutions", "classes", "evaluate")
-    keep = str(folder.absolute()) if folder is not None and changes_weights(config) else None
-    return json.dumps({name: getattr(config, name) for name in names} | {"keep": keep}, allow_nan=False)

@@ -1,21 +1,18 @@
-"""Weights of networks that a search has fine-tuned: `RUN/weights/ID.safetensors`, for those on the front.
+"""Weights of networks that a search has fine-tuned: `RUN/weights/ID.safetensors`, for those that may yet be chosen.
 
-A worker writes the file before it answers, so a network with a row in the archive has one, until another dominates it.
-One that was killed in between evaluates its network again and writes the same file.
+A worker writes the file before it answers, so a network with a row in the archive has one, until the search drops it
+(`hwnas.search.front.may_be_chosen`). A search that was killed in between evaluates the network again and writes the
+same file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hwnas import accuracy
 from hwnas.accuracy import Accuracy, KeepsNetworks
 from hwnas.space import Architecture
-
-if TYPE_CHECKING:
-    from hwnas.search.config import Config
-    from hwnas.search.run import Run
 
 WEIGHTS = "weights"
 
@@ -23,12 +20,6 @@ WEIGHTS = "weights"
 def weights_file(folder: Path, key: str) -> Path:
     """Where a run keeps the weights of the network of that id."""
     return folder / WEIGHTS / f"{key}.safetensors"
-
-
-def changes_weights(config: Config) -> bool:
-    """Whether its evaluations fine-tune, so that the supernet alone does not give the networks that were evaluated."""
-    kind, _ = accuracy.split(config.accuracy)
-    return kind == "supernet" and bool(config.evaluate.get("finetune_epochs"))
 
 
 class Keeping:
@@ -48,15 +39,12 @@ def keeping(source: Any, folder: str | None) -> Accuracy:
     return Keeping(source, Path(folder)) if folder else source
 
 
-def drop_dominated(run: Run) -> None:
-    """Remove the weights of networks that are evaluated and not on the front, which they never reach again."""
-    from hwnas.select.select import front
+def drop_weights(folder: Path, ids: Collection[str]) -> None:
+    """Remove the weights of those networks, as far as they are there."""
+    for key in ids:
+        weights_file(folder, key).unlink(missing_ok=True)
 
-    files = list((run.folder / WEIGHTS).glob("*.safetensors"))
-    if not files:
-        return
-    rows = run.archive.evaluations()
-    dropped = {row.arch.id for row in rows} - {row.arch.id for row in front(run.problem, rows)}
-    for path in files:
-        if path.stem in dropped:
-            path.unlink(missing_ok=True)
+
+def kept_ids(folder: Path) -> set[str]:
+    """The networks whose weights are there."""
+    return {path.stem for path in (folder / WEIGHTS).glob("*.safetensors")}

@@ -1,7 +1,7 @@
 """What is recorded of an iteration: the front's hypervolume, and how well the surrogate knew the networks new to it.
 
-Quality is always measured on networks that were predicted before they were evaluated (Lu et al.'s reference
-code mixes in those that its interpolator was fitted to, and prints 0.99 for what is 0.79).
+Quality is always measured on networks that were predicted before they were evaluated (Lu et al.'s reference code mixes
+in those that its interpolator was fitted to, which inflates the correlation).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from hwnas.search.archive import Evaluation, Proposed
 from hwnas.search.hypervolume import nondominated
+from hwnas.search.operators import key
 from hwnas.search.problem import History, Problem
 
 
@@ -54,5 +55,5 @@ def _quality(pairs: Any) -> dict[str, float | None]:
 def _dominated(problem: Problem, history: History, new: int) -> float:
     """Of the `new` last rows; failures and networks over budget count as dominated."""
     done, F = problem.normalised(history)
-    best = {row.tobytes() for row in done.genes[nondominated(F)]}
-    return float(np.mean([row.tobytes() not in best for row in history.genes[-new:]])) if new else 0.0
+    best = {key(row) for row in done.genes[nondominated(F)]}
+    return float(np.mean([key(row) not in best for row in history.genes[-new:]])) if new else 0.0

@@ -10,6 +10,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
 from hwnas.search.config import Config, load, to_toml
+from hwnas.search.front import front
 from hwnas.search.objectives import TOP1, make_objectives
 from hwnas.search.problem import Problem
-from hwnas.search.transfer import front_of, read_start, write_start
-from hwnas.space import Genes, SearchSpace
+from hwnas.search.transfer import by_size
+from hwnas.space import Architecture, Genes, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput, FileProblem
-from profilers.files import read_bytes, write_bytes, write_text
+from profilers.files import read_bytes, read_json, write_bytes, write_json, write_text
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 _FREE = ("iterations", "executor")  # what may differ where a run is continued
@@ -48,6 +50,11 @@ class Run:
     def start(self) -> Genes | None:
         """(f, n_genes) of the front that the initial networks are drawn like, if the configuration names one."""
         return read_start(self.folder / START, self.space) if self.config.init_from else None
+
+    @cached_property
+    def tables(self) -> dict[str, LatencyTable]:
+        """The latency tables, by objective."""
+        return {name: lut.load(path) for name, path in self.config.tables.items()}
 
     def __enter__(self) -> Run:
         return self
@@ -118,6 +125,39 @@ def resume_run(folder: Path, config: Config) -> Run:
                        "the same, or another search.iterations", "another --out")  # fmt: skip
     run.archive.upgrade()
     return replace(run, config=replace(run.config, search=config.search))
+
+
+def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
+    """The front of the run in `folder`, for a search of `space`.
+
+    Raises:
+        FileProblem: there is no run. BadInput: it is of another space, or has no front.
+    """
+    with open_run(folder) as run:
+        if run.space.signature != space.signature:
+            raise BadInput(f"{folder} is a run of space {run.space.name}", f"a run of {space.name}", "another run")
+        found = [row.arch for row in front(run.problem, run.archive.evaluations())]
+    if not found:
+        raise BadInput(f"{folder} has evaluated no network within its budget", "a run with a front", "another run")
+    return found
+
+
+def write_start(path: Path, archs: list[Architecture]) -> None:
+    """Keep the front beside the run that starts from it, which then does not depend on the other run."""
+    write_json(path, [arch.to_json() for arch in archs])
+
+
+def read_start(path: Path, space: SearchSpace) -> Genes:
+    """(f, n_genes), from few to many MAdds; a resolution that `space` lacks becomes the nearest that it has."""
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run")
+    try:
+        nearest = [min(space.resolutions, key=lambda r: abs(r - row["r"])) for row in rows]
+        archs = [space.parse({**row, "r": r}) for row, r in zip(rows, nearest, strict=True)]
+    except (TypeError, KeyError) as error:
+        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run") from error
+    return by_size(space, space.encode(archs))
 
 
 @contextmanager

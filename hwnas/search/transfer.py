@@ -9,14 +9,10 @@ it give only middle-sized ones (a sum over many layers); so each sample draws fr
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space import Architecture, Genes, SearchSpace
-from profilers.errors import BadInput
-from profilers.files import read_json, write_json
+from hwnas.space import Genes, SearchSpace
 
 Floats = NDArray[np.float64]
 SMOOTHING = 0.5  # networks' worth of uniform choices, beside the front's own
@@ -38,42 +34,6 @@ def by_size(space: SearchSpace, genes: Genes) -> Genes:
     """The same networks, from few to many MAdds."""
     cost = space.compile(lambda layer: layer.madds)
     return genes[np.argsort(cost.evaluate(genes[:, 0], space.choices(genes)), kind="stable")]
-
-
-def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
-    """The front of the run in `folder`, for a search of `space`.
-
-    Raises:
-        FileProblem: there is no run. BadInput: it is of another space, or has no front.
-    """
-    from hwnas.search.run import open_run
-    from hwnas.select.select import front
-
-    with open_run(folder) as run:
-        if run.space.signature != space.signature:
-            raise BadInput(f"{folder} is a run of space {run.space.name}", f"a run of {space.name}", "another run")
-        found = [row.arch for row in front(run.problem, run.archive.evaluations())]
-    if not found:
-        raise BadInput(f"{folder} has evaluated no network within its budget", "a run with a front", "another run")
-    return found
-
-
-def write_start(path: Path, archs: list[Architecture]) -> None:
-    """Keep the front beside the run that starts from it, which then does not depend on the other run."""
-    write_json(path, [arch.to_json() for arch in archs])
-
-
-def read_start(path: Path, space: SearchSpace) -> Genes:
-    """(f, n_genes), from few to many MAdds; a resolution that `space` lacks becomes the nearest that it has."""
-    rows = read_json(path)
-    if not isinstance(rows, list) or not rows:
-        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run")
-    try:
-        nearest = [min(space.resolutions, key=lambda r: abs(r - row["r"])) for row in rows]
-        archs = [space.parse({**row, "r": r}) for row, r in zip(rows, nearest, strict=True)]
-    except (TypeError, KeyError) as error:
-        raise BadInput(f"{path} is damaged", "a list of architectures", "a new run") from error
-    return by_size(space, space.encode(archs))
 
 
 def _weights(front: int, n: int, rng: np.random.Generator) -> Floats:

@@ -26,7 +26,7 @@ from profilers.isolate import end_with_parent
 
 @lru_cache(maxsize=1)
 def open_source(text: str) -> Accuracy:
-    """The accuracy source of `source_text`, opened once a process."""
+    """The accuracy source that `Config.source` describes, opened once a process."""
     source = json.loads(text)
     space = get_space(source["space"], source["resolutions"], source["classes"])
     return keeping(open_accuracy(source["accuracy"], space, source["evaluate"]), source["keep"])

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import lut
 from hwnas.accuracy.wilson import alike, optimistic
 from hwnas.onnx.writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
+from hwnas.search.limits import beyond, ends
 from hwnas.search.problem import Problem
-from hwnas.select.limits import beyond, ends
 from hwnas.select.select import Choice, check_choice, choose, select, within
 from hwnas.space import SearchSpace
 from lut import LatencyTable
@@ -100,9 +99,8 @@ def of_run(
         found = Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
         found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))
         return found
-    tables = {name: lut.load(path) for name, path in run.config.tables.items()}
-    measure = measurer(run.problem, tables)
-    return offer(run.problem, rows, tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
+    measure = measurer(run.problem, run.tables)
+    return offer(run.problem, rows, run.tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
 
 
 def offer(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hwnas.search.archive import Evaluation
+from hwnas.search.front import front
 from hwnas.search.objectives import TOP1
 from hwnas.search.problem import Problem
 from hwnas.select.choices import Floats, Frequencies, count
-from hwnas.select.select import front
 from hwnas.space import Architecture, SearchSpace
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.archive import OK, Evaluation
-from hwnas.search.hypervolume import nondominated
+from hwnas.search.front import minimised, misses, undominated
 from hwnas.search.objectives import COUNTS, TOP1, Objective
 from hwnas.search.problem import Problem
 from hwnas.space.arch_lines import stated
@@ -103,68 +103,34 @@ def choose(
     n: int = 4,
 ) -> list[Choice]:  # fmt: skip
     """`select` of evaluated networks (one or more) that are known to keep the budgets."""
-    front = _front(problem, rows)
-    F = _unit(_minimised(front, problem, problem.names))
+    best = undominated(problem, rows)
+    F = _unit(minimised(problem, best))
     if prefer:
-        order, why = _by_preference(front, problem, prefer), "preference"
+        order, why = _by_preference(best, problem, prefer), "preference"
     elif knee:
         order, why = np.argsort(F.sum(axis=1), kind="stable"), "knee"
     else:
         order, why = _spread(F, problem.names.index("top1"), n), "spread"
-    chosen = [Choice(front[i], why) for i in order[:n]]
+    chosen = [Choice(best[i], why) for i in order[:n]]
     if why == "spread":
         chosen[0] = Choice(chosen[0].evaluation, "most accurate")
     return chosen
 
 
-def front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
-    """The nondominated evaluations within the run's own budget; empty if none is."""
-    return _front(problem, [row for row in rows if row.status == OK and not _misses(problem, row, problem.budget)])
-
-
 def within(problem: Problem, rows: Sequence[Evaluation], budget: Mapping[str, float]) -> list[Evaluation]:
     """The evaluated networks that keep limits by their values; BadInput if none does (says the nearest miss)."""
     done = [row for row in rows if row.status == OK]
-    inside = [row for row in done if not _misses(problem, row, budget)]
+    inside = [row for row in done if not misses(problem, row, budget)]
     if inside:
         return inside
     limits = ", ".join(f"{name} {limit:g}" for name, limit in budget.items())
     if not done:
         raise BadInput("no network of this run could be evaluated", remedy="hwnas archive RUN shows why")
-    nearest = min(done, key=lambda row: sum(_misses(problem, row, budget).values()))
+    nearest = min(done, key=lambda row: sum(misses(problem, row, budget).values()))
     has = ", ".join(f"{name} {nearest.objectives[name]:g}" for name in budget)
     raise BadInput(
         f"no network of this run is within {limits}", f"nearest: {has}", "a larger budget, or a search under it"
     )
-
-
-def _misses(problem: Problem, row: Evaluation, budget: Mapping[str, float]) -> dict[str, float]:
-    """By how much (relative) a row misses each limit that it misses."""
-    found = {}
-    for name, limit in budget.items():
-        value = row.objectives[name]
-        assert value is not None  # only evaluated rows
-        relative = (value / limit - 1) * (1 if problem.objectives[name].minimise else -1)
-        if relative > 0:
-            found[name] = relative
-    return found
-
-
-def _front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
-    if not rows:
-        return []
-    keep = nondominated(_minimised(rows, problem, problem.names))
-    return [row for row, kept in zip(rows, keep, strict=True) if kept]
-
-
-def _minimised(rows: Sequence[Evaluation], problem: Problem, names: Sequence[str]) -> Floats:
-    """(n, m) values with what is maximised negated; under [scalarise] the scalarised score is the only column."""
-    if problem.scalarise is not None:
-        genes = np.array([row.genes for row in rows], np.int64)
-        return -problem.score(np.array([row.objectives["top1"] for row in rows], float), genes)[:, None]
-    sign = np.array([1.0 if problem.objectives[name].minimise else -1.0 for name in names])
-    values = np.array([[row.objectives[name] for name in names] for row in rows], float)
-    return np.asarray(values * sign)
 
 
 def _unit(F: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Surrogates of accuracy by name. A new one is one file with one `Surrogate` and one line here.
+"""Surrogates of accuracy by name. A new one is one file with one `Surrogate` and a line in `registry`.
 
 What becomes of large archives, by the number of their rows (`tools.bench.search --large` prints what that costs):
 
@@ -7,22 +7,17 @@ What becomes of large archives, by the number of their rows (`tools.bench.search
     above 500     the GP learns its hyper-parameters from 500 rows, and predicts from all (`gp._LEARN_ROWS`)
     above 2,000   every surrogate is fitted to 2,000 rows (`Surrogate.max_rows`)
 
-Rows that are kept are always half the newest, which are nearest the front, and half spread evenly (`base.thin`).
+Rows that are kept are always half the newest, which are nearest the front, and half spread evenly (`base.subsample`).
 """
 
 from __future__ import annotations
 
 from hwnas.surrogates.auto import AdaptiveSwitching
 from hwnas.surrogates.base import Prediction, Surrogate
-from hwnas.surrogates.cart import Cart
 from hwnas.surrogates.features import Layout, encode, layout
-from hwnas.surrogates.gp import GP
-from hwnas.surrogates.mlp import MLP
-from hwnas.surrogates.rbf import RBF
-from hwnas.surrogates.xgb import XGB
+from hwnas.surrogates.registry import MODELS
 from profilers.errors import BadInput
 
-MODELS: dict[str, type[Surrogate]] = {model.name: model for model in (GP, RBF, Cart, MLP, XGB)}
 SURROGATES: dict[str, type[Surrogate]] = {**MODELS, AdaptiveSwitching.name: AdaptiveSwitching}
 
 

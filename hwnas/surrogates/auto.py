@@ -12,11 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.surrogates.base import Floats, Prediction, Surrogate, thin
+from hwnas.surrogates.base import Floats, Prediction, Surrogate, subsample
 from hwnas.surrogates.features import Layout
+from hwnas.surrogates.registry import MODELS
 
 FOLDS = 10
-_CV_ROWS = 400  # more rows than this are thinned for the comparison
+_CV_ROWS = 400  # of more rows a subsample is compared
 _MARGIN = 0.02  # the first candidate stays unless it is beaten by more than the comparison's noise
 _FEW = 10  # fewer networks near the front than this say nothing
 
@@ -25,11 +26,9 @@ class AdaptiveSwitching(Surrogate):
     """Compares `candidates` (names) at every fit and then is the best of them."""
 
     name = "auto"
-    max_rows = 10**9  # `near` belongs to the rows as given; the models thin for themselves
+    max_rows = 10**9  # `near` belongs to the rows as given; the models take their own subsample
 
     def __init__(self, layout: Layout | None = None, candidates: tuple[str, ...] = ()) -> None:
-        from hwnas.surrogates import MODELS
-
         super().__init__(layout)
         self.candidates = candidates or tuple(MODELS)
         self.near: NDArray[np.bool_] | None = None  # rows near the front, set before `fit` where known
@@ -37,27 +36,23 @@ class AdaptiveSwitching(Surrogate):
         self.chosen = ""
 
     def _fit(self, X: Floats, y: Floats) -> None:
-        from hwnas.surrogates import make
-
         if len(y) <= FOLDS:  # folds of one row rank nothing
             self.chosen = self.candidates[0]
-            self._model = make(self.chosen, self.layout).fit(X, y)
+            self._model = MODELS[self.chosen](self.layout).fit(X, y)
             return
         near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
-        rows = thin(len(y), _CV_ROWS)
+        rows = subsample(len(y), _CV_ROWS)
         self.scores = {name: self._score(name, X[rows], y[rows], near[rows]) for name in self.candidates}
         best = max(self.scores, key=lambda name: self.scores[name])
         first = self.candidates[0]
         self.chosen = best if self.scores[best] > self.scores[first] + _MARGIN else first
-        self._model = make(self.chosen, self.layout).fit(X, y)
+        self._model = MODELS[self.chosen](self.layout).fit(X, y)
 
     def _predict(self, X: Floats) -> Prediction:
         return self._model.predict(X)
 
     def _score(self, name: str, X: Floats, y: Floats, near: NDArray[np.bool_]) -> float:
-        from hwnas.surrogates import make
-
-        model = make(name, self.layout).fit(X, y)
+        model = MODELS[name](self.layout).fit(X, y)
         held_out, fold_of = np.empty(len(y)), folds(len(y), near)
         for fold in range(min(FOLDS, len(y))):
             held = fold_of == fold

@@ -31,7 +31,7 @@ class Surrogate(ABC):
     """One regression model; deterministic: the same rows give the same model."""
 
     name: ClassVar[str]
-    max_rows: ClassVar[int] = 2000  # more rows than this are thinned before fitting
+    max_rows: ClassVar[int] = 2000  # of more rows a subsample is fitted
 
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout
@@ -54,7 +54,7 @@ class Surrogate(ABC):
             raise BadInput(f"features {X.shape} with targets {y.shape}", "(n, f) and (n,), n of 2 or more")
         if not (np.isfinite(X).all() and np.isfinite(y).all()):
             raise BadInput("features or targets that are not finite numbers", "finite numbers")
-        kept = thin(len(X), self.max_rows)
+        kept = subsample(len(X), self.max_rows)
         X, y = X[kept], y[kept]
         self._center, self._scale, self._columns = float(y.mean()), float(y.std()), X.shape[1]
         return X, y
@@ -80,7 +80,7 @@ class Surrogate(ABC):
     def _predict(self, X: Floats) -> Prediction: ...
 
 
-def thin(n: int, limit: int) -> NDArray[np.intp]:
+def subsample(n: int, limit: int) -> NDArray[np.intp]:
     """At most `limit` of n rows: half are the newest, which in a search are nearest the front, half evenly spaced."""
     if n <= limit:
         return np.arange(n)

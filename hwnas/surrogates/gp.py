@@ -20,7 +20,7 @@ from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
-from hwnas.surrogates.base import Floats, Prediction, Surrogate, thin
+from hwnas.surrogates.base import Floats, Prediction, Surrogate, subsample
 
 _JITTER = 1e-6
 _LEARN_ROWS = 500  # rows that hyper-parameters are learnt from; all rows (up to max_rows) condition the prediction
@@ -38,7 +38,7 @@ class GP(Surrogate):
         self._mean = X.mean(axis=0)
         self._scale_columns = np.concatenate([_unit(X[:, g] - self._mean[g]) for g in groups])
         self._width = [g.stop - g.start for g in groups]
-        rows = thin(len(X), _LEARN_ROWS)
+        rows = subsample(len(X), _LEARN_ROWS)
         self.theta = self._learn(self._scaled(X[rows]), y[rows])
         self._condition(X, y)
 

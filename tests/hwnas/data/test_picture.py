@@ -15,7 +15,6 @@ from hwnas.data import get_dataset
 from hwnas.data.augment import RandomResizedCrop
 from hwnas.data.picture import Damaged, centre, read_picture
 from hwnas.export import images
-from hwnas.export.datasheet_builder import preprocessing
 from hwnas.export.engines import ENGINES, script
 from profilers.base import Options
 from profilers.errors import BadInput
@@ -102,7 +101,7 @@ def ways(root):
         dataset = get_dataset(f"folder:{root}?channels={channels}")
         work = job(0, None)
         arch = replace(work.arch, r=R)
-        how = preprocessing(replace(work, arch=arch, dataset=dataset, space=replace(work.space, in_channels=channels)))
+        how = replace(work, arch=arch, dataset=dataset, space=replace(work.space, in_channels=channels)).preprocessing
         scope: dict = {"__name__": "run"}
         exec(compile(script(ENGINES["onnx"], Options(), ["model.onnx"]), "run.py", "exec"), scope)
         path = root / "train/ant/00.png"
@@ -197,7 +196,7 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
         (tmp_path / name).mkdir()
         for i in range(150):
             Image.new("L", (8, 8), 60 * label).save(tmp_path / name / f"{i:03}.png")
-    how = preprocessing(job(0, None))
+    how = job(0, None).preprocessing
     found = images.of_path(tmp_path, how)
     shares = [np.unique(part[:, 0, 0, 0].round(3), return_counts=True)[1] for part in (found.images, found.held_out)]
     assert len(found.images) == 256 and all(len(s) == 4 and np.ptp(s) <= 4 for s in shares)
@@ -213,4 +212,4 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
 def test_a_damaged_calibration_image_is_one_line(tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"x\.png is no image to calibrate with: no image"):
-        images.of_path(tmp_path, preprocessing(job(0, None)))
+        images.of_path(tmp_path, job(0, None).preprocessing)

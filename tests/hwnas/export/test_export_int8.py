@@ -13,7 +13,6 @@ from PIL import Image
 from hwnas.export import check, images
 from hwnas.export import quantise as module
 from hwnas.export.build import Models, Target
-from hwnas.export.datasheet_builder import preprocessing
 from hwnas.export.engines import ENGINES
 from hwnas.export.images import Calibration
 from hwnas.export.pipeline import export
@@ -143,7 +142,7 @@ def test_without_images_there_is_no_int8(tmp_path):
 
 def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
     work = job(0, None)
-    how, rng = preprocessing(work), np.random.default_rng(0)
+    how, rng = work.preprocessing, np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(tmp_path / f"{i:02d}.png")
     found = images.of_path(tmp_path, how)
@@ -156,7 +155,7 @@ def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
 
 
 def test_images_that_do_not_fit_are_refused(tmp_path):
-    how = preprocessing(job(0, None))
+    how = job(0, None).preprocessing
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="0 calibration images"):
         images.of_path(tmp_path / "empty", how)

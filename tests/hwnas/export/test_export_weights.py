@@ -19,9 +19,9 @@ from hwnas.nets.checkpoint import Provenance, load_network, save_supernet
 from hwnas.nets.supernet import Supernet
 from hwnas.search import driver, executors
 from hwnas.search.config import Config, SearchSettings
+from hwnas.search.front import front
 from hwnas.search.kept import WEIGHTS, weights_file
 from hwnas.search.run import create_run, open_run, resume_run
-from hwnas.select.select import front
 from hwnas.space import get_space
 from profilers.errors import BadInput
 from profilers.registry import get_profiler
@@ -48,7 +48,7 @@ def config(supernet, epochs: int) -> Config:
 
 
 def searched(folder, settings: Config):
-    with executors.start(settings, folder) as started, create_run(folder, settings) as run:
+    with executors.start(settings.source(folder), settings.executor) as started, create_run(folder, settings) as run:
         driver.search(run, started)
     return folder
 
@@ -139,7 +139,7 @@ def test_a_search_that_was_killed_goes_on_with_the_same_weights(supernet, tuned,
     with pytest.raises(KeyboardInterrupt):
         searched(folder, settings)
     monkeypatch.setattr(SupernetAccuracy, "judge", real)
-    with executors.start(settings, folder) as started, resume_run(folder, settings) as run:
+    with executors.start(settings.source(folder), settings.executor) as started, resume_run(folder, settings) as run:
         driver.search(run, started)
     assert rows_of(folder) == rows_of(tuned)
     for path in (tuned / WEIGHTS).iterdir():

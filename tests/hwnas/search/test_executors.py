@@ -13,7 +13,7 @@ import pytest
 from hwnas.search import executors
 from hwnas.search.config import parse, to_toml
 from hwnas.search.driver import search
-from hwnas.search.executors import ExecutorSettings, source_text
+from hwnas.search.executors import ExecutorSettings
 from hwnas.search.processes import Processes
 from hwnas.search.run import create_run, locked, resume_run
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
@@ -59,15 +59,19 @@ def using(config, **settings):
     return replace(config, executor=ExecutorSettings(**settings))
 
 
+def started(config):
+    return executors.start(config.source(), config.executor)
+
+
 def run(folder, config):
-    with executors.start(config) as executor, create_run(folder, config) as made:
+    with started(config) as executor, create_run(folder, config) as made:
         search(made, executor)
         return contents(made)
 
 
 def answers(config, n=12):
     archs = SPACE.decode(genes(n))
-    with executors.start(config) as executor:
+    with started(config) as executor:
         found = sorted(executor.evaluate(archs), key=lambda o: o.index)
     assert [o.index for o in found] == list(range(n))
     return [(o.top1, o.error) for o in found]
@@ -99,13 +103,13 @@ class TestProcesses:
 
     def test_a_source_that_cannot_be_opened_is_the_users_error(self, config, tmp_path):
         with pytest.raises(BadInput, match="cannot be imported"):
-            executors.start(using(replace(config, accuracy="python:/nowhere/x:y"), workers=2))
+            started(using(replace(config, accuracy="python:/nowhere/x:y"), workers=2))
         (tmp_path / "dies.py").write_text("import os\nos._exit(3)\n")
         with pytest.raises(MeasurementFailed, match="exit code 3"):
-            executors.start(using(replace(config, accuracy=f"python:{tmp_path}/dies:y"), workers=2))
+            started(using(replace(config, accuracy=f"python:{tmp_path}/dies:y"), workers=2))
 
     def test_workers_end_with_their_executor_and_with_a_killed_search(self, config, tmp_path):
-        with Processes.start(source_text(config), ExecutorSettings(workers=2)) as executor:
+        with Processes.start(config.source(), ExecutorSettings(workers=2)) as executor:
             pids = [w._process.pid for w in executor._workers]
             assert all(Path(f"/proc/{pid}").exists() for pid in pids)
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
@@ -115,7 +119,7 @@ class TestProcesses:
             "print(*[w._process.pid for w in e._workers], flush=True)\ntime.sleep(60)\n"
         )
         child = subprocess.Popen(
-            [sys.executable, "-c", code, source_text(config)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, config.source()], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         pids = child.stdout.readline().split()
         child.kill()
@@ -124,12 +128,12 @@ class TestProcesses:
 
     def test_resumed_with_another_number_of_workers(self, config, tmp_path):
         whole = run(tmp_path / "whole", config)
-        with executors.start(config) as executor, create_run(tmp_path / "r", config) as made:
+        with started(config) as executor, create_run(tmp_path / "r", config) as made:
             with pytest.raises(Interrupted):
                 search(made, StopsAfter(executor, 19))
             assert len(made.archive.evaluations()) == 19
         other = using(config, workers=2)
-        with locked(tmp_path / "r"), executors.start(other) as executor, resume_run(tmp_path / "r", other) as made:
+        with locked(tmp_path / "r"), started(other) as executor, resume_run(tmp_path / "r", other) as made:
             search(made, executor)
             assert contents(made) == whole
 
@@ -184,7 +188,7 @@ class TestSettings:
     def test_ray_is_optional(self, config, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(EngineUnavailable, match="hwnas\\[ray\\]"):
-            executors.start(using(config, kind="ray"))
+            started(using(config, kind="ray"))
 
 
 @pytest.fixture(scope="module")
@@ -225,11 +229,11 @@ class TestRay:
     def test_custom_resources(self, cluster, config):
         assert answers(using(config, kind="ray", resources={"fast": 0.5}), 3) == answers(config, 3)
         with pytest.raises(BadInput, match=r"no node of the cluster has .*jetson"):
-            executors.start(using(config, kind="ray", resources={"jetson": 1.0}))
+            started(using(config, kind="ray", resources={"jetson": 1.0}))
 
     def test_a_source_that_a_node_cannot_open_stops_the_search(self, cluster, config):
         missing = using(replace(config, accuracy="python:/nowhere/x:y"), kind="ray")
-        with executors.start(missing) as executor, pytest.raises(BadInput, match="cannot be imported"):
+        with started(missing) as executor, pytest.raises(BadInput, match="cannot be imported"):
             list(executor.evaluate(SPACE.decode(genes(2))))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hwnas.search import run as runs
 from hwnas.search import transfer
 from hwnas.search.driver import search
 from hwnas.search.hypervolume import nondominated
@@ -62,7 +63,7 @@ class TestInitFrom:
             assert tuple(e.arch for e in rows[:2]) == SPACE.extremes()
             assert len({e.arch.id for e in rows}) == SMALL.evaluations
             assert f'init_from = "{source.folder}"' in (run.folder / "run.toml").read_text()
-            front = SPACE.encode(transfer.front_of(source.folder, SPACE))
+            front = SPACE.encode(runs.front_of(source.folder, SPACE))
             near = [
                 np.mean([(front != e.genes).sum(axis=1).min() for e in r.archive.evaluations()[2:16]])
                 for r in (run, plain)
@@ -102,12 +103,12 @@ class TestInitFrom:
     def test_a_damaged_copy(self, tmp_path, text):
         (tmp_path / "start.json").write_text(text)
         with pytest.raises(BadInput):
-            transfer.read_start(tmp_path / "start.json", SPACE)
+            runs.read_start(tmp_path / "start.json", SPACE)
 
     def test_other_resolutions_become_the_nearest(self, tmp_path):
         few = get_space("tiny", SPACE.resolutions[:1])
-        transfer.write_start(tmp_path / "s.json", SPACE.extremes())
-        found = transfer.read_start(tmp_path / "s.json", few)
+        runs.write_start(tmp_path / "s.json", SPACE.extremes())
+        found = runs.read_start(tmp_path / "s.json", few)
         assert {arch.r for arch in few.decode(found)} == {few.resolutions[0]} and len(found) == 2
 
 

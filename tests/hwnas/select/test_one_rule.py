@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +13,14 @@ from hwnas.export.source import RunSource
 from hwnas.report import load_run
 from hwnas.report.summary import keeps, paragraph, tiles
 from hwnas.report.tables import picked
+from hwnas.search.front import front, may_be_chosen
 from hwnas.search.run import open_run
-from hwnas.select.guaranteed import of_run
+from hwnas.select.guaranteed import of_run, offer
 from hwnas.select.select import select
 from lut.estimate.correction import Interval
 from lut.estimate.roofline import estimate
 from profilers.base import Options
-from profilers.errors import BadInput
+from profilers.errors import BadInput, EngineUnavailable
 from profilers.registry import get_profiler
 from profilers.timing.fingerprint import fingerprint
 from tests.hwnas.report_run import full_run
@@ -59,6 +61,34 @@ def test_all_offer_the_same_and_leave_out_what_is_unsure(folder):
         assert all(1.1 * row.objectives["cpu_ms"] <= limit for row in source.rows.values())
     with RunSource(folder, optimistic=True) as source:
         assert source.ids == [row.arch.id for row in unsure][:4] or set(source.ids) != set(expected)
+
+
+def limits(run):
+    """Every latency at which the choice may change: both ends and the middle of every interval."""
+    ms = np.array([row.objectives["cpu_ms"] for row in run.archive.evaluations()])
+    return np.unique(np.concatenate([0.9 * ms, ms, 1.1 * ms])) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("factor", [None, 0.93, 1.0, 1.07])
+def test_the_weights_that_are_kept_are_those_that_any_rule_may_offer(folder, factor):
+    """Whatever the limit, and whatever is measured (`factor` of the prediction; None: nothing can be measured)."""
+
+    def measure(name, rows):
+        if factor is None:
+            raise EngineUnavailable("another device")
+        return {r.arch.id: (factor * r.objectives["cpu_ms"],) * 3 for r in rows}
+
+    with open_run(folder) as run:
+        rows, offered = run.archive.evaluations(), set()
+        kept = {row.arch.id for row in may_be_chosen(run.problem, rows, run.tables)}
+        for limit in limits(run):
+            if limit <= run.config.budget["cpu_ms"]:
+                with suppress(BadInput):
+                    found = offer(run.problem, rows, run.tables, measure, budget={"cpu_ms": limit}, n=len(rows))
+                    offered |= {c.evaluation.arch.id for c in found.choices}
+        by_the_middle = {row.arch.id for row in front(run.problem, rows)}
+    assert offered <= kept and by_the_middle <= kept and len(kept) < len(rows)
+    assert factor is not None or offered - by_the_middle  # the front by the middle alone would lose some
 
 
 def test_a_network_that_is_named_is_taken(folder):

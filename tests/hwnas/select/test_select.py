@@ -3,9 +3,10 @@
 import pytest
 
 from hwnas.search.archive import Evaluation
+from hwnas.search.front import front
 from hwnas.search.objectives import make_objectives
 from hwnas.search.problem import Problem
-from hwnas.select.select import front, parse_budget, parse_preference, select
+from hwnas.select.select import parse_budget, parse_preference, select
 from profilers.errors import BadInput
 from tests.hwnas.searching import SPACE, genes
 

@@ -11,7 +11,7 @@ from hwnas.ofa.predictor import OfaPredictor
 from hwnas.space import get_space
 from hwnas.surrogates import MODELS, SURROGATES, AdaptiveSwitching, encode, layout, make
 from hwnas.surrogates.auto import FOLDS, folds, kendall, score
-from hwnas.surrogates.base import thin
+from hwnas.surrogates.base import subsample
 from hwnas.surrogates.gp import GP, _negative_likelihood
 from hwnas.surrogates.rbf import RBF
 from profilers.errors import BadInput
@@ -234,7 +234,7 @@ class TestAdaptiveSwitching:
 
 @given(st.integers(1, 5000), st.integers(2, 1000))
 def test_thinning_keeps_the_newest_and_repeats_nothing(n, limit):
-    kept = thin(n, limit)
+    kept = subsample(n, limit)
     assert len(set(kept.tolist())) == len(kept) == min(n, limit)
     assert kept[-1] == n - 1 and (np.diff(kept) > 0).all()
 
