@@ -39,8 +39,8 @@ class TestRows:
 
     def test_a_failure_is_no_score(self, archive):
         archive.add_evaluation(row(0, None))
-        history = archive.history(SPACE.n_genes)
-        assert np.isnan(history.top1).all() and len(history.done) == 0
+        found = archives.history(archive.evaluations(), SPACE.n_genes)
+        assert np.isnan(found.top1).all() and len(found.done) == 0
 
     def test_one_network_has_one_row(self, archive):
         archive.add_evaluation(row(0))

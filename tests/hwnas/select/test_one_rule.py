@@ -64,31 +64,39 @@ def test_all_offer_the_same_and_leave_out_what_is_unsure(folder):
 
 
 def limits(run):
-    """Every latency at which the choice may change: both ends and the middle of every interval."""
+    """Latencies at which the choice may change, within the run's own budget: ends and middles of the intervals."""
     ms = np.array([row.objectives["cpu_ms"] for row in run.archive.evaluations()])
-    return np.unique(np.concatenate([0.9 * ms, ms, 1.1 * ms])) * (1 + 1e-9)
+    found = np.unique(np.concatenate([0.9 * ms, ms, 1.1 * ms])) * (1 + 1e-9)
+    return found[found <= run.config.budget["cpu_ms"]]
 
 
-@pytest.mark.parametrize("factor", [None, 0.93, 1.0, 1.07])
-def test_the_weights_that_are_kept_are_those_that_any_rule_may_offer(folder, factor):
-    """Whatever the limit, and whatever is measured (`factor` of the prediction; None: nothing can be measured)."""
+def refuse(name, rows):
+    raise EngineUnavailable("another device")
 
-    def measure(name, rows):
-        if factor is None:
-            raise EngineUnavailable("another device")
-        return {r.arch.id: (factor * r.objectives["cpu_ms"],) * 3 for r in rows}
 
+def noisy(name, rows):
+    """Measured up to 8 % off the prediction: what dominates a network may break a limit that this one keeps."""
+    factor = {r.arch.id: np.random.default_rng(r.number).uniform(0.92, 1.08) for r in rows}
+    return {r.arch.id: (factor[r.arch.id] * r.objectives["cpu_ms"],) * 3 for r in rows}
+
+
+def test_weights_are_kept_of_all_networks_that_the_rule_may_offer(folder):
+    """Whatever the limit, and whether or not networks can be measured."""
+    offered, rng = set(), np.random.default_rng(0)
     with open_run(folder) as run:
-        rows, offered = run.archive.evaluations(), set()
+        rows = [  # many of them are dominated by one that is hardly faster
+            replace(row, objectives={**row.objectives, "top1": rng.uniform(60, 90), "params": 1000.0})
+            for row in run.archive.evaluations()
+        ]
         kept = {row.arch.id for row in may_be_chosen(run.problem, rows, run.tables)}
+        by_the_middle = {row.arch.id for row in front(run.problem, rows)}
         for limit in limits(run):
-            if limit <= run.config.budget["cpu_ms"]:
+            for measure in (refuse, noisy):
                 with suppress(BadInput):
                     found = offer(run.problem, rows, run.tables, measure, budget={"cpu_ms": limit}, n=len(rows))
                     offered |= {c.evaluation.arch.id for c in found.choices}
-        by_the_middle = {row.arch.id for row in front(run.problem, rows)}
-    assert offered <= kept and by_the_middle <= kept and len(kept) < len(rows)
-    assert factor is not None or offered - by_the_middle  # the front by the middle alone would lose some
+    assert offered | by_the_middle <= kept and len(kept) < len(rows)
+    assert offered - by_the_middle  # the front by predictions alone would lose some
 
 
 def test_a_network_that_is_named_is_taken(folder):
