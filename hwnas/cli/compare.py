@@ -15,7 +15,7 @@ from profilers.registry import get_profiler
 
 if TYPE_CHECKING:
     from hwnas.compare.measure import Row
-    from hwnas.export.source import RunSource
+    from hwnas.export.run_source import RunSource
 
 FOLDER = "known"
 
@@ -35,7 +35,7 @@ def compare(
     """The chosen networks beside known ones, all measured here: the paper's Table 3 for this device; JSON."""
     from hwnas.compare import known, render
     from hwnas.compare.measure import measure, of_known
-    from hwnas.export.source import RunSource
+    from hwnas.export.run_source import RunSource
 
     if size < 0:
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")

@@ -1,57 +1,107 @@
-"""Which options of `hwnas export` go with which source and engine: one that would change nothing is refused."""
+"""The options of `hwnas export` and `hwnas validate`; one that would change nothing for an engine is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import typer
 
 import lut
+from hwnas.data.reference import resolve_reference
+from hwnas.export.engine_selection import MAX_DROP
 from hwnas.export.engines import ENGINES, get_engine
 from hwnas.export.item import predicts
+from hwnas.export.pipeline import AUTO
+from hwnas.export.weights import Wanted
 from lut import LatencyTable
 from profilers.base import Options
 from profilers.errors import BadInput
 
-AUTO = "auto"
-RUN, ARCH, NET_CONFIG, NETWORK = "a run", "an architecture", "a net.config", "a trained network"
-_WEIGHTS = ("--supernet", "--random-weights")
-_STATISTICS = ("--dataset", "--images", "--no-recalibration")
-TAKES = {
-    RUN: ("--id", "--all", "--optimistic", *_WEIGHTS, *_STATISTICS, "--table"),
-    ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
-    NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
-    NETWORK: ("--table",),
-}
+# The source, and which networks of it
+SourcePath = Annotated[
+    Path,
+    typer.Argument(metavar="RUN|FILE", help="A run's folder; or a file: ARCH.json, net.config or NET.safetensors."),
+]
+Ids = Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")]
+Front = Annotated[bool, typer.Option("--all", help="The whole front; resumes where it was interrupted.")]
+Optimistic = Annotated[bool, typer.Option(help="Judge latency by the point prediction, not by its interval.")]
+SpaceOfFile = Annotated[
+    str | None, typer.Option("--space", help="Search space of ARCH.json, if the file does not name it.")
+]
+Tables = Annotated[
+    list[Path] | None, typer.Option("--table", help="Latency table that predicts the engine, beside those of a run.")
+]
+
+# Its weights
+Supernet = Annotated[Path | None, typer.Option(help="Supernet to inherit weights from; by default the run's own.")]
+RandomWeights = Annotated[bool, typer.Option("--random-weights", help="Untrained weights, to measure latency only.")]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help="Data set for BatchNorm's statistics, as in imagenet:DIR.")
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Images for the BatchNorm statistics of a published supernet; one folder a class gives top-1."),
+]
+NoRecalibration = Annotated[
+    bool, typer.Option("--no-recalibration", help="Keep the BatchNorm statistics of a published supernet.")
+]
+
+# The engine
+Out = Annotated[Path, typer.Option("--out", help="Folder to write; several networks get a folder each in it.")]
+EngineName = Annotated[str, typer.Option("--engine", help=f"{', '.join(ENGINES)}; or auto: the fastest of all.")]
+Precision = Annotated[
+    str | None, typer.Option("--precision", help="What the engine computes in, by default fp32; auto tries all.")
+]
+Batch = Annotated[int | None, typer.Option(help="Images per run; by default 1, on a GPU 64.")]
+Threads = Annotated[int, typer.Option(help="Threads of the engine.")]
+Gpus = Annotated[list[str] | None, typer.Option("--target", help="GPU to build for, as in sm86; may be given again.")]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option("--max-accuracy-drop", help=f"Points of top-1 that auto may lose; by default {MAX_DROP}."),
+]
+Calibration = Annotated[
+    Path | None, typer.Option(help="Images to calibrate int8 with: a folder, or an .npz of (n, C, r, r).")
+]
+Compiled = Annotated[
+    bool | None, typer.Option("--compiled/--no-compiled", help="With auto: time torch.compile, too (the default).")
+]
+Quick = Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")]
+
+# Of `hwnas validate`
+ExportedFolder = Annotated[Path, typer.Argument(metavar="DIR", help="An exported folder.")]
+Force = Annotated[bool, typer.Option(help="Measure even if this is another device or setting.")]
+Rebuild = Annotated[bool, typer.Option(help="First build the engine again for this machine.")]
 
 
-def check_source(source: Path, kind: str, given: Mapping[str, Any]) -> None:
-    """BadInput for an option that this kind of source has no use for, or for two that exclude each other.
-
-    Args:
-        source: what is exported.
-        kind: one of `TAKES`.
-        given: by option, what the user said; None, False or nothing where he did not.
-    """
-    said = [name for name, value in given.items() if value]
-    if unused := [name for name in said if name not in TAKES[kind]]:
-        got = f"{unused[0]} for {source}, {kind}, which it would not change"
-        raise BadInput(got, ", ".join(TAKES[kind]), f"the same without {unused[0]}")
-    for group in (_WEIGHTS, ("--id", "--all"), ("--id", "--optimistic"), _STATISTICS):
-        if len(both := [name for name in group if name in said]) > 1:
-            raise BadInput(f"both {both[0]} and {both[1]}", "one of them")
-    if (lone := set(_STATISTICS) & set(said)) and "--supernet" not in said:
-        raise BadInput(f"{lone.pop()} without --supernet", "only for weights of a supernet that is given")
+def batch_of(engine: str, batch: int | None) -> int:
+    """The batch that was asked for, or the usual one of the engine."""
+    return (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
 
 
-def check_engine(engine: str, precision: str | None, given: Mapping[str, Any]) -> None:
-    """BadInput for an option that would not change this engine; `given` as of `check_source`, None where not said."""
-    said = {name for name, value in given.items() if value is not None}
+def weights(
+    supernet: Path | None, random: bool, dataset: str | None, images: Path | None, stale: bool
+) -> Wanted:  # fmt: skip
+    """The weights that are asked for; a supernet's file may lie where `hwnas fetch` has put it."""
+    from hwnas.fetch import cached
+
+    if supernet is not None and not supernet.exists():
+        supernet = cached(str(supernet)) or supernet
+    reference = dataset and resolve_reference(dataset, Path())
+    return Wanted(supernet, random, reference, images and images.absolute(), not stale)
+
+
+def check_engine(
+    engine: str, precision: str | None, *, max_drop: float | None, compiled: bool | None, calibration: Path | None
+) -> None:
+    """BadInput for an option that would not change this engine; None where it was not given."""
     if engine == AUTO and precision is not None:
         raise BadInput(f"--precision {precision} with --engine auto", "none: auto tries all", "the same without it")
-    if engine != AUTO and (unused := sorted(said & {"--max-accuracy-drop", "--compiled"})):
-        raise BadInput(f"{unused[0]} with --engine {engine}", "only with --engine auto", "the same without it")
-    if engine != AUTO and "--calibration" in said and precision != "int8":
+    for option, value in (("--max-accuracy-drop", max_drop), ("--compiled", compiled)):
+        if engine != AUTO and value is not None:
+            raise BadInput(f"{option} with --engine {engine}", "only with --engine auto", "the same without it")
+    if engine != AUTO and calibration is not None and precision != "int8":
         got = f"--calibration with --precision {precision or 'fp32'}"
         raise BadInput(got, "only with --precision int8, or --engine auto", "the same without it")
 

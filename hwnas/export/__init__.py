@@ -1,1 +1,1 @@
-"""From a chosen architecture to a folder that can be handed over: engine, datasheet, proof."""
+"""From a chosen architecture to a folder that can be handed over: engine, datasheet, report."""

@@ -1,4 +1,4 @@
-"""From a job to an engine in a folder: torch network, folded weights, ONNX (quantised if wanted), engine files."""
+"""Builds one engine in a folder: torch network, folded weights, ONNX (quantised if wanted), engine files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hwnas.export import images, inference_script
 from hwnas.export.engines import MODEL, Engine, open_engine, script
-from hwnas.export.item import Job
+from hwnas.export.item import ExportItem
 from hwnas.export.quantise import TOLERANCE, Quantised, quantise
 from hwnas.onnx.edit import with_batch
 from hwnas.onnx.writer import write_onnx
@@ -50,17 +50,17 @@ class Built:
     note: str = ""
 
 
-class Models:
-    """A job's ONNX models; each quantised one is made once, for all the engines that run it.
+class PrecisionVariants:
+    """An item's ONNX model in each precision; a quantised one is made once, for all the engines that run it.
 
     Args:
-        job: the network.
+        item: the network.
         calibration: the user's images (see `images.of_path`); the data set's where there is one.
-        tolerance: of quantisation, %.
+        tolerance: % of held-out images that quantisation may move to another class (see `quantise`).
     """
 
-    def __init__(self, job: Job, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
-        self.job, self.path, self.tolerance = job, calibration, tolerance
+    def __init__(self, item: ExportItem, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
+        self.item, self.path, self.tolerance = item, calibration, tolerance
         self.quantised: dict[bool, Quantised] = {}
         self.source = ""
 
@@ -81,34 +81,34 @@ class Models:
         """With its weights, preprocessing and labels inside."""
         from hwnas.nets import fold
 
-        job = self.job
-        facts = {"arch": job.arch.id, "space": job.space.name, "weights": job.weights}
-        facts |= inference_script.metadata(job.preprocessing)
-        return write_onnx(job.space.layers(job.arch), fold(job.network), batch=batch, metadata=facts)
+        item = self.item
+        facts = {"arch": item.arch.id, "space": item.space.name, "weights": item.weights}
+        facts |= inference_script.metadata(item.preprocessing)
+        return write_onnx(item.space.layers(item.arch), fold(item.network), batch=batch, metadata=facts)
 
     def calibration(self) -> images.Calibration:
         """BadInput where there are no images."""
         if self.path is not None:
-            return images.of_path(self.path, self.job.preprocessing)
-        if self.job.dataset is None:
+            return images.of_path(self.path, self.item.preprocessing)
+        if self.item.dataset is None:
             remedy = "--calibration FOLDER or FILE.npz"
             raise BadInput("int8 of a network without a data set: no images to set the ranges with", "some", remedy)
-        return images.of_dataset(self.job.dataset, self.job.arch.r)
+        return images.of_dataset(self.item.dataset, self.item.arch.r)
 
     @property
     def can_quantise(self) -> bool:
         """Whether there are images."""
-        return self.path is not None or self.job.dataset is not None
+        return self.path is not None or self.item.dataset is not None
 
 
-def build(models: Models, target: Target, folder: Path) -> Built:
+def build(variants: PrecisionVariants, target: Target, folder: Path) -> Built:
     """Write an engine's files into `folder` and open it.
 
     Raises:
         BadInput: a precision that the engine has not, or no images for int8.
         EngineUnavailable: it can neither be built nor run here.
     """
-    model, note = models.of(target)
+    model, note = variants.of(target)
     built = Built(folder, [MODEL], note=note)
     write_bytes(folder / MODEL, model)
     if target.engine.compile is not None:

@@ -1,6 +1,6 @@
 """The datasheet of an exported engine: one versioned JSON schema, and its Markdown for people.
 
-Every figure is {"value", "unit", "how", "low", "high"}: `how` starts with measured, predicted, estimated, exact,
+Every quantity is {"value", "unit", "how", "low", "high"}: `how` starts with measured, predicted, estimated, exact,
 evaluated or imported, and `low`..`high` is its interval where it has one. The file carries the SHA-256 of its own
 content and of every file of the folder; a changed one is refused.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, sha256, write_json, write_text
 
-SCHEMA, FILE, KIND = 4, "datasheet.json", "hwnas-datasheet"
+SCHEMA, FILE, KIND = 5, "datasheet.json", "hwnas-datasheet"
 HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
 RANDOM = "random weights: for latency only"
 SHOWN = 10  # classes that the head of the page names
@@ -24,13 +24,14 @@ NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-
 _SECTIONS = {
     "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
     "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
-    "fingerprint": dict, "snippet": str, "commands": list, "running": dict, "request": dict, "contest": dict,
+    "fingerprint": dict, "snippet": str, "commands": list, "runtime_costs": dict, "request": dict,
+    "engine_selection": dict,
     "warnings": list,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Figure:
+class Quantity:
     """A number with its unit, how it was obtained, and its interval."""
 
     value: float | None
@@ -41,7 +42,7 @@ class Figure:
 
     def __post_init__(self) -> None:
         if not self.how.startswith(HOW):
-            raise BadInput(f"a figure obtained by {self.how!r}", f"a word of {', '.join(HOW)} first")
+            raise BadInput(f"a quantity obtained by {self.how!r}", f"a word of {', '.join(HOW)} first")
 
     def to_json(self) -> dict[str, Any]:
         """All fields that are known."""
@@ -76,11 +77,13 @@ def read(folder: Path) -> dict[str, Any]:
     """
     if not (folder / FILE).is_file():
         raise BadInput(f"{folder} has no {FILE}", "a folder made by `hwnas export`")
-    sheet = read_json(folder / FILE)
-    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") != SCHEMA:
-        raise BadInput(f"{folder / FILE} is not a datasheet of schema {SCHEMA}", remedy="export it again")
+    sheet: Any = read_json(folder / FILE)
+    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in (4, SCHEMA):
+        raise BadInput(f"{folder / FILE} is not a datasheet of schema 4 or {SCHEMA}", remedy="export it again")
     if sheet.pop("checksum", None) != _checksum(sheet):
         raise BadInput(f"{folder / FILE} was changed after it was written", remedy="export it again")
+    if sheet["schema"] == 4:
+        sheet = _upgraded(sheet)
     sheet.setdefault("warnings", _old_warnings(sheet))
     wrong = [k for k, kind in _SECTIONS.items() if not isinstance(sheet.get(k), kind)]
     if wrong:
@@ -90,7 +93,22 @@ def read(folder: Path) -> dict[str, Any]:
             raise BadInput(
                 f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy="export it again"
             )
-    return sheet
+    found: dict[str, Any] = sheet
+    return found
+
+
+def _upgraded(sheet: Mapping[str, Any]) -> dict[str, Any]:
+    """A datasheet of schema 4 under today's names."""
+    found = _renamed(sheet, {"running": "runtime_costs", "contest": "engine_selection"}) | {"schema": SCHEMA}
+    if isinstance(selection := found.get("engine_selection"), dict) and selection:
+        names = {"lost": "accuracy_drop", "drop": "accuracy_drop_interval"}
+        candidates = [_renamed(candidate, names) for candidate in selection.get("candidates", [])]
+        found["engine_selection"] = selection | {"candidates": candidates}
+    return found
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in values.items()}
 
 
 def _old_warnings(sheet: Mapping[str, Any]) -> list[str]:
@@ -104,7 +122,7 @@ def _checksum(sheet: Mapping[str, Any]) -> str:
 
 def markdown(sheet: Mapping[str, Any]) -> str:
     """The same for people, who need not know this project."""
-    parts = (_head, _about, _figures, _contest, _input, _use, _files, _machine)
+    parts = (_head, _about, _engine, _selection, _input, _use, _files, _machine)
     blocks = ((*lines, "") for part in parts if (lines := part(sheet)))
     return "\n".join(line for block in blocks for line in block)
 
@@ -119,14 +137,14 @@ def _head(sheet: Mapping[str, Any]) -> list[str]:
         f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
         *(line for warning in warnings for line in (f"**Warning: {warning}.**", "")),
         f"{what}: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
-        "`python run.py IMAGE` names the likeliest classes of an image. Each figure below says how it was obtained: "
+        "`python run.py IMAGE` names the likeliest classes of an image. Each quantity below says how it was obtained: "
         "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its "
         "interval.",
     ]  # fmt: skip
 
 
 def _about(sheet: Mapping[str, Any]) -> list[str]:
-    rows = [f"| {NAMES.get(name, name)} | {_figure(value)} |" for name, value in sheet["objectives"].items()]
+    rows = [f"| {NAMES.get(name, name)} | {_quantity(value)} |" for name, value in sheet["objectives"].items()]
     return [
         "## The network", "",
         f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`. "
@@ -135,21 +153,21 @@ def _about(sheet: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _figures(sheet: Mapping[str, Any]) -> list[str]:
+def _engine(sheet: Mapping[str, Any]) -> list[str]:
     latency = sheet["latency"]
     return [
         "## This engine", "", "| what | value |", "|---|---|",
         *_latency_rows(latency, "back to back (steady)"),
         *_latency_rows(latency["interrupted"], "after other work (interrupted)"),
-        f"| accuracy (top-1) | {_figure(sheet['accuracy']['top1'])} |",
-        *_parity_rows(sheet["parity"]), *_running_rows(sheet["running"]),
+        f"| accuracy (top-1) | {_quantity(sheet['accuracy']['top1'])} |",
+        *_parity_rows(sheet["parity"]), *_cost_rows(sheet["runtime_costs"]),
     ]  # fmt: skip
 
 
 def _latency_rows(latency: Mapping[str, Any], state: str) -> list[str]:
     rows = [
-        f"| latency, {state}, predicted | {_figure(latency['predicted'])} |",
-        f"| latency, {state}, measured | {_figure(latency['measured'])} |",
+        f"| latency, {state}, predicted | {_quantity(latency['predicted'])} |",
+        f"| latency, {state}, measured | {_quantity(latency['measured'])} |",
     ]
     inside = f"| measured within the predicted interval | {_yes(latency['within_interval'])} |"
     return rows if latency["predicted"]["value"] is None else [*rows, inside]
@@ -193,39 +211,40 @@ def _parity_rows(parities: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _running_rows(running: Mapping[str, Any]) -> list[str]:
-    rates = [f"| throughput, batch {n} | {_figure(value)} |" for n, value in running.get("throughput", {}).items()]
+def _cost_rows(costs: Mapping[str, Any]) -> list[str]:
+    rates = [f"| throughput, batch {n} | {_quantity(value)} |" for n, value in costs.get("throughput", {}).items()]
     names = {"cold_start": "cold start", "load": "loading alone", "peak_memory": "peak memory"}
-    return rates + [f"| {name} | {_figure(running[key])} |" for key, name in names.items() if key in running]
+    return rates + [f"| {name} | {_quantity(costs[key])} |" for key, name in names.items() if key in costs]
 
 
-def _contest(sheet: Mapping[str, Any]) -> list[str]:
+def _selection(sheet: Mapping[str, Any]) -> list[str]:
     """The table of what else was tried, for an engine that was chosen among several."""
-    contest = sheet["contest"]
-    if not contest:
+    selection = sheet["engine_selection"]
+    if not selection:
         return []
     rows = [
-        f"| {c['engine']} {c['precision']} | {_figure(c['latency']) if c['latency'] else '-'} | {_points(c)} "
+        f"| {c['engine']} {c['precision']} | {_quantity(c['latency']) if c['latency'] else '-'} | {_points(c)} "
         f"| {c['bytes'] / 1e6:.2f} MB | {c['refused'] or 'allowed'} |"
-        for c in contest["candidates"]
+        for c in selection["candidates"]
     ]
     torch = [
-        f"| torch, {name} | {_figure(value)} | | | for comparison |" for name, value in contest["references"].items()
+        f"| torch, {name} | {_quantity(value)} | | | for comparison |"
+        for name, value in selection["references"].items()
     ]
     return [
-        "## Why this engine", "", f"{contest['why']}.", "", f"Accuracy {contest['accuracy']}.", "",
+        "## Why this engine", "", f"{selection['why']}.", "", f"Accuracy {selection['accuracy']}.", "",
         "| engine | latency | points lost | size | |", "|---|---|---|---|---|", *rows, *torch,
     ]  # fmt: skip
 
 
 def _points(candidate: Mapping[str, Any]) -> str:
-    found = candidate.get("drop")  # sheets made before have none
+    found = candidate.get("accuracy_drop_interval")
     ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found else ""
-    return "-" if candidate["lost"] is None else f"{candidate['lost']:.2f}{ends}"
+    return "-" if candidate["accuracy_drop"] is None else f"{candidate['accuracy_drop']:.2f}{ends}"
 
 
-def _figure(value: Mapping[str, Any]) -> str:
-    return str(Figure(**value))
+def _quantity(value: Mapping[str, Any]) -> str:
+    return str(Quantity(**value))
 
 
 def _yes(value: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""What goes into a datasheet: one engine's proof and samples, put into the schema's sections."""
+"""What goes into a datasheet: one engine's report and samples, put into the schema's sections."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from hwnas import __version__
 from hwnas.export import datasheet
 from hwnas.export.build import Built, Target
-from hwnas.export.datasheet import Figure
+from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import Engine, engine_files, snippet
-from hwnas.export.item import Job, predicted
-from hwnas.export.parity import Proof
+from hwnas.export.item import ExportItem, predicted
+from hwnas.export.parity import ParityReport
 from profilers.base import INTERRUPTED, STATES, STEADY, Options, Samples
 from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance
@@ -21,58 +21,58 @@ from profilers.timing.fingerprint import fingerprint
 
 
 def make_sheet(
-    job: Job, target: Target, built: Built, proof: Proof, samples: Mapping[str, Samples]
+    item: ExportItem, target: Target, built: Built, report: ParityReport, samples: Mapping[str, Samples]
 ) -> dict[str, Any]:  # fmt: skip
     """The content of a datasheet; `samples` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
     return {
-        "name": job.arch.id,
+        "name": item.arch.id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
-        "architecture": job.arch.to_json(),
-        "space": {"name": job.space.name, "signature": job.space.signature, "classes": job.space.classes},
+        "architecture": item.arch.to_json(),
+        "space": {"name": item.space.name, "signature": item.space.signature, "classes": item.space.classes},
         "engine": {
             "name": engine.name,
             "profiler": engine.profiler,
             "file": engine_files(engine, files)[0],
             **vars(options),
         },
-        "weights": f"{job.weights}; {built.note}" if built.note else job.weights,
-        "warnings": list(job.warnings),
-        "objectives": {key: figure.to_json() for key, figure in job.objectives.items()},
-        "latency": latencies(job, samples, engine, options, proof.missing),
-        "parity": {key: value.to_json() for key, value in proof.parity.items()},
-        "accuracy": {"dataset": proof.dataset, "split": proof.split, "top1": proof.accuracy.to_json()},
-        "preprocessing": job.preprocessing,
+        "weights": f"{item.weights}; {built.note}" if built.note else item.weights,
+        "warnings": list(item.warnings),
+        "objectives": {key: quantity.to_json() for key, quantity in item.objectives.items()},
+        "latency": latencies(item, samples, engine, options, report.missing),
+        "parity": {key: value.to_json() for key, value in report.parity.items()},
+        "accuracy": {"dataset": report.dataset, "split": report.split, "top1": report.accuracy.to_json()},
+        "preprocessing": item.preprocessing,
         "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
-        "snippet": snippet(engine, options, (options.batch, *job.input_shape), files),
+        "snippet": snippet(engine, options, (options.batch, *item.input_shape), files),
         "commands": ["hwnas validate .", "python run.py IMAGE"],
     }
 
 
 def latencies(
-    job: Job, samples: Mapping[str, Samples], engine: Engine, options: Options, missing: str
+    item: ExportItem, samples: Mapping[str, Samples], engine: Engine, options: Options, missing: str
 ) -> dict[str, Any]:  # fmt: skip
     """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
     sections = {}
     for state in STATES:
         setting = replace(options, state=state)
         sections[state] = latency(
-            predicted(job, engine.profiler, setting), samples.get(state), engine, setting, missing
+            predicted(item, engine.profiler, setting), samples.get(state), engine, setting, missing
         )
     return {**sections[STEADY], INTERRUPTED: sections[INTERRUPTED]}
 
 
-def latency(guess: Figure, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
+def latency(guess: Quantity, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
     """One state: predicted, measured, and whether they agree."""
     inside = timing = None
-    measured = Figure(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
+    measured = Quantity(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
     if samples is not None:
         setting = f"{options.state}, batch {options.batch}, {options.threads} thread(s), {options.precision}"
         how = f"measured: {engine.profiler}, {setting}; {samples.estimator}"
-        measured = Figure(samples.ms, "ms", how, samples.low, samples.high)
+        measured = Quantity(samples.ms, "ms", how, samples.low, samples.high)
         inside = within(guess.low, guess.high, samples.ms)
         timing = timing_facts(samples)
     return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}

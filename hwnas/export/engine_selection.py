@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.accuracy.wilson import Drop, drop
-from hwnas.export import check
-from hwnas.export.build import Built, Models, Target, build
-from hwnas.export.datasheet import Figure
+from hwnas.export import parity
+from hwnas.export.build import Built, PrecisionVariants, Target, build
+from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import ENGINES, engine_files
-from hwnas.export.item import Job
+from hwnas.export.item import ExportItem
 from hwnas.export.torch_session import TorchSession
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
@@ -44,8 +44,8 @@ JUDGED = 2000  # validation images at most
 class Candidate:
     """A runtime in a precision, and all that was found out about it; `refused` says why it cannot be chosen.
 
-    `lost` are points of top-1 on the validation split, or the share of changed classes (%), see the module's text;
-    `drop` is the former with its interval.
+    `accuracy_drop`: points of top-1 lost on the validation split, or the share of changed classes (%), see the module's
+    text; `drop` is the former with its interval.
     """
 
     target: Target
@@ -53,8 +53,8 @@ class Candidate:
     built: Built | None = None
     samples: Samples | None = None
     top1: float | None = None
-    lost: float | None = None
-    parity: check.Parity | None = None
+    accuracy_drop: float | None = None
+    parity: parity.Parity | None = None
     size: int = 0
     drop: Drop | None = None
 
@@ -65,31 +65,35 @@ class Candidate:
 
     def to_json(self) -> dict[str, Any]:
         """For the datasheet and for programs."""
-        ms = None if self.samples is None else timed(self.samples, self.target.options).to_json()
-        engine, precision = self.target.engine.name, self.target.options.precision
         return {
-            "engine": engine, "precision": precision, "latency": ms, "top1": self.top1, "lost": self.lost,
-            "drop": self.drop.to_json() if self.drop else None,
-            "parity": self.parity.to_json() if self.parity else None, "bytes": self.size,
-            "refused": self.refused, "weights": self.built.note if self.built else "",
-        }  # fmt: skip
+            "engine": self.target.engine.name,
+            "precision": self.target.options.precision,
+            "latency": None if self.samples is None else timed(self.samples, self.target.options).to_json(),
+            "top1": self.top1,
+            "accuracy_drop": self.accuracy_drop,
+            "accuracy_drop_interval": self.drop.to_json() if self.drop else None,
+            "parity": self.parity.to_json() if self.parity else None,
+            "bytes": self.size,
+            "refused": self.refused,
+            "weights": self.built.note if self.built else "",
+        }
 
 
 @dataclass(frozen=True)
-class Contest:
-    """All candidates, the winner and why, and torch beside it (a figure without value says why it is not there)."""
+class EngineSelection:
+    """All candidates, the one chosen and why, and torch beside it (a quantity without a value says why)."""
 
     candidates: tuple[Candidate, ...]
     chosen: Target
     why: str
     accuracy: str
-    references: Mapping[str, Figure] = field(default_factory=dict)
+    references: Mapping[str, Quantity] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For the datasheet."""
         return {
             "why": self.why, "accuracy": self.accuracy, "candidates": [c.to_json() for c in self.candidates],
-            "references": {name: figure.to_json() for name, figure in self.references.items()},
+            "references": {name: quantity.to_json() for name, quantity in self.references.items()},
         }  # fmt: skip
 
 
@@ -102,14 +106,14 @@ def targets(options: Options) -> Iterator[Target]:
                 yield Target(engine, replace(options, precision=precision, optimization=""))
 
 
-def contest(
-    models: Models, options: Options, folder: Path, max_drop: float = MAX_DROP,
+def select_engine(
+    variants: PrecisionVariants, options: Options, folder: Path, max_drop: float = MAX_DROP,
     references: Sequence[str] = REFERENCES, plan: TimingPlan = plans.ENGINE, bench: Measuring | None = None,
-) -> Contest:  # fmt: skip
+) -> EngineSelection:  # fmt: skip
     """Build, check and time all candidates, and choose.
 
     Args:
-        models: the network's.
+        variants: the network's, its int8 made with the tolerance `max_drop`.
         options: batch and threads; the precision is not looked at.
         folder: where engines are built; nothing in it is needed afterwards.
         max_drop: see the module's text, 0 or more.
@@ -123,22 +127,21 @@ def contest(
     """
     if not max_drop >= 0:
         raise BadInput(f"a largest accuracy drop of {max_drop}", "0 or more points")
-    models.tolerance = max_drop
     found = [Candidate(target) for target in targets(options)]
     if not found:
         raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
     with ExitStack() as stack:
         bench = bench or stack.enter_context(measuring(options))
-        judge = _Judge(models.job)
+        judge = _Judge(variants.item)
         with track(len(found) + len(references), "building and checking candidates") as bar:
             for candidate in found:
-                _try(candidate, models, folder, judge, max_drop, stack)
+                _try(candidate, variants, folder, judge, max_drop, stack)
                 bar.advance()
-            torch = {name: _reference(models.job, options, name) for name in references}
+            torch = {name: _reference(variants.item, options, name) for name in references}
             bar.advance(len(references))
         figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
-    return Contest(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)
+    return EngineSelection(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
@@ -173,50 +176,53 @@ def undecided(candidate: Candidate, max_drop: float) -> str:
     return f"; {found.images} images do not suffice to tell {max_drop:g} points"
 
 
-def timed(samples: Samples, options: Options) -> Figure:
-    """A latency as a figure."""
+def timed(samples: Samples, options: Options) -> Quantity:
+    """A latency as a quantity."""
     how = f"measured: {samples.state}, batch {options.batch}, {options.threads} thread(s), {samples.clock} time"
-    return Figure(samples.ms, "ms", how, samples.low, samples.high)
+    return Quantity(samples.ms, "ms", how, samples.low, samples.high)
 
 
 class _Judge:
     """What a candidate's logits are compared with, computed once."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.expected, self.labels = self.answers(partial(check.torch_logits, job.network))
-        if job.dataset is not None:
-            self.words = f"measured: {len(self.expected)} images, {job.dataset.name} validation split"
+    def __init__(self, item: ExportItem) -> None:
+        self.item = item
+        self.expected, self.labels = self.answers(partial(parity.torch_logits, item.network))
+        if item.dataset is not None:
+            self.words = f"measured: {len(self.expected)} images, {item.dataset.name} validation split"
         else:
             self.words = f"not measured: no data set; classes that differ from torch on {NOISE_IMAGES} noise images"
 
-    def answers(self, answer: Callable[[check.Floats], check.Floats]) -> tuple[check.Floats, NDArray[Any] | None]:
+    def answers(self, answer: Callable[[parity.Floats], parity.Floats]) -> tuple[parity.Floats, NDArray[Any] | None]:
         """Logits and labels (None of noise)."""
-        if self.job.dataset is not None:
-            return check.over(self.job.dataset, "val", self.job.arch.r, answer, JUDGED)
-        shape = (NOISE_IMAGES, *self.job.input_shape)
-        noise = np.random.default_rng(check.PARITY_SEED).standard_normal(shape, dtype=np.float32)
+        if self.item.dataset is not None:
+            return parity.logits_over(self.item.dataset, "val", self.item.arch.r, answer, JUDGED)
+        shape = (NOISE_IMAGES, *self.item.input_shape)
+        noise = np.random.default_rng(parity.PARITY_SEED).standard_normal(shape, dtype=np.float32)
         return answer(noise), None
 
     def judge(self, candidate: Candidate, session: Session) -> None:
-        got, _ = self.answers(partial(check.logits_of, session))
-        candidate.parity = check.parity(got, self.expected)
+        """Fill in parity, top-1 and what is lost."""
+        got, _ = self.answers(partial(parity.logits_of, session))
+        candidate.parity = parity.compare_logits(got, self.expected)
         if self.labels is None:
-            candidate.lost = 100 * (1 - candidate.parity.top1_agreement)
+            candidate.accuracy_drop = 100 * (1 - candidate.parity.top1_agreement)
         else:
-            candidate.top1 = check.top1(got, self.labels)
+            candidate.top1 = parity.top1(got, self.labels)
             candidate.drop = drop(self.expected.argmax(1) == self.labels, got.argmax(1) == self.labels)
-            candidate.lost = candidate.drop.points
+            candidate.accuracy_drop = candidate.drop.points
 
 
-def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_drop: float, stack: ExitStack) -> None:
+def _try(
+    candidate: Candidate, variants: PrecisionVariants, folder: Path, judge: _Judge, max_drop: float, stack: ExitStack
+) -> None:
     """Build and judge one; what goes wrong is why it is refused, not an error."""
-    if candidate.target.options.precision == "int8" and not models.can_quantise:
+    if candidate.target.options.precision == "int8" and not variants.can_quantise:
         candidate.refused = "int8 needs images to set its ranges: --calibration"
         return
     place = folder / candidate.target.name.replace(" ", "-")
     try:
-        candidate.built = build(models, candidate.target, place)
+        candidate.built = build(variants, candidate.target, place)
         if candidate.built.session is None:
             raise EngineUnavailable(candidate.built.missing)
         session = stack.enter_context(candidate.built.session)
@@ -226,29 +232,37 @@ def _try(candidate: Candidate, models: Models, folder: Path, judge: _Judge, max_
     except HwnasError as error:
         candidate.refused = str(error)
         return
-    if candidate.lost is not None and candidate.lost > max_drop + 1e-9:
-        candidate.refused = f"loses {candidate.drop or f'{candidate.lost:.2f} points'}, more than {max_drop:g}"
-        candidate.refused += undecided(candidate, max_drop)
+    candidate.refused = refusal(candidate, max_drop)
 
 
-def _reference(job: Job, options: Options, name: str) -> Session | Figure:
+def refusal(candidate: Candidate, max_drop: float) -> str:
+    """Why a candidate loses too much to be chosen, or ""."""
+    lost = candidate.accuracy_drop
+    if lost is None or lost <= max_drop + 1e-9:
+        return ""
+    return f"loses {candidate.drop or f'{lost:.2f} points'}, more than {max_drop:g}{undecided(candidate, max_drop)}"
+
+
+def _reference(item: ExportItem, options: Options, name: str) -> Session | Quantity:
     try:
-        shape = (options.batch, *job.input_shape)
-        return TorchSession(job.network, shape, options.threads, compiled=name == "compiled")
+        shape = (options.batch, *item.input_shape)
+        return TorchSession(item.network, shape, options.threads, compiled=name == "compiled")
     except EngineUnavailable as error:
-        return Figure(None, "ms", f"not measured: {error}")
+        return Quantity(None, "ms", f"not measured: {error}")
 
 
 def _time(
     candidates: Sequence[Candidate],
-    torch: Mapping[str, Session | Figure],
+    torch: Mapping[str, Session | Quantity],
     options: Options,
     plan: TimingPlan,
     bench: Measuring,
-) -> dict[str, Figure]:
+) -> dict[str, Quantity]:
     """All in one run; returns torch's figures."""
     sessions: dict[str, Session] = {
-        c.target.name: c.built.session for c in candidates if c.lost is not None and c.built and c.built.session
+        c.target.name: c.built.session
+        for c in candidates
+        if c.accuracy_drop is not None and c.built and c.built.session
     }
     sessions |= {f"torch {name}": session for name, session in torch.items() if isinstance(session, Session)}
     with track(len(sessions), "timing candidates") as bar:
@@ -259,12 +273,12 @@ def _time(
             candidate.samples = samples
         elif samples is not None:
             candidate.refused = candidate.refused or f"could not be timed: {samples.reason}"
-    return {name: _figure(found, times.get(f"torch {name}"), options) for name, found in torch.items()}
+    return {name: _quantity(found, times.get(f"torch {name}"), options) for name, found in torch.items()}
 
 
-def _figure(found: Session | Figure, samples: Samples | Failure | None, options: Options) -> Figure:
-    if isinstance(found, Figure):
+def _quantity(found: Session | Quantity, samples: Samples | Failure | None, options: Options) -> Quantity:
+    if isinstance(found, Quantity):
         return found
     if not isinstance(samples, Samples):
-        return Figure(None, "ms", f"not measured: {samples.reason if samples else 'no run'}")
+        return Quantity(None, "ms", f"not measured: {samples.reason if samples else 'no run'}")
     return timed(samples, options)

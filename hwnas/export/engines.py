@@ -37,7 +37,7 @@ class Engine:
     profiler  runs and times it              suffixes  of its files, the one that is loaded first
     loader    `run.py`'s part for it         compile   makes the files from the ONNX; None where it is the ONNX
     batch     usual images a run             gpu       built for cards, by a machine that may have none
-    tied      whether the files are for one version of the runtime and one kind of CPU
+    machine_specific      whether the files are for one version of the runtime and one kind of CPU
     """
 
     name: str
@@ -47,7 +47,7 @@ class Engine:
     compile: Compile | None = None
     batch: int = 1
     gpu: bool = False
-    tied: bool = False
+    machine_specific: bool = False
 
 
 def _optimised(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
@@ -73,7 +73,7 @@ ENGINES = {
     engine.name: engine
     for engine in (
         Engine("onnx", "onnxruntime", inference_script.ORT),
-        Engine("onnxruntime", "onnxruntime", inference_script.OPTIMISED, (".ort",), _optimised, tied=True),
+        Engine("onnxruntime", "onnxruntime", inference_script.OPTIMISED, (".ort",), _optimised, machine_specific=True),
         Engine("openvino", "openvino", inference_script.OV, (".xml", ".bin"), _ir),
         Engine("tensorrt", "tensorrt", inference_script.TRT, _GPU, _compiler(TENSORRT), 64, gpu=True),
         Engine("tensorrt-rtx", "tensorrt-rtx", inference_script.TRT_RTX, _GPU, _compiler(TENSORRT_RTX), 64, gpu=True),
@@ -117,11 +117,11 @@ def open_engine(engine: Engine, folder: Path, options: Options, files: Sequence[
     return profiler.load(path, options)
 
 
-def check_tied(engine: Engine, made: Fingerprint) -> None:
+def check_machine(engine: Engine, made: Fingerprint) -> None:
     """FingerprintMismatch for files that are not for the runtime's version and the CPU here, where that matters."""
     here = made_for(get_profiler(engine.profiler).status().version, cpu_flags())
     there = made_for(made.runtime_version, made.flags)
-    if engine.tied and here != there:
+    if engine.machine_specific and here != there:
         raise FingerprintMismatch(
             f"its {engine.suffixes[0]} file is optimised for {there}, not for {here}",
             "the same version and kind of CPU", "--rebuild, or model.onnx, which runs anywhere",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.export.check import Floats
+from hwnas.export.parity import Floats
 from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes
 

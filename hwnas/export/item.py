@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwnas.export.datasheet import Figure
+from hwnas.export.datasheet import Quantity
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.fixed import Home, Member
 from lut import LatencyTable
@@ -35,7 +35,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportItem:
     """One network to export.
 
     `objectives` are the figures of the search (or those that can be counted), `tables` whatever latency tables are at
@@ -47,7 +47,7 @@ class Job:
     arch: Member
     network: Network
     weights: str
-    objectives: Mapping[str, Figure]
+    objectives: Mapping[str, Quantity]
     tables: Sequence[LatencyTable] = ()
     dataset: Dataset | None = None
     warnings: tuple[str, ...] = ()
@@ -80,12 +80,12 @@ class Job:
         }
 
 
-def counted(space: Home, arch: Member) -> dict[str, Figure]:
+def counted(space: Home, arch: Member) -> dict[str, Quantity]:
     """Params and MAdds, which need nothing but the layers."""
     layers = space.layers(arch)
     return {
-        "params": Figure(sum(x.params for x in layers), "", "exact: counted from the layers"),
-        "madds": Figure(sum(x.madds for x in layers), "", "exact: counted from the layers"),
+        "params": Quantity(sum(x.params for x in layers), "", "exact: counted from the layers"),
+        "madds": Quantity(sum(x.madds for x in layers), "", "exact: counted from the layers"),
     }
 
 
@@ -94,16 +94,16 @@ def predicts(table: LatencyTable, profiler: str, options: Options) -> bool:
     return table.fingerprint is not None and (table.fingerprint.runtime, table.options) == (profiler, options)
 
 
-def predicted(job: Job, profiler: str, options: Options) -> Figure:
-    """Latency by the first table made for this engine, batch, threads and precision; else a figure of no value."""
-    for table in job.tables:
+def predicted(item: ExportItem, profiler: str, options: Options) -> Quantity:
+    """Latency by the first table made for this engine, batch, threads and precision; else a quantity of no value."""
+    for table in item.tables:
         fits = predicts(table, profiler, options)
-        if fits and isinstance(job.space, SearchSpace) and isinstance(job.arch, Architecture):
-            genes = job.space.encode([job.arch])
-            bound = table.bind(job.space)
+        if fits and isinstance(item.space, SearchSpace) and isinstance(item.arch, Architecture):
+            genes = item.space.encode([item.arch])
+            bound = table.bind(item.space)
             ms, low, high = (float(x[0]) for x in bound.predict(genes))
             note = f"; {bound.classifier.how}" if bound.classifier.how else ""
             how = f"predicted by the {table.method} table of {table.device}, {table.options.state}{note}"
-            return Figure(ms, "ms", how, low, high)
+            return Quantity(ms, "ms", how, low, high)
     wanted = f"{profiler}, {options.precision}, batch {options.batch}, {options.state}"
-    return Figure(None, "ms", f"not measured: no table of {wanted} given")
+    return Quantity(None, "ms", f"not measured: no table of {wanted} given")

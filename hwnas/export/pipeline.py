@@ -1,6 +1,7 @@
-"""Export: build every engine, prove it, time them all together, then write the folders in one step each.
+"""The way of one export: build every engine, check it, time all of them together, write each folder in one step.
 
-Job ─► (the contest of all engines, for "auto") ─► engine ─► parity, accuracy, latency, running costs ─► datasheet
+ExportItem ─► (the choice among all engines, for "auto") ─► engine ─► parity, accuracy, latency, runtime costs
+─► datasheet
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.export import datasheet, engine_selection
-from hwnas.export.build import Built, Models, Target, build, replace, temporary
+from hwnas.export.build import Built, PrecisionVariants, Target, build, replace, temporary
 from hwnas.export.datasheet_builder import make_sheet
 from hwnas.export.engines import get_engine
-from hwnas.export.item import Job
-from hwnas.export.parity import Proof, prove
-from hwnas.export.runtime_costs import DEPTH, Depth, running
+from hwnas.export.item import ExportItem
+from hwnas.export.parity import REFERENCE, ParityReport, verify_outputs
+from hwnas.export.quantise import TOLERANCE
+from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import STATES, STEADY, Failure, Options, Samples, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.measurement import Measuring, measuring
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Request:
     max_drop     points of top-1 that "auto" may lose
     calibration  images for int8; the data set's by default
     references   what "auto" times torch with: "eager" and "compiled"
-    plan, depth  of the timing, and of what is measured beside it
+    plan, costs  of the timing, and of what is measured beside it
     command      the command line, for the datasheet
     weights      what they come from, so that those of another training are noticed (see `RunSource.weights`)
     """
@@ -47,33 +51,37 @@ class Request:
     calibration: Path | None = None
     references: tuple[str, ...] = engine_selection.REFERENCES
     plan: TimingPlan = plans.ENGINE
-    depth: Depth = DEPTH
+    costs: CostPlan = CostPlan.FULL
     command: str = ""
     weights: str = ""
+
+    @property
+    def tolerance(self) -> float:
+        """Of quantisation, %: what "auto" may lose anyway, or the usual one."""
+        return self.max_drop if self.engine == AUTO else TOLERANCE
 
     def to_json(self) -> dict[str, Any]:
         """What decides the engine: a folder of the same request and network need not be exported again."""
         calibration = str(self.calibration) if self.calibration else None
-        drop = self.max_drop if self.engine == "auto" else None
+        drop = self.max_drop if self.engine == AUTO else None
         return {"engine": self.engine, **asdict(self.options), "gpus": list(self.gpus), "max_accuracy_drop": drop,
                 "calibration": calibration, "weights": self.weights}  # fmt: skip
 
 
 @dataclass
-class _Work:
-    """One job on its way; `samples` by state."""
+class _Built:
+    """An item whose engine is built and checked; `samples` by state."""
 
-    job: Job
+    item: ExportItem
     target: Target
     built: Built
-    contest: engine_selection.Contest | None = None
-    proof: Proof | None = None
+    selection: engine_selection.EngineSelection | None
+    report: ParityReport
     samples: dict[str, Samples] = field(default_factory=dict)
-    section: dict[str, Any] | None = None
 
 
-def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, dict[str, Any]]:
-    """Export each job to `out / name` (to `out` itself where the name is ""), timed against each other.
+def export(items: Mapping[str, ExportItem], request: Request, out: Path) -> dict[str, dict[str, Any]]:
+    """Export each item to `out / name` (to `out` itself where the name is ""), timed against each other.
 
     What was exported there before is replaced at the end, in one step; where anything fails, nothing is written.
 
@@ -85,53 +93,56 @@ def export(jobs: Mapping[str, Job], request: Request, out: Path) -> dict[str, di
         BadInput: unknown engine or precision, no images for int8, or a folder that holds something else.
     """
     check_request(request)
-    for name in jobs:
+    for name in items:
         _check_target(out / name)
     with measuring(request.options) as bench, ExitStack() as stack:
-        with track(len(jobs), "building and checking engines") as bar:
-            work = {}
-            for name, job in jobs.items():
-                folder = stack.enter_context(temporary(out / name))
-                work[name] = _prepare(job, request, folder, bench, stack)
-                bar.advance()
+        work = _build_all(items, request, out, bench, stack)
         _time(work, request.plan, bench)
-        with track(len(jobs), "throughput, memory, cold start") as bar:
-            for w in work.values():
-                files, missing = w.built.files, w.built.missing
-                w.section = running(w.target.engine, w.target.options, w.built.folder, files, request.depth, missing)
-                bar.advance()
-        sheets = {name: _write(w, request) for name, w in work.items()}
-        for name, w in work.items():
-            replace(w.built.folder, out / name)
+        sheets = _write_all(work, request)
+        for name, done in work.items():
+            replace(done.built.folder, out / name)
     return sheets
 
 
 def check_request(request: Request) -> None:
     """BadInput for an engine that does not exist, or GPUs named for one that is not built for them."""
-    gpu = request.engine != "auto" and get_engine(request.engine).gpu
+    gpu = request.engine != AUTO and get_engine(request.engine).gpu
     if request.gpus and not gpu:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
 
 
-def _prepare(job: Job, request: Request, folder: Path, bench: Measuring, stack: ExitStack) -> _Work:
-    models, contest = Models(job, request.calibration), None
-    if request.engine == "auto":
-        with temporary(folder) as scratch:
-            contest = engine_selection.contest(
-                models, request.options, scratch, request.max_drop, request.references, request.plan, bench
-            )
-        target = contest.chosen
-    else:
-        target = Target(get_engine(request.engine), request.options, request.gpus)
-    built = build(models, target, folder)
-    if built.session is not None:
-        stack.enter_context(built.session)
-    work = _Work(job, target, built, contest)
-    work.proof = prove(work.job, work.built)
+def _build_all(
+    items: Mapping[str, ExportItem], request: Request, out: Path, bench: Measuring, stack: ExitStack
+) -> dict[str, _Built]:
+    work = {}
+    with track(len(items), "building and checking engines") as bar:
+        for name, item in items.items():
+            folder = stack.enter_context(temporary(out / name))
+            work[name] = _build(item, request, folder, bench, stack)
+            bar.advance()
     return work
 
 
-def _time(work: Mapping[str, _Work], plan: TimingPlan, bench: Measuring) -> None:
+def _build(item: ExportItem, request: Request, folder: Path, bench: Measuring, stack: ExitStack) -> _Built:
+    """One engine, chosen among all where none is named, and compared with torch."""
+    variants, selection = PrecisionVariants(item, request.calibration, request.tolerance), None
+    if request.engine == AUTO:
+        with temporary(folder) as scratch:
+            selection = engine_selection.select_engine(
+                variants, request.options, scratch, request.max_drop, request.references, request.plan, bench
+            )
+        target = selection.chosen
+    else:
+        target = Target(get_engine(request.engine), request.options, request.gpus)
+    built = build(variants, target, folder)
+    if built.session is not None:
+        stack.enter_context(built.session)
+    report = verify_outputs(item, built.session, folder, built.missing)
+    built.files.append(REFERENCE)
+    return _Built(item, target, built, selection, report)
+
+
+def _time(work: Mapping[str, _Built], plan: TimingPlan, bench: Measuring) -> None:
     """All engines against each other, in one state after the other."""
     sessions = {name: w.built.session for name, w in work.items() if w.built.session is not None}
     for state in timed_states(any(w.target.engine.gpu for w in work.values())):
@@ -139,7 +150,7 @@ def _time(work: Mapping[str, _Work], plan: TimingPlan, bench: Measuring) -> None
             found = bench.time(sessions, plans.in_state(plan, state), state=state, progress=bar)
         for name, samples in found.items():
             if isinstance(samples, Failure):
-                raise MeasurementFailed(f"{work[name].job.arch.id} could not be timed: {samples.reason}")
+                raise MeasurementFailed(f"{work[name].item.arch.id} could not be timed: {samples.reason}")
             work[name].samples[state] = samples
 
 
@@ -148,15 +159,28 @@ def timed_states(gpu: bool) -> tuple[str, ...]:
     return (STEADY,) if gpu else STATES
 
 
-def _write(w: _Work, request: Request) -> dict[str, Any]:
-    if w.proof is None or w.section is None:
-        raise MeasurementFailed(f"{w.job.arch.id} was not checked")
-    sheet = make_sheet(w.job, w.target, w.built, w.proof, w.samples)
+def _write_all(work: Mapping[str, _Built], request: Request) -> dict[str, dict[str, Any]]:
+    sheets = {}
+    with track(len(work), "throughput, memory, cold start") as bar:
+        for name, done in work.items():
+            sheets[name] = _write(done, request)
+            bar.advance()
+    return sheets
+
+
+def _write(w: _Built, request: Request) -> dict[str, Any]:
+    """Measure what else running it costs, and write its datasheet."""
+    built = w.built
+    costs = measure_costs(w.target.engine, w.target.options, built.folder, built.files, request.costs, built.missing)
+    sheet = make_sheet(w.item, w.target, built, w.report, w.samples)
+    command = [request.command] if request.command else []
     sheet |= {
-        "running": w.section, "request": request.to_json(), "contest": w.contest.to_json() if w.contest else {},
-        "commands": [*([request.command] if request.command else []), *sheet["commands"]],
-    }  # fmt: skip
-    datasheet.write(w.built.folder, sheet)
+        "runtime_costs": costs,
+        "request": request.to_json(),
+        "engine_selection": w.selection.to_json() if w.selection else {},
+        "commands": [*command, *sheet["commands"]],
+    }
+    datasheet.write(built.folder, sheet)
     return sheet
 
 

@@ -9,14 +9,14 @@ they have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hwnas.export import check
-from hwnas.export.check import Floats
+from hwnas.export import parity
 from hwnas.export.images import Calibration
+from hwnas.export.parity import Floats
 from hwnas.onnx.edit import with_batch
 from profilers.base import Options
 from profilers.errors import BadInput
@@ -70,17 +70,34 @@ def quantise(
     config = ptq.QuantConfig(symmetric=True) if symmetric else ptq.QuantConfig.for_this_cpu()
     ranges = ptq.calibrate(with_batch(model, TOGETHER), list(_batches(calibration.images)))
     expected = _classes(model, calibration.held_out, "fp32")
-    found: list[Quantised] = []
-    for kept, nodes in variants([node.name for node in parse(model).graph.node]).items():
+
+    def attempt(kept: str, nodes: Sequence[str]) -> Quantised:
         data = check_quantised(ptq.insert_qdq(model, ranges, config, nodes), model)
         changed = 100 * float((_classes(data, calibration.held_out, "int8") != expected).mean())
-        found.append(Quantised(data, kept, changed, 7 if config.reduce_range else 8))
-        if changed <= tolerance:
+        return Quantised(data, kept, changed, 7 if config.reduce_range else 8)
+
+    return least_protected(float_parts([node.name for node in parse(model).graph.node]), attempt, tolerance)
+
+
+def least_protected(
+    parts: Mapping[str, Sequence[str]], attempt: Callable[[str, Sequence[str]], Quantised], tolerance: float
+) -> Quantised:
+    """The first attempt that changes no more than `tolerance` %; where none does, the one that changes fewest.
+
+    Args:
+        parts: nodes to keep in float by what they are, the least first.
+        attempt: quantises with those kept in float.
+        tolerance: % of the held-out images that may change their class.
+    """
+    found: list[Quantised] = []
+    for kept, nodes in parts.items():
+        found.append(attempt(kept, nodes))
+        if found[-1].changed <= tolerance:
             return found[-1]
-    return min(found, key=lambda q: q.changed)
+    return min(found, key=lambda quantised: quantised.changed)
 
 
-def variants(names: Sequence[str]) -> dict[str, list[str]]:
+def float_parts(names: Sequence[str]) -> dict[str, list[str]]:
     """Nodes to keep in float by what they are, the least first; `names` are all nodes, in order."""
     gates = [name for name in names if "_se_" in name]
     layers = sorted({index for name in names if (index := layer_of(name)) is not None})
@@ -111,5 +128,5 @@ def _batches(images: Floats) -> list[Floats]:
 def _classes(model: bytes, images: Floats, precision: str) -> Floats:
     batch = min(len(images), 32)
     with get_profiler("onnxruntime").load(with_batch(model, batch), Options(1, precision, batch)) as session:
-        classes: Floats = check.logits_of(session, images).argmax(1)
+        classes: Floats = parity.logits_of(session, images).argmax(1)
         return classes

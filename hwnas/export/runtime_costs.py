@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from hwnas.export.datasheet import Figure
+from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.onnx.edit import with_batch
 from profilers.base import Failure, Options, Samples, Session, TimingPlan
@@ -23,45 +23,56 @@ from profilers.timing.measurement import measuring
 
 
 @dataclass(frozen=True)
-class Depth:
-    """How much is looked at: batches of the throughput, fresh processes for cold start and memory (0 leaves them out).
+class CostPlan:
+    """What is measured beside the latency; `CostPlan.FULL`, or `CostPlan.QUICK` for the latency alone.
 
-    `plan` times the batches; `interrupted` is whether the latency in that state is measured again, too.
+    batches: of the throughput. starts: fresh processes for cold start and memory. plan: times the batches.
+    interrupted: whether `validate` measures the latency in that state, too.
     """
 
+    FULL: ClassVar[CostPlan]
+    QUICK: ClassVar[CostPlan]
     batches: tuple[int, ...] = (1, 8, 64)
     starts: int = 3
     plan: TimingPlan = plans.THROUGHPUT
     interrupted: bool = True
 
 
-DEPTH, SHALLOW = Depth(), Depth((), 0, interrupted=False)
+CostPlan.FULL = CostPlan()
+CostPlan.QUICK = CostPlan(batches=(), starts=0, interrupted=False)
 
 
-def running(
-    engine: Engine, options: Options, folder: Path, files: Sequence[str], depth: Depth = DEPTH, missing: str = ""
+def measure_costs(
+    engine: Engine,
+    options: Options,
+    folder: Path,
+    files: Sequence[str],
+    costs: CostPlan = CostPlan.FULL,
+    missing: str = "",
 ) -> dict[str, Any]:
-    """The datasheet's section: {"throughput": {batch: figure}, "cold_start": …, "load": …, "peak_memory": …}.
+    """The datasheet's section: {"throughput": {batch: quantity}, "cold_start": …, "load": …, "peak_memory": …}.
 
-    What cannot be found here is a figure without value that says why (`missing`: why nothing can).
+    What cannot be measured here is a quantity without a value that says why (`missing`: why nothing can).
     """
-    rates = throughput(engine, options, folder, depth, missing)
-    starts, reason = _starts(engine, options, folder, files, depth, missing)
-    section: dict[str, Any] = {name: figure.to_json() for name, figure in _cold(starts, reason).items()}
-    return {"throughput": {str(batch): figure.to_json() for batch, figure in rates.items()}, **section}
+    rates = throughput(engine, options, folder, costs, missing)
+    starts, reason = _starts(engine, options, folder, files, costs, missing)
+    section: dict[str, Any] = {name: quantity.to_json() for name, quantity in _cold(starts, reason).items()}
+    return {"throughput": {str(batch): quantity.to_json() for batch, quantity in rates.items()}, **section}
 
 
-def throughput(engine: Engine, options: Options, folder: Path, depth: Depth, missing: str = "") -> dict[int, Figure]:
+def throughput(
+    engine: Engine, options: Options, folder: Path, costs: CostPlan, missing: str = ""
+) -> dict[int, Quantity]:
     """Images a second by batch, from the ONNX; a GPU's engine has one batch."""
     if missing or engine.gpu:
         reason = missing or "compiled for one batch; see its latency"
-        return {batch: Figure(None, "images/s", f"not measured: {reason}") for batch in depth.batches}
+        return {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch in costs.batches}
     model = read_bytes(folder / MODEL)
     with measuring(options) as bench, ExitStack() as stack:
-        sessions, failed = _open(engine, options, model, depth.batches, stack)
-        times = bench.time({str(batch): session for batch, session in sessions.items()}, depth.plan)
+        sessions, failed = _open(engine, options, model, costs.batches, stack)
+        times = bench.time({str(batch): session for batch, session in sessions.items()}, costs.plan)
     found: dict[int, Samples | Failure] = {**failed, **{batch: times[str(batch)] for batch in sessions}}
-    return {batch: _rate(batch, found[batch], engine, options) for batch in depth.batches}
+    return {batch: _rate(batch, found[batch], engine, options) for batch in costs.batches}
 
 
 def _open(
@@ -78,28 +89,28 @@ def _open(
     return sessions, failed
 
 
-def _rate(batch: int, samples: Samples | Failure, engine: Engine, options: Options) -> Figure:
+def _rate(batch: int, samples: Samples | Failure, engine: Engine, options: Options) -> Quantity:
     if isinstance(samples, Failure):
-        return Figure(None, "images/s", f"not measured: {samples.reason}")
+        return Quantity(None, "images/s", f"not measured: {samples.reason}")
     how = f"measured: {engine.profiler}, batch {batch}, {options.threads} thread(s), {samples.clock} time"
     value, low, high = (1e3 * batch / ms for ms in (samples.ms, samples.high, samples.low))
-    return Figure(value, "images/s", how, low, high)
+    return Quantity(value, "images/s", how, low, high)
 
 
 def _starts(
-    engine: Engine, options: Options, folder: Path, files: Sequence[str], depth: Depth, missing: str
+    engine: Engine, options: Options, folder: Path, files: Sequence[str], costs: CostPlan, missing: str
 ) -> tuple[list[Footprint], str]:
     """One a fresh process, and why there are none."""
-    if missing or not depth.starts:
+    if missing or not costs.starts:
         return [], missing or "left out"
     path = folder / engine_files(engine, files)[0]
     try:
-        return [fresh_footprint(engine.profiler, path, options) for _ in range(depth.starts)], ""
+        return [fresh_footprint(engine.profiler, path, options) for _ in range(costs.starts)], ""
     except HwnasError as error:
         return [], str(error)
 
 
-def _cold(starts: Sequence[Footprint], reason: str) -> dict[str, Figure]:
+def _cold(starts: Sequence[Footprint], reason: str) -> dict[str, Quantity]:
     """Medians, from the least to the most."""
     how = f"measured: median of {len(starts)} fresh processes, the runtime being imported"
     before = [s.before_mb for s in starts if s.before_mb is not None]
@@ -112,7 +123,7 @@ def _cold(starts: Sequence[Footprint], reason: str) -> dict[str, Figure]:
     }
 
 
-def _median(values: Sequence[float], unit: str, how: str, reason: str) -> Figure:
+def _median(values: Sequence[float], unit: str, how: str, reason: str) -> Quantity:
     if not values:
-        return Figure(None, unit, f"not measured: {reason}")
-    return Figure(float(np.median(values)), unit, how, min(values), max(values))
+        return Quantity(None, unit, f"not measured: {reason}")
+    return Quantity(float(np.median(values)), unit, how, min(values), max(values))

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.accuracy.wilson import wilson
-from hwnas.export import check, datasheet
+from hwnas.export import datasheet, parity
 from hwnas.export.datasheet_builder import timing_facts, within
-from hwnas.export.engines import check_tied, get_engine, open_engine
+from hwnas.export.engines import check_machine, get_engine, open_engine
 from hwnas.export.parity import NOISE, read_reference
 from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
-from hwnas.export.runtime_costs import DEPTH, Depth, running
+from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import INTERRUPTED, STEADY, Failure, Samples, Session, TimingPlan
 from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
@@ -23,7 +23,12 @@ from profilers.timing.measurement import Measuring, measuring
 
 
 def validate(
-    folder: Path, *, force: bool = False, anew: bool = False, plan: TimingPlan = plans.ENGINE, depth: Depth = DEPTH
+    folder: Path,
+    *,
+    force: bool = False,
+    anew: bool = False,
+    plan: TimingPlan = plans.ENGINE,
+    costs: CostPlan = CostPlan.FULL,
 ) -> dict[str, Any]:
     """Measure the engine again and compare it with its datasheet.
 
@@ -32,13 +37,13 @@ def validate(
         force: measure although this is another device or setting.
         anew: build the engine again first, for this machine (see `hwnas.export.rebuild`).
         plan: of the timing.
-        depth: what is measured beside it.
+        costs: what is measured beside it.
 
     Returns:
         predicted_ms, low, high (None without a prediction), measured_ms and its interval, within_interval,
         parity_max_abs against torch's logits, top1_agreement (a share), the accuracy where the data is at hand, the
-        running costs, and `changes`: by figure, what the datasheet says and what was found here. These are of the state
-        `steady`; "interrupted" holds the latency in that state, None on a GPU or where `depth` leaves it out.
+        runtime costs, and `changes`: by quantity, what the datasheet says and what was found here. All of the state
+        `steady`; "interrupted" holds the latency in that state, None on a GPU or where `costs` leaves it out.
 
     Raises:
         FingerprintMismatch: measured on another device or setting (fields named), and not `force`; or an optimised
@@ -54,9 +59,9 @@ def validate(
             "the same device, runtime and settings", "--force to measure here all the same",
         )  # fmt: skip
     if not anew:
-        check_tied(engine, Fingerprint.from_json(sheet["fingerprint"]))
+        check_machine(engine, Fingerprint.from_json(sheet["fingerprint"]))
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
-    states = timed_states(engine.gpu) if depth.interrupted else (STEADY,)
+    states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
     with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         samples = {state: _time(bench, session, plan, state) for state in states}
@@ -64,7 +69,7 @@ def validate(
         **_latency(sheet["latency"], samples[STEADY]),
         **found,
         INTERRUPTED: _latency(sheet["latency"][INTERRUPTED], samples[INTERRUPTED]) if INTERRUPTED in samples else None,
-        "differences": differ, "running": running(engine, options, folder, files, depth),
+        "differences": differ, "runtime_costs": measure_costs(engine, options, folder, files, costs),
     }  # fmt: skip
     return {**result, "changes": changes(sheet, result)}
 
@@ -94,8 +99,8 @@ def differences(sheet: dict[str, Any]) -> list[str]:
 
 
 def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """By name, each figure of the datasheet beside what was found here; only those that both have."""
-    was, now = sheet["running"], found["running"]
+    """By name, each quantity of the datasheet beside what was found here; only those that both have."""
+    was, now = sheet["runtime_costs"], found["runtime_costs"]
     pairs = {
         "latency": (sheet["latency"]["measured"]["value"], found["measured_ms"], "ms"),
         "latency, interrupted": (
@@ -121,8 +126,8 @@ def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str,
 def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str, Any]:
     """Parity with torch's stored answers, and the accuracy where the data is at hand."""
     reference, shape = read_reference(folder), sheet["preprocessing"]
-    inputs = check.parity_inputs((shape["channels"], shape["size"], shape["size"]))
-    noise = check.parity(check.logits_of(session, inputs), reference["parity_logits"])
+    inputs = parity.parity_inputs((shape["channels"], shape["size"], shape["size"]))
+    noise = parity.compare_logits(parity.logits_of(session, inputs), reference["parity_logits"])
     found = {
         "parity_max_abs": noise.max_abs, "parity_max_rel": noise.max_rel, "top1_agreement": noise.top1_agreement,
         "agreement_on": NOISE, "top1": None, "top1_low": None, "top1_high": None, "images": None,
@@ -137,10 +142,10 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
         data = get_dataset(name).with_channels(shape["channels"])
     except HwnasError as error:  # another machine need not have it
         return found | {"accuracy": f"not measured: {error}"}
-    logits, labels = check.over(data, split, shape["size"], partial(check.logits_of, session))
+    logits, labels = parity.logits_over(data, split, shape["size"], partial(parity.logits_of, session))
     same = float((logits.argmax(1) == reference["split_top1"]).mean())
     where = f"{name} {split} split"
-    top1 = check.top1(logits, labels)
+    top1 = parity.top1(logits, labels)
     low, high = wilson(top1, len(labels))
     accuracy = {"top1": top1, "top1_low": low, "top1_high": high, "images": len(labels),
                 "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval"}  # fmt: skip

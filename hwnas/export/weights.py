@@ -6,14 +6,15 @@ once-for-all's were trained on ImageNet, whose images, preparation and class nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwnas.export.datasheet import RANDOM, Figure
-from hwnas.export.item import Input
+from hwnas.export.datasheet import RANDOM, Quantity
+from hwnas.export.item import ExportItem, Input, counted
 from hwnas.space import Architecture, LayerSpec, SearchSpace
+from lut import LatencyTable
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
 
@@ -52,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Weights:
-    """A network with its weights, where they are from in words, and what `Job` says of dataset, warnings, input."""
+    """A network with its weights and where they are from; the rest as in `ExportItem`."""
 
     network: Network
     source: str
@@ -110,13 +111,13 @@ def _published(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Archite
     known = Input(PHOTOS.mean, PHOTOS.std, PHOTOS.crop, imagenet_names())
     if wanted.images is None:
         return Weights(network, f"{name}, BatchNorm as inherited", warnings=(STALE,), input=known)
-    dataset, count = _settled(network, arch, wanted.images)
+    dataset, count = _recalibrated(network, arch, wanted.images)
     effect = "without labels" if dataset is None else gained(supernet, space, network, dataset)
     text = f"{name}, BatchNorm recalibrated on {count} images of {wanted.images}, {effect}"
     return Weights(network, text, dataset, input=known)
 
 
-def _settled(network: Network, arch: Architecture, folder: Path) -> tuple[Dataset | None, int]:
+def _recalibrated(network: Network, arch: Architecture, folder: Path) -> tuple[Dataset | None, int]:
     """Recalibrate on pictures; the data set where they are labelled, and how many were taken."""
     from hwnas.data.unsplit import open_unsplit
     from hwnas.train.evaluate import CALIBRATION, calibration_batches, recalibrate
@@ -142,6 +143,20 @@ def digest(path: Path) -> str:
     return sha256(read_bytes(path))
 
 
-def without_accuracy(objectives: Mapping[str, Figure]) -> dict[str, Figure]:
+def without_accuracy(objectives: Mapping[str, Quantity]) -> dict[str, Quantity]:
     """The search's figures for a network with random weights: its accuracy was that of other weights."""
-    return {k: Figure(None, f.unit, f"not measured: {RANDOM}") if k == "top1" else f for k, f in objectives.items()}
+    return {k: Quantity(None, f.unit, f"not measured: {RANDOM}") if k == "top1" else f for k, f in objectives.items()}
+
+
+def weighted_item(
+    space: SearchSpace, arch: Architecture, weights: Weights, objectives: dict[str, Quantity],
+    tables: Sequence[LatencyTable],
+) -> ExportItem:  # fmt: skip
+    """The network to export, with what is known of it; BadInput for a table of another space."""
+    for table in tables:
+        table.bind(space)  # one of another space is refused although it may predict another engine
+    if RANDOM in weights.warnings:
+        objectives = without_accuracy(objectives)
+    known = {**objectives, **counted(space, arch)}
+    return ExportItem(space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings,
+               weights.input)  # fmt: skip

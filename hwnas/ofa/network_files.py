@@ -9,7 +9,7 @@ from typing import Any
 
 from hwnas.ofa.net_config import is_net_config, read_layers
 from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
-from hwnas.space.arch_lines import read_lines, space_of_lines
+from hwnas.space.arch_lines import parse_lines, space_of_lines
 from hwnas.space.fixed import FixedNetwork, Home, Member, architecture_of
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_json, read_text
@@ -31,17 +31,57 @@ class Placed:
         return f"{where}, {self.arch.r} px, {len(self.layers)} layers"
 
 
+@dataclass(frozen=True)
+class NetworkFile:
+    """A file of networks, read once: a net.config (its JSON in `config`), or lines of architectures."""
+
+    path: Path
+    text: str
+    config: Any
+
+    @classmethod
+    def read(cls, path: Path) -> NetworkFile:
+        """FileProblem where it cannot be read."""
+        text = read_text(path)
+        return cls(path, text, _net_config(text))
+
+    @property
+    def is_net_config(self) -> bool:
+        """Whether it is one, right or wrong in its details."""
+        return self.config is not None
+
+    def network(self, sizes: Sequence[int] | None, space: str | None, classes: int | None = None) -> Placed:
+        """The network of a net.config; see `read_network` and `check_classes`."""
+        found = _network(self.config, self.path, sizes, space)
+        check_classes(found, self.path, classes)
+        return found
+
+    def networks(
+        self, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
+        home: SearchSpace | None = None, any_size: bool = False,
+    ) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
+        """See `read_networks`."""
+        if self.is_net_config:
+            return _of_net_config(self, space, sizes, classes, home)
+        lines = parse_lines(self.text, self.path)
+        chosen = space_of_lines(
+            lines, self.path, space=space, sizes=sizes, classes=classes, home=home, any_size=any_size
+        )  # fmt: skip
+        return chosen, [line.of(chosen) for line in lines]
+
+
 def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
     """Architectures of a file, whatever their number of classes: one JSON object a line, or one net.config.
 
     Raises:
         BadInput: which line is wrong and why; a network that is not of this space.
     """
-    if (value := _net_config(read_text(path))) is not None:
+    file = NetworkFile.read(path)
+    if file.is_net_config:
         sizes = space.resolutions if len(space.resolutions) == 1 else None
-        layers = _layers(value, path, sizes)
+        layers = _layers(file.config, path, sizes)
         return [_placed(layers, space.with_classes(layers[-1].out_channels), path)]
-    return [line.of(space) for line in read_lines(path)]
+    return [line.of(space) for line in parse_lines(file.text, path)]
 
 
 def read_networks(
@@ -53,24 +93,20 @@ def read_networks(
     Raises:
         BadInput: which line is wrong and why; lines or a net.config that contradict what is given; no space.
     """
-    if holds_net_config(path):
-        return _of_net_config(path, space, sizes, classes, home)
-    lines = read_lines(path)
-    chosen = space_of_lines(
-        lines, path, space=space, sizes=sizes, classes=classes, home=home, any_size=any_size
-    )  # fmt: skip
-    return chosen, [line.of(chosen) for line in lines]
+    file = NetworkFile.read(path)
+    return file.networks(space=space, sizes=sizes, classes=classes, home=home, any_size=any_size)
 
 
 def _of_net_config(
-    path: Path, space: str | None, sizes: Sequence[int] | None, classes: int | None, home: SearchSpace | None
+    file: NetworkFile, space: str | None, sizes: Sequence[int] | None, classes: int | None, home: SearchSpace | None
 ) -> tuple[SearchSpace, list[Architecture]]:
     if home is not None:
         space, sizes = home.name, home.resolutions if len(home.resolutions) == 1 else None
-    network = read_network(path, sizes, space)
+    network = file.network(sizes, space)
     if not isinstance(network.home, SearchSpace) or not isinstance(network.arch, Architecture):
-        raise BadInput(f"{path} is {network}", "a network of a space", f"hwnas export {path}, which measures it")
-    check_classes(network, path, classes)
+        got = f"{file.path} is {network}"
+        raise BadInput(got, "a network of a space", f"hwnas export {file.path}, which measures it")
+    check_classes(network, file.path, classes)
     chosen = network.home if home is None else home.with_classes(network.home.classes)
     return chosen, [chosen.check(network.arch)]
 
@@ -101,6 +137,10 @@ def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | No
     value = _net_config(read_text(path))
     if value is None:
         raise BadInput(f"{path} is no net.config", "an object with first_conv, blocks and classifier", "--space NAME")
+    return _network(value, path, sizes, space)
+
+
+def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: str | None) -> Placed:
     layers = _layers(value, path, sizes)
     if space is not None:
         home = get_space(space, [layers[0].size], layers[-1].out_channels)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from hwnas.space import Architecture, SearchSpace, get_space
 from profilers.errors import BadInput
-from profilers.files import parse_json, read_text
+from profilers.files import parse_json
 
 T = TypeVar("T", str, int)
 FORM = '{"arch": {"ks": …, "e": …, "d": …, "r": …}, "space": …, "classes": …}'
@@ -50,9 +50,8 @@ class Line:
         return r if isinstance(r, int) and not isinstance(r, bool) else None
 
 
-def read_lines(path: Path) -> list[Line]:
-    """The lines of a file, or the one object that it is; BadInput names the line that is none, or an empty file."""
-    text = read_text(path)
+def parse_lines(text: str, path: Path) -> list[Line]:
+    """The lines of a text, or the one object that it is; BadInput names the line that is none, or an empty file."""
     if (whole := _one_object(text)) is not None:
         return [_line(whole, str(path))]
     found = []

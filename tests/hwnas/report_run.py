@@ -130,7 +130,7 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
         "preprocessing": {"layout": "NCHW, float32", "size": row.arch.r, "channels": 1, "mean": None, "std": None,
                           "note": "", "labels": [str(i) for i in range(10)]},
         "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
-        "running": {}, "request": {}, "contest": {},
+        "runtime_costs": {}, "request": {}, "engine_selection": {},
     }  # fmt: skip
 
 

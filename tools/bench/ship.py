@@ -25,12 +25,12 @@ import numpy as np
 import lut
 from hwnas.compare import known, render
 from hwnas.compare.measure import measure, of_known
-from hwnas.export import check, engine_selection
-from hwnas.export.build import Models, Target, build
+from hwnas.export import engine_selection, parity
+from hwnas.export.build import PrecisionVariants, Target, build
 from hwnas.export.datasheet import RANDOM
 from hwnas.export.engines import ENGINES
-from hwnas.export.item import Job, counted
-from hwnas.export.source import jobs_of_run
+from hwnas.export.item import ExportItem, counted
+from hwnas.export.run_source import items_of_run
 from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network
 from hwnas.onnx.writer import write_onnx
@@ -56,30 +56,30 @@ def say(**row: Any) -> None:
     print(json.dumps(row, allow_nan=False), flush=True)
 
 
-def random_job(space: SearchSpace, arch: Architecture) -> Job:
+def random_item(space: SearchSpace, arch: Architecture) -> ExportItem:
     """A network with random weights, and activations of a trained one's size: some kernels feel it by some percent."""
     network = known.settled(Network(space.layers(arch), arch), arch.r, space.in_channels)
-    return Job(space, arch, network, "random", counted(space, arch), warnings=(RANDOM,))
+    return ExportItem(space, arch, network, "random", counted(space, arch), warnings=(RANDOM,))
 
 
-def jobs(run: Path | None, mbv3: int) -> Iterator[tuple[str, Job]]:
+def items(run: Path | None, mbv3: int) -> Iterator[tuple[str, ExportItem]]:
     """The run's chosen networks, and of mbv3 the smallest, the largest and random ones."""
     if run is not None:
-        yield from jobs_of_run(run, None).items()
+        yield from items_of_run(run, None).items()
     space = get_space("mbv3")
     some = space.decode(space.sample(max(mbv3 - 2, 1), np.random.default_rng(7)))
     for arch in [*space.extremes(), *some][:mbv3]:
-        yield f"mbv3 {arch.id}", random_job(space, arch)
+        yield f"mbv3 {arch.id}", random_item(space, arch)
 
 
 def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> None:
     """Pick, then load everything afresh and time it in another order."""
     good = []
     references = engine_selection.REFERENCES if compiled else ("eager",)
-    for name, job in jobs(run, mbv3):
+    for name, item in items(run, mbv3):
         with tempfile.TemporaryDirectory() as folder:
-            models = Models(job)
-            found = engine_selection.contest(models, Options(), Path(folder), max_drop, references, PLAN)
+            models = PrecisionVariants(item, tolerance=max_drop)
+            found = engine_selection.select_engine(models, Options(), Path(folder), max_drop, references, PLAN)
             allowed = [c.target for c in found.candidates if not c.refused]
             times = independent(models, allowed, references, Path(folder) / "again")
         pick = times[found.chosen.name]
@@ -101,7 +101,9 @@ def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> 
     say(bench="auto", networks=len(good), good=sum(good), passed=all(good))
 
 
-def independent(models: Models, targets: Sequence[Target], references: Sequence[str], folder: Path) -> dict[str, float]:
+def independent(
+    models: PrecisionVariants, targets: Sequence[Target], references: Sequence[str], folder: Path
+) -> dict[str, float]:
     """Milliseconds by engine, loaded afresh and timed in another order; torch beside them."""
     with ExitStack() as stack, measuring(Options()) as bench:
         sessions: dict[str, Session] = {}
@@ -111,8 +113,8 @@ def independent(models: Models, targets: Sequence[Target], references: Sequence[
                 sessions[target.name] = stack.enter_context(session)
         for name in references:
             try:
-                shape = (1, *models.job.input_shape)
-                sessions[f"torch {name}"] = TorchSession(models.job.network, shape, 1, compiled=name == "compiled")
+                shape = (1, *models.item.input_shape)
+                sessions[f"torch {name}"] = TorchSession(models.item.network, shape, 1, compiled=name == "compiled")
             except HwnasError as error:
                 say(reference=name, missing=str(error))
         times = bench.time(sessions, replace(PLAN, seed=99))
@@ -169,7 +171,7 @@ def exported_times(
             archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
             with tempfile.TemporaryDirectory() as folder:
                 loads = {
-                    str(i): partial(engine, Models(random_job(space, arch)), target, Path(folder) / str(i))
+                    str(i): partial(engine, PrecisionVariants(random_item(space, arch)), target, Path(folder) / str(i))
                     for i, arch in archs
                 }
                 with bench.loaded(loads, seed + start) as sessions:
@@ -181,7 +183,7 @@ def exported_times(
     return found, {row: f for rows, f in zip(groups, change, strict=True) for row in rows}
 
 
-def engine(models: Models, target: Target, folder: Path) -> Session:
+def engine(models: PrecisionVariants, target: Target, folder: Path) -> Session:
     """Built, checked and loaded."""
     session = build(models, target, folder).session
     if session is None:
@@ -209,11 +211,11 @@ def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, li
 def bench_int8(run: Path) -> None:
     """Top-1 on the test set of each engine in fp32 and int8, and the ratio of their latencies."""
     drops = []
-    for name, job in jobs_of_run(run, None).items():
-        if job.dataset is None:
+    for name, item in items_of_run(run, None).items():
+        if item.dataset is None:
             say(network=name, missing="no data set, so no accuracy")
             continue
-        models, data = Models(job), job.dataset
+        models, data = PrecisionVariants(item), item.dataset
         for engine in ("onnxruntime", "openvino"):
             if "int8" not in get_profiler(engine).supported_precisions():
                 continue
@@ -224,10 +226,10 @@ def bench_int8(run: Path) -> None:
                 }
                 sessions = {p: stack.enter_context(b.session) for p, b in built.items() if b.session}
                 times = bench.time(sessions, PLAN)
-                top1 = {
-                    p: check.top1(*check.over(data, data.last_split, job.arch.r, partial(check.logits_of, s)))
-                    for p, s in sessions.items()
-                }
+                top1 = {}
+                for p, session in sessions.items():
+                    answer = partial(parity.logits_of, session)
+                    top1[p] = parity.top1(*parity.logits_over(data, data.last_split, item.arch.r, answer))
             ms = {p: t.ms for p, t in times.items() if isinstance(t, Samples)}
             drops.append(top1["fp32"] - top1["int8"])
             say(

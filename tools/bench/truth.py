@@ -29,9 +29,9 @@ import numpy as np
 import lut
 from hwnas.compare import known
 from hwnas.export.datasheet import RANDOM
-from hwnas.export.item import Job, counted
+from hwnas.export.item import ExportItem, counted
 from hwnas.export.pipeline import Request, export
-from hwnas.export.runtime_costs import SHALLOW
+from hwnas.export.runtime_costs import CostPlan
 from hwnas.nets import Network
 from hwnas.space import Architecture, SearchSpace, get_space
 from profilers.timing import plain_loop
@@ -79,8 +79,8 @@ def measured(
 ) -> dict[str, Any]:
     """Milliseconds by harness."""
     network = known.settled(Network(space.layers(arch), arch), arch.r, space.in_channels)  # activations of usual size
-    job = Job(space, arch, network, "random", counted(space, arch), [table], warnings=(RANDOM,))
-    sheet = export({"": job}, Request(engine, depth=SHALLOW), folder / "engine")[""]
+    item = ExportItem(space, arch, network, "random", counted(space, arch), [table], warnings=(RANDOM,))
+    sheet = export({"": item}, Request(engine, costs=CostPlan.QUICK), folder / "engine")[""]
     found = json.loads(program(["hwnas", "validate", "--quick", str(folder / "engine")]))
     model = folder / "engine/model.onnx"
     loop = json.loads(program([sys.executable, plain_loop.__file__, engine, str(model), "--seconds", str(SECONDS)]))

@@ -27,9 +27,9 @@ def test_auto_then_validate(hwnas, run, tmp_path):
         "export", run, "--id", key, "--random-weights", "--engine", "auto", "--no-compiled", "--quick", "--out", out
     )
     assert code == 0 and len(rows) == 1
-    contest = rows[0]["contest"]
+    selection = rows[0]["engine_selection"]
     assert rows[0]["engine"] in ("onnxruntime", "openvino") and rows[0]["precision"] == "fp32"
-    assert contest["references"]["eager"]["value"] > 0 and "compiled" not in contest["references"]
+    assert selection["references"]["eager"]["value"] > 0 and "compiled" not in selection["references"]
     assert "chosen: " in err and "--calibration" in err and "torch eager" in err
     code, rows, err = hwnas("validate", out / key, "--quick")
     assert code == 0 and rows[0]["top1_agreement"] == 1 and "latency" in rows[0]["changes"]
@@ -45,24 +45,24 @@ def sorted_ids(hwnas, run):
 
 
 def test_the_whole_front_with_a_failure_and_again(hwnas, run, tmp_path, monkeypatch):
-    from hwnas.export.source import RunSource
+    from hwnas.export.run_source import RunSource
 
-    real, out = RunSource.job, tmp_path / "engines"
+    real, out = RunSource.item, tmp_path / "engines"
     with RunSource(run, front=True) as source:
         ids = source.ids
     assert len(ids) >= 3
 
-    def job(self, key):
+    def item(self, key):
         if key == ids[1]:
             raise RuntimeError("broken weights")
         return real(self, key)
 
-    monkeypatch.setattr(RunSource, "job", job)
+    monkeypatch.setattr(RunSource, "item", item)
     code, rows, err = hwnas("export", run, "--all", "--random-weights", "--engine", "onnx", "--quick", "--out", out)
     assert code == 1 and [row["id"] for row in rows] == [ids[0], *ids[2:]]
     assert f"{len(ids) - 1} exported, 0 were there already, 1 failed" in err and "broken weights" in err
     assert json.loads((out / "errors.jsonl").read_text())["id"] == ids[1]
-    monkeypatch.setattr(RunSource, "job", real)
+    monkeypatch.setattr(RunSource, "item", real)
     code, rows, err = hwnas("export", run, "--all", "--random-weights", "--engine", "onnx", "--quick", "--out", out)
     assert code == 0 and [row["id"] for row in rows] == [ids[1]] and not (out / "errors.jsonl").exists()
 

@@ -18,7 +18,7 @@ from hwnas.export import images
 from hwnas.export.engines import ENGINES, script
 from profilers.base import Options
 from profilers.errors import BadInput
-from tests.hwnas.exporting import job
+from tests.hwnas.exporting import item
 
 R = 24
 GREY = np.linspace(0, 65535, 48 * 48).reshape(48, 48)  # a slope from black to white, 16 bits
@@ -99,7 +99,7 @@ def ways(root):
         for path in root.rglob("*.png"):
             path.write_bytes(data)
         dataset = get_dataset(f"folder:{root}?channels={channels}")
-        work = job(0, None)
+        work = item(0, None)
         arch = replace(work.arch, r=R)
         how = replace(work, arch=arch, dataset=dataset, space=replace(work.space, in_channels=channels)).preprocessing
         scope: dict = {"__name__": "run"}
@@ -196,11 +196,11 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
         (tmp_path / name).mkdir()
         for i in range(150):
             Image.new("L", (8, 8), 60 * label).save(tmp_path / name / f"{i:03}.png")
-    how = job(0, None).preprocessing
+    how = item(0, None).preprocessing
     found = images.of_path(tmp_path, how)
     shares = [np.unique(part[:, 0, 0, 0].round(3), return_counts=True)[1] for part in (found.images, found.held_out)]
     assert len(found.images) == 256 and all(len(s) == 4 and np.ptp(s) <= 4 for s in shares)
-    stack = np.sort(np.random.default_rng(0).standard_normal((600, *job().input_shape), dtype=np.float32), axis=0)
+    stack = np.sort(np.random.default_rng(0).standard_normal((600, *item().input_shape), dtype=np.float32), axis=0)
     picked = []
     for order in (np.arange(600), np.random.default_rng(1).permutation(600)):
         np.savez(tmp_path / "a.npz", images=stack[order])
@@ -212,4 +212,4 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
 def test_a_damaged_calibration_image_is_one_line(tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"x\.png is no image to calibrate with: no image"):
-        images.of_path(tmp_path, job(0, None).preprocessing)
+        images.of_path(tmp_path, item(0, None).preprocessing)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -15,15 +16,15 @@ from PIL import Image
 
 from hwnas.data import picture as picture_module
 from hwnas.export import datasheet
-from hwnas.export.datasheet import Figure
+from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import ENGINES, script
 from hwnas.export.pipeline import Request, export
-from hwnas.export.runtime_costs import SHALLOW, Depth, running
+from hwnas.export.runtime_costs import CostPlan, measure_costs
 from hwnas.export.validate import validate
 from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
 from profilers.registry import get_profiler
-from tests.hwnas.exporting import QUICK, REQUEST, job
+from tests.hwnas.exporting import QUICK, REQUEST, item
 
 FILES = ["datasheet.json", "datasheet.md", "model.onnx", "model.ort", "reference.npz", "run.py"]
 ALL = ["model.onnx", "model.ort", "model.xml", "model.bin", "model.sm86.engine", "model.sm86.json"]
@@ -32,7 +33,7 @@ ALL = ["model.onnx", "model.ort", "model.xml", "model.bin", "model.sm86.engine",
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engines")
-    export({"one": job(0), "two": job(1, None)}, REQUEST, folder)
+    export({"one": item(0), "two": item(1, None)}, REQUEST, folder)
     return folder
 
 
@@ -42,7 +43,7 @@ def folder(exported, tmp_path):
 
 
 def check(folder, **options):
-    return validate(folder, plan=QUICK, depth=SHALLOW, **options)
+    return validate(folder, plan=QUICK, costs=CostPlan.QUICK, **options)
 
 
 def test_a_folder_holds_one_onnx_and_its_proof(exported):
@@ -55,7 +56,7 @@ def test_a_folder_holds_one_onnx_and_its_proof(exported):
     measured = sheet["latency"]["measured"]
     assert measured["low"] <= measured["value"] <= measured["high"]
     assert sheet["latency"]["predicted"]["value"] is None
-    assert sheet["running"]["throughput"] == {} and sheet["running"]["cold_start"]["value"] is None
+    assert sheet["runtime_costs"]["throughput"] == {} and sheet["runtime_costs"]["cold_start"]["value"] is None
     assert datasheet.read(exported / "two")["accuracy"]["top1"]["value"] is None
     assert "onnxruntime" in (exported / "one" / "datasheet.md").read_text()
 
@@ -86,7 +87,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_run_py_needs_its_runtime_alone_and_answers_as_torch(tmp_path, engine):
     if not get_profiler(engine).status().available:
         pytest.skip(f"{engine} is not installed")
-    work = job(0)
+    work = item(0)
     export({"": work}, replace(REQUEST, engine=engine), tmp_path / "x")
     raw = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
     Image.fromarray(raw).save(tmp_path / "digit.png")
@@ -156,27 +157,53 @@ def test_validate_measures_again_and_agrees(folder):
     found = check(folder)
     assert found["top1_agreement"] == 1
     assert found["parity_max_abs"] < 1e-3
-    assert found["measured_ms"] > 0
-    assert found["within_interval"] is None
+    assert found["measured_low"] <= found["measured_ms"] <= found["measured_high"]
+    assert found["within_interval"] is None  # no table predicts it
     assert found["top1"] == datasheet.read(folder)["accuracy"]["top1"]["value"]
     assert set(found["changes"]) == {"latency", "accuracy"}
     assert found["changes"]["accuracy"]["change"] == 0
 
 
+@pytest.mark.parametrize(("factor", "inside"), [(1.0, True), (0.01, False), (100.0, False)])
+def test_validate_compares_with_the_interval_of_a_prediction(folder, factor, inside):
+    ms = factor * datasheet.read(folder)["latency"]["measured"]["value"]
+    interval = {"value": ms, "unit": "ms", "how": "predicted by a table", "low": ms / 8, "high": 8 * ms}
+    edit(folder, lambda sheet: sheet["latency"]["predicted"].update(interval))
+    found = check(folder)
+    assert found["within_interval"] is inside is (found["low"] <= found["measured_ms"] <= found["high"])
+    assert (found["predicted_ms"], found["low"], found["high"]) == (ms, ms / 8, 8 * ms)
+
+
+def test_a_datasheet_of_schema_4_is_read_under_todays_names(folder):
+    sheet = json.loads((folder / "datasheet.json").read_text())
+    del sheet["checksum"]
+    candidate = {"engine": "openvino", "lost": 0.2, "drop": {"points": 0.2, "low": 0.1, "high": 0.3, "images": 9}}
+    old = {"running": sheet.pop("runtime_costs"), "contest": {"why": "the fastest", "candidates": [candidate]}}
+    del sheet["engine_selection"]
+    old = {**sheet, **old, "schema": 4}
+    checksum = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    (folder / "datasheet.json").write_text(json.dumps({**old, "checksum": checksum}))
+    found = datasheet.read(folder)
+    assert found["schema"] == datasheet.SCHEMA and found["runtime_costs"] == old["running"]
+    renamed = {"engine": "openvino", "accuracy_drop": 0.2, "accuracy_drop_interval": candidate["drop"]}
+    assert found["engine_selection"] == {"why": "the fastest", "candidates": [renamed]}
+    assert check(folder)["top1_agreement"] == 1
+
+
 def test_running_costs_are_figures_with_intervals(exported):
     plan = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=1, warmup_max_runs=1)
     options, files = Options(), ["model.onnx", "model.ort"]
-    found = running(ENGINES["onnxruntime"], options, exported / "one", files, Depth((1, 4), 1, plan))
+    found = measure_costs(ENGINES["onnxruntime"], options, exported / "one", files, CostPlan((1, 4), 1, plan))
     assert set(found["throughput"]) == {"1", "4"}
-    for figure in (*found["throughput"].values(), found["cold_start"], found["load"], found["peak_memory"]):
-        assert figure["how"].startswith("measured") and figure["low"] <= figure["value"] <= figure["high"]
+    for quantity in (*found["throughput"].values(), found["cold_start"], found["load"], found["peak_memory"]):
+        assert quantity["how"].startswith("measured") and quantity["low"] <= quantity["value"] <= quantity["high"]
     assert found["peak_memory"]["value"] > 10
     assert found["cold_start"]["value"] >= found["load"]["value"]
 
 
 def test_running_costs_say_why_they_are_not_there(exported):
-    depth = Depth((64,), 1)
-    found = running(ENGINES["tensorrt"], Options(), exported / "one", ["model.onnx"], depth, "no GPU")
+    depth = CostPlan((64,), 1)
+    found = measure_costs(ENGINES["tensorrt"], Options(), exported / "one", ["model.onnx"], depth, "no GPU")
     assert {f["how"] for f in (*found["throughput"].values(), found["load"])} == {"not measured: no GPU"}
 
 
@@ -223,7 +250,7 @@ def test_another_device_is_refused_unless_forced(folder):
 
 
 def test_only_compiled_engines_can_be_rebuilt(tmp_path):
-    export({"": job()}, replace(REQUEST, engine="onnx"), tmp_path / "x")
+    export({"": item()}, replace(REQUEST, engine="onnx"), tmp_path / "x")
     with pytest.raises(BadInput, match="--rebuild of onnx, which"):
         check(tmp_path / "x", anew=True)
 
@@ -234,7 +261,7 @@ def logits(path, images):
 
 
 def test_the_optimised_model_is_the_network(exported):
-    images = np.random.default_rng(0).standard_normal((1, *job(0).input_shape), dtype=np.float32)
+    images = np.random.default_rng(0).standard_normal((1, *item(0).input_shape), dtype=np.float32)
     same = [logits(exported / "one" / name, images) for name in ("model.onnx", "model.ort")]
     np.testing.assert_array_equal(*same)
     assert datasheet.read(exported / "one")["engine"]["file"] == "model.ort"
@@ -269,7 +296,7 @@ def test_openvino_gets_its_ir_and_both_files_are_the_engine(tmp_path, precision)
     if not profiler.status().available or precision not in profiler.supported_precisions():
         pytest.skip(f"no OpenVINO that computes in {precision}")
     wanted = replace(REQUEST, engine="openvino", options=Options(precision=precision))
-    sheet = export({"": job()}, wanted, tmp_path / "x")[""]
+    sheet = export({"": item()}, wanted, tmp_path / "x")[""]
     assert {"model.xml", "model.bin", "model.onnx"} < set(sheet["files"])
     weights = sum(np.prod(t.dims) for t in onnx.load(tmp_path / "x/model.onnx").graph.initializer)
     size = (tmp_path / "x/model.bin").stat().st_size
@@ -286,7 +313,7 @@ def test_openvino_gets_its_ir_and_both_files_are_the_engine(tmp_path, precision)
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("ten years of work")
     with pytest.raises(BadInput, match="holds something else"):
-        export({"": job()}, replace(REQUEST, engine="onnx"), tmp_path)
+        export({"": item()}, replace(REQUEST, engine="onnx"), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -301,15 +328,15 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
 )
 def test_a_failed_export_leaves_nothing(tmp_path, changes, message):
     with pytest.raises(BadInput, match=message):
-        export({"": job()}, replace(REQUEST, **changes), tmp_path / "x")
+        export({"": item()}, replace(REQUEST, **changes), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_figures_say_how_they_were_obtained():
-    assert str(Figure(1.25, "ms", "measured: here", 1.2, 1.3)) == "1.25 ms (1.2 to 1.3), measured: here"
-    assert str(Figure(None, "%", "not measured: no data")) == "not measured: no data"
+    assert str(Quantity(1.25, "ms", "measured: here", 1.2, 1.3)) == "1.25 ms (1.2 to 1.3), measured: here"
+    assert str(Quantity(None, "%", "not measured: no data")) == "not measured: no data"
     with pytest.raises(BadInput):
-        Figure(1.0, "ms", "guessed")
+        Quantity(1.0, "ms", "guessed")
 
 
 @pytest.fixture
@@ -323,14 +350,14 @@ def gpu_request():
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_path, gpu_request, precision):
     wanted = replace(gpu_request, options=replace(gpu_request.options, precision=precision))
-    sheet = export({"": job()}, wanted, tmp_path / "x")[""]
+    sheet = export({"": item()}, wanted, tmp_path / "x")[""]
     names = sorted(p.name for p in (tmp_path / "x").iterdir())
     assert [n for n in names if n.endswith(".onnx")] == ["model.onnx"]
     assert "model.sm86-sm89.engine" in names
     assert set(sheet["files"]) == set(names) - {"datasheet.json", "datasheet.md"}
     assert sheet["latency"]["measured"]["value"] is None
     assert sheet["latency"]["measured"]["how"].startswith("not measured: ")
-    assert sheet["running"]["cold_start"]["how"].startswith("not measured: ")
+    assert sheet["runtime_costs"]["cold_start"]["how"].startswith("not measured: ")
     assert sheet["parity"] == {}
     with pytest.raises(EngineUnavailable):
         check(tmp_path / "x", force=True)
@@ -339,7 +366,7 @@ def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_
 def test_rebuilding_replaces_the_engine_and_signs_the_datasheet(tmp_path, gpu_request):
     from hwnas.export.rebuild import rebuild
 
-    export({"": job()}, gpu_request, tmp_path / "x")
+    export({"": item()}, gpu_request, tmp_path / "x")
     before = (tmp_path / "x/model.onnx").read_bytes()
     sheet = rebuild(tmp_path / "x", ("sm120",))
     names = {p.name for p in (tmp_path / "x").iterdir()}

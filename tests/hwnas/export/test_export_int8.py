@@ -10,37 +10,37 @@ import onnx
 import pytest
 from PIL import Image
 
-from hwnas.export import check, images
+from hwnas.export import images, parity
 from hwnas.export import quantise as module
-from hwnas.export.build import Models, Target
+from hwnas.export.build import PrecisionVariants, Target
 from hwnas.export.engines import ENGINES
 from hwnas.export.images import Calibration
 from hwnas.export.pipeline import export
-from hwnas.export.quantise import Quantised, check_quantised, quantise, variants
+from hwnas.export.quantise import Quantised, check_quantised, float_parts, least_protected, quantise
 from hwnas.onnx.edit import with_batch
 from hwnas.space import get_space
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.registry import get_profiler
-from tests.hwnas.exporting import REQUEST, job
+from tests.hwnas.exporting import REQUEST, item
 
 INT8 = Options(precision="int8")
 
 
 @pytest.fixture(scope="module")
 def model():
-    return Models(job()).float32(1)
+    return PrecisionVariants(item()).float32(1)
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    work = job()
+    work = item()
     return images.of_dataset(work.dataset, work.arch.r)
 
 
 def logits(model, inputs, precision="int8", engine="onnxruntime"):
     with get_profiler(engine).load(with_batch(model, 16), Options(1, precision, 16)) as session:
-        return check.logits_of(session, inputs)
+        return parity.logits_of(session, inputs)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -58,26 +58,26 @@ def test_a_quantised_network_still_is_the_network(model, calibration, engine):
 def test_what_is_kept_in_float():
     space = get_space("tiny")
     arch = space.extremes()[1]
-    names = [n.name for n in onnx.load_model_from_string(Models(job_of(space, arch)).float32(1)).graph.node]
-    found = variants(names)
+    names = [n.name for n in onnx.load_model_from_string(PrecisionVariants(item_of(space, arch)).float32(1)).graph.node]
+    found = float_parts(names)
     assert list(found) == ["", "squeeze-and-excite", "squeeze-and-excite and the last layers"]
     assert found[""] == [] and all("_se_" in n for n in found["squeeze-and-excite"])
     kept = found["squeeze-and-excite and the last layers"]
     assert {"L", names[-1][0]} == {"L"} and names[-1] in kept and names[0] not in kept
-    assert variants(["L00_conv", "L01_pool", "L02_conv", "L03_linear"]) == {
+    assert float_parts(["L00_conv", "L01_pool", "L02_conv", "L03_linear"]) == {
         "": [], "the last layers": ["L01_pool", "L02_conv", "L03_linear"]
     }  # fmt: skip
 
 
-def job_of(space, arch):
+def item_of(space, arch):
     from hwnas.nets import Network
 
-    return replace(job(), arch=arch, network=Network(space.layers(arch), arch, seed=0))
+    return replace(item(), arch=arch, network=Network(space.layers(arch), arch, seed=0))
 
 
 def test_kept_nodes_have_float_weights(model):
     nodes = [n.name for n in onnx.load_model_from_string(model).graph.node]
-    kept = variants(nodes)["squeeze-and-excite and the last layers"]
+    kept = float_parts(nodes)["squeeze-and-excite and the last layers"]
     graph = onnx.load_model_from_string(module.ptq.insert_qdq(model, keep=kept)).graph
     floats = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT and len(t.dims) > 1}
     weighted = {n.name: n.input[1] for n in graph.node if n.op_type in ("Conv", "Gemm")}
@@ -85,25 +85,19 @@ def test_kept_nodes_have_float_weights(model):
 
 
 @pytest.mark.parametrize(
-    ("changed", "kept"),
-    [([0.2, 9, 9], ""), ([3, 0.5, 9], "a"), ([3, 2, 0.1], "a, b"), ([3, 1, 2], "a"), ([3, 4, 5], "")],
+    ("changed", "kept", "attempts"),
+    [([0.2, 9, 9], "", 1), ([3, 0.5, 9], "a", 2), ([3, 2, 0.1], "a, b", 3), ([3, 1, 2], "a", 3), ([3, 4, 5], "", 3)],
 )
-def test_the_variant_that_keeps_least_within_tolerance_else_the_most_faithful(
-    monkeypatch, model, calibration, changed, kept
-):
-    monkeypatch.setattr(module, "variants", lambda names: {"": [], "a": ["x"], "a, b": ["x", "y"]})
-    monkeypatch.setattr(module.ptq, "insert_qdq", lambda model, ranges, config, keep: model)
-    monkeypatch.setattr(module, "check_quantised", lambda data, original: data)
-    wrong = iter([0, *changed])
+def test_what_keeps_least_within_the_tolerance_else_the_most_faithful(changed, kept, attempts):
+    parts: dict[str, list[str]] = {"": [], "a": ["x"], "a, b": ["x", "y"]}
+    asked = []
 
-    def classes(model, held_out, precision):
-        found = np.zeros(1000)
-        found[: round(10 * next(wrong))] = 1
-        return found
+    def attempt(name, nodes):
+        asked.append(nodes)
+        return Quantised(b"", name, changed[len(asked) - 1])
 
-    monkeypatch.setattr(module, "_classes", classes)
-    found = quantise(model, calibration, tolerance=0.5)
-    assert isinstance(found, Quantised) and found.kept == kept
+    assert least_protected(parts, attempt, tolerance=0.5).kept == kept
+    assert asked == list(parts.values())[:attempts]
 
 
 def test_a_model_that_lost_a_layer_is_refused(model):
@@ -118,7 +112,7 @@ def test_a_model_that_lost_a_layer_is_refused(model):
 
 def test_tensorrt_gets_signed_activations(model):
     target = Target(ENGINES["tensorrt"], Options(precision="int8", batch=8))
-    data, note = Models(job()).of(target)
+    data, note = PrecisionVariants(item()).of(target)
     proto = onnx.load_model_from_string(data)
     zeros = {n.input[2] for n in proto.graph.node if n.op_type == "QuantizeLinear"}
     kinds = {t.data_type for t in proto.graph.initializer if t.name in zeros}
@@ -127,7 +121,7 @@ def test_tensorrt_gets_signed_activations(model):
 
 
 def test_an_int8_folder_holds_the_quantised_onnx(tmp_path):
-    sheet = export({"": job()}, replace(REQUEST, options=INT8), tmp_path / "x")[""]
+    sheet = export({"": item()}, replace(REQUEST, options=INT8), tmp_path / "x")[""]
     assert re.search(r"int8 by .*, weights of [78] bits.*, ranges from 256 training images of digits", sheet["weights"])
     proto = onnx.load(tmp_path / "x/model.onnx")
     assert any(n.op_type == "QuantizeLinear" for n in proto.graph.node)
@@ -137,11 +131,11 @@ def test_an_int8_folder_holds_the_quantised_onnx(tmp_path):
 
 def test_without_images_there_is_no_int8(tmp_path):
     with pytest.raises(BadInput, match="--calibration"):
-        export({"": job(0, None)}, replace(REQUEST, options=INT8), tmp_path / "x")
+        export({"": item(0, None)}, replace(REQUEST, options=INT8), tmp_path / "x")
 
 
 def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
-    work = job(0, None)
+    work = item(0, None)
     how, rng = work.preprocessing, np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(tmp_path / f"{i:02d}.png")
@@ -155,7 +149,7 @@ def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
 
 
 def test_images_that_do_not_fit_are_refused(tmp_path):
-    how = job(0, None).preprocessing
+    how = item(0, None).preprocessing
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="0 calibration images"):
         images.of_path(tmp_path / "empty", how)
@@ -173,6 +167,6 @@ def test_images_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_calibration_is_what_it_says():
-    work = job()
+    work = item()
     found = images.of_dataset(work.dataset, work.arch.r)
     assert isinstance(found, Calibration) and len(found.images) == 256 and len(found.held_out) == 400

@@ -13,7 +13,7 @@ from torchvision import transforms
 
 from hwnas.data import get_dataset
 from hwnas.export import datasheet
-from hwnas.export.source import job_of_arch
+from hwnas.export.source import item_of_arch
 from hwnas.export.weights import Wanted
 from hwnas.space import get_space
 from profilers.errors import BadInput
@@ -59,7 +59,7 @@ def as_ofa(path):
 
 def test_without_images_it_is_refused_with_what_to_add(supernet, arch):
     with pytest.raises(BadInput, match="--dataset imagenet:DIR, --images DIR, or --no-recalibration"):
-        job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet))
+        item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet))
 
 
 def test_as_inherited_there_is_a_warning_and_imagenets_preparation(hwnas, supernet, arch, tmp_path):
@@ -77,17 +77,17 @@ def test_as_inherited_there_is_a_warning_and_imagenets_preparation(hwnas, supern
 
 def test_statistics_are_those_of_pictures_without_labels(supernet, arch, tmp_path):
     folder = write(tmp_path / "holiday" / "2019")
-    job = job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=tmp_path / "holiday"))
-    assert job.dataset is None and job.warnings == () and job.input.class_names[1] == "goldfish"
-    assert f"recalibrated on {PICTURES} images of" in job.weights and "without labels" in job.weights
+    item = item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=tmp_path / "holiday"))
+    assert item.dataset is None and item.warnings == () and item.input.class_names[1] == "goldfish"
+    assert f"recalibrated on {PICTURES} images of" in item.weights and "without labels" in item.weights
     images = torch.stack([as_ofa(path) for path in folder.iterdir()])
-    stem = job.network.layers[0].conv
+    stem = item.network.layers[0].conv
     with torch.no_grad():
         expected = stem.conv(images).transpose(0, 1).flatten(1)  # (channels, values)
     assert torch.allclose(stem.norm.running_mean, expected.mean(1), atol=0.02)
     assert torch.allclose(stem.norm.running_var, expected.var(1), rtol=0.05)
     before = (
-        job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, recalibrate=False)).network.layers[0].conv.norm
+        item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, recalibrate=False)).network.layers[0].conv.norm
     )
     assert not torch.allclose(before.running_var, expected.var(1), rtol=0.5)
 
@@ -96,11 +96,11 @@ def test_statistics_are_those_of_pictures_without_labels(supernet, arch, tmp_pat
 def test_pictures_in_folders_of_classes_are_judged(supernet, arch, tmp_path, names):
     for name in names:
         write(tmp_path / "cats" / name, 10)
-    job = job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=tmp_path / "cats"))
-    assert job.dataset is not None and job.dataset.size("train") == job.dataset.size("val") == 10
+    item = item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=tmp_path / "cats"))
+    assert item.dataset is not None and item.dataset.size("train") == item.dataset.size("val") == 10
     for split in ("train", "val"):
-        assert set(job.dataset.labels(split).tolist()) == {281, 285}
-    assert get_dataset(job.dataset.name).labels("val").tolist() == job.dataset.labels("val").tolist()
+        assert set(item.dataset.labels(split).tolist()) == {281, 285}
+    assert get_dataset(item.dataset.name).labels("val").tolist() == item.dataset.labels("val").tolist()
 
 
 def test_what_is_no_class_or_is_called_as_two_is_not_judged(supernet, arch, tmp_path):
@@ -108,8 +108,8 @@ def test_what_is_no_class_or_is_called_as_two_is_not_judged(supernet, arch, tmp_
         folder = tmp_path / "-".join(names)
         for name in names:
             write(folder / name, 8)
-        job = job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=folder))
-        assert job.dataset is None and "without labels" in job.weights
+        item = item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=folder))
+        assert item.dataset is None and "without labels" in item.weights
 
 
 @pytest.mark.parametrize("fault", ["few", "nowhere", "data set", "damaged"])
@@ -129,7 +129,7 @@ def test_images_that_do_not_fit_are_one_line(supernet, arch, tmp_path, fault):
         "damaged": "3.png",
     }
     with pytest.raises(BadInput, match=said[fault]):
-        job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=folder))
+        item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=folder))
 
 
 def test_a_data_set_of_other_classes_is_refused(supernet, arch, tmp_path):
@@ -137,4 +137,4 @@ def test_a_data_set_of_other_classes_is_refused(supernet, arch, tmp_path):
         for name in ("a", "b"):
             write(tmp_path / "data" / split / name, 4)
     with pytest.raises(BadInput, match=r"of 2 classes; allowed: 1000"):
-        job_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, dataset=f"folder:{tmp_path}/data"))
+        item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, dataset=f"folder:{tmp_path}/data"))

@@ -12,9 +12,9 @@ import pytest
 
 from hwnas.accuracy.supernet import SupernetAccuracy
 from hwnas.data import get_dataset
-from hwnas.export import check, datasheet
+from hwnas.export import datasheet, parity
 from hwnas.export.pipeline import export
-from hwnas.export.source import RunSource, jobs_of_run
+from hwnas.export.run_source import RunSource, items_of_run
 from hwnas.nets.checkpoint import Provenance, load_network, save_supernet
 from hwnas.nets.supernet import Supernet
 from hwnas.search import driver, executors
@@ -64,11 +64,11 @@ def rows_of(folder):
         return {row.arch.id: row.objectives["top1"] for row in rows}, [r.arch.id for r in front(run.problem, rows)]
 
 
-def of_engine(job, folder) -> float:
+def of_engine(item, folder) -> float:
     """Top-1 of the exported engine on the validation split, in ONNX Runtime."""
-    export({"": job}, replace(REQUEST, engine="onnx"), folder)
+    export({"": item}, replace(REQUEST, engine="onnx"), folder)
     with get_profiler("onnxruntime").load(folder / "model.onnx") as session:
-        return check.top1(*check.over(job.dataset, "val", job.arch.r, partial(check.logits_of, session)))
+        return parity.top1(*parity.logits_over(item.dataset, "val", item.arch.r, partial(parity.logits_of, session)))
 
 
 def test_an_inherited_network_is_exported_as_it_was_evaluated(supernet, tmp_path):
@@ -76,8 +76,8 @@ def test_an_inherited_network_is_exported_as_it_was_evaluated(supernet, tmp_path
     archived, best = rows_of(folder)
     assert not (folder / WEIGHTS).exists() and len(set(archived.values())) > 1
     for key in best:
-        job = jobs_of_run(folder, [key])[key]
-        assert of_engine(job, tmp_path / key) == pytest.approx(archived[key], abs=ONE_IMAGE)
+        item = items_of_run(folder, [key])[key]
+        assert of_engine(item, tmp_path / key) == pytest.approx(archived[key], abs=ONE_IMAGE)
         weights = datasheet.read(tmp_path / key)["weights"]
         assert re.search(r"BatchNorm recalibrated on digits, which moved top-1 from [\d.]+ % to [\d.]+ % on", weights)
 
@@ -86,9 +86,9 @@ def test_the_front_of_a_search_that_fine_tunes_is_kept_and_exported(tuned, tmp_p
     archived, best = rows_of(tuned)
     assert sorted(path.stem for path in (tuned / WEIGHTS).iterdir()) == sorted(best) and len(best) < len(archived)
     for key in best:
-        job = jobs_of_run(tuned, [key])[key]
-        assert of_engine(job, tmp_path / key) == pytest.approx(archived[key], abs=ONE_IMAGE)
-        assert f"fine-tuned on digits in the search (weights/{key}.safetensors" in job.weights
+        item = items_of_run(tuned, [key])[key]
+        assert of_engine(item, tmp_path / key) == pytest.approx(archived[key], abs=ONE_IMAGE)
+        assert f"fine-tuned on digits in the search (weights/{key}.safetensors" in item.weights
 
 
 def test_a_run_that_was_moved_needs_no_supernet(tuned, tmp_path):
@@ -98,15 +98,15 @@ def test_a_run_that_was_moved_needs_no_supernet(tuned, tmp_path):
     (moved / "run.toml").write_text(text.replace("supernet.safetensors", "gone.safetensors"))
     with RunSource(moved, front=True) as source:
         assert source.weights != "random" and sorted(source.ids) == sorted(best)
-        assert of_engine(source.job(best[0]), tmp_path / "x") == pytest.approx(archived[best[0]], abs=ONE_IMAGE)
+        assert of_engine(source.item(best[0]), tmp_path / "x") == pytest.approx(archived[best[0]], abs=ONE_IMAGE)
 
 
 def test_what_was_not_kept_is_fine_tuned_again_and_checked(tuned, tmp_path):
     archived, best = rows_of(tuned)
     other = next(key for key in archived if key not in best)
-    job = jobs_of_run(tuned, [other])[other]
-    assert "again as in the search" in job.weights
-    assert of_engine(job, tmp_path / "x") == pytest.approx(archived[other], abs=ONE_IMAGE)
+    item = items_of_run(tuned, [other])[other]
+    assert "again as in the search" in item.weights
+    assert of_engine(item, tmp_path / "x") == pytest.approx(archived[other], abs=ONE_IMAGE)
 
 
 def test_another_accuracy_after_fine_tuning_again_is_refused(tuned, monkeypatch):
@@ -114,7 +114,7 @@ def test_another_accuracy_after_fine_tuning_again_is_refused(tuned, monkeypatch)
     other = next(key for key in archived if key not in best)
     monkeypatch.setattr(SupernetAccuracy, "judge", lambda self, network: archived[other] + 0.6)
     with pytest.raises(BadInput, match=rf"{archived[other] + 0.6:.2f} % instead of {archived[other]:.2f} %"):
-        jobs_of_run(tuned, [other])
+        items_of_run(tuned, [other])
 
 
 def test_a_kept_file_of_another_network_is_refused(tuned, tmp_path):
@@ -123,7 +123,7 @@ def test_a_kept_file_of_another_network_is_refused(tuned, tmp_path):
     other = next(key for key in archived if key not in best)
     shutil.copy(weights_file(copied, best[0]), weights_file(copied, other))
     with pytest.raises(BadInput, match="holds another network"):
-        jobs_of_run(copied, [other])
+        items_of_run(copied, [other])
 
 
 def test_a_search_that_was_killed_goes_on_with_the_same_weights(supernet, tuned, tmp_path, monkeypatch):

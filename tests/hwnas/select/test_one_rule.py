@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lut
-from hwnas.export.source import RunSource
+from hwnas.export.run_source import RunSource
 from hwnas.report import load_run
 from hwnas.report.summary import keeps, paragraph, tiles
 from hwnas.report.tables import picked

@@ -6,7 +6,7 @@ import pytest
 
 from hwnas.compare.measure import OURS, Row, of_search
 from hwnas.compare.render import lines, notes
-from hwnas.export.source import RunSource, _objectives
+from hwnas.export.run_source import RunSource, _objectives
 from hwnas.report import load_run
 from hwnas.report.summary import tiles
 from hwnas.search.run import open_run

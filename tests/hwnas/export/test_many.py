@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from hwnas.export.batch import ERRORS, export_each, is_there
+from hwnas.export.many import ERRORS, export_many, is_there
 from profilers.base import Options
 from profilers.errors import BadInput
-from tests.hwnas.exporting import REQUEST, job
+from tests.hwnas.exporting import REQUEST, item
 
 
-class Jobs:
+class Items:
     def __init__(self, broken: dict[str, Exception]) -> None:
         self.broken, self.made = broken, []
 
@@ -21,7 +21,7 @@ class Jobs:
         self.made.append(key)
         if key in self.broken:
             raise self.broken[key]
-        return job(int(key), None)
+        return item(int(key), None)
 
 
 def lines(folder):
@@ -29,44 +29,44 @@ def lines(folder):
 
 
 def test_failures_are_recorded_and_the_rest_goes_on(tmp_path):
-    jobs = Jobs({"1": BadInput("no weights"), "2": RuntimeError("out of\nmemory")})
-    found = export_each(["0", "1", "2", "3"], jobs, REQUEST, tmp_path)
+    items = Items({"1": BadInput("no weights"), "2": RuntimeError("out of\nmemory")})
+    found = export_many(["0", "1", "2", "3"], items, REQUEST, tmp_path)
     assert list(found.done) == ["0", "3"] and found.kept == []
     assert found.failed == {"1": "no weights", "2": "RuntimeError: out of memory"}
     assert [(row["id"], row["error"]) for row in lines(tmp_path)] == list(found.failed.items())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "3", ERRORS]
 
-    again = Jobs({"2": RuntimeError("still")})
-    found = export_each(["0", "1", "2", "3"], again, REQUEST, tmp_path)
+    again = Items({"2": RuntimeError("still")})
+    found = export_many(["0", "1", "2", "3"], again, REQUEST, tmp_path)
     assert again.made == ["1", "2"] and found.kept == ["0", "3"] and list(found.done) == ["1"]
     assert [row["error"] for row in lines(tmp_path)] == ["RuntimeError: still"]
 
-    last = Jobs({})
-    export_each(["0", "1", "2", "3"], last, REQUEST, tmp_path)
+    last = Items({})
+    export_many(["0", "1", "2", "3"], last, REQUEST, tmp_path)
     assert last.made == ["2"] and not (tmp_path / ERRORS).exists()
 
 
 def test_a_call_that_was_interrupted_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        export_each(["0", "1"], Jobs({"1": KeyboardInterrupt()}), REQUEST, tmp_path)
-    jobs = Jobs({})
-    assert export_each(["0", "1"], jobs, REQUEST, tmp_path).kept == ["0"] and jobs.made == ["1"]
+        export_many(["0", "1"], Items({"1": KeyboardInterrupt()}), REQUEST, tmp_path)
+    items = Items({})
+    assert export_many(["0", "1"], items, REQUEST, tmp_path).kept == ["0"] and items.made == ["1"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1"]
 
 
 def test_another_request_or_a_changed_folder_is_made_again(tmp_path):
-    export_each(["0"], Jobs({}), REQUEST, tmp_path)
+    export_many(["0"], Items({}), REQUEST, tmp_path)
     assert is_there(tmp_path / "0", REQUEST)
     assert not is_there(tmp_path / "0", replace(REQUEST, options=Options(batch=2)))
     assert not is_there(tmp_path / "0", replace(REQUEST, engine="openvino"))
     assert not is_there(tmp_path / "0", replace(REQUEST, weights="of another supernet"))
     (tmp_path / "0/model.onnx").write_bytes(b"")
     assert not is_there(tmp_path / "0", REQUEST)
-    jobs = Jobs({})
-    export_each(["0"], jobs, REQUEST, tmp_path)
-    assert jobs.made == ["0"]
+    items = Items({})
+    export_many(["0"], items, REQUEST, tmp_path)
+    assert items.made == ["0"]
 
 
 def test_a_request_that_fits_no_network_is_refused_at_once(tmp_path):
     with pytest.raises(BadInput, match="unknown engine"):
-        export_each(["0"], Jobs({}), replace(REQUEST, engine="tflite"), tmp_path)
+        export_many(["0"], Items({}), replace(REQUEST, engine="tflite"), tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.export import datasheet
-from hwnas.export.item import Job
+from hwnas.export.item import ExportItem
 from hwnas.export.pipeline import Request, check_request, export
 from profilers.errors import HwnasError
 from profilers.files import write_text
@@ -20,7 +20,7 @@ ERRORS = "errors.jsonl"
 
 
 @dataclass
-class Batch:
+class ManyExported:
     """Datasheets by id of what was exported now, ids of what was there, one error's text by id."""
 
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Batch:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def export_each(ids: Sequence[str], job: Callable[[str], Job], request: Request, out: Path) -> Batch:
+def export_many(ids: Sequence[str], item_of: Callable[[str], ExportItem], request: Request, out: Path) -> ManyExported:
     """Export each network to `out / id`; interrupted, the same call goes on with those that are missing.
 
     A folder is kept where its datasheet holds, and it was made by the same request. `out / errors.jsonl` lists what
@@ -36,7 +36,7 @@ def export_each(ids: Sequence[str], job: Callable[[str], Job], request: Request,
 
     Args:
         ids: the networks.
-        job: makes one's job.
+        item_of: makes the item of one.
         request: what is wanted, the same for all.
         out: the folder.
 
@@ -44,16 +44,16 @@ def export_each(ids: Sequence[str], job: Callable[[str], Job], request: Request,
         BadInput: a request that cannot be fulfilled for any network.
     """
     check_request(request)
-    batch = Batch()
+    found = ManyExported()
     with track(len(ids), "exporting networks") as bar:
         for key in ids:
-            bar.note(f"{key}, {len(batch.failed)} failed")
+            bar.note(f"{key}, {len(found.failed)} failed")
             if is_there(out / key, request):
-                batch.kept.append(key)
+                found.kept.append(key)
             else:
-                _one(key, job, request, out, batch)
+                _one(key, item_of, request, out, found)
             bar.advance()
-    return batch
+    return found
 
 
 def is_there(folder: Path, request: Request) -> bool:
@@ -64,13 +64,13 @@ def is_there(folder: Path, request: Request) -> bool:
         return False
 
 
-def _one(key: str, job: Callable[[str], Job], request: Request, out: Path, batch: Batch) -> None:
+def _one(key: str, item_of: Callable[[str], ExportItem], request: Request, out: Path, found: ManyExported) -> None:
     try:
-        batch.done[key] = export({key: job(key)}, request, out)[key]
+        found.done[key] = export({key: item_of(key)}, request, out)[key]
     except Exception as error:  # whatever it was, it is this network's alone
         text = " ".join(f"{'' if isinstance(error, HwnasError) else f'{type(error).__name__}: '}{error}".split())
-        batch.failed[key] = text
-    record(out, batch.failed)
+        found.failed[key] = text
+    record(out, found.failed)
 
 
 def record(out: Path, failed: dict[str, str]) -> None:
