@@ -15,9 +15,13 @@ from profilers.errors import HwnasError
 PARTS = ("basics", "fetch", "lut", "train", "search", "export", "compare", "report")
 
 app = typer.Typer(
-    name="hwnas", help="Profile a device, search networks for its latency budget, ship measured engines.",
-    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True, rich_markup_mode=None,
-)  # fmt: skip
+    name="hwnas",
+    help="Profile a device, search networks for its latency budget, ship measured engines.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     except HwnasError as error:
         _fail(f"hwnas: {error}", 2)
     except KeyboardInterrupt:
-        _fail("hwnas: interrupted; what was finished is kept, run the same command again to go on", 130)
+        _fail("hwnas: interrupted; finished work is kept; run the same command again to resume", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -15,7 +15,7 @@ from profilers.registry import PROFILERS, get_profiler
 
 
 def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
-    """What can be measured and built here, and for the rest: why not and what would mend it."""
+    """List the engines available on this machine; for each other one, the reason and the fix."""
     for name in PROFILERS:
         profiler = get_profiler(name)
         status = profiler.status()
@@ -34,14 +34,16 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
 
 
 def count(
-    archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line; or once-for-all's net.config.")],
+    archs: Annotated[
+        Path, typer.Option(help="Architectures, one JSON object a line; or a net.config of once-for-all.")
+    ],
     space: Annotated[
-        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; not needed where the file says it.")
+        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; not needed if the file names it.")
     ] = None,
     resolutions: Resolutions = None,
     classes: Classes = None,
 ) -> None:
-    """Params and multiply-adds of each architecture, counted from its layers, as JSONL."""
+    """Count the parameters and multiply-adds of each architecture; prints a line of JSON for each."""
     if holds_net_config(archs):
         network = read_network(archs, parse_resolutions(resolutions), space)
         check_classes(network, archs, classes)

@@ -22,17 +22,23 @@ FOLDER = "known"
 
 def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    models: Annotated[str, typer.Option(help="Known networks, comma-separated; by default some usual ones.")] = "",
-    ids: Annotated[list[str] | None, typer.Option("--id", help="Network of the run; may be given again.")] = None,
-    optimistic: Annotated[bool, typer.Option(help="Choose by the middle of a latency's interval.")] = False,
+    models: Annotated[str, typer.Option(help="Known networks, comma-separated; by default a usual set.")] = "",
+    ids: Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")] = None,
+    optimistic: Annotated[
+        bool, typer.Option(help="Judge latency by the point prediction, not by its interval.")
+    ] = False,
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
-    precision: Annotated[str, typer.Option(help="What it computes in.")] = "fp32",
-    batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
+    precision: Annotated[str, typer.Option(help="Precision that it computes in.")] = "fp32",
+    batch: Annotated[int, typer.Option(help="Images per run.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
-    size: Annotated[int, typer.Option(help="Pixels of the known networks; 0: those of their own training.")] = 224,
-    out: Annotated[Path | None, typer.Option(help="Folder of the text, CSV, JSON and figure; RUN/known.")] = None,
+    size: Annotated[
+        int, typer.Option(help="Input size of the known networks in pixels; 0: that of their training.")
+    ] = 224,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the text, CSV, JSON and figure; by default RUN/known.")
+    ] = None,
 ) -> None:
-    """The chosen networks beside known ones, all measured here: the paper's Table 3 for this device; JSON."""
+    """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
     from hwnas.compare import known, render
     from hwnas.compare.measure import measure, of_known
     from hwnas.export.run_source import RunSource

@@ -18,13 +18,17 @@ def fetch(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME…", help=f"Files, or groups: {', '.join(GROUPS)}.")
     ] = None,
-    folder: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Take them from here, offline.")] = None,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where they are kept; HWNAS_CACHE, or ~/.cache/hwnas/files.")
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Take the files from this folder, offline.")
     ] = None,
-    listing: Annotated[bool, typer.Option("--list", help="What there is, and what the cache has of it.")] = False,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Cache folder; by default HWNAS_CACHE, or ~/.cache/hwnas/files.")
+    ] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List the files, and which of them are in the cache.")
+    ] = False,
 ) -> None:
-    """Take the authors' public files (supernets, predictor, tables) into a cache; JSONL of their paths.
+    """Download the authors' public files (supernets, predictor, tables) into a cache; prints their paths as JSONL.
 
     What was interrupted goes on. Every file is checked against the hash of the authors' own; what is in the cache needs
     no network.

@@ -20,23 +20,28 @@ from profilers.registry import get_profiler
 
 Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="The table's file.", show_default=False)]
-Force = Annotated[bool, typer.Option("--force", help="Go on although the device or the settings differ.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue even if the device or the settings differ.")]
 
 group = typer.Typer(help="Latency tables: layer to milliseconds, with their uncertainty.", no_args_is_help=True)
 
 
 def build(
-    space: SpaceName, engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")], out: Out,
+    space: SpaceName,
+    engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")],
+    out: Out,
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8, as hwnas engines says.")] = "fp32",
-    batch: Annotated[int, typer.Option(help="Images a run.")] = 1,
-    threads: Annotated[int, typer.Option(help="Of the runtime.")] = 1,
-    optimization: Annotated[str, typer.Option(help="The runtime's graph optimisation; its best if not given.")] = "",
-    method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context", state: State = STEADY,
-    resolutions: Resolutions = None, classes: Classes = None,
-    budget_seconds: Annotated[float | None, typer.Option(help="Soft limit.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the networks that are measured.")] = 0, force: Force = False,
-) -> None:  # fmt: skip
-    """Measure a table on this machine; killed at any moment, the same command goes on."""
+    batch: Annotated[int, typer.Option(help="Images per run.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
+    optimization: Annotated[str, typer.Option(help="Graph optimization of the runtime; by default its best.")] = "",
+    method: Annotated[str, typer.Option(help="in-context or isolated.")] = "in-context",
+    state: State = STEADY,
+    resolutions: Resolutions = None,
+    classes: Classes = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Soft limit on the measuring time.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the networks that are measured.")] = 0,
+    force: Force = False,
+) -> None:
+    """Measure a table on this machine; if it is interrupted, the same command resumes."""
     from hwnas.onnx.writer import write_onnx
     from lut.build.pipeline import BuildPlan
     from lut.build.pipeline import build as build_table
@@ -46,18 +51,27 @@ def build(
     plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
     options = Options(threads, precision, batch, optimization, state)
     table = build_table(
-        space_of(space, resolutions, classes), write_onnx, get_profiler(engine), options,
-        out=out, method=method, plan=plan, force=force,
-    )  # fmt: skip
+        space_of(space, resolutions, classes),
+        write_onnx,
+        get_profiler(engine),
+        options,
+        out=out,
+        method=method,
+        plan=plan,
+        force=force,
+    )
     _tell(out, table.provenance.get("warnings"))
 
 
 def verify(
-    table: Table, archs: Annotated[int, typer.Option(help="How many networks.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the networks.")] = 0, force: Force = False, classes: Classes = None,
-    store: Annotated[bool, typer.Option(help="Write the figures into the table.")] = True,
-) -> None:  # fmt: skip
-    """Measure fresh random networks end to end and compare; prints the figures as JSON."""
+    table: Table,
+    archs: Annotated[int, typer.Option(help="How many networks.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
+    force: Force = False,
+    classes: Classes = None,
+    store: Annotated[bool, typer.Option(help="Store the figures in the table.")] = True,
+) -> None:
+    """Measure new random networks end to end and compare them with the table; prints JSON."""
     from hwnas.onnx.writer import write_onnx
     from lut.verify import remarks, require_fingerprint
     from lut.verify import verify as verify_table
@@ -73,10 +87,11 @@ def verify(
 
 
 def predict(
-    table: Table, archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")],
+    table: Table,
+    archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")],
     classes: Classes = None,
-) -> None:  # fmt: skip
-    """Predicted milliseconds of each architecture with their interval, as JSONL; a scaled classifier is said."""
+) -> None:
+    """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
     loaded = load(table)
     warn(loaded.remarks)
     space, found = read_networks(archs, classes=classes, home=table_space(loaded, classes))
@@ -88,11 +103,12 @@ def predict(
 
 
 def show(
-    table: Table, resolution: Annotated[int | None, typer.Option(help="Of the heat map.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The facts as JSON.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, with all heat maps.")] = None,
-) -> None:  # fmt: skip
-    """Fingerprint, method, figures of the last verify, and a heat map."""
+    table: Table,
+    resolution: Annotated[int | None, typer.Option(help="Resolution of the heat map.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write one HTML file with all heat maps.")] = None,
+) -> None:
+    """Show fingerprint, method, figures of the last verify, and a heat map."""
     from lut.table.page import page
     from lut.table.show import draw, facts, heat, suspicious
 
@@ -120,13 +136,17 @@ def show(
 
 
 def estimate(
-    space: SpaceName, out: Out, gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
-    batch: int = 64, resolutions: Resolutions = None, classes: Classes = None,
+    space: SpaceName,
+    out: Out,
+    gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
+    batch: int = 64,
+    resolutions: Resolutions = None,
+    classes: Classes = None,
     networks: Annotated[
         Path | None, typer.Option(help='Lines {"arch": …, "latency_ms": …} measured on the card; one is enough.')
     ] = None,
-) -> None:  # fmt: skip
-    """A table from a GPU's data sheet: ranks networks; its milliseconds need a network measured on the card."""
+) -> None:
+    """Estimate a table from a GPU's data sheet: good for ranking; milliseconds need one network measured on it."""
     from lut.estimate.roofline import estimate as estimate_table
     from lut.estimate.roofline import scaled
 
@@ -142,11 +162,16 @@ def estimate(
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Published files.")], space: SpaceName, out: Out,
+    files: Annotated[list[Path], typer.Argument(help="Published files.")],
+    space: SpaceName,
+    out: Out,
     format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
-    resolutions: Resolutions = None, device: Annotated[str, typer.Option(help="Its name.")] = "",
-    classes: Annotated[int | None, typer.Option(help="Of the files' networks; the table serves all others.")] = None,
-) -> None:  # fmt: skip
+    resolutions: Resolutions = None,
+    device: Annotated[str, typer.Option(help="Name of the device.")] = "",
+    classes: Annotated[
+        int | None, typer.Option(help="Classes of the files' networks; the table serves any number.")
+    ] = None,
+) -> None:
     """Read a table of a published format."""
     from lut.formats import import_table
 
@@ -155,10 +180,11 @@ def import_(
 
 
 def export(
-    table: Table, format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
+    table: Table,
+    format_name: Annotated[str, typer.Option("--format", help="nsganetv2, ofa or proxylessnas.")],
     out: Annotated[Path, typer.Option(help="A file; for ofa a folder of a file per resolution.")],
     classes: Classes = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write a table in a published format."""
     from lut.formats import export_table
 

@@ -1,4 +1,4 @@
-"""`hwnas lut plan`, `measure` and `fit`: tables from few whole networks, for devices without per-layer times."""
+"""`hwnas lut plan`, `measure` and `fit`: tables from a few networks measured end to end."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ MARKS = (5, 10, 20, 30, 50)  # numbers of networks at which `plan` says what is 
 
 
 def plan(
-    space: SpaceName, out: Annotated[Path, typer.Option("--out", help="Architectures, one a line.")],
-    number: Annotated[int, typer.Option("-n", help="How many networks.")] = 20, batch: int = 64,
-    resolutions: Resolutions = None, classes: Classes = None, seed: int = 0,
+    space: SpaceName,
+    out: Annotated[Path, typer.Option("--out", help="Architectures, one a line.")],
+    number: Annotated[int, typer.Option("-n", help="How many networks.")] = 20,
+    batch: int = 64,
+    resolutions: Resolutions = None,
+    classes: Classes = None,
+    seed: int = 0,
     among: Annotated[Path | None, typer.Option(help="Choose among these architectures.")] = None,
-) -> None:  # fmt: skip
-    """Propose the networks to measure that tell most about all others, the most telling first."""
+) -> None:
+    """Propose the most informative networks to measure, best first."""
     from lut.estimate.experiment_design import plan as choose
 
     chosen, candidates = space_of(space, resolutions, classes), None
@@ -37,7 +41,7 @@ def plan(
     archs, left = choose(chosen, number, batch, among=candidates, seed=seed)
     write_text(out, "".join(json.dumps(stated(arch, chosen)) + "\n" for arch in archs))
     for n in sorted({*(m for m in MARKS if m < number), number}):
-        people().print(f"after {n} networks {left[n - 1]:.0%} of the variance is left (predicted)", highlight=False)
+        people().print(f"after {n} networks, {left[n - 1]:.0%} of the variance remains (predicted)", highlight=False)
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
@@ -45,11 +49,16 @@ def measure(
     networks: Annotated[Path, typer.Argument(help='Lines {"arch": …}, as `lut plan` writes them.')],
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")] = "onnxruntime",
     out: Annotated[Path | None, typer.Option("--out", help="The networks with their latency.")] = None,
-    space: LinesSpace = None, classes: Classes = None,
-    precision: str = "fp32", batch: int = 1, threads: int = 1, optimization: str = "", state: State = STEADY,
-    bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write all that another machine needs.")] = None,
-) -> None:  # fmt: skip
-    """Measure whole networks here, or write a folder with which a machine that has only the runtime can do it."""
+    space: LinesSpace = None,
+    classes: Classes = None,
+    precision: str = "fp32",
+    batch: int = 1,
+    threads: int = 1,
+    optimization: str = "",
+    state: State = STEADY,
+    bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write a bundle for another machine.")] = None,
+) -> None:
+    """Measure networks end to end here, or write a bundle that measures them on a machine with only the runtime."""
     from hwnas.onnx.writer import write_onnx
     from lut.build.end_to_end import measure as measure_whole
     from lut.build.end_to_end import write_bundle
@@ -77,10 +86,13 @@ def measure(
 def fit(
     out: Annotated[Path, typer.Option("--out", help="The table's file.")],
     networks: Annotated[Path, typer.Option(help='Lines {"arch": …, "latency_ms": …}.')],
-    device: Annotated[str, typer.Option(help="Its name.")], batch: int = 64, space: LinesSpace = None,
-    resolutions: Resolutions = None, classes: Classes = None,
-) -> None:  # fmt: skip
-    """A table from 10 to 50 networks measured end to end on a device that gives no per-layer times."""
+    device: Annotated[str, typer.Option(help="Name of the device.")],
+    batch: int = 64,
+    space: LinesSpace = None,
+    resolutions: Resolutions = None,
+    classes: Classes = None,
+) -> None:
+    """Fit a table to 10 to 50 networks measured end to end, for devices without per-layer times."""
     from lut.estimate.few_shot import fit as fit_table
 
     chosen, archs = networks_of(networks, space, resolutions, classes)

@@ -12,12 +12,13 @@ from hwnas.cli.shared import emit, people
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run's folder without.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; by default RUN/report.html.")] = None,
     compare: Annotated[
-        list[Path] | None, typer.Option(help="Run of random search, or with another seed; may be given again.")
+        list[Path] | None,
+        typer.Option(help="A run to draw beside it: random search, or another seed; may be given again."),
     ] = None,
 ) -> None:
-    """Write the run as one HTML file that needs no network: chosen networks, fronts, accuracy of the latencies."""
+    """Write the run as one self-contained HTML file: chosen networks, fronts, accuracy of the latencies."""
     from hwnas.report import load_run, write_report
 
     path = out or run / "report.html"

@@ -15,7 +15,7 @@ from hwnas.cli.shared import emit, people, people_table, warn
 if TYPE_CHECKING:
     from hwnas.search.archive import Evaluation
     from hwnas.search.run import Run
-    from hwnas.select.guaranteed import Offer
+    from hwnas.select.guaranteed import Selection
     from hwnas.select.insights import Insight
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
@@ -25,15 +25,17 @@ def search(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to search; see the README.")],
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/CONFIG by default.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was interrupted.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces the seed of the configuration.")] = None,
     init_from: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Draw the initial networks like those on that run's front.")
+        Path | None, typer.Option(metavar="RUN", help="Sample the initial networks like those on that run's front.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Evaluate in that many processes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Evaluate in this many processes.")] = None,
     executor: Annotated[str | None, typer.Option(help="auto, serial, processes or ray.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
+    ] = None,
 ) -> None:
-    """Search networks: accuracy against the other objectives; JSON of the run's figures."""
+    """Search networks: accuracy against the other objectives; prints the run's figures as JSON."""
     from hwnas.search import config as configs
     from hwnas.search import driver, executors
     from hwnas.search import run as runs
@@ -63,7 +65,7 @@ def search(
 def archive(
     run: RunFolder, kind: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl"
 ) -> None:
-    """Every evaluation of a run, in order."""
+    """Print every evaluation of a run, in order."""
     from hwnas.search.archive_formats import export
     from hwnas.search.run import open_run
 
@@ -76,25 +78,27 @@ def archive(
 def select(
     run: RunFolder,
     budget: Annotated[list[str] | None, typer.Option(help='As in "cpu_ms<=10"; may be given again.')] = None,
-    prefer: Annotated[str | None, typer.Option(help='Wished values, as in "top1=80,madds=150".')] = None,
-    knee: Annotated[bool, typer.Option(help="The networks that are cheapest in all objectives together.")] = False,
+    prefer: Annotated[str | None, typer.Option(help='Preferred values, as in "top1=80,madds=150".')] = None,
+    knee: Annotated[bool, typer.Option(help="Knee points: best in the sum of all normalised objectives.")] = False,
     n: Annotated[int, typer.Option("-n", help="How many networks.")] = 4,
-    optimistic: Annotated[bool, typer.Option(help="Latency budgets by the middle of the interval.")] = False,
+    optimistic: Annotated[
+        bool, typer.Option(help="Judge latency budgets by the point prediction, not by its interval.")
+    ] = False,
 ) -> None:
-    """Networks of the front within budgets; JSONL, each with how its values were obtained.
+    """Choose networks of the front within budgets; prints a line of JSON for each.
 
-    A latency budget is kept at the upper end of the interval; networks whose interval reaches over it are measured
-    first, where the table's device is this one.
+    The upper end of a network's latency interval must be within the budget. A network whose interval contains the
+    budget is measured first if this is the device of the table.
     """
     from hwnas.search.run import open_run
-    from hwnas.select import guaranteed as offers
-    from hwnas.select import select as selection
+    from hwnas.select.guaranteed import select_from_run
+    from hwnas.select.parse import parse_budget, parse_preference
 
     with open_run(run) as opened:
         objectives = opened.problem.objectives
-        limits = dict(selection.parse_budget(text, objectives) for text in budget or [])
-        wish = selection.parse_preference(prefer, objectives) if prefer else None
-        found = offers.of_run(opened, budget=limits, prefer=wish, knee=knee, n=n, optimistic=optimistic)
+        limits = dict(parse_budget(text, objectives) for text in budget or [])
+        wish = parse_preference(prefer, objectives) if prefer else None
+        found = select_from_run(opened, budget=limits, prefer=wish, knee=knee, n=n, optimistic=optimistic)
     for choice in found.choices:
         emit(found.to_json(choice, opened.problem))
     people().print(_table(found, objectives))
@@ -103,9 +107,9 @@ def select(
 
 
 def insights(
-    run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Whole, as JSON on stdout.")] = False
+    run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False
 ) -> None:
-    """How often each kernel, expand ratio, depth and resolution stands on the run's fronts."""
+    """How often each kernel size, expand ratio, depth and resolution occurs on the run's fronts."""
     from hwnas.search.run import open_run
     from hwnas.select.insights import insights as find
 
@@ -132,18 +136,21 @@ def _figures(run: Run) -> dict[str, Any]:
 
     rows, steps = run.archive.evaluations(), run.archive.iterations()
     return {
-        "run": str(run.folder), "evaluations": len(rows), "failed": steps[-1]["failed"],
-        "hypervolume": steps[-1]["hypervolume"], "front": len(front(run.problem, rows)),
+        "run": str(run.folder),
+        "evaluations": len(rows),
+        "failed": steps[-1]["failed"],
+        "hypervolume": steps[-1]["hypervolume"],
+        "front": len(front(run.problem, rows)),
         "top1": run.problem.objectives["top1"].obtained,
         "seconds_search": round(sum(s["seconds_search"] for s in steps), 2),
         "seconds_evaluate": round(sum(s["seconds_evaluate"] for s in steps), 2),
-    }  # fmt: skip
+    }
 
 
-def _table(found: Offer, objectives: Any) -> Table:
+def _table(found: Selection, objectives: Any) -> Table:
     caption = ", ".join(f"{o.name}: {o.obtained}" for o in objectives.values())
     if any(found.as_good(c.evaluation) and c.evaluation is not found.best for c in found.choices):
-        caption += "; ~ cannot be told from the best by its images (95 %)"
+        caption += "; ~ not significantly worse than the best (95 %, by the number of images)"
     measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
     names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
     table = people_table("Chosen networks", ("id", "why", *names, *measured), caption)
@@ -152,13 +159,15 @@ def _table(found: Offer, objectives: Any) -> Table:
         row = choice.evaluation
         ends = [ends.get(key) for ends in found.measured.values() if ends]
         table.add_row(
-            key, choice.why, *(_value(found, row, name) for name in objectives),
+            key,
+            choice.why,
+            *(_value(found, row, name) for name in objectives),
             *("-" if e is None else f"{e[1]:.4g} ({e[0]:.4g} to {e[2]:.4g})" for e in ends),
-        )  # fmt: skip
+        )
     return table
 
 
-def _value(found: Offer, row: Evaluation, name: str) -> str:
+def _value(found: Selection, row: Evaluation, name: str) -> str:
     value = float(row.objectives[name] or 0.0)
     if name != "top1":
         return f"{value:,.0f}" if value > 1e4 else f"{value:.3f}"

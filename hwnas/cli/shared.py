@@ -23,7 +23,8 @@ Classes = Annotated[int | None, typer.Option("--classes", help="Number of classe
 State = Annotated[
     str,
     typer.Option(
-        "--state", help="steady: back to back, as benchmark tools do; interrupted: after other work took the caches."
+        "--state",
+        help="steady: back to back, as benchmark tools do; interrupted: with the caches evicted by other work.",
     ),
 ]
 
@@ -35,15 +36,22 @@ def people() -> Console:
 
 
 def warn(lines: Iterable[str]) -> None:
-    """What a user should know about a result, a line each."""
+    """Print what a user should know about a result, a line each."""
     for line in lines:
         people().print(f"warning: {line}", markup=False, soft_wrap=True)
 
 
 def people_table(title: str, columns: Iterable[str], caption: str = "") -> Table:
     """A table for people that fits 80 columns: no frame, numbers to the right."""
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left",
-                  caption_justify="left", collapse_padding=True)  # fmt: skip
+    table = Table(
+        title=title,
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+        collapse_padding=True,
+    )
     for column in columns:
         table.add_column(column, justify="right")
     return table

@@ -16,12 +16,14 @@ from hwnas.ofa.network_files import read_archs
 from hwnas.settings import build, read_toml
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue what was interrupted, keep what is done.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume what was interrupted, keep what is done.")]
 
 
 def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
-    """Train a supernet by progressive shrinking; JSON of its file and its validation accuracies."""
+    """Train a supernet by progressive shrinking; prints its file and validation accuracies as JSON."""
     from hwnas.train.config import SHRINKING, SupernetConfig
     from hwnas.train.distributed import is_rank_zero, single_error_report
     from hwnas.train.progressive_shrinking import train_supernet
@@ -39,7 +41,7 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
 
 
 def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
-    """Train chosen networks on, or from random weights; JSONL of their files and accuracies, or their errors."""
+    """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each."""
     from hwnas.train.config import FinetuneConfig
     from hwnas.train.distributed import is_rank_zero, single_error_report
     from hwnas.train.finetune_networks import Finetuning

@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="nn.Module")
 
 DEFAULT = (
-    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet1_0", "efficientnet_b0", "efficientnet_b1",
-    "resnet18", "resnet50",
-)  # fmt: skip
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "mnasnet1_0",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "resnet18",
+    "resnet50",
+)
 OPSET = 18
 SEED = 0
 _TWO_STEPS = {"googlenet": {"init_weights": True, "aux_logits": False}, "inception_v3": {"init_weights": True}}
@@ -115,23 +121,29 @@ def _known(name: str, source: str, network: nn.Module, size: int, batch: int, *s
 def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
     """A torch network as ONNX, input "input" (batch, 3, size, size), BatchNorm as it is: runtimes fold it.
 
-    `network` itself is not touched: what is written is a copy of it, with statistics of noise (see `settled`).
+    `network` itself is not touched: a copy is written, with statistics of noise (see `calibrate_batchnorm`).
     """
     import torch
 
-    network = settled(network, size, 3)
+    network = calibrate_batchnorm(network, size, 3)
     folder = tempfile.TemporaryDirectory(prefix="hwnas-known-")
     with folder as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter through TorchScript is deprecated; the newer needs onnxscript
         torch.onnx.export(
-            network, (torch.zeros(batch, 3, size, size),), f"{place}/m.onnx", dynamo=False, opset_version=OPSET,
-            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=True,
-            input_names=["input"], output_names=["logits"],
-        )  # fmt: skip
+            network,
+            (torch.zeros(batch, 3, size, size),),
+            f"{place}/m.onnx",
+            dynamo=False,
+            opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=True,
+            input_names=["input"],
+            output_names=["logits"],
+        )
         return read_bytes(Path(place) / "m.onnx")
 
 
-def settled(network: M, size: int, channels: int) -> M:
+def calibrate_batchnorm(network: M, size: int, channels: int) -> M:
     """A copy on the CPU, in evaluation mode, whose BatchNorm has the statistics of four images of seeded noise."""
     import torch
 

@@ -75,9 +75,11 @@ class Comparison:
         """JSON's types only."""
         agreement = {"device": paper.DEVICE, "spearman": self.spearman, "networks": self.shared}
         return {
-            "networks": [asdict(row) for row in self.rows], "paper": agreement, "clock": self.clock,
+            "networks": [asdict(row) for row in self.rows],
+            "paper": agreement,
+            "clock": self.clock,
             "fingerprint": self.fingerprint.to_json(),
-        }  # fmt: skip
+        }
 
 
 def of_search(
@@ -100,10 +102,17 @@ def of_known(known: Known) -> tuple[Row, bytes]:
     """A known network."""
     published, printed = known.published, paper.TABLE.get(known.name)
     row = Row(
-        known.name, known.source, known.size, known.counts.params, known.counts.madds, imagenet_top1=known.top1,
-        published_params=published and published.params, published_madds=published and published.madds,
-        native_size=known.native, paper_cpu_ms=printed and printed.cpu_ms,
-    )  # fmt: skip
+        known.name,
+        known.source,
+        known.size,
+        known.counts.params,
+        known.counts.madds,
+        imagenet_top1=known.top1,
+        published_params=published and published.params,
+        published_madds=published and published.madds,
+        native_size=known.native,
+        paper_cpu_ms=printed and printed.cpu_ms,
+    )
     return row, known.model
 
 

@@ -13,7 +13,7 @@ from hwnas.export.run_weights import RunWeights
 from hwnas.export.weights import ALLOWED, Wanted, weighted_item, weights_of
 from hwnas.search.archive import Evaluation
 from hwnas.search.run import Run, open_run
-from hwnas.select.guaranteed import of_run
+from hwnas.select.guaranteed import select_from_run
 from lut import LatencyTable
 from profilers.errors import BadInput
 
@@ -118,7 +118,7 @@ def _chosen(run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool) 
         if missing := [i for i in ids if i not in rows]:
             raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
         return [rows[i] for i in ids], []
-    found = of_run(run, n=max(len(rows), 1) if front else CHOSEN, optimistic=optimistic)
+    found = select_from_run(run, n=max(len(rows), 1) if front else CHOSEN, optimistic=optimistic)
     chosen = [choice.evaluation for choice in found.choices]
     return sorted(chosen, key=lambda row: row.number) if front else chosen, found.notes
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hwnas.report.data import RunData
 from hwnas.report.formatting import Scale, label, scales
-from hwnas.select.choices import Frequencies, count
+from hwnas.select.frequencies import Frequencies, count
 
 Numbers = tuple[float, ...]
 Indices = tuple[int, ...]

@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.report import figures, latency, plots, svg, tables
 from hwnas.report.data import RunData
 from hwnas.report.formatting import label, lower, plural, scales
-from hwnas.select.choices import draw
+from hwnas.select.frequencies import draw
 from hwnas.space import Architecture
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hwnas.report.data import Floats
-from hwnas.select.choices import Drawing, Frequencies
+from hwnas.select.frequencies import Drawing, Frequencies
 from hwnas.space import SearchSpace
 
 BAR, GAP, TALL, LEFT = 30, 4, 50, 176  # px: a layer's width, between layers, the highest layer, the row's label

@@ -77,10 +77,17 @@ class Evaluation:
         """The row of `hwnas archive --format jsonl`."""
         low, high = self.top1_interval or (None, None)
         return {
-            "id": self.arch.id, "iteration": self.iteration, "status": self.status, "arch": self.arch.to_json(),
-            "objectives": dict(self.objectives), "error": self.error, "seconds": self.seconds,
-            "images": self.images, "top1_low": low, "top1_high": high,
-        }  # fmt: skip
+            "id": self.arch.id,
+            "iteration": self.iteration,
+            "status": self.status,
+            "arch": self.arch.to_json(),
+            "objectives": dict(self.objectives),
+            "error": self.error,
+            "seconds": self.seconds,
+            "images": self.images,
+            "top1_low": low,
+            "top1_high": high,
+        }
 
 
 def history(rows: Sequence[Evaluation], n_genes: int) -> History:
@@ -129,8 +136,18 @@ class Archive:
 
     def add_evaluation(self, e: Evaluation) -> None:
         """One committed row."""
-        row = (e.number, e.iteration, e.arch.id, e.status, json.dumps(e.arch.to_json()), json.dumps(e.genes),
-               json.dumps(dict(e.objectives), allow_nan=False), e.error, e.seconds, e.images)  # fmt: skip
+        row = (
+            e.number,
+            e.iteration,
+            e.arch.id,
+            e.status,
+            json.dumps(e.arch.to_json()),
+            json.dumps(e.genes),
+            json.dumps(dict(e.objectives), allow_nan=False),
+            e.error,
+            e.seconds,
+            e.images,
+        )
         with self._transaction() as do:
             do.execute("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
@@ -152,8 +169,9 @@ class Archive:
         """What an iteration proposed, in order; empty if it has not begun."""
         rows = self._read(
             "SELECT (SELECT COUNT(*) FROM proposals q WHERE q.iteration < p.iteration) + position, position, genes, "
-            "predicted, std FROM proposals p WHERE iteration = ? ORDER BY position", iteration,
-        )  # fmt: skip
+            "predicted, std FROM proposals p WHERE iteration = ? ORDER BY position",
+            iteration,
+        )
         return [Proposed(n, i, tuple(json.loads(genes)), mean, std) for n, i, genes, mean, std in rows]
 
     def proposal_info(self, iteration: int) -> tuple[str | None, float]:

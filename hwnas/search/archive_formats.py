@@ -39,11 +39,17 @@ def _row(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
 def _flat(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
     value = _row(row, space)
     return {
-        "id": value["id"], "iteration": value["iteration"], "status": value["status"], **value["objectives"],
-        "arch": json.dumps(value["arch"]), "space": value["space"], "classes": value["classes"],
-        "error": value["error"], "seconds": value["seconds"],
+        "id": value["id"],
+        "iteration": value["iteration"],
+        "status": value["status"],
+        **value["objectives"],
+        "arch": json.dumps(value["arch"]),
+        "space": value["space"],
+        "classes": value["classes"],
+        "error": value["error"],
+        "seconds": value["seconds"],
         **{name: value[name] for name in ("images", "top1_low", "top1_high")},
-    }  # fmt: skip
+    }
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -31,10 +31,12 @@ def iteration_metrics(
         if p.predicted is not None and e.objectives["top1"] is not None
     ]
     return {
-        "evaluations": len(history), "failed": len(history) - len(history.done),
-        "hypervolume": problem.hypervolume(history), "dominated": _dominated(problem, history, len(rows)),
+        "evaluations": len(history),
+        "failed": len(history) - len(history.done),
+        "hypervolume": problem.hypervolume(history),
+        "dominated": _dominated(problem, history, len(rows)),
         **_quality(np.array(pairs, float).reshape(-1, 2)),
-    }  # fmt: skip
+    }
 
 
 def _quality(pairs: Any) -> dict[str, float | None]:

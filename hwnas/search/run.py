@@ -121,8 +121,11 @@ def resume_run(folder: Path, config: Config) -> Run:
     run = open_run(folder)
     if differences := _differences(run.config, config):
         run.archive.close()
-        raise BadInput(f"{folder} was searched with another configuration: {'; '.join(differences)}",
-                       "the same, or another search.iterations", "another --out")  # fmt: skip
+        raise BadInput(
+            f"{folder} was searched with another configuration: {'; '.join(differences)}",
+            "the same, or another search.iterations",
+            "another --out",
+        )
     run.archive.upgrade()
     return replace(run, config=replace(run.config, search=config.search))
 
@@ -199,8 +202,13 @@ def _flat(old: Config, new: Config) -> Iterator[tuple[str, Any, Any]]:
 def _meta(problem: Problem) -> dict[str, Any]:
     space = problem.space
     return {
-        "space": {"name": space.name, "signature": space.signature, "resolutions": list(space.resolutions),
-                  "classes": space.classes},
-        "objectives": [o.to_json() for o in problem.objectives.values()], "searched": list(problem.names),
+        "space": {
+            "name": space.name,
+            "signature": space.signature,
+            "resolutions": list(space.resolutions),
+            "classes": space.classes,
+        },
+        "objectives": [o.to_json() for o in problem.objectives.values()],
+        "searched": list(problem.names),
         "obtained": {name: o.obtained for name, o in problem.objectives.items()},
-    }  # fmt: skip
+    }

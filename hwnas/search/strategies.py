@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search import operators
-from hwnas.search.acquisition import RULES, WANTED, Predict, Question
+from hwnas.search.acquisition import EXPLOIT_SHARE, RULES, AcquisitionContext, Predict
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.problem import History, Problem
@@ -74,7 +74,7 @@ def _initial(context: Context) -> Genes:
         return _fill(context, problem.anchors, settings.initial, problem.space.sample)
     spread = lambda n, rng: operators.sample_spread(problem.space, n, rng)  # noqa: E731
     bounded = problem.budget and set(problem.cost_names) <= set(problem.budget)  # else a whole front is wanted
-    close = _near(problem, ceil(WANTED * settings.initial), context.rng) if bounded else problem.anchors[:0]
+    close = _near(problem, ceil(EXPLOIT_SHARE * settings.initial), context.rng) if bounded else problem.anchors[:0]
     return _fill(context, np.concatenate([problem.anchors, close]), settings.initial, spread)
 
 
@@ -143,17 +143,23 @@ def _msunas(context: Context) -> Proposal:
     if len(history.done) < 2:
         raise BadInput(
             f"{len(history.done)} of {len(history)} networks could be evaluated: a surrogate has nothing to learn from",
-            "at least 2", "the errors in the archive (hwnas archive RUN)",
-        )  # fmt: skip
+            "at least 2",
+            "the errors in the archive (hwnas archive RUN)",
+        )
     model, name = _fit(context)
     predict = _normalised(problem, history, model)
     start = problem.front(history)[0].genes
     pool = inner.search(
-        problem, lambda genes: predict(genes)[0], start, context.rng,
-        algorithm=settings.inner, population=settings.population, generations=settings.generations,
-    )  # fmt: skip
-    question = Question(problem, history, predict, pool)
-    chosen = RULES[settings.choose](question, settings.per_iteration, context.rng)
+        problem,
+        lambda genes: predict(genes)[0],
+        start,
+        context.rng,
+        algorithm=settings.inner,
+        population=settings.population,
+        generations=settings.generations,
+    )
+    asked = AcquisitionContext(problem, history, predict, pool)
+    chosen = RULES[settings.choose](asked, settings.per_iteration, context.rng)
     chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
     return Proposal(chosen, model.predict(encode(problem.space, chosen)), name) if len(chosen) else Proposal(chosen)
 

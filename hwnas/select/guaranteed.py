@@ -1,10 +1,10 @@
-"""Budgets that hold: a network is offered if its latency stays within the limit at the upper end of its interval.
+"""Budget-guaranteed selection: a network is chosen if its latency keeps the limit at the upper end of its interval.
 
     low, ms, high   what is known of an objective; all three are the value itself where it is counted or evaluated, and
                     where a table has no interval to speak of (estimated from a data sheet)
 
-A network whose interval reaches over a limit is measured first, where the device of the table is at hand; where it is
-not, it is left out, and that is said.
+A network whose interval contains a limit is measured first, where the table's device is at hand. Elsewhere it is left
+out, and a note says so. `hwnas select`, `export` and `compare` all choose by `select_from_run`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hwnas.onnx.writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.limits import beyond, ends
 from hwnas.search.problem import Problem
-from hwnas.select.select import Choice, check_choice, choose, select, within
+from hwnas.select.choose import Choice, check_choice, choose, select_by_prediction, within
 from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.build.bench import open_bench
@@ -38,7 +38,7 @@ Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
 
 
 @dataclass
-class Offer:
+class Selection:
     """The networks chosen, what was measured for that (by objective and id), and what else is to be said.
 
     `best` is the most accurate of the networks that were chosen from; `alike` of them cannot be told from it.
@@ -77,37 +77,49 @@ def _top1(row: Evaluation) -> float:
     return float(row.objectives.get("top1") or 0.0)
 
 
-def of_run(
-    run: Run, *, budget: Mapping[str, float] | None = None, n: int = 4, prefer: Mapping[str, float] | None = None,
-    knee: bool = False, optimistic: bool = False,
-) -> Offer:  # fmt: skip
+def select_from_run(
+    run: Run,
+    *,
+    budget: Mapping[str, float] | None = None,
+    n: int = 4,
+    prefer: Mapping[str, float] | None = None,
+    knee: bool = False,
+    optimistic: bool = False,
+) -> Selection:
     """The networks of a run that are offered: the one rule of `hwnas select`, `export` and `compare`.
 
     Args:
         run: an open run.
         budget: limits beside the run's own.
         n: at most so many; the whole front if it is as many as the run has.
-        prefer: as `select`.
-        knee: as `select`.
-        optimistic: take latency by the middle of its interval, and measure nothing.
+        prefer: as `choose`.
+        knee: as `choose`.
+        optimistic: judge latency by the point prediction, and measure nothing.
 
     Raises:
-        BadInput: no network surely keeps the budgets.
+        BadInput: no network is guaranteed to keep the budgets.
     """
     rows, limits = run.archive.evaluations(), budget or {}
     if optimistic:
-        found = Offer(select(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
+        found = Selection(select_by_prediction(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
         found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))
         return found
-    measure = measurer(run.problem, run.tables)
-    return offer(run.problem, rows, run.tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
+    measure = measure_as_tables(run.problem, run.tables)
+    return choose_guaranteed(run.problem, rows, run.tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
 
 
-def offer(
-    problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable], measure: Measure, *,
-    budget: Mapping[str, float], n: int = 4, prefer: Mapping[str, float] | None = None, knee: bool = False,
-) -> Offer:  # fmt: skip
-    """Choose as `select` does, of the networks that surely keep the budgets (those given and the run's own).
+def choose_guaranteed(
+    problem: Problem,
+    rows: Sequence[Evaluation],
+    tables: Mapping[str, LatencyTable],
+    measure: Measure,
+    *,
+    budget: Mapping[str, float],
+    n: int = 4,
+    prefer: Mapping[str, float] | None = None,
+    knee: bool = False,
+) -> Selection:
+    """`choose` of the networks that are guaranteed to keep the budgets (those given and the run's own).
 
     Args:
         problem: of the run.
@@ -117,77 +129,82 @@ def offer(
             where nothing can be measured.
         budget: limits by objective.
         n: at most so many.
-        prefer: as `select`.
-        knee: as `select`.
+        prefer: as `choose`.
+        knee: as `choose`.
 
     Raises:
-        BadInput: no network surely keeps the budgets (says how many may).
+        BadInput: no network is guaranteed to keep the budgets; says the best upper ends.
     """
     check_choice(n, prefer, knee)
-    ledger = _Ledger(problem, [row for row in rows if row.status == OK], tables, {**problem.budget, **budget})
-    found = Offer()
-    while pool := ledger.pool():
+    state = _BudgetState(problem, [row for row in rows if row.status == OK], tables, {**problem.budget, **budget})
+    found = Selection()
+    while pool := state.candidates():
         found.choices = choose(problem, pool, prefer=prefer, knee=knee, n=n)
-        unsure = {
-            name: [c.evaluation for c in found.choices if name in ledger.open(c.evaluation)] for name in ledger.budget
+        undecided = {
+            name: [c.evaluation for c in found.choices if name in state.undecided(c.evaluation)]
+            for name in state.budget
         }
-        if not any(unsure.values()):
-            found.notes += ledger.left_out()
+        if not any(undecided.values()):
+            found.notes += state.skipped()
             found.judge(pool)
             return found
-        for name, networks in unsure.items():
+        for name, networks in undecided.items():
             if networks:
-                found.measured.setdefault(name, {}).update(ledger.settle(name, networks, measure))
-    raise ledger.nothing()
+                found.measured.setdefault(name, {}).update(state.resolve(name, networks, measure))
+    raise state.no_network()
 
 
-class _Ledger:
-    """What is known of each network under the limits; measuring settles it. `blind`: why an objective cannot be."""
+class _BudgetState:
+    """What is known of each network under the limits. `unmeasurable`: by objective, why it cannot be measured."""
 
     def __init__(
-        self, problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable],
+        self,
+        problem: Problem,
+        rows: Sequence[Evaluation],
+        tables: Mapping[str, LatencyTable],
         budget: Mapping[str, float],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.problem, self.rows, self.budget = problem, rows, budget
         self.ends = {name: _ends(problem.space, rows, name, tables.get(name)) for name in budget}
-        self.blind: dict[str, str] = {}
+        self.unmeasurable: dict[str, str] = {}
 
     def beyond(self, name: str, value: float) -> bool:
         """Whether a value breaks a limit."""
         return bool(beyond(value, self.budget[name], self.problem.objectives[name].minimise))
 
-    def open(self, row: Evaluation) -> list[str]:
-        """Objectives whose interval reaches over their limit."""
+    def undecided(self, row: Evaluation) -> list[str]:
+        """Objectives whose interval contains their limit."""
         ends = {name: found[row.arch.id] for name, found in self.ends.items()}
         return [name for name, (low, _, high) in ends.items() if self.beyond(name, high) and not self.beyond(name, low)]
 
-    def pool(self) -> list[Evaluation]:
-        """Networks that keep all limits, and those of which measuring will tell."""
+    def candidates(self) -> list[Evaluation]:
+        """Networks that keep all limits, and those that measuring will decide."""
         possible = [r for r in self.rows if not any(self.beyond(k, e[r.arch.id][0]) for k, e in self.ends.items())]
-        return [row for row in possible if not set(self.open(row)) & set(self.blind)]
+        return [row for row in possible if not set(self.undecided(row)) & set(self.unmeasurable)]
 
-    def settle(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Ends]:
+    def resolve(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Ends]:
         """Measure these; a network holds if the upper end of what was measured does."""
         try:
             found = dict(measure(name, rows))
         except HwnasError as error:
-            self.blind[name] = str(error)
+            self.unmeasurable[name] = str(error)
             return {}
         for row in rows:
             _, ms, high = found.get(row.arch.id, (np.inf, np.inf, np.inf))  # one that failed is not offered
             self.ends[name][row.arch.id] = (high, ms, high)
         return found
 
-    def left_out(self) -> list[str]:
-        """A line for each objective of which networks were left out."""
+    def skipped(self) -> list[str]:
+        """A line for each objective for which networks were skipped."""
         return [
-            f"{count} network{'s' * (count != 1)} whose interval reaches over {name} {self.budget[name]:g} left out, "
-            f"for they cannot be measured here ({reason}); --optimistic takes them by the middle of the interval"
-            for name, reason in self.blind.items()
-            if (count := sum(name in self.open(row) for row in self.rows))
+            f"Skipped {count} network{'s' * (count != 1)} whose prediction interval exceeds {name} "
+            f"{self.budget[name]:g} and that cannot be measured here ({reason}). Use --optimistic to judge by the "
+            "point prediction."
+            for name, reason in self.unmeasurable.items()
+            if (count := sum(name in self.undecided(row) for row in self.rows))
         ]
 
-    def nothing(self) -> BadInput:
+    def no_network(self) -> BadInput:
         """The error where no network is left."""
         if not self.rows:
             return BadInput("no network of this run could be evaluated", remedy="hwnas archive RUN shows why")
@@ -197,21 +214,21 @@ class _Ledger:
             for name in self.budget
         }
         nearest = ", ".join(f"{name} {value:g}" for name, value in best.items())
-        notes = "".join(f"; {line}" for line in self.left_out())
-        got = f"no network of this run surely keeps {limits}{notes}"
+        notes = "".join(f"; {line}" for line in self.skipped())
+        got = f"no network of this run is guaranteed to keep {limits}{notes}"
         return BadInput(got, f"the best upper ends: {nearest}", "a larger budget, a search under it, or --optimistic")
 
 
-def _ends(
-    space: SearchSpace, rows: Sequence[Evaluation], name: str, table: LatencyTable | None
-) -> dict[str, Ends]:  # fmt: skip
+def _ends(space: SearchSpace, rows: Sequence[Evaluation], name: str, table: LatencyTable | None) -> dict[str, Ends]:
     """By network's id."""
     genes = np.array([row.genes for row in rows], np.int64)
     found = ends(space, genes, [float(row.objectives[name] or 0.0) for row in rows], table)
     return {row.arch.id: (low, value, high) for row, (low, value, high) in zip(rows, found.tolist(), strict=True)}
 
 
-def measurer(problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE) -> Measure:
+def measure_as_tables(
+    problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE
+) -> Measure:
     """Measure on this machine as the tables were: their runtime, options and estimator, whole networks interleaved.
 
     Raises, when called:

@@ -12,7 +12,7 @@ from hwnas.search.archive import Evaluation
 from hwnas.search.front import front
 from hwnas.search.objectives import TOP1
 from hwnas.search.problem import Problem
-from hwnas.select.choices import Floats, Frequencies, count
+from hwnas.select.frequencies import Floats, Frequencies, count
 from hwnas.space import Architecture, SearchSpace
 
 
@@ -58,7 +58,7 @@ def _overall(space: SearchSpace, archs: Sequence[Architecture]) -> dict[str, dic
         "expand": (space.expands, [x for a in archs for x in a.e]),
         "depth": (space.all_depths, [x for a in archs for x in a.d]),
         "resolution": (space.resolutions, [a.r for a in archs]),
-    }  # fmt: skip
+    }
     return {kind: {c: used.count(c) / max(len(used), 1) for c in allowed} for kind, (allowed, used) in values.items()}
 
 

@@ -48,9 +48,12 @@ def encode(space: SearchSpace, genes: Genes) -> NDArray[np.float64]:
     low, high = min(space.resolutions), max(space.resolutions)
     pixels = (np.array(space.resolutions, float)[genes[:, 0] - 1] - low) / max(high - low, 1)
     parts = [
-        _one_hot(kernels, len(space.kernels)), _one_hot(expands, len(space.expands)), kernels > 0,
-        _one_hot(genes[:, :1], len(space.resolutions)), pixels[:, None],
-    ]  # fmt: skip
+        _one_hot(kernels, len(space.kernels)),
+        _one_hot(expands, len(space.expands)),
+        kernels > 0,
+        _one_hot(genes[:, :1], len(space.resolutions)),
+        pixels[:, None],
+    ]
     return np.concatenate(parts, axis=1, dtype=np.float64)
 
 

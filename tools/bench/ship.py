@@ -58,7 +58,7 @@ def say(**row: Any) -> None:
 
 def random_item(space: SearchSpace, arch: Architecture) -> ExportItem:
     """A network with random weights, and activations of a trained one's size: some kernels feel it by some percent."""
-    network = known.settled(Network(space.layers(arch), arch), arch.r, space.in_channels)
+    network = known.calibrate_batchnorm(Network(space.layers(arch), arch), arch.r, space.in_channels)
     return ExportItem(space, arch, network, "random", counted(space, arch), warnings=(RANDOM,))
 
 

@@ -78,7 +78,9 @@ def measured(
     engine: str, table: lut.LatencyTable, space: SearchSpace, arch: Architecture, folder: Path
 ) -> dict[str, Any]:
     """Milliseconds by harness."""
-    network = known.settled(Network(space.layers(arch), arch), arch.r, space.in_channels)  # activations of usual size
+    network = known.calibrate_batchnorm(
+        Network(space.layers(arch), arch), arch.r, space.in_channels
+    )  # activations of usual size
     item = ExportItem(space, arch, network, "random", counted(space, arch), [table], warnings=(RANDOM,))
     sheet = export({"": item}, Request(engine, costs=CostPlan.QUICK), folder / "engine")[""]
     found = json.loads(program(["hwnas", "validate", "--quick", str(folder / "engine")]))

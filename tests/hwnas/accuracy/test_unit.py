@@ -8,7 +8,7 @@ from hwnas.accuracy import open_accuracy
 from hwnas.accuracy.unit import UnclearUnit, Unit
 from hwnas.search.config import parse
 from hwnas.search.objectives import make_objectives
-from hwnas.select.select import parse_budget, parse_preference
+from hwnas.select.parse import parse_budget, parse_preference
 from profilers.errors import BadInput
 from tests.hwnas.cli.test_cli_search import folder, hwnas  # noqa: F401  fixtures
 from tests.hwnas.searching import SPACE, genes

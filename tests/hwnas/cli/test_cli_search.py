@@ -134,7 +134,7 @@ def test_every_accuracy_has_its_interval_and_ties_are_marked(hwnas, folder):
     code, out, err = hwnas("select", folder / "run", "-n", 3)
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and all(row["images"] == 36 and row["top1_low"] < row["objectives"]["top1"] for row in rows)
-    assert rows[0]["tied_with_best"] and "~ cannot be told from the best" in " ".join(err.split())
+    assert rows[0]["tied_with_best"] and "~ not significantly worse than the best" in " ".join(err.split())
     assert "networks that cannot be told apart on the same 36 images" in " ".join(err.split())
     code, out, err = hwnas("search", folder / "c.toml", "--out", folder / "no", "--set", "evaluate.images=0")
     assert code == 2 and "images = 0" in err

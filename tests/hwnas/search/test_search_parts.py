@@ -11,7 +11,7 @@ from pymoo.core.population import Population
 from scipy.stats import norm
 
 from hwnas.search import inner, operators
-from hwnas.search.acquisition import Question, choose_hypervolume, choose_paper
+from hwnas.search.acquisition import AcquisitionContext, choose_hypervolume, choose_paper
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import hypervolume, nondominated
 from hwnas.search.improvement import Improvement, expected_excess
@@ -234,9 +234,9 @@ class TestInner:
 
 
 class TestChoice:
-    def question(self, problem=PROBLEM, **changes) -> Question:
+    def question(self, problem=PROBLEM, **changes) -> AcquisitionContext:
         past = history(40, problem=problem)
-        return replace(Question(problem, past, truth(problem, past), genes(60, 7)), **changes)
+        return replace(AcquisitionContext(problem, past, truth(problem, past), genes(60, 7)), **changes)
 
     @pytest.mark.parametrize("rule", [choose_paper, choose_hypervolume])
     def test_chooses_new_networks_within_budget(self, rule):

@@ -12,8 +12,8 @@ from hwnas.onnx.writer import write_onnx
 from hwnas.search.archive import Evaluation
 from hwnas.search.objectives import make_objectives
 from hwnas.search.problem import Problem
-from hwnas.select.guaranteed import measurer, offer
-from hwnas.select.select import select
+from hwnas.select.choose import select_by_prediction as select
+from hwnas.select.guaranteed import choose_guaranteed, measure_as_tables
 from lut.estimate.correction import Interval
 from lut.estimate.roofline import estimate
 from profilers.base import Options, TimingPlan
@@ -67,7 +67,7 @@ def test_the_upper_end_counts(case):
     problem, rows, tables = case
     limit = 1.1 * rows[2].objectives["cpu_ms"] * (1 + 1e-9)
     reach = [r.number for r in rows if 1.1 * r.objectives["cpu_ms"] <= limit]
-    sure = offer(problem, rows, tables, lambda name, rows: {}, budget={"cpu_ms": limit}, n=COUNT)
+    sure = choose_guaranteed(problem, rows, tables, lambda name, rows: {}, budget={"cpu_ms": limit}, n=COUNT)
     assert ids(sure) == set(reach) == {0, 1, 2}
     middle = {c.evaluation.number for c in select(problem, rows, budget={"cpu_ms": limit}, n=COUNT)}
     assert middle >= ids(sure)
@@ -84,7 +84,7 @@ def test_what_reaches_over_is_measured_and_offered_only_if_it_holds(case):
         factor = {4: 0.97, 5: 1.02}
         return {r.arch.id: tuple(limit * factor.get(r.number, 0.9) * x for x in (0.99, 1, 1.01)) for r in rows}
 
-    found = offer(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=COUNT)
+    found = choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=COUNT)
     still_open = {r.number for r, v in zip(rows, values, strict=True) if 0.9 * v <= limit < 1.1 * v}
     assert 4 in still_open and set(asked) == still_open and len(asked) == len(set(asked))
     assert 4 in ids(found) and 5 not in ids(found)
@@ -102,7 +102,7 @@ def test_only_what_would_be_offered_is_measured(case):
         return {r.arch.id: (0.0, 0.0, 0.0) for r in rows}
 
     limit = rows[-1].objectives["cpu_ms"]
-    found = offer(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=1)
+    found = choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=1)
     assert asked == [5] and ids(found) == {5}
 
 
@@ -113,17 +113,17 @@ def test_where_nothing_can_be_measured_the_sure_ones_are_offered_and_it_is_said(
         raise EngineUnavailable("device: other here, this there")
 
     limit = rows[4].objectives["cpu_ms"]
-    found = offer(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=COUNT)
+    found = choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=COUNT)
     assert ids(found) == {r.number for r in rows if 1.1 * r.objectives["cpu_ms"] <= limit}
     assert len(found.notes) == 1 and "device: other here" in found.notes[0] and "--optimistic" in found.notes[0]
-    with pytest.raises(BadInput, match="surely keeps cpu_ms"):
-        offer(problem, rows, tables, measure, budget={"cpu_ms": rows[0].objectives["cpu_ms"]}, n=COUNT)
+    with pytest.raises(BadInput, match="guaranteed to keep cpu_ms"):
+        choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": rows[0].objectives["cpu_ms"]}, n=COUNT)
 
 
 def test_one_that_cannot_be_timed_is_not_offered(case):
     problem, rows, tables = case
     limit = rows[-1].objectives["cpu_ms"]
-    found = offer(problem, rows, tables, lambda name, rows: {}, budget={"cpu_ms": limit}, n=COUNT)
+    found = choose_guaranteed(problem, rows, tables, lambda name, rows: {}, budget={"cpu_ms": limit}, n=COUNT)
     assert 5 not in ids(found)
 
 
@@ -131,22 +131,24 @@ def test_counts_and_estimates_have_no_interval(case):
     problem, rows, tables = case
     estimated = {"cpu_ms": replace(tables["cpu_ms"], status="estimated")}
     limit = rows[3].objectives["cpu_ms"]
-    found = offer(problem, rows, estimated, never, budget={"cpu_ms": limit, "params": 1003, "top1": 82}, n=COUNT)
+    found = choose_guaranteed(
+        problem, rows, estimated, never, budget={"cpu_ms": limit, "params": 1003, "top1": 82}, n=COUNT
+    )
     assert ids(found) == {2, 3}
-    assert ids(offer(problem, rows, tables, never, budget={}, n=2)) == {5, 0}
+    assert ids(choose_guaranteed(problem, rows, tables, never, budget={}, n=2)) == {5, 0}
 
 
 def test_the_runs_own_budget_holds_too(case):
     problem, rows, tables = case
     limited = Problem(SPACE, problem.objectives, NAMES, {"cpu_ms": rows[4].objectives["cpu_ms"]})
-    found = offer(limited, rows, tables, lambda name, rows: {}, budget={}, n=COUNT)
+    found = choose_guaranteed(limited, rows, tables, lambda name, rows: {}, budget={}, n=COUNT)
     assert 4 not in ids(found) and 5 not in ids(found)
 
 
 def test_networks_are_measured_as_the_table_was(case):
     problem, rows, tables = case
     plan = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=1, warmup_max_runs=1)
-    found = measurer(problem, tables, plan)("cpu_ms", rows[:2])
+    found = measure_as_tables(problem, tables, plan)("cpu_ms", rows[:2])
     assert set(found) == {row.arch.id for row in rows[:2]}
     for row in rows[:2]:
         model = write_onnx(SPACE.layers(row.arch))
@@ -163,6 +165,6 @@ def test_measuring_refuses_another_device_and_tables_that_were_not_measured(case
     table = tables["cpu_ms"]
     other = replace(table, fingerprint=replace(table.fingerprint, device="Another CPU"))
     with pytest.raises(BadInput, match="Another CPU"):
-        measurer(problem, {"cpu_ms": other})("cpu_ms", rows)
+        measure_as_tables(problem, {"cpu_ms": other})("cpu_ms", rows)
     with pytest.raises(BadInput, match="not measured"):
-        measurer(problem, {"cpu_ms": replace(table, fingerprint=None, status="imported")})("cpu_ms", rows)
+        measure_as_tables(problem, {"cpu_ms": replace(table, fingerprint=None, status="imported")})("cpu_ms", rows)

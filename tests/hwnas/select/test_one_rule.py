@@ -15,8 +15,8 @@ from hwnas.report.summary import keeps, paragraph, tiles
 from hwnas.report.tables import picked
 from hwnas.search.front import front, may_be_chosen
 from hwnas.search.run import open_run
-from hwnas.select.guaranteed import of_run, offer
-from hwnas.select.select import select
+from hwnas.select.choose import select_by_prediction as select
+from hwnas.select.guaranteed import choose_guaranteed, select_from_run
 from lut.estimate.correction import Interval
 from lut.estimate.roofline import estimate
 from profilers.base import Options
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 
 def test_all_offer_the_same_and_leave_out_what_is_unsure(folder):
     with open_run(folder) as run:
-        offered = of_run(run)
+        offered = select_from_run(run)
         expected = [c.evaluation.arch.id for c in offered.choices]
         unsure = [c.evaluation for c in select(run.problem, run.archive.evaluations(), n=100)]
         limit = run.config.budget["cpu_ms"]
@@ -93,7 +93,9 @@ def test_weights_are_kept_of_all_networks_that_the_rule_may_offer(folder):
         for limit in limits(run):
             for measure in (refuse, noisy):
                 with suppress(BadInput):
-                    found = offer(run.problem, rows, run.tables, measure, budget={"cpu_ms": limit}, n=len(rows))
+                    found = choose_guaranteed(
+                        run.problem, rows, run.tables, measure, budget={"cpu_ms": limit}, n=len(rows)
+                    )
                     offered |= {c.evaluation.arch.id for c in found.choices}
     assert offered | by_the_middle <= kept and len(kept) < len(rows)
     assert offered - by_the_middle  # the front by predictions alone would lose some

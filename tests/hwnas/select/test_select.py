@@ -6,7 +6,8 @@ from hwnas.search.archive import Evaluation
 from hwnas.search.front import front
 from hwnas.search.objectives import make_objectives
 from hwnas.search.problem import Problem
-from hwnas.select.select import parse_budget, parse_preference, select
+from hwnas.select.choose import select_by_prediction as select
+from hwnas.select.parse import parse_budget, parse_preference
 from profilers.errors import BadInput
 from tests.hwnas.searching import SPACE, genes
 

@@ -48,9 +48,13 @@ def count(title: str, space: SearchSpace, archs: Sequence[Architecture]) -> Freq
     depth = np.array([arch.d for arch in archs]).reshape(-1, len(space.stages))
     resolution = np.array([arch.r for arch in archs]).reshape(-1, 1)
     return Frequencies(
-        title, len(archs), _shares(kernels, space.kernels), _shares(expands, space.expands),
-        _shares(depth, space.all_depths), _shares(resolution, space.resolutions),
-    )  # fmt: skip
+        title,
+        len(archs),
+        _shares(kernels, space.kernels),
+        _shares(expands, space.expands),
+        _shares(depth, space.all_depths),
+        _shares(resolution, space.resolutions),
+    )
 
 
 def _shares(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], allowed: Sequence[int]) -> Floats:

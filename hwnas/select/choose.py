@@ -1,13 +1,13 @@
-"""Choosing from a run: by budget, by preference, by knee, or spread over the front.
+"""Which of the networks that keep the budgets are chosen: by preference, by knee, or spread over their front.
 
     n networks on the front   m objectives   F (n, m) minimised, 0 and 1 at the front's own best and worst
 
-Only evaluated networks within all budgets (those given and the run's own) that no other one dominates are chosen from.
+Only evaluated networks that no other one dominates are chosen from. Which networks keep a budget is decided by
+`hwnas.select.guaranteed`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.front import minimised, misses, undominated
-from hwnas.search.objectives import COUNTS, TOP1, Objective
+from hwnas.search.objectives import TOP1
 from hwnas.search.problem import Problem
 from hwnas.space.arch_lines import stated
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
-_NUMBER = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([kMG]?)\s*$")
-_SUFFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_MILLIONS_BELOW = 10_000  # a plain count below this is in millions, as people (and papers) write params and MAdds
 
 
 @dataclass(frozen=True)
@@ -40,35 +37,20 @@ class Choice:
         row = self.evaluation
         obtained = {name: problem.objectives[name].obtained for name in row.objectives}
         low, high = row.top1_interval or (None, None)
-        return {"id": row.arch.id, **stated(row.arch, problem.space), "objectives": dict(row.objectives),
-                "obtained": obtained, "iteration": row.iteration, "why": self.why,
-                "images": row.images, "top1_low": low, "top1_high": high}  # fmt: skip
+        return {
+            "id": row.arch.id,
+            **stated(row.arch, problem.space),
+            "objectives": dict(row.objectives),
+            "obtained": obtained,
+            "iteration": row.iteration,
+            "why": self.why,
+            "images": row.images,
+            "top1_low": low,
+            "top1_high": high,
+        }
 
 
-def parse_budget(text: str, objectives: Mapping[str, Objective]) -> tuple[str, float]:
-    """`cpu_ms<=10` or `top1>=76` as (name, limit); counts may be given in millions (`madds<=300`, `params<=4.5M`)."""
-    match = re.fullmatch(r"\s*(\w+)\s*(<=|>=)(.+)", text)
-    if not match:
-        raise BadInput(f"budget {text!r}", "NAME<=LIMIT, as in cpu_ms<=10, or top1>=LIMIT")
-    name, direction, value = match.groups()
-    objective = _objective(name, objectives)
-    if (direction == "<=") != objective.minimise:
-        raise BadInput(f"budget {text!r}", f"{name} {'<=' if objective.minimise else '>='} a limit")
-    return name, _number(name, value)
-
-
-def parse_preference(text: str, objectives: Mapping[str, Objective]) -> dict[str, float]:
-    """`top1=80,madds=150` as name to wished value."""
-    wishes = {}
-    for part in text.split(","):
-        name, found, value = part.partition("=")
-        if not found:
-            raise BadInput(f"preference {part!r}", "NAME=VALUE, as in top1=80,madds=150")
-        wishes[name.strip()] = _number(_objective(name.strip(), objectives).name, value)
-    return wishes
-
-
-def select(
+def select_by_prediction(
     problem: Problem,
     rows: Sequence[Evaluation],
     *,
@@ -77,10 +59,7 @@ def select(
     knee: bool = False,
     n: int = 4,
 ) -> list[Choice]:
-    """At most n networks of the front within budget.
-
-    With `prefer` the nearest to the wish (least of the largest relative shortfall), with `knee` those that are cheapest
-    in all objectives together, else the most accurate one and then the ones farthest from those already chosen.
+    """At most n networks of the front of those whose values, points of their intervals, are within budget.
 
     Raises:
         BadInput: n below 1, both `prefer` and `knee`, or no network within the budget (says the nearest miss).
@@ -99,10 +78,18 @@ def check_choice(n: int, prefer: Mapping[str, float] | None, knee: bool) -> None
 
 
 def choose(
-    problem: Problem, rows: Sequence[Evaluation], *, prefer: Mapping[str, float] | None = None, knee: bool = False,
+    problem: Problem,
+    rows: Sequence[Evaluation],
+    *,
+    prefer: Mapping[str, float] | None = None,
+    knee: bool = False,
     n: int = 4,
-) -> list[Choice]:  # fmt: skip
-    """`select` of evaluated networks (one or more) that are known to keep the budgets."""
+) -> list[Choice]:
+    """At most n of the front of evaluated networks (one or more), all of which keep the budgets.
+
+    With `prefer` the nearest to the wish (least of the largest relative shortfall), with `knee` those that are cheapest
+    in all objectives together, else the most accurate one and then the ones farthest from those already chosen.
+    """
     best = undominated(problem, rows)
     F = _unit(minimised(problem, best))
     if prefer:
@@ -110,7 +97,7 @@ def choose(
     elif knee:
         order, why = np.argsort(F.sum(axis=1), kind="stable"), "knee"
     else:
-        order, why = _spread(F, problem.names.index("top1"), n), "spread"
+        order, why = _spread(F, problem.names.index(TOP1), n), "spread"
     chosen = [Choice(best[i], why) for i in order[:n]]
     if why == "spread":
         chosen[0] = Choice(chosen[0].evaluation, "most accurate")
@@ -157,22 +144,3 @@ def _spread(F: Floats, accuracy: int, n: int) -> NDArray[np.intp]:
         distance[chosen] = -1.0
         chosen.append(int(np.argmax(distance)))
     return np.array(chosen)
-
-
-def _objective(name: str, objectives: Mapping[str, Objective]) -> Objective:
-    if name not in objectives:
-        raise BadInput(f"unknown objective {name!r}", ", ".join(objectives))
-    return objectives[name]
-
-
-def _number(name: str, text: str) -> float:
-    match = _NUMBER.match(text)
-    try:
-        value = float(match[1]) * _SUFFIX[match[2]] if match else 0.0
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise BadInput(f"{name}: {text!r}", "a positive number, as in 10, 4.5M or 300k")
-    if name == TOP1 and value <= 1:
-        raise BadInput(f"top1: {text!r}", f"percent, as in {100 * value:g}")
-    return value * 1e6 if name in COUNTS and not (match and match[2]) and value < _MILLIONS_BELOW else value
