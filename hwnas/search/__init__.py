@@ -8,8 +8,8 @@
     improvement, hypervolume        the measures that proposals are chosen by
     executors, worker               who evaluates: this process, `processes`, or `ray_tasks`
     metrics                         what is recorded of each iteration
-    select, offer                   choosing from a run; choosing so that budgets hold
-    choices, insights               which choices the networks of a front have made
+    front, limits                   the front of a run; whether a network keeps a limit, and surely
+    kept                            weights of fine-tuned networks that may yet be chosen
 
-It imports no torch: searching needs none.
+Choosing from a run is in `hwnas.select`. It imports no torch: searching needs none.
 """

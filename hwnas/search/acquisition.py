@@ -33,7 +33,11 @@ CHILDREN = 96  # and how many it makes of them
 STEPS = 8
 SHARED = 10  # best candidates of one search that the next one starts from
 EXPLOIT_SHARE = 0.75  # of a batch, and of the initial networks, that goes for accuracy within a budget
-KAPPAS = (0.0, 1.0, 2.0)  # of the upper confidence bound, in turn; larger ones did worse (`tools.bench.search --budgets`)
+KAPPAS = (
+    0.0,
+    1.0,
+    2.0,
+)  # of the upper confidence bound, in turn; larger ones did worse (`tools.bench.search --budgets`)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ import numpy as np
 from hwnas.accuracy import GIVEN
 from hwnas.search.config import Config, SearchSettings
 from hwnas.search.driver import search
+from hwnas.search.objectives import make_objectives
+from hwnas.search.problem import History, Problem
 from hwnas.search.run import Run, create_run
 from hwnas.space import get_space
 
@@ -54,3 +56,24 @@ def contents(run: Run) -> list:
     steps = [{k: v for k, v in s.items() if not k.startswith("seconds")} for s in run.archive.iterations()]
     proposals = [run.archive.proposal(k) for k in range(len(steps))]
     return [rows, steps, proposals]
+
+
+NAMES = ("top1", "params", "madds")
+PROBLEM = Problem(SPACE, make_objectives(SPACE, NAMES, {}), NAMES)
+
+
+def history(n=40, seed=0, problem=PROBLEM) -> History:
+    """The anchors and n random networks, evaluated by the formula."""
+    g = np.concatenate([problem.anchors, genes(n, seed)])
+    return History(g, np.array([formula(a) for a in SPACE.decode(g)]))
+
+
+def truth(problem, past):
+    """A surrogate that knows the formula."""
+    worst, best = problem.scale(past)
+
+    def predict(g):
+        top1 = np.array([formula(a) for a in SPACE.decode(g)])
+        return (best - problem.score(top1, g)) / (best - worst), None
+
+    return predict

@@ -10,7 +10,7 @@ from hwnas.search.config import parse
 from hwnas.search.objectives import make_objectives
 from hwnas.select.parse import parse_budget, parse_preference
 from profilers.errors import BadInput
-from tests.hwnas.cli.test_cli_search import folder, hwnas  # noqa: F401  fixtures
+from tests.hwnas.cli.test_search import folder, hwnas  # noqa: F401  fixtures
 from tests.hwnas.searching import SPACE, genes
 
 ARCHS = SPACE.decode(genes(3))

@@ -10,7 +10,7 @@ from hwnas.export.run_source import RunSource, _objectives
 from hwnas.report import load_run
 from hwnas.report.summary import tiles
 from hwnas.search.run import open_run
-from tests.hwnas.cli.test_cli_search import hwnas  # noqa: F401  a fixture
+from tests.hwnas.cli.test_search import hwnas  # noqa: F401  a fixture
 
 REMARK = "about 5 points above the published ImageNet top-1"
 CONFIG = """

@@ -13,7 +13,7 @@ from lut import save
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.runtimes.fake import Fake
-from tests.hwnas.cli.test_cli_basics import call
+from tests.hwnas.cli.test_basics import call
 from tests.lut.table.test_classifier import with_widths
 
 SPACE = get_space("tiny", [12, 20], 3)

@@ -1,0 +1,63 @@
+"""Expected hypervolume improvement, against its definition and the classical formula."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from hwnas.search.hypervolume import hypervolume
+from hwnas.search.improvement import Improvement, expected_excess
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+class TestImprovement:
+    def test_without_uncertainty_it_is_the_added_hypervolume(self):
+        rng = np.random.default_rng(0)
+        F, new = rng.random((10, 3)), rng.random((6, 3)) * 0.6
+        measure = Improvement(F[:, 0], F[:, 1:], rng, 1 << 14)
+        added = [hypervolume(np.vstack([F, x])) - hypervolume(F) for x in new]
+        np.testing.assert_allclose(measure.gain(new[:, 0], None, new[:, 1:]), added, atol=2e-3)
+
+    @given(seeds, st.integers(1, 4))
+    def test_it_is_the_mean_over_the_points_that_a_candidate_covers(self, seed, m):
+        rng = np.random.default_rng(seed)
+        F = rng.random((12, 1 + m))
+        measure = Improvement(F[:, 0], F[:, 1:], rng, 512)  # more than a byte counts
+        at_points = measure.points[rng.integers(512, size=20)]  # ties: a point is covered at equal cost
+        costs = np.concatenate([rng.random((20, m)) * 1.2, at_points, np.zeros((1, m)), np.ones((1, m))])
+        mean, std = rng.random(42), rng.random(42) * 0.2
+        covers = (costs[:, None] <= measure.points).all(axis=2)
+        gap = measure.level - mean[:, None]
+        each = expected_excess(gap.ravel(), np.repeat(std, 512)).reshape(gap.shape)
+        np.testing.assert_allclose(measure.gain(mean, std, costs), (each * covers).mean(axis=1), atol=1e-12)
+        certain = (np.maximum(gap, 0) * covers).mean(axis=1)
+        np.testing.assert_allclose(measure.gain(mean, None, costs), certain, atol=1e-12)
+
+    def test_with_uncertainty_it_is_the_mean_over_draws(self):
+        rng = np.random.default_rng(0)
+        F, costs = rng.random((5, 3)), np.array([[0.2, 0.4]])
+        measure = Improvement(F[:, 0], F[:, 1:], rng, 1 << 12)
+        mean, std = np.array([0.5]), np.array([0.3])
+        draws = rng.normal(0.5, 0.3, 4000)
+        drawn = measure.gain(draws, None, np.repeat(costs, len(draws), axis=0)).mean()
+        assert measure.gain(mean, std, costs)[0] == pytest.approx(drawn, rel=0.03)
+
+    def test_alone_it_is_the_classical_expected_improvement(self):
+        measure = Improvement(np.array([0.4]), np.zeros((1, 0)), np.random.default_rng(0))
+        z = (0.4 - 0.5) / 0.2
+        expected = -0.1 * norm.cdf(z) + 0.2 * norm.pdf(z)
+        assert measure.gain(np.array([0.5]), np.array([0.2]), np.zeros((1, 0)))[0] == pytest.approx(expected)
+
+    def test_what_was_added_adds_nothing_more(self):
+        measure = Improvement(np.zeros(0), np.zeros((0, 2)), np.random.default_rng(0))
+        costs = np.array([[0.1, 0.2]])
+        first = measure.gain(np.array([0.5]), None, costs)[0]
+        measure.add(0.5, costs[0])
+        assert first > 0.3 and measure.gain(np.array([0.5]), None, costs)[0] == 0.0
+
+    @given(st.floats(-2, 2), st.floats(1e-6, 2))
+    def test_expected_excess_is_between_its_bounds(self, gap, std):
+        (value,) = expected_excess(np.array([gap]), np.array([std]))
+        assert max(gap, 0.0) - 1e-9 <= value <= max(gap, 0.0) + 0.4 * std
