@@ -37,7 +37,7 @@ class Engine:
     profiler  runs and times it              suffixes  of its files, the one that is loaded first
     loader    `run.py`'s part for it         compile   makes the files from the ONNX; None where it is the ONNX
     batch     usual images a run             gpu       built for cards, by a machine that may have none
-    machine_specific      whether the files are for one version of the runtime and one kind of CPU
+    machine_specific  whether the files are for one version of the runtime and one kind of CPU
     """
 
     name: str
@@ -129,7 +129,7 @@ def check_machine(engine: Engine, made: Fingerprint) -> None:
 
 
 def made_for(version: str, flags: Sequence[str]) -> str:
-    """What an optimised model is tied to, in words."""
+    """What an optimised model is specific to, in words."""
     return f"version {version} on a CPU with {' '.join(vectors(flags)) or 'unknown vectors'}"
 
 

@@ -121,16 +121,8 @@ def choose_guaranteed(
 ) -> Selection:
     """`choose` of the networks that are guaranteed to keep the budgets (those given and the run's own).
 
-    Args:
-        problem: of the run.
-        rows: its archive.
-        tables: latency tables by objective.
-        measure: an objective and evaluations to (low, ms, high) by id, without those that failed; raises HwnasError
-            where nothing can be measured.
-        budget: limits by objective.
-        n: at most so many.
-        prefer: as `choose`.
-        knee: as `choose`.
+    `measure` gives (low, ms, high) by id, of an objective and evaluations, without those that failed; it raises
+    HwnasError where nothing can be measured. `tables` are by objective; the rest as of `select_from_run`.
 
     Raises:
         BadInput: no network is guaranteed to keep the budgets; says the best upper ends.
