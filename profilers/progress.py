@@ -30,33 +30,37 @@ class Progress(Protocol):
 
 
 @contextmanager
-def track(total: float, label: str, *, stream: TextIO | None = None, done: float = 0) -> Iterator[Progress]:
+def track(
+    total: float, label: str, *, stream: TextIO | None = None, done: float = 0, seconds: float | None = None
+) -> Iterator[Progress]:
     """Show a bar while the block runs; the block advances it.
 
-    On a terminal a rich bar; elsewhere (a log, a pipe) a plain line every 15 seconds. `done` of `total` was done by an
-    earlier, interrupted run: it is shown, and left out of the estimate.
+    Args:
+        total: amount of work, in units of the caller's.
+        label: what is being done.
+        stream: by default stderr. On a terminal a rich bar is shown, elsewhere (a log, a pipe) plain lines.
+        done: part of `total` that an earlier, interrupted run did; it is shown, and left out of the estimate.
+        seconds: least time between two updates, by default 0.2 on a terminal, 15 elsewhere.
     """
     stream = stream or sys.stderr
     if not stream.isatty():
-        yield _Lines(total, label, stream, done)
+        yield _Lines(total, label, stream, done, LINE_SECONDS if seconds is None else seconds)
         return
     with _rich(stream) as progress:
-        yield _Bar(progress, total, label, done)
+        yield _Bar(progress, total, label, done, REDRAW_SECONDS if seconds is None else seconds)
         progress.refresh()
 
 
 def _rich(stream: TextIO) -> RichProgress:
-    """Redrawn by hand: rich's own refreshing thread would compute beside what is being timed."""
-    return RichProgress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        console=Console(file=stream), auto_refresh=False,
-    )  # fmt: skip
+    """A bar that is redrawn by hand: rich's refreshing thread would disturb what is being timed."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    texts = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    return RichProgress(texts[0], *columns, texts[1], console=Console(file=stream), auto_refresh=False)
 
 
 class _Bar:
-    def __init__(self, progress: RichProgress, total: float, label: str, done: float) -> None:
-        self.progress = progress
+    def __init__(self, progress: RichProgress, total: float, label: str, done: float, seconds: float) -> None:
+        self.progress, self.seconds = progress, seconds
         self.task = progress.add_task(label, total=total, completed=round(done), note="")
         self.drawn, self.total = 0.0, total
         self.fraction = done - round(done)
@@ -78,14 +82,14 @@ class _Bar:
         self.redraw()
 
     def redraw(self) -> None:
-        if time.monotonic() - self.drawn >= REDRAW_SECONDS:
+        if time.monotonic() - self.drawn >= self.seconds:
             self.progress.refresh()
             self.drawn = time.monotonic()
 
 
 class _Lines:
-    def __init__(self, total: float, label: str, stream: TextIO, done: float) -> None:
-        self.total, self.label, self.stream = total, label, stream
+    def __init__(self, total: float, label: str, stream: TextIO, done: float, seconds: float) -> None:
+        self.total, self.label, self.stream, self.seconds = total, label, stream, seconds
         self.before = self.done = done
         self.text = ""
         self.started = self.printed = time.monotonic()
@@ -93,7 +97,7 @@ class _Lines:
     def advance(self, amount: float = 1) -> None:
         self.done += amount
         now = time.monotonic()
-        if now - self.printed < LINE_SECONDS:
+        if now - self.printed < self.seconds:
             return
         self.printed = now
         elapsed = now - self.started

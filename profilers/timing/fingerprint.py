@@ -93,17 +93,28 @@ class Fingerprint:
 
 
 def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
-    """Of this machine, now."""
+    """The fingerprint of this machine, now."""
     status = profiler.status()
     cpu, affinity, quota = cpu_model(), allowed_cores(), cgroup_quota()
     return Fingerprint(
-        device=profiler.device_name() or cpu, cpu=cpu, cores=physical_cores(), quota=quota, governor=_governor(),
-        max_mhz=_mhz(Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")), flags=cpu_flags(),
-        runtime=profiler.name, runtime_version=status.version, **asdict(options),
-        cores_effective=min(float(len(affinity)), quota or float("inf")), affinity=affinity, mhz=_current_mhz(),
-        memory_gb=_memory_gb(), os=f"{platform.system()} {platform.release()}", python=platform.python_version(),
+        device=profiler.device_name() or cpu,
+        cpu=cpu,
+        cores=physical_cores(),
+        quota=quota,
+        governor=_governor(),
+        max_mhz=_mhz(Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")),
+        flags=cpu_flags(),
+        runtime=profiler.name,
+        runtime_version=status.version,
+        **asdict(options),
+        cores_effective=min(float(len(affinity)), quota or float("inf")),
+        affinity=affinity,
+        mhz=_current_mhz(),
+        memory_gb=_memory_gb(),
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
-    )  # fmt: skip
+    )
 
 
 def cpu_model() -> str:

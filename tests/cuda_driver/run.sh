@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs the tests marked `cuda_stub`: the code above PyCUDA, under the real PyCUDA, on a stand-in of the CUDA driver.
+# They test the order of the binding's calls, not CUDA.
 # Needs a CUDA toolkit (headers), a C and C++ compiler. PyCUDA is built once (two minutes) and kept in the cache.
 #   PYTHON           interpreter with hwnas and pytest            [python3]
 #   CUDA_HOME        the toolkit                                  [/usr/local/cuda]

@@ -1,4 +1,7 @@
-"""Memory, streams, events, graphs and sessions under the real PyCUDA."""
+"""Memory, streams, events, graphs and sessions under the real PyCUDA, on a stand-in of the CUDA driver.
+
+They test the order and the arguments of the binding's calls, and that nothing leaks; they do not test CUDA or a GPU.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,7 @@ def test_the_timing_loop_reads_the_events():
         results = time_sessions({"short": a, "long": b, "beat": beat}, plan)
     assert all(isinstance(r, Samples) and r.clock == "wall" and r.rejected == 0 for r in results.values())
     assert (results["short"].blocks >= 2).all() and (results["long"].blocks >= 20).all()
-    assert results["short"].ms < 15 < results["long"].ms  # this machine's drift, divided out, is real
+    assert results["short"].ms < results["long"].ms
 
 
 def test_a_traced_session_reports_onnx_nodes():

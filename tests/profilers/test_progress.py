@@ -12,10 +12,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_no_terminal_means_plain_lines(monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+def test_no_terminal_means_plain_lines():
     stream = io.StringIO()
-    with progress.track(4, "timing", stream=stream) as bar:
+    with progress.track(4, "timing", stream=stream, seconds=0) as bar:
         bar.advance()
         bar.note("L07")
         bar.advance(3)
@@ -32,10 +31,9 @@ def test_plain_lines_come_now_and_then_only():
     assert stream.getvalue() == ""
 
 
-def test_a_terminal_gets_a_bar_without_a_thread_of_its_own(monkeypatch):
-    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
+def test_a_terminal_gets_a_bar_without_a_thread_of_its_own():
     stream, threads = Terminal(), threading.active_count()
-    with progress.track(3, "timing", stream=stream, done=1) as bar:
+    with progress.track(3, "timing", stream=stream, done=1, seconds=0) as bar:
         for _ in range(4):
             bar.advance(0.5)
         assert threading.active_count() == threads
@@ -43,20 +41,17 @@ def test_a_terminal_gets_a_bar_without_a_thread_of_its_own(monkeypatch):
 
 
 def test_work_done_earlier_is_left_out_of_the_estimate(monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     now = iter(range(100, 200, 10))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     stream = io.StringIO()
-    with progress.track(10, "timing", stream=stream, done=8) as bar:
+    with progress.track(10, "timing", stream=stream, done=8, seconds=0) as bar:
         bar.advance()  # 10 s for one: another 10 s for the last
     assert "9/10, 10 s, about 10 s left" in stream.getvalue()
 
 
-def test_what_is_not_needed_leaves_the_total(monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
-    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0.0)
+def test_what_is_not_needed_leaves_the_total():
     for stream in (io.StringIO(), Terminal()):
-        with progress.track(10, "timing", stream=stream) as bar:
+        with progress.track(10, "timing", stream=stream, seconds=0) as bar:
             bar.advance()
             bar.reduce_total(6)
             bar.advance()

@@ -127,13 +127,20 @@ def build(product: Product, model: bytes | Path, settings: Settings | None = Non
     machine = here(product)
     if product.ahead_of_time:
         machine = RuntimeEnvironment(machine.runtime, machine.version)
-    facts = {
-        "precision": settings.precision, "tf32": settings.precision == "tf32", "batch": settings.batch,
-        "optimization": settings.optimization, "flags": flags, "build_seconds": round(seconds, 3),
-        "inputs": [{"name": prepared.input_name, "shape": list(prepared.input_shape), "dtype": "float32"}],
-        "outputs": [{"name": prepared.output_name, "shape": list(prepared.output_shape), "dtype": "float32"}],
-    }  # fmt: skip
+    facts = {"flags": flags, "build_seconds": round(seconds, 3), **_facts(settings, prepared)}
     return BuiltEngine(data, make_manifest(data, original, machine, targets, **facts))
+
+
+def _facts(settings: Settings, model: Prepared) -> dict[str, Any]:
+    """The manifest's fields that settings and model determine."""
+    return {
+        "precision": settings.precision,
+        "tf32": settings.precision == "tf32",
+        "batch": settings.batch,
+        "optimization": settings.optimization,
+        "inputs": [{"name": model.input_name, "shape": list(model.input_shape), "dtype": "float32"}],
+        "outputs": [{"name": model.output_name, "shape": list(model.output_shape), "dtype": "float32"}],
+    }
 
 
 def rebuild(

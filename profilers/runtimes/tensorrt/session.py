@@ -74,9 +74,12 @@ class TensorRt(Profiler):
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
         settings = Settings(
-            options.precision, options.batch, optimization=options.optimization,
-            timing_cache=self.timing_cache, detailed=traced,
-        )  # fmt: skip
+            options.precision,
+            options.batch,
+            optimization=options.optimization,
+            timing_cache=self.timing_cache,
+            detailed=traced,
+        )
         built = trt_build.build(self.product, model, settings)
         weights = trt_layers.node_weights(model) if traced else None
         return open_session(self.product, built.data, weights)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,7 +28,13 @@ def test_names_the_runtime_its_version_and_the_options():
 
     assert (found.runtime, found.runtime_version) == ("onnxruntime", onnxruntime.__version__)
     assert (found.threads, found.precision, found.batch, found.optimization) == (1, "int8", 4, "basic")
-    assert found.device == found.cpu and found.cores >= 1 and found.memory_gb > 0
+    assert found.device == found.cpu and 1 <= found.cores <= os.cpu_count()
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="no /proc/meminfo")
+def test_the_memory_is_the_kernels():
+    total = re.search(r"MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text())
+    assert HERE.memory_gb == pytest.approx(int(total[1]) * 1024 / 1e9, rel=0.01, abs=0.1)
 
 
 def test_the_simulated_device_is_not_taken_for_this_machine():

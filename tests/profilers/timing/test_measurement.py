@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
 
-import numpy as np
 import pytest
 import threadpoolctl
 
@@ -65,8 +65,11 @@ def test_a_state_that_a_gpu_has_not_is_refused():
 
 
 def test_a_plain_loop_in_a_fresh_process_runs_the_runtimes_own_api():
-    found = fresh_process_ms("onnxruntime", chain(), Options(), seconds=0.2)
-    assert 0 < found < 1000
+    small, large = (
+        fresh_process_ms("onnxruntime", model, Options(), seconds=0.2)
+        for model in (chain(), chain(channels=64, size=48))
+    )
+    assert 0 < 5 * small < large  # 500 times the work
     with pytest.raises(MeasurementFailed, match="plain loop of onnxruntime failed"):
         fresh_process_ms("onnxruntime", b"no model", Options(), seconds=0.1)
 
@@ -79,8 +82,9 @@ def test_where_there_is_no_plain_loop_the_reason_is_given():
 
 def test_a_loop_times_each_run_after_the_warm_up():
     calls: list[int] = []
+    start = time.perf_counter()
     times = plain_loop.loop(lambda: calls.append(0), 0.01)
-    assert len(calls) > len(times) > 0 and np.all(np.array(times) >= 0)
+    assert len(calls) > len(times) > 0 and sum(times) < 1e3 * (time.perf_counter() - start)
 
 
 def test_one_model_is_measured():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-TENSORRT = Path(__file__).resolve().parents[2] / "profilers" / "runtimes" / "tensorrt"
+TENSORRT = Path(__file__).resolve().parents[4] / "profilers" / "runtimes" / "tensorrt"
 SOURCES = sorted(TENSORRT.glob("*.py"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.profilers.trt_sources import SOURCES, used
+from tests.profilers.runtimes.tensorrt.sources import SOURCES, used
 
 NAMES, MEMBERS = used()
 RTX_ONLY = {"ComputeCapability.__members__"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "cuda_driver" / "run.sh"
+SCRIPT = Path(__file__).resolve().parents[3] / "cuda_driver" / "run.sh"
 
 
 def cached() -> bool:

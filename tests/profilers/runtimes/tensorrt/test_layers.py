@@ -31,7 +31,7 @@ def test_a_fused_layer_is_shared_by_multiply_adds():
     assert found == pytest.approx({"L00_conv": 1.8, "L00_act": 0.2})
 
 
-def test_a_nameless_layer_is_charged_to_the_next_and_at_the_end_to_the_last():
+def test_a_nameless_layer_is_attributed_to_the_next_and_at_the_end_to_the_last():
     nodes = {"a": ("L00_conv",), "b": ("L01_conv",), "cast": ("cast_input",)}
     found = attribute(
         [("cast", 0.1), ("copy", 0.2), ("a", 1.0), ("copy", 0.4), ("b", 2.0), ("copy", 0.5)], nodes, WEIGHTS

@@ -1,0 +1,41 @@
+"""How OpenVINO's counters are read."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from profilers.runtimes import openvino as ov
+
+
+def info(name: str, kind: str, microseconds: float, implementation: str = "jit_avx2_f32") -> SimpleNamespace:
+    time = SimpleNamespace(total_seconds=lambda: microseconds / 1e6)
+    return SimpleNamespace(node_name=name, node_type=kind, real_time=time, exec_type=implementation)
+
+
+def test_reorders_and_the_output_find_their_layers():
+    infos = [
+        info("input", "Parameter", 5, "unknown_f32"),
+        info("input_abcd_acdb_L00_conv", "Reorder", 10),
+        info("L00_conv/WithoutBiases", "Convolution", 100),
+        info("L00_act", "Relu", 0, "undef"),
+        info("L01_pool", "ReduceMean", 0),
+        info("L01_pool_acdb_abcd_L01_flatten", "Reorder", 0, "reorder_f32"),
+        info("Subtract_1406", "Subgraph", 7),
+        info("logits", "FullyConnected", 20),
+        info("logits_acdb_abcd", "Reorder", 3),
+    ]
+    names = {"L00_conv": "L00_conv", "L01_pool": "L01_pool", "logits": "L01_linear"}
+    found = ov.parse_counters(infos, names)
+    half = 0.0005
+    assert found == pytest.approx({"L00_conv": 0.110 + 2 * half, "L01_pool": half, "L01_linear": 0.030 + 3 * half})
+
+
+def test_running_averages_are_subtracted_to_a_windows_mean():
+    rng = np.random.default_rng(0)
+    runs = rng.uniform(0.09, 0.11, 30)
+    averages = {n: {"L00_conv": runs[:n].mean()} for n in (10, 18)}
+    assert ov.window_mean(averages[10], 10, averages[18], 18)["L00_conv"] == pytest.approx(runs[10:18].mean())
+    assert ov.window_mean({"a": 1.0}, 10, {"a": 0.1}, 18) == {"a": 0.0}  # truncation may leave less than nothing
