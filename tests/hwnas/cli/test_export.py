@@ -14,7 +14,7 @@ from tests.hwnas.searching import SPACE, run_search
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    run_search(folder, iterations=0).archive.close()
+    run_search(folder, iterations=0, initial=6).archive.close()  # all on the front
     run_search(folder.parent / "nsga2", iterations=0, strategy="nsga2").archive.close()
     lut.save(estimate(SPACE, "GTX 1080 Ti", 64), folder.parent / "gpu.json")
     return folder
