@@ -111,7 +111,7 @@ def check_header(head: Mapping[str, Any], kind: str, path: Path) -> SearchSpace:
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"the header of {path} lacks its space") from error
     space = get_space(name, resolutions, classes)
-    if space.signature != head.get("signature"):
+    if not space.has_signature(str(head.get("signature"))):
         got = f"{path} is of a space {name!r} with signature {head.get('signature')}"
         raise BadInput(got, f"{space.signature}, which this version has", "train again")
     return space

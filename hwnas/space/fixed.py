@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any, Protocol
 
 from hwnas.space.arch import Architecture
 from hwnas.space.base import SearchSpace
+from hwnas.space.identity import digest
 from hwnas.space.layer import LayerSpec
 from profilers.errors import BadInput
 
@@ -86,7 +86,7 @@ class FixedNetwork:
     @property
     def id(self) -> str:
         """Ten hexadecimal digits over its layers."""
-        return hashlib.sha256(repr(self.specs).encode()).hexdigest()[:10]
+        return digest([asdict(spec) for spec in self.specs])[:10]
 
     @property
     def signature(self) -> str:

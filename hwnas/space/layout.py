@@ -7,9 +7,8 @@ Source: NSGANetV2, section 3.1; once-for-all's OFAMobileNetV3 and OFAProxylessNA
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -28,12 +27,15 @@ from hwnas.space.checks import (
     check_one_of,
 )
 from hwnas.space.cost import CostArray
+from hwnas.space.identity import legacy_signature, signature
 from hwnas.space.layer import ACTIVATIONS, KINDS, LayerSpec, round_channels
 from profilers.errors import BadInput
 from profilers.onnx.operations import EPS
 
 MOST_EXPAND = 64
 MOST_LAYERS = 32  # of a stage
+_NOT_OF_LAYERS = {"name", "resolutions", "resolution_bounds", "classes"}
+_REFERENCE_PIXELS = 224
 MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
 
 
@@ -245,26 +247,31 @@ class Layout:
                 cost[s, j, a, b] = value(self.slot_layer(s, r, self.kernels[a], self.expands[b]))
         return CostArray(base, cost)
 
-    @property
+    # --- identity --------------------------------------------------------------------------------------------
+
+    def definition(self) -> dict[str, Any]:
+        """Everything that makes the layers, in plain values; not name, resolutions and classes.
+
+        `inside` are the convolutions of each stage's largest first layer, so that a kind of layer that was registered
+        with other contents is another space.
+        """
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in _NOT_OF_LAYERS}
+        own |= {"width": float(self.width), "eps": float(self.eps)}  # 1 and 1.0 are one width
+        return own | {"stages": [asdict(stage) for stage in self.stages], "inside": self._inside()}
+
+    def _inside(self) -> list[list[tuple[Any, ...]]]:
+        starts, largest = np.flatnonzero(self.position == 0).tolist(), (max(self.kernels), max(self.expands))
+        layers = (self.slot_layer(slot, _REFERENCE_PIXELS, *largest) for slot in starts)
+        return [
+            [(c.in_channels, c.out_channels, c.kernel, c.stride, c.groups, c.act) for c in layer.convolutions]
+            for layer in layers
+        ]
+
+    @cached_property
     def signature(self) -> str:
         """Twelve hexadecimal digits over everything but name, resolutions and classes."""
-        return hashlib.sha256(self._definition().encode()).hexdigest()[:12]
+        return signature(self.definition())
 
-    def _definition(self) -> str:
-        """What the signature is made of: the `repr` that a space had when tables were first written."""
-        stages = ", ".join(
-            f"Stage(channels={s.channels}, stride={s.stride}, act={s.act!r}, se={s.se})" for s in self.stages
-        )
-        text = (
-            f"{type(self).__qualname__}(name='', stages=({stages}{',' * (len(self.stages) == 1)}), resolutions=(), "
-            f"resolution_bounds=(0, 0), stem={self.stem}, final={self.final}, mix={self.mix}, width={self.width!r}, "
-            f"in_channels={self.in_channels}, classes=0, kernels={self.kernels}, expands={self.expands}, "
-            f"depths={self.depths}, act={self.act!r}, first_act={self.first_act!r})"
-        )
-        layers = tuple(stage.layers for stage in self.stages)
-        if self.first or any(layers) or self.eps != EPS:  # fields of later versions
-            text += repr((self.first, layers, self.eps))
-        kinds = tuple(stage.kind for stage in self.stages)
-        if set(kinds) != {"mbconv"}:
-            text += repr(kinds)
-        return text
+    def has_signature(self, text: str) -> bool:
+        """Whether a file that says this signature, of this version or an earlier one, is of this space."""
+        return text in (self.signature, legacy_signature(self.definition()))

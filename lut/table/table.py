@@ -82,7 +82,7 @@ class LatencyTable:
         Raises:
             TableError: a table of another space, or layers of `space` that it lacks (how many, and the first).
         """
-        if space.signature != self.space.signature:
+        if not space.has_signature(self.space.signature):
             raise TableError(
                 f"a latency table of space {self.space.name!r} ({self.space.signature}) for space {space.name!r}",
                 f"a table of {space.name!r} ({space.signature})", f"hwnas lut build --space {space.name}",

@@ -175,11 +175,3 @@ def test_equal_keys_mean_equal_layers(space):
     by_key: dict[str, LayerSpec] = {}
     for layer in space.all_layers():
         assert by_key.setdefault(layer.key, layer) == layer
-
-
-def test_signature_names_the_space_not_its_resolutions():
-    signatures = {n: get_space(n).signature for n in NAMES}
-    assert len(set(signatures.values())) == len(NAMES)
-    assert get_space("mbv3", [160, 224], classes=10).signature == signatures["mbv3"]
-    kept = {"mbv3": "2839b68981e1", "mbv3-w1.2": "3438bc94b2ff", "tiny": "f59e26943c54"}  # tables carry them
-    assert kept.items() <= signatures.items()
