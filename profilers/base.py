@@ -65,15 +65,13 @@ class Session(ABC):
     """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region.
 
     `threads` is the number of CPU threads that a run uses, 0 where another device does the work (the timing loop then
-    compares no CPU time). `clock` times the runs; a simulated device has its own. `most_runs` limits the timed runs of
-    one block: a traced session records each of them, at some cost.
+    compares no CPU time). `clock` times the runs; a simulated device has its own.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     threads: int = 1
     clock: Clock = SystemClock()
-    most_runs: int | None = None
 
     @abstractmethod
     def run(self) -> None:

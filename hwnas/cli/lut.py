@@ -43,23 +43,16 @@ def build(
 ) -> None:
     """Measure a table on this machine; if it is interrupted, the same command resumes."""
     from hwnas.onnx.writer import write_onnx
-    from lut.build.pipeline import BuildPlan
+    from lut.build.bench import Workbench
     from lut.build.pipeline import build as build_table
+    from lut.build.schedule import BuildPlan
 
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
     plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
     options = Options(threads, precision, batch, optimization, state)
-    table = build_table(
-        space_of(space, resolutions, classes),
-        write_onnx,
-        get_profiler(engine),
-        options,
-        out=out,
-        method=method,
-        plan=plan,
-        force=force,
-    )
+    workbench = Workbench(space_of(space, resolutions, classes), write_onnx, get_profiler(engine), options)
+    table = build_table(workbench, out=out, method=method, plan=plan, force=force)
     _tell(out, table.provenance.get("warnings"))
 
 
@@ -73,13 +66,15 @@ def verify(
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
     from hwnas.onnx.writer import write_onnx
+    from lut.build.bench import Workbench
     from lut.verify import remarks, require_fingerprint
     from lut.verify import verify as verify_table
 
     loaded = load(table)
     profiler = get_profiler(require_fingerprint(loaded).runtime)
     space = table_space(loaded, classes)
-    figures = verify_table(loaded, space, write_onnx, profiler, archs=archs, seed=seed, force=force)
+    workbench = Workbench(space, write_onnx, profiler, loaded.options)
+    figures = verify_table(loaded, workbench, archs=archs, seed=seed, force=force)
     if store:
         save(replace(loaded, verify=figures), table)
     emit(figures)

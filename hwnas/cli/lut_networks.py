@@ -16,7 +16,7 @@ from profilers.base import STATES, STEADY, Options
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_text
 from profilers.registry import get_profiler
-from profilers.timing import plans
+from profilers.timing.measurement import Measurement
 
 LinesSpace = Annotated[str | None, typer.Option("--space", help="Search space; by default the one the lines name.")]
 MARKS = (5, 10, 20, 30, 50)  # numbers of networks at which `plan` says what is left to learn
@@ -60,27 +60,30 @@ def measure(
 ) -> None:
     """Measure networks end to end here, or write a bundle that measures them on a machine with only the runtime."""
     from hwnas.onnx.writer import write_onnx
-    from lut.build.end_to_end import measure as measure_whole
+    from lut.build.bench import Workbench
+    from lut.build.end_to_end import measure as measure_networks
     from lut.build.end_to_end import write_bundle
 
     if (out is None) is (bundle is None):
         raise BadInput("neither --out nor --bundle" if out is None else "both --out and --bundle", "one of them")
     chosen, archs = networks_of(networks, space, classes=classes, any_size=True)
-    profiler, options = get_profiler(engine), Options(threads, precision, batch, optimization, state)
+    options = Options(threads, precision, batch, optimization, state)
+    workbench = Workbench(chosen, write_onnx, get_profiler(engine), options)
     if out is None:
-        files = write_bundle(bundle or Path(), chosen, archs, write_onnx, profiler, options)
+        files = write_bundle(bundle or Path(), workbench, archs)
         people().print(f"wrote {len(files)} files to {bundle}; there: python measure.py", markup=False, soft_wrap=True)
         return
-    timings, failed = measure_whole(chosen, archs, write_onnx, profiler, options)
+    group = measure_networks(workbench, archs)
     about = {"engine": engine, "precision": precision, "batch": batch, "threads": threads}
-    about |= {"state": state, "estimator": plans.COMPARE.estimator}
-    rows: list[dict[str, Any]] = [
-        {**stated(t.arch, chosen), "latency_ms": t.ms, "low": t.low, "high": t.high, "clock": t.clock, **about}
-        for t in timings
-    ]
+    rows = [{**stated(a, chosen), **_latency(group.measured[a.id]), **about} for a in archs if a.id in group.measured]
     write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
-    warn(failed)
+    warn([f"network {i}: {group.failed[a.id]}" for i, a in enumerate(archs, 1) if a.id in group.failed])
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
+
+
+def _latency(found: Measurement) -> dict[str, Any]:
+    """A measurement as a line of networks says it."""
+    return {"latency_ms": found.ms} | {k: getattr(found, k) for k in ("low", "high", "clock", "state", "estimator")}
 
 
 def fit(

@@ -151,18 +151,18 @@ def _table(found: Selection, objectives: Any) -> Table:
     caption = ", ".join(f"{o.name}: {o.obtained}" for o in objectives.values())
     if any(found.as_good(c.evaluation) and c.evaluation is not found.best for c in found.choices):
         caption += "; ~ not significantly worse than the best (95 %, by the number of images)"
-    measured = [f"{name} measured" for name, ends in found.measured.items() if ends]
+    measured = [f"{name} measured" for name, by_id in found.measured.items() if by_id]
     names = (o.name if o.name.endswith("_ms") else f"{o.name} {o.unit}".strip() for o in objectives.values())
     table = people_table("Chosen networks", ("id", "why", *names, *measured), caption)
     for choice in found.choices:
         key = choice.evaluation.arch.id
         row = choice.evaluation
-        ends = [ends.get(key) for ends in found.measured.values() if ends]
+        here = [by_id.get(key) for by_id in found.measured.values() if by_id]
         table.add_row(
             key,
             choice.why,
             *(_value(found, row, name) for name in objectives),
-            *("-" if e is None else f"{e[1]:.4g} ({e[0]:.4g} to {e[2]:.4g})" for e in ends),
+            *("-" if m is None else f"{m.ms:.4g} ({m.low:.4g} to {m.high:.4g})" for m in here),
         )
     return table
 

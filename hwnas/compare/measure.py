@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.compare import paper
 from hwnas.onnx.writer import write_onnx
-from profilers.base import Failure, Options, Profiler, Samples, Session, TimingPlan
+from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
-from profilers.timing.measurement import measuring
+from profilers.timing.measurement import Measurement, measuring
 
 if TYPE_CHECKING:
     from hwnas.compare.known import Known
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace
 
 OURS = "this search"
+MEASURED = ("ms", "low", "high", "state", "estimator")
 FEWEST = 3  # networks that a rank correlation needs
 
 
 @dataclass(frozen=True)
 class Row:
-    """One network. `ms`, `low`, `high` measured here, or None and `failed` says why; the rest counted or imported.
+    """One network: what was measured here, or None and `failed` says why; the rest counted or imported.
 
     `source` is "this search", "torchvision" or "timm"; `top1` of this search's data (%), `imagenet_top1` as stated by
     the source, never beside `predicted_top1`, a predictor's; `top1_low`, `top1_high` Wilson's over `images`;
@@ -40,9 +41,7 @@ class Row:
     size: int
     params: int
     madds: int
-    ms: float | None = None
-    low: float | None = None
-    high: float | None = None
+    measured: Measurement | None = None
     failed: str = ""
     predicted_ms: float | None = None
     top1: float | None = None
@@ -56,6 +55,16 @@ class Row:
     images: int | None = None
     predicted_top1: float | None = None
     remark: str = ""
+
+    @property
+    def ms(self) -> float | None:
+        """Measured milliseconds, None where it failed."""
+        return None if self.measured is None else self.measured.ms
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON's types only; of the measurement what `MEASURED` names, each None where it failed."""
+        names = [name for f in fields(self) for name in (MEASURED if f.name == "measured" else (f.name,))]
+        return {name: getattr(self.measured if name in MEASURED else self, name, None) for name in names}
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Comparison:
         """JSON's types only."""
         agreement = {"device": paper.DEVICE, "spearman": self.spearman, "networks": self.shared}
         return {
-            "networks": [asdict(row) for row in self.rows],
+            "networks": [row.to_json() for row in self.rows],
             "paper": agreement,
             "clock": self.clock,
             "fingerprint": self.fingerprint.to_json(),
@@ -139,24 +148,26 @@ def measure(
         loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
         sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
         with track(len(sessions), "timing networks") as bar:
-            timed = bench.time(sessions, plan, progress=bar)
-    times = {name: timed[name] if isinstance(found, Session) else found for name, found in loaded.items()}
-    failed = [t.reason for t in times.values() if isinstance(t, Failure)]
-    if len(failed) == len(times):
-        raise MeasurementFailed(f"no network could be timed: {failed[0]}")
-    rows = sorted((_timed(row, times[row.name]) for row, _ in networks), key=lambda r: r.ms or float("inf"))
-    clocks = {t.clock for t in times.values() if isinstance(t, Samples)}
+            group = bench.time(sessions, plan, progress=bar)
+    failed = {name: reason for name, reason in loaded.items() if isinstance(reason, str)} | group.failed
+    if not group.measured:
+        raise MeasurementFailed(f"no network could be timed: {next(iter(failed.values()))}")
+    found = [
+        replace(row, measured=group.measured.get(row.name), failed=failed.get(row.name, "")) for row, _ in networks
+    ]
+    rows = sorted(found, key=lambda row: row.ms or float("inf"))
+    clocks = {m.clock for m in group.measured.values()}
     return Comparison(tuple(rows), fingerprint(profiler, options), " and ".join(sorted(clocks)), *agreement(rows))
 
 
-def _load(model: bytes, profiler: Profiler, options: Options, stack: ExitStack) -> Session | Failure:
-    """A network that the runtime refuses does not stop the others."""
+def _load(model: bytes, profiler: Profiler, options: Options, stack: ExitStack) -> Session | str:
+    """A network that the runtime refuses, for the reason given, does not stop the others."""
     try:
         return stack.enter_context(profiler.load(model, options))
     except BadInput as error:
         if options.precision not in profiler.precisions:
             raise
-        return Failure(str(error))
+        return str(error)
 
 
 def agreement(rows: Sequence[Row]) -> tuple[float | None, int]:
@@ -167,9 +178,3 @@ def agreement(rows: Sequence[Row]) -> tuple[float | None, int]:
     from scipy.stats import spearmanr
 
     return float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
-
-
-def _timed(row: Row, samples: Samples | Failure) -> Row:
-    if isinstance(samples, Failure):
-        return replace(row, failed=samples.reason)
-    return replace(row, ms=samples.ms, low=samples.low, high=samples.high)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 from hwnas.accuracy.wilson import alike
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
 from profilers.markup import templates
+from profilers.timing.measurement import Measurement
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
@@ -36,9 +37,9 @@ def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 def _ms(row: Row) -> str:
     """With the wider side of its interval."""
-    if row.ms is None or row.low is None or row.high is None:
+    if (m := row.measured) is None:
         return "failed"
-    return f"{row.ms:.4g} ± {max(row.ms - row.low, row.high - row.ms):.2g}"
+    return f"{m.ms:.4g} ± {max(m.ms - m.low, m.high - m.ms):.2g}"
 
 
 def _top1(row: Row, best: float) -> str:
@@ -87,9 +88,10 @@ def notes(comparison: Comparison) -> list[str]:
 def to_csv(comparison: Comparison) -> str:
     """One line a network, every field."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, [f.name for f in fields(Row)], lineterminator="\n")
+    rows = [row.to_json() for row in comparison.rows]
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in comparison.rows)
+    writer.writerows(rows)
     return stream.getvalue()
 
 
@@ -108,15 +110,15 @@ class Bar:
 
 def svg(comparison: Comparison) -> str:
     """Latency of each network with its interval, fastest first; this search's in another colour."""
-    rows = [row for row in comparison.rows if row.ms is not None]
-    scale = WIDE / max(row.high or 0.0 for row in rows)
+    rows = [(row, row.measured) for row in comparison.rows if row.measured is not None]
+    scale = WIDE / max(m.high for _, m in rows)
     return (
         templates("hwnas.compare")
         .get_template("latencies.svg")
         .render(
-            bars=[_bar(row, TOP + i * (BAR + GAP), scale) for i, row in enumerate(rows)],
+            bars=[_bar(row, m, TOP + i * (BAR + GAP), scale) for i, (row, m) in enumerate(rows)],
             note=notes(comparison)[0],
-            spoken="; ".join(f"{row.name} {row.ms:.4g} ms" for row in rows),
+            spoken="; ".join(f"{row.name} {m.ms:.4g} ms" for row, m in rows),
             left=LEFT,
             thickness=BAR,
             width=LEFT + WIDE + RIGHT,
@@ -125,7 +127,7 @@ def svg(comparison: Comparison) -> str:
     )
 
 
-def _bar(row: Row, y: float, scale: float) -> Bar:
-    ms, low, high = (value or 0.0 for value in (row.ms, row.low, row.high))
+def _bar(row: Row, measured: Measurement, y: float, scale: float) -> Bar:
+    ms, low, high = measured.ms, measured.low, measured.high
     colour = COLOURS[row.source == OURS]
     return Bar(f"{row.name} ({row.size} px)", f"{ms:.4g} ms", y, ms * scale, low * scale, high * scale, colour)

@@ -1,4 +1,4 @@
-"""What goes into a datasheet: one engine's report and samples, put into the schema's sections."""
+"""What goes into a datasheet: one engine's report and measurements, put into the schema's sections."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.item import ExportItem, predicted
 from hwnas.export.parity import ParityReport
-from profilers.base import INTERRUPTED, STATES, STEADY, Options, Samples
+from profilers.base import INTERRUPTED, STATES, STEADY, Options
 from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance
 from profilers.timing.fingerprint import fingerprint
+from profilers.timing.measurement import Measurement
 
 
 def make_sheet(
-    item: ExportItem, target: Target, built: Built, report: ParityReport, samples: Mapping[str, Samples]
+    item: ExportItem, target: Target, built: Built, report: ParityReport, measured: Mapping[str, Measurement]
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of a datasheet; `samples` by state, none where the engine could not be run here."""
+    """The content of a datasheet; `measured` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
     return {
@@ -41,7 +42,7 @@ def make_sheet(
         "weights": f"{item.weights}; {built.note}" if built.note else item.weights,
         "warnings": list(item.warnings),
         "objectives": {key: quantity.to_json() for key, quantity in item.objectives.items()},
-        "latency": latencies(item, samples, engine, options, report.missing),
+        "latency": latencies(item, measured, engine, options, report.missing),
         "parity": {key: value.to_json() for key, value in report.parity.items()},
         "accuracy": {"dataset": report.dataset, "split": report.split, "top1": report.accuracy.to_json()},
         "preprocessing": item.preprocessing,
@@ -53,44 +54,46 @@ def make_sheet(
 
 
 def latencies(
-    item: ExportItem, samples: Mapping[str, Samples], engine: Engine, options: Options, missing: str
+    item: ExportItem, measured: Mapping[str, Measurement], engine: Engine, options: Options, missing: str
 ) -> dict[str, Any]:  # fmt: skip
     """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
     sections = {}
     for state in STATES:
         setting = replace(options, state=state)
         sections[state] = latency(
-            predicted(item, engine.profiler, setting), samples.get(state), engine, setting, missing
+            predicted(item, engine.profiler, setting), measured.get(state), engine, setting, missing
         )
     return {**sections[STEADY], INTERRUPTED: sections[INTERRUPTED]}
 
 
-def latency(guess: Quantity, samples: Samples | None, engine: Engine, options: Options, missing: str) -> dict[str, Any]:
+def latency(
+    guess: Quantity, found: Measurement | None, engine: Engine, options: Options, missing: str
+) -> dict[str, Any]:
     """One state: predicted, measured, and whether they agree."""
     inside = timing = None
     measured = Quantity(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
-    if samples is not None:
+    if found is not None:
         setting = f"{options.state}, batch {options.batch}, {options.threads} thread(s), {options.precision}"
-        how = f"measured: {engine.profiler}, {setting}; {samples.estimator}"
-        measured = Quantity(samples.ms, "ms", how, samples.low, samples.high)
-        inside = within(guess.low, guess.high, samples.ms)
-        timing = timing_facts(samples)
+        how = f"measured: {engine.profiler}, {setting}; {found.estimator}"
+        measured = Quantity(found.ms, "ms", how, found.low, found.high)
+        inside = within(guess.low, guess.high, found.ms)
+        timing = timing_facts(found)
     return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
 
 
-def timing_facts(samples: Samples) -> dict[str, Any]:
+def timing_facts(found: Measurement) -> dict[str, Any]:
     """How a latency was measured."""
     return {
-        "state": samples.state,
-        "disturbance": disturbance() if samples.state == INTERRUPTED else "",
-        "estimator": samples.estimator,
-        "rounds": samples.rounds,
-        "rejected": samples.rejected,
-        "converged": samples.converged,
-        "median_ms": samples.median,
-        "p90_ms": samples.p90,
-        "clock": samples.clock,
-        "contended": samples.contended_fraction,
+        "state": found.state,
+        "disturbance": disturbance() if found.state == INTERRUPTED else "",
+        "estimator": found.estimator,
+        "rounds": len(found.blocks),
+        "rejected": found.rejected,
+        "converged": found.converged,
+        "median_ms": found.quantile(0.5),
+        "p90_ms": found.quantile(0.9),
+        "clock": found.clock,
+        "contended_fraction": found.contended_fraction,
     }
 
 

@@ -27,12 +27,12 @@ from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import ENGINES, engine_files
 from hwnas.export.item import ExportItem
 from hwnas.export.torch_session import TorchSession
-from profilers.base import Failure, Options, Samples, Session, TimingPlan
+from profilers.base import Options, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
 from profilers.progress import track
 from profilers.registry import get_profiler
 from profilers.timing import plans
-from profilers.timing.measurement import Measuring, measuring
+from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
 
 MAX_DROP = 0.5
 REFERENCES = ("eager", "compiled")
@@ -51,7 +51,7 @@ class Candidate:
     target: Target
     refused: str = ""
     built: Built | None = None
-    samples: Samples | None = None
+    measured: Measurement | None = None
     top1: float | None = None
     accuracy_drop: float | None = None
     parity: parity.Parity | None = None
@@ -61,14 +61,14 @@ class Candidate:
     @property
     def ms(self) -> float:
         """Measured latency, infinite where there is none."""
-        return self.samples.ms if self.samples else float("inf")
+        return self.measured.ms if self.measured else float("inf")
 
     def to_json(self) -> dict[str, Any]:
         """For the datasheet and for programs."""
         return {
             "engine": self.target.engine.name,
             "precision": self.target.options.precision,
-            "latency": None if self.samples is None else timed(self.samples, self.target.options).to_json(),
+            "latency": None if self.measured is None else timed(self.measured, self.target.options).to_json(),
             "top1": self.top1,
             "accuracy_drop": self.accuracy_drop,
             "accuracy_drop_interval": self.drop.to_json() if self.drop else None,
@@ -160,7 +160,7 @@ def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> 
     if len(allowed) > 1:
         second = allowed[1]
         text += f": {winner.ms:.4g} ms against {second.ms:.4g} of {second.target.name}"
-        if winner.samples and second.samples and winner.samples.high >= second.samples.low:
+        if winner.measured and second.measured and winner.measured.high >= second.measured.low:
             text += " (their intervals overlap)"
     if winner.drop:
         text += f"; it loses {winner.drop}{undecided(winner, max_drop)}"
@@ -176,10 +176,10 @@ def undecided(candidate: Candidate, max_drop: float) -> str:
     return f"; {found.images} images do not suffice to tell {max_drop:g} points"
 
 
-def timed(samples: Samples, options: Options) -> Quantity:
+def timed(found: Measurement, options: Options) -> Quantity:
     """A latency as a quantity."""
-    how = f"measured: {samples.state}, batch {options.batch}, {options.threads} thread(s), {samples.clock} time"
-    return Quantity(samples.ms, "ms", how, samples.low, samples.high)
+    how = f"measured: {found.state}, batch {options.batch}, {options.threads} thread(s), {found.clock} time"
+    return Quantity(found.ms, "ms", how, found.low, found.high)
 
 
 class _Judge:
@@ -266,19 +266,17 @@ def _time(
     }
     sessions |= {f"torch {name}": session for name, session in torch.items() if isinstance(session, Session)}
     with track(len(sessions), "timing candidates") as bar:
-        times = bench.time(sessions, plan, progress=bar)
+        group = bench.time(sessions, plan, progress=bar)
     for candidate in candidates:
-        samples = times.get(candidate.target.name)
-        if isinstance(samples, Samples):
-            candidate.samples = samples
-        elif samples is not None:
-            candidate.refused = candidate.refused or f"could not be timed: {samples.reason}"
-    return {name: _quantity(found, times.get(f"torch {name}"), options) for name, found in torch.items()}
+        candidate.measured = group.measured.get(candidate.target.name)
+        if reason := group.failed.get(candidate.target.name):
+            candidate.refused = candidate.refused or f"could not be timed: {reason}"
+    return {name: _quantity(found, group, f"torch {name}", options) for name, found in torch.items()}
 
 
-def _quantity(found: Session | Quantity, samples: Samples | Failure | None, options: Options) -> Quantity:
+def _quantity(found: Session | Quantity, group: MeasuredGroup, name: str, options: Options) -> Quantity:
     if isinstance(found, Quantity):
         return found
-    if not isinstance(samples, Samples):
-        return Quantity(None, "ms", f"not measured: {samples.reason if samples else 'no run'}")
-    return timed(samples, options)
+    if (measured := group.measured.get(name)) is None:
+        return Quantity(None, "ms", f"not measured: {group.failed.get(name, 'no run')}")
+    return timed(measured, options)

@@ -20,11 +20,11 @@ from hwnas.export.item import ExportItem
 from hwnas.export.parity import REFERENCE, ParityReport, verify_outputs
 from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan, measure_costs
-from profilers.base import STATES, STEADY, Failure, Options, Samples, TimingPlan
+from profilers.base import STATES, STEADY, Options, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.progress import track
 from profilers.timing import plans
-from profilers.timing.measurement import Measuring, measuring
+from profilers.timing.measurement import Measurement, Measuring, measuring
 
 AUTO = "auto"
 
@@ -70,14 +70,14 @@ class Request:
 
 @dataclass
 class _Built:
-    """An item whose engine is built and checked; `samples` by state."""
+    """An item whose engine is built and checked; `measured` by state."""
 
     item: ExportItem
     target: Target
     built: Built
     selection: engine_selection.EngineSelection | None
     report: ParityReport
-    samples: dict[str, Samples] = field(default_factory=dict)
+    measured: dict[str, Measurement] = field(default_factory=dict)
 
 
 def export(items: Mapping[str, ExportItem], request: Request, out: Path) -> dict[str, dict[str, Any]]:
@@ -147,11 +147,10 @@ def _time(work: Mapping[str, _Built], plan: TimingPlan, bench: Measuring) -> Non
     sessions = {name: w.built.session for name, w in work.items() if w.built.session is not None}
     for state in timed_states(any(w.target.engine.gpu for w in work.values())):
         with track(len(sessions), f"timing engines, {state}") as bar:
-            found = bench.time(sessions, plans.in_state(plan, state), state=state, progress=bar)
-        for name, samples in found.items():
-            if isinstance(samples, Failure):
-                raise MeasurementFailed(f"{work[name].item.arch.id} could not be timed: {samples.reason}")
-            work[name].samples[state] = samples
+            group = bench.time(sessions, plan, state=state, progress=bar)
+        group.require_all("an engine")
+        for name, found in group.measured.items():
+            work[name].measured[state] = found
 
 
 def timed_states(gpu: bool) -> tuple[str, ...]:
@@ -172,7 +171,7 @@ def _write(w: _Built, request: Request) -> dict[str, Any]:
     """Measure what else running it costs, and write its datasheet."""
     built = w.built
     costs = measure_costs(w.target.engine, w.target.options, built.folder, built.files, request.costs, built.missing)
-    sheet = make_sheet(w.item, w.target, built, w.report, w.samples)
+    sheet = make_sheet(w.item, w.target, built, w.report, w.measured)
     command = [request.command] if request.command else []
     sheet |= {
         "runtime_costs": costs,

@@ -13,13 +13,13 @@ import numpy as np
 from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.onnx.edit import with_batch
-from profilers.base import Failure, Options, Samples, Session, TimingPlan
+from profilers.base import Options, Session, TimingPlan
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
 from profilers.footprint import Footprint, fresh_footprint
 from profilers.registry import get_profiler
 from profilers.timing import plans
-from profilers.timing.measurement import measuring
+from profilers.timing.measurement import Measurement, measuring
 
 
 @dataclass(frozen=True)
@@ -70,30 +70,35 @@ def throughput(
     model = read_bytes(folder / MODEL)
     with measuring(options) as bench, ExitStack() as stack:
         sessions, failed = _open(engine, options, model, costs.batches, stack)
-        times = bench.time({str(batch): session for batch, session in sessions.items()}, costs.plan)
-    found: dict[int, Samples | Failure] = {**failed, **{batch: times[str(batch)] for batch in sessions}}
-    return {batch: _rate(batch, found[batch], engine, options) for batch in costs.batches}
+        group = bench.time({_name(batch): session for batch, session in sessions.items()}, costs.plan)
+    failed |= {batch: group.failed[_name(batch)] for batch in sessions if _name(batch) in group.failed}
+    missed = {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch, reason in failed.items()}
+    rates = {b: _rate(b, group.measured[_name(b)], engine, options) for b in sessions if b not in failed}
+    return {batch: (missed | rates)[batch] for batch in costs.batches}
+
+
+def _name(batch: int) -> str:
+    return f"batch {batch}"
 
 
 def _open(
     engine: Engine, options: Options, model: bytes, batches: Sequence[int], stack: ExitStack
-) -> tuple[dict[int, Session], dict[int, Failure]]:
+) -> tuple[dict[int, Session], dict[int, str]]:
+    """Sessions by batch, and of those that could not be opened the reason."""
     sessions: dict[int, Session] = {}
-    failed: dict[int, Failure] = {}
+    failed: dict[int, str] = {}
     for batch in batches:
         try:
             session = get_profiler(engine.profiler).load(with_batch(model, batch), replace(options, batch=batch))
             sessions[batch] = stack.enter_context(session)
         except (HwnasError, MemoryError) as error:
-            failed[batch] = Failure(str(error) or "out of memory")
+            failed[batch] = str(error) or "out of memory"
     return sessions, failed
 
 
-def _rate(batch: int, samples: Samples | Failure, engine: Engine, options: Options) -> Quantity:
-    if isinstance(samples, Failure):
-        return Quantity(None, "images/s", f"not measured: {samples.reason}")
-    how = f"measured: {engine.profiler}, batch {batch}, {options.threads} thread(s), {samples.clock} time"
-    value, low, high = (1e3 * batch / ms for ms in (samples.ms, samples.high, samples.low))
+def _rate(batch: int, found: Measurement, engine: Engine, options: Options) -> Quantity:
+    how = f"measured: {engine.profiler}, batch {batch}, {options.threads} thread(s), {found.clock} time"
+    value, low, high = (1e3 * batch / ms for ms in (found.ms, found.high, found.low))
     return Quantity(value, "images/s", how, low, high)
 
 

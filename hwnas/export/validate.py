@@ -14,12 +14,12 @@ from hwnas.export.parity import NOISE, read_reference
 from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
 from hwnas.export.runtime_costs import CostPlan, measure_costs
-from profilers.base import INTERRUPTED, STEADY, Failure, Samples, Session, TimingPlan
-from profilers.errors import FingerprintMismatch, HwnasError, MeasurementFailed
+from profilers.base import INTERRUPTED, STEADY, Session, TimingPlan
+from profilers.errors import FingerprintMismatch, HwnasError
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
-from profilers.timing.measurement import Measuring, measuring
+from profilers.timing.measurement import Measurement, Measuring, measuring
 
 
 def validate(
@@ -64,30 +64,31 @@ def validate(
     states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
     with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
-        samples = {state: _time(bench, session, plan, state) for state in states}
+        measured = {state: _time(bench, session, plan, state) for state in states}
+    again = measured.get(INTERRUPTED)
+    interrupted = None if again is None else _latency(sheet["latency"][INTERRUPTED], again)
     result = {
-        **_latency(sheet["latency"], samples[STEADY]),
+        **_latency(sheet["latency"], measured[STEADY]),
         **found,
-        INTERRUPTED: _latency(sheet["latency"][INTERRUPTED], samples[INTERRUPTED]) if INTERRUPTED in samples else None,
+        INTERRUPTED: interrupted,
         "differences": differ, "runtime_costs": measure_costs(engine, options, folder, files, costs),
     }  # fmt: skip
     return {**result, "changes": changes(sheet, result)}
 
 
-def _time(bench: Measuring, session: Session, plan: TimingPlan, state: str) -> Samples:
-    samples = bench.time({"engine": session}, plans.in_state(plan, state), state=state)["engine"]
-    if isinstance(samples, Failure):
-        raise MeasurementFailed(f"the engine could not be timed: {samples.reason}")
-    return samples
+def _time(bench: Measuring, session: Session, plan: TimingPlan, state: str) -> Measurement:
+    group = bench.time({"engine": session}, plan, state=state)
+    group.require_all("the engine")
+    return group.measured["engine"]
 
 
-def _latency(was: dict[str, Any], samples: Samples) -> dict[str, Any]:
+def _latency(was: dict[str, Any], found: Measurement) -> dict[str, Any]:
     """What was predicted and is measured now, in one state."""
     low, high = was["predicted"].get("low"), was["predicted"].get("high")
     return {
-        "predicted_ms": was["predicted"]["value"], "measured_ms": samples.ms, "low": low, "high": high,
-        "within_interval": within(low, high, samples.ms), "measured_low": samples.low, "measured_high": samples.high,
-        "converged": samples.converged, "clock": samples.clock, "timing": timing_facts(samples),
+        "predicted_ms": was["predicted"]["value"], "measured_ms": found.ms, "low": low, "high": high,
+        "within_interval": within(low, high, found.ms), "measured_low": found.low, "measured_high": found.high,
+        "converged": found.converged, "clock": found.clock, "timing": timing_facts(found),
     }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from hwnas.report.data import RunData
 from hwnas.space import SearchSpace
 from lut import LatencyTable
-from lut.build.assembly import whole_networks
-from lut.build.records import NetworkTime
+from lut.build.assembly import end_to_end_networks
+from lut.build.records import MeasuredNetwork
 from profilers.base import INTERRUPTED, STEADY, Options
 
 
@@ -111,17 +111,18 @@ def _three(figure: Mapping[str, Any]) -> tuple[float, float, float]:
 def _whole(table: LatencyTable, run: RunData) -> list[Pair]:
     """The whole networks behind the table's calibration and interval: they look better than new ones."""
     own = run.space.with_classes(table.space.classes)
-    known: dict[int, list[NetworkTime]] = {}
-    for network in whole_networks(table):
+    known: dict[int, list[MeasuredNetwork]] = {}
+    for network in end_to_end_networks(table):
         if network.arch.get("r") in own.resolutions:
             known.setdefault(network.classes or own.classes, []).append(network)
     return [pair for classes, networks in known.items() for pair in _pairs(table, own.with_classes(classes), networks)]
 
 
-def _pairs(table: LatencyTable, space: SearchSpace, networks: Sequence[NetworkTime]) -> list[Pair]:
+def _pairs(table: LatencyTable, space: SearchSpace, networks: Sequence[MeasuredNetwork]) -> list[Pair]:
     archs = [space.parse(network.arch) for network in networks]
-    columns = zip(archs, networks, *(x.tolist() for x in table.bind(space).predict(space.encode(archs))), strict=True)
-    return [Pair(arch.id, ms, low, high, n.ms, n.ms, n.ms) for arch, n, ms, low, high in columns]
+    measured = [network.measurement for network in networks]
+    columns = zip(archs, measured, *(x.tolist() for x in table.bind(space).predict(space.encode(archs))), strict=True)
+    return [Pair(arch.id, ms, low, high, m.ms, m.low, m.high) for arch, m, ms, low, high in columns]
 
 
 def mean_error(pairs: Iterable[Pair]) -> float | None:

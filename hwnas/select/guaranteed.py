@@ -23,18 +23,19 @@ from hwnas.search.problem import Problem
 from hwnas.select.choose import Choice, check_choice, choose, select_by_prediction, within
 from hwnas.space import SearchSpace
 from lut import LatencyTable
-from lut.build.bench import open_bench
+from lut.build.bench import Network, Workbench, open_bench
 from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import get_profiler
 from profilers.timing import plans
+from profilers.timing.measurement import Measurement
 
 if TYPE_CHECKING:
     from hwnas.search.run import Run
 
 Ends = tuple[float, float, float]
-Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Ends]]
+Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Measurement]]
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Selection:
     """
 
     choices: list[Choice] = field(default_factory=list)
-    measured: dict[str, dict[str, Ends]] = field(default_factory=dict)
+    measured: dict[str, dict[str, Measurement]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     best: Evaluation | None = None
     alike: int = 0
@@ -65,9 +66,9 @@ class Selection:
         """A choice, with what was measured of it."""
         key = choice.evaluation.arch.id
         found = {
-            name: dict(zip(("low", "ms", "high"), ends[key], strict=True))
-            for name, ends in self.measured.items()
-            if key in ends
+            name: {"low": m.low, "ms": m.ms, "high": m.high, "state": m.state, "estimator": m.estimator}
+            for name, by_id in self.measured.items()
+            if (m := by_id.get(key)) is not None
         }
         told = {"tied_with_best": self.as_good(choice.evaluation)}
         return choice.to_json(problem) | told | ({"measured": found} if found else {})
@@ -121,7 +122,7 @@ def choose_guaranteed(
 ) -> Selection:
     """`choose` of the networks that are guaranteed to keep the budgets (those given and the run's own).
 
-    `measure` gives (low, ms, high) by id, of an objective and evaluations, without those that failed; it raises
+    `measure` gives measurements by id, of an objective and evaluations, without those that failed; it raises
     HwnasError where nothing can be measured. `tables` are by objective; the rest as of `select_from_run`.
 
     Raises:
@@ -174,7 +175,7 @@ class _BudgetState:
         possible = [r for r in self.rows if not any(self.beyond(k, e[r.arch.id][0]) for k, e in self.ends.items())]
         return [row for row in possible if not set(self.undecided(row)) & set(self.unmeasurable)]
 
-    def resolve(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Ends]:
+    def resolve(self, name: str, rows: Sequence[Evaluation], measure: Measure) -> dict[str, Measurement]:
         """Measure these; a network holds if the upper end of what was measured does."""
         try:
             found = dict(measure(name, rows))
@@ -182,7 +183,8 @@ class _BudgetState:
             self.unmeasurable[name] = str(error)
             return {}
         for row in rows:
-            _, ms, high = found.get(row.arch.id, (np.inf, np.inf, np.inf))  # one that failed is not offered
+            one = found.get(row.arch.id)
+            ms, high = (one.ms, one.high) if one else (np.inf, np.inf)  # one that failed is not offered
             self.ends[name][row.arch.id] = (high, ms, high)
         return found
 
@@ -221,26 +223,24 @@ def _ends(space: SearchSpace, rows: Sequence[Evaluation], name: str, table: Late
 def measure_as_tables(
     problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE
 ) -> Measure:
-    """Measure on this machine as the tables were: their runtime, options and estimator, whole networks interleaved.
+    """Measure on this machine as the tables were: their runtime, options and estimator, networks end to end, interleaved.
 
     Raises, when called:
         FingerprintMismatch: the table is of another device, runtime or setting. TableError: it was not measured.
         EngineUnavailable: its runtime does not work here. MeasurementFailed: nothing could be timed.
     """
 
-    def measure(name: str, rows: Sequence[Evaluation]) -> dict[str, Ends]:
+    def measure(name: str, rows: Sequence[Evaluation]) -> dict[str, Measurement]:
         if name not in tables:
             raise BadInput(f"{name} is not a latency", "an objective with a table")
         table = tables[name]
         profiler = get_profiler(require_fingerprint(table).runtime)
         check_fingerprint(table, profiler)
-        genes = np.array([row.genes for row in rows], np.int64)
-        with open_bench(problem.space, write_onnx, profiler, table.options) as bench:
-            timed = bench.networks(genes, plan, 0)
-        if not timed.samples:
-            raise MeasurementFailed(
-                f"no network could be timed: {next(iter(timed.failed.values()), 'no reason given')}"
-            )
-        return {rows[int(i)].arch.id: (s.low, s.ms, s.high) for i, s in timed.samples.items()}
+        with open_bench(Workbench(problem.space, write_onnx, profiler, table.options)) as bench:
+            group = bench.networks([Network(row.arch) for row in rows], plan, 0)
+        if not group.measured:
+            reason = next(iter(group.failed.values()), "no reason given")
+            raise MeasurementFailed(f"no network could be timed: {reason}")
+        return group.measured
 
     return measure

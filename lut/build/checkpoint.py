@@ -1,6 +1,7 @@
 """The part of a build that is done, kept beside the output so that a build killed at any moment goes on.
 
-Units of another device, runtime, setting or space are never added to: the build refuses, or starts afresh with `force`.
+Batches of another device, runtime, setting or space are never added to: the build refuses, or starts afresh with
+`force`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lut.build.records import Unit
+from lut.build.records import MOST_BATCHES, MeasurementBatch
 from lut.table.store import read_document, write_document
+from lut.table.upgrade import upgrade_checkpoint
 from profilers.errors import FingerprintMismatch
 from profilers.timing.fingerprint import Fingerprint
 
@@ -19,16 +21,16 @@ FORMAT = "hwnas-latency-build"
 
 
 @dataclass
-class Partial:
-    """Units done so far; `add` saves them all, atomically."""
+class Checkpoint:
+    """Batches done so far; `add` saves them all, atomically."""
 
     path: Path
     settings: Mapping[str, Any]
     fingerprint: Fingerprint
-    units: list[Unit] = field(default_factory=list)
+    batches: list[MeasurementBatch] = field(default_factory=list)
 
     @classmethod
-    def open(cls, out: Path, settings: Mapping[str, Any], fingerprint: Fingerprint, *, force: bool) -> Partial:
+    def open(cls, out: Path, settings: Mapping[str, Any], fingerprint: Fingerprint, *, force: bool) -> Checkpoint:
         """Continue what stands beside `out`, or start.
 
         Raises:
@@ -39,8 +41,8 @@ class Partial:
         fresh = cls(path, settings, fingerprint)
         if force or not path.exists():
             return fresh
-        content = read_document(path, FORMAT)
-        content.exactly({"settings", "fingerprint", "units"})
+        content = read_document(path, FORMAT, upgrade_checkpoint)
+        content.exactly({"settings", "fingerprint", "batches"})
         theirs = Fingerprint.from_json(content.mapping("fingerprint"))
         differ = fingerprint.differences(theirs) + _differences(settings, content.free("settings"))
         if differ:
@@ -48,18 +50,18 @@ class Partial:
                 f"the interrupted build {path} was made under other conditions ({'; '.join(differ)})",
                 "the same device, runtime, options and space", "--force to start afresh, or another --out",
             )  # fmt: skip
-        fresh.units += [Unit.from_json(u, str(path)) for u in content.list("units", 100_000)]
+        fresh.batches += [MeasurementBatch.from_json(b, str(path)) for b in content.list("batches", MOST_BATCHES)]
         return fresh
 
-    def add(self, unit: Unit) -> None:
-        """Keep a finished unit."""
-        self.units.append(unit)
+    def add(self, batch: MeasurementBatch) -> None:
+        """Keep a finished batch."""
+        self.batches.append(batch)
         content = {"settings": dict(self.settings), "fingerprint": self.fingerprint.to_json()}
-        write_document(self.path, FORMAT, {**content, "units": [u.to_json() for u in self.units]})
+        write_document(self.path, FORMAT, {**content, "batches": [b.to_json() for b in self.batches]})
 
     def has(self, name: str) -> bool:
-        """Whether the unit of that name is done."""
-        return any(u.name == name for u in self.units)
+        """Whether the batch of that name is done."""
+        return any(b.name == name for b in self.batches)
 
     def remove(self) -> None:
         """The build is complete."""

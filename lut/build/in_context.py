@@ -1,16 +1,16 @@
-"""Layers measured where they live: per-node times inside covering networks (MEASUREMENT, "Why in context").
+"""Layers measured where they are used: per-node times inside covering networks (docs/measurement.md).
 
+    cover  networks of one resolution that together contain every layer of it; each of them is a covering network
     m  traced runs of one network      L  its layers
     nodes (m, N)   milliseconds of each node in each traced run
     t (L,)         a layer's milliseconds; they add up to the network's untraced time
 
 In the first `PAIRED` covers traced and untraced runs of the same network are interleaved, so that both see the same
 machine: they tell how much of a traced run's nodes is the untraced time. The next are timed traced only and brought to
-that share, which halves the models to load; whole networks, always untraced, set the scale (`lut.estimate.reconcile`).
-It is the nodes' sum and not the traced run that is compared: tracing happens between nodes, and costs more where
-somebody else computes on the same core. (ONNX Runtime in such minutes, four covers: traced runs 17 to 25 % longer than
-untraced ones, their nodes' sums 5 to 7 %.) Where tracing costs next to nothing, as in OpenVINO, one such cover is
-enough; where it costs much of a run, as in networks of microseconds, all are timed both ways.
+that share, which halves the models to load; networks measured end to end, always untraced, set the scale
+(`lut.estimate.reconcile`). The nodes' sum is compared and not the traced run, because tracing happens between nodes and
+costs more under contention. Where tracing costs next to nothing, one paired cover is enough; where it costs much of a
+run, as in networks of microseconds, all are timed both ways.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
-from typing import Any
 
 import numpy as np
 
-from lut.build.bench import Bench, Load, Timed, network_time, require
-from lut.build.records import NetworkTime, Unit
+from lut.build.bench import Bench, Network
+from lut.build.records import MeasuredNetwork, MeasurementBatch, batch_of
 from lut.protocols import Floats, Layer
 from lut.table.classifier import spread_classes
 from profilers.base import Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.onnx.node_names import layer_of
 from profilers.timing import plans
+from profilers.timing.measurement import Load, MeasuredGroup, Measurement
 
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
-WITNESSES = 1  # sentinels beside a cover: what it has wrong as a whole is found by whole networks anyway
-FREE = 0.03  # what tracing may add to a run, relative, where one of them is enough
-DEAR = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
+CONTROLS_BESIDE = 1  # beside a cover: what it has wrong as a whole is found by networks end to end anyway
+NEGLIGIBLE_OVERHEAD = 0.03  # of tracing, relative to a run: one paired cover is enough
+HIGH_OVERHEAD = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # timed in a block, where small networks are run many times to be timed at all
 _LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Layer times of one network and what could not be attributed.
+    """Layer times of one network, and what could not be attributed.
 
-    `plain_ms` is its untraced time, `plain` are the untraced runs, None where it is known by the traced ones only;
-    `slowdown` is of the traced runs against it, relative; `nodes` the sum of the nodes over it.
+    `plain_ms` is its untraced time, `plain` the measurement of untraced runs, None where it is known by the traced ones
+    only; `slowdown` is of the traced runs against it, relative; `nodes` the sum of the nodes over it.
     """
 
     ms: Floats
     fused: list[int]
-    foreign: float
+    unattributed_fraction: float
     plain_ms: float
     nodes: float
     slowdown: float = 0.0
-    plain: Samples | None = None
+    plain: Measurement | None = None
 
 
 class InContext:
@@ -64,58 +64,62 @@ class InContext:
     traced = True
 
     def measure(
-        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = plans.COVER, earlier: Sequence[Unit] = ()
-    ) -> Unit:
+        self,
+        bench: Bench,
+        resolution: int,
+        seed: int,
+        plan: TimingPlan = plans.COVER,
+        earlier: Sequence[MeasurementBatch] = (),
+    ) -> MeasurementBatch:
         """One cover of one resolution; `earlier` ones tell what share of the nodes the untraced time is."""
-        started, missing = monotonic(), [0.0] * (len(bench.sentinels) - WITNESSES)
-        bench = replace(bench, sentinels=bench.sentinels[:WITNESSES])
+        started = monotonic()
         archs = bench.space.cover(resolution, np.random.default_rng(seed))
         classes = spread_classes(bench.space, len(archs), seed)
-        layers = [bench.space.with_classes(n).layers(arch) for arch, n in zip(archs, classes, strict=True)]
+        networks = {n.id: n for n in map(Network, archs, classes)}
+        layers = {name: network.layers(bench.space) for name, network in networks.items()}
         loads = _loads(bench, layers, paired=_pairs(earlier))
-        with bench.loaded(loads, seed) as sessions:
-            timed = bench.time(sessions, plan, seed)
-            timed = replace(timed, sentinels=timed.sentinels + missing)
-            require(timed, f"covering networks at {resolution} px")
-            found = _attribute_all(layers, sessions, timed, _nodes(earlier))
-        networks = [_network_time(archs[i], a, classes[i]) for i, a in found.items()]
-        return _unit(f"{resolution} px", layers, found, networks, timed, monotonic() - started)
+        limits = {_traced(name): TRACED_RUNS for name in networks}
+        with bench.loaded(loads, seed, controls=CONTROLS_BESIDE) as sessions:
+            group = bench.time(sessions, plan, seed, limits)
+            group.require(f"covering networks at {resolution} px")
+            found = _attribute_all(layers, sessions, group, _nodes(earlier))
+        stored = [MeasuredNetwork.of(networks[name], _measurement(name, a, group)) for name, a in found.items()]
+        return _batch(batch_of(f"{resolution} px", group, stored, monotonic() - started), layers, found)
 
 
-def _pairs(earlier: Sequence[Unit]) -> bool:
+def _pairs(earlier: Sequence[MeasurementBatch]) -> bool:
     """Whether the next cover is timed untraced too, because what tracing costs is not known well enough."""
     if not earlier:
         return True
-    slowdown = min(u.slowdown for u in earlier)  # in the quietest minute: neighbours make tracing dearer
-    return slowdown > DEAR or (slowdown > FREE and len(earlier) < PAIRED)
+    slowdown = min(b.slowdown for b in earlier)  # of the least contended: contention makes tracing dearer
+    return slowdown > HIGH_OVERHEAD or (slowdown > NEGLIGIBLE_OVERHEAD and len(earlier) < PAIRED)
 
 
-def _nodes(earlier: Sequence[Unit]) -> float:
+def _nodes(earlier: Sequence[MeasurementBatch]) -> float:
     """The nodes of a traced run over the untraced time, by the covers that were timed both ways."""
-    paired = [u.nodes for u in earlier if any(n.blocks for n in u.networks)]
+    paired = [b.nodes for b in earlier if any(n.measurement.blocks for n in b.networks)]
     return float(np.mean(paired)) if paired else 1.0
 
 
-def _loads(bench: Bench, layers: Sequence[Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
+def _loads(bench: Bench, layers: Mapping[str, Sequence[Layer]], *, paired: bool) -> dict[str, Load]:
     loads: dict[str, Load] = {}
-    for i, network in enumerate(layers):
+    for name, network in layers.items():
         if paired:
-            loads[f"plain-{i}"] = partial(bench.session, network)
-        loads[f"traced-{i}"] = partial(_traced, bench, network)
+            loads[name] = partial(bench.session, network)
+        loads[_traced(name)] = partial(bench.session, network, traced=True)
     return loads
 
 
-def _traced(bench: Bench, network: Sequence[Layer]) -> Session:
-    session = bench.session(network, traced=True)
-    session.most_runs = TRACED_RUNS
-    return session
+def _traced(name: str) -> str:
+    return f"{name} traced"
 
 
-def _network_time(arch: Any, found: Attribution, classes: int) -> NetworkTime:
-    """Without blocks where it was not run untraced."""
+def _measurement(name: str, found: Attribution, group: MeasuredGroup) -> Measurement:
+    """Without blocks and interval where it was not run untraced."""
     if found.plain:
-        return network_time(arch, found.plain, classes)
-    return NetworkTime(arch.to_json(), found.plain_ms, [], classes)
+        return found.plain
+    ms = found.plain_ms
+    return replace(group.measured[_traced(name)], id=name, ms=ms, low=ms, high=ms, blocks=(), samples=None)
 
 
 def attribute(
@@ -142,11 +146,11 @@ def attribute(
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
     if traced:
         nodes *= _nodes_ms(times.sum(axis=1), traced) / nodes.sum()
-    sum_ms, foreign = float(nodes.sum()), float(nodes[owner < 0].sum())
+    sum_ms, unattributed = float(nodes.sum()), float(nodes[owner < 0].sum())
     named, total = nodes[owner >= 0], sum_ms / share if plain_ms is None else plain_ms
     ms = np.bincount(owner[owner >= 0], _fit_to(named, total), minlength=len(layers)).astype(float)
     fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
-    return Attribution(_share_fused(ms, layers, fused), fused, foreign / sum_ms, total, sum_ms / total)
+    return Attribution(_share_fused(ms, layers, fused), fused, unattributed / sum_ms, total, sum_ms / total)
 
 
 def _nodes_ms(sums: Floats, traced: Samples) -> float:
@@ -192,37 +196,33 @@ def _owner(name: str, layers: int) -> int:
 
 
 def _attribute_all(
-    layers: Sequence[Sequence[Layer]], sessions: Mapping[str, Session], timed: Timed, share: float
-) -> dict[int, Attribution]:
+    layers: Mapping[str, Sequence[Layer]], sessions: Mapping[str, Session], group: MeasuredGroup, share: float
+) -> dict[str, Attribution]:
     """By network, for those of which every session could be timed."""
     found = {}
-    for i, network in enumerate(layers):
-        plain, traced = timed.samples.get(f"plain-{i}"), timed.samples.get(f"traced-{i}")
-        if traced and (plain or f"plain-{i}" not in sessions):
-            runs = sessions[f"traced-{i}"].node_times()
-            attribution = attribute(network, runs, plain.ms if plain else None, share, traced)
+    for name, network in layers.items():
+        plain, traced = group.measured.get(name), group.measured.get(_traced(name))
+        if traced and (plain or name not in sessions):
+            runs = sessions[_traced(name)].node_times()
+            attribution = attribute(network, runs, plain.ms if plain else None, share, traced.samples)
             slowdown = max(traced.ms / attribution.plain_ms - 1, 0.0)
-            found[i] = replace(attribution, slowdown=slowdown, plain=plain)
+            found[name] = replace(attribution, slowdown=slowdown, plain=plain)
     return found
 
 
-def _unit(
-    name: str,
-    layers: Sequence[Sequence[Layer]],
-    found: Mapping[int, Attribution],
-    networks: list[NetworkTime],
-    timed: Timed,
-    seconds: float,
-) -> Unit:
+def _batch(
+    batch: MeasurementBatch, layers: Mapping[str, Sequence[Layer]], found: Mapping[str, Attribution]
+) -> MeasurementBatch:
+    """With what was observed of the layers."""
     observed: dict[str, list[float]] = {}
-    for i, attribution in found.items():
-        for layer, ms in zip(layers[i], attribution.ms.tolist(), strict=True):
+    for name, attribution in found.items():
+        for layer, ms in zip(layers[name], attribution.ms.tolist(), strict=True):
             observed.setdefault(layer.key, []).append(ms)
-    fused = sorted({layers[i][j].key for i, a in found.items() for j in a.fused})
-    foreign = float(np.mean([a.foreign for a in found.values()]))
-    slowdown, nodes = (float(np.median([getattr(a, k) for a in found.values()])) for k in ("slowdown", "nodes"))
-    return Unit(
-        name, observed, networks, timed.sentinels, seconds, timed.blocks, timed.rejected,
-        failed=[f"{k}: {v}" for k, v in timed.failed.items()], fused=fused, foreign=foreign, slowdown=slowdown,
-        nodes=nodes, load=timed.load, busy=timed.busy, shared=timed.shared,
-    )  # fmt: skip
+    return replace(
+        batch,
+        layers=observed,
+        fused=sorted({layers[name][j].key for name, a in found.items() for j in a.fused}),
+        unattributed_fraction=float(np.mean([a.unattributed_fraction for a in found.values()])),
+        slowdown=float(np.median([a.slowdown for a in found.values()])),
+        nodes=float(np.median([a.nodes for a in found.values()])),
+    )

@@ -8,13 +8,14 @@ from time import monotonic
 
 import numpy as np
 
-from lut.build.bench import Bench, Timed, require
-from lut.build.control_drift import usual_times
-from lut.build.records import Unit
+from lut.build.bench import Bench
+from lut.build.records import MeasurementBatch
 from lut.protocols import layers_at
 from lut.table.classifier import classifiers
 from profilers.base import TimingPlan
 from profilers.timing import plans
+from profilers.timing.control_drift import usual_times
+from profilers.timing.measurement import MeasuredGroup
 
 _TOGETHER = 64
 
@@ -26,26 +27,41 @@ class Isolated:
     traced = False
 
     def measure(
-        self, bench: Bench, resolution: int, seed: int, plan: TimingPlan = plans.LAYERS, earlier: Sequence[Unit] = ()
-    ) -> Unit:
+        self,
+        bench: Bench,
+        resolution: int,
+        seed: int,
+        plan: TimingPlan = plans.LAYERS,
+        earlier: Sequence[MeasurementBatch] = (),
+    ) -> MeasurementBatch:
         """Every layer of one resolution once, and the classifier at several numbers of classes."""
         started = monotonic()
         every = [*layers_at(bench.space, resolution), *classifiers(bench.space)]
         layers = list({layer.key: layer for layer in every}.values())
-        observed: dict[str, list[float]] = {}
-        failed: list[str] = []
-        done: list[Timed] = []
+        groups = []
         for start in range(0, len(layers), _TOGETHER):
             loads = {x.key: partial(bench.session, [x]) for x in layers[start : start + _TOGETHER]}
             with bench.loaded(loads, seed + start) as sessions:
-                timed = bench.time(sessions, plan, seed + start)
-            require(timed, f"layers at {resolution} px")
-            observed |= {key: [samples.ms] for key, samples in timed.samples.items()}
-            failed += [f"{k}: {v}" for k, v in timed.failed.items()]
-            done.append(timed)
-        load, busy, shared = (float(np.mean([getattr(t, k) for t in done])) for k in ("load", "busy", "shared"))
-        return Unit(
-            f"{resolution} px", observed, [], usual_times([t.sentinels for t in done]).tolist(), monotonic() - started,
-            sum(t.blocks for t in done), sum(t.rejected for t in done), failed, load=load, busy=busy,
-            shared=shared,
-        )  # fmt: skip
+                groups.append(bench.time(sessions, plan, seed + start))
+            groups[-1].require(f"layers at {resolution} px")
+        return _batch(f"{resolution} px", groups, monotonic() - started)
+
+
+def _batch(name: str, groups: Sequence[MeasuredGroup], seconds: float) -> MeasurementBatch:
+    """The layers of all groups, and what became of them on average."""
+    measured = [m for group in groups for m in group.measured.values()]
+    return MeasurementBatch(
+        name,
+        {m.id: [m.ms] for m in measured},
+        [],
+        usual_times([group.controls_ms for group in groups]).tolist(),
+        seconds,
+        sum(group.blocks for group in groups),
+        sum(group.rejected for group in groups),
+        [f"{key}: {reason}" for group in groups for key, reason in group.failed.items()],
+        background_load=float(np.mean([group.background_load for group in groups])),
+        cpu_clock_fraction=float(np.mean([group.cpu_clock_fraction for group in groups])),
+        contended_fraction=float(np.mean([group.contended_fraction for group in groups])),
+        state=measured[0].state,
+        estimator=measured[0].estimator,
+    )

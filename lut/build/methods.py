@@ -8,7 +8,7 @@ from typing import Protocol
 from lut.build.bench import Bench
 from lut.build.in_context import InContext
 from lut.build.isolated import Isolated
-from lut.build.records import Unit
+from lut.build.records import MeasurementBatch
 from profilers.errors import BadInput
 
 
@@ -18,8 +18,10 @@ class Builder(Protocol):
     name: str
     traced: bool
 
-    def measure(self, bench: Bench, resolution: int, seed: int, *, earlier: Sequence[Unit] = ()) -> Unit:
-        """A unit whose `layers` hold the observations; `earlier` are those that the build has already."""
+    def measure(
+        self, bench: Bench, resolution: int, seed: int, *, earlier: Sequence[MeasurementBatch] = ()
+    ) -> MeasurementBatch:
+        """A batch whose `layers` hold the observations; `earlier` are those that the build has already."""
 
 
 BUILDERS: dict[str, Builder] = {b.name: b for b in (InContext(), Isolated())}

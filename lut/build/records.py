@@ -1,142 +1,199 @@
-"""Observations of layers and networks, and how they are pooled into a table's entries.
+"""What a build measured, batch by batch, and how the batches are aggregated into a table's entries.
 
-    u  units (one cover of one resolution)      o  observations of one layer, ms
-    f  (u,) drift: a unit's sentinels over their usual time; its observations are divided by it
+    b  batches (a cover of one resolution, or a group of networks)      o  observations of one layer, ms
+    f (b,) drift: a batch's control models over their usual time; its observations are divided by it
 
-Observations of one layer are pooled over networks and resolutions; few of them borrow the others' scatter.
+Observations of one layer are aggregated over networks and resolutions; few of them borrow the others' scatter.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
-from lut.build.control_drift import drifts, reference_times
+from lut.build.bench import Network
 from lut.protocols import Floats, Layer, Space
 from lut.table.entry import Entry
 from lut.table.fields import Fields, number
+from profilers.base import STATES, UNSTATED
+from profilers.timing.control_drift import drifts, reference_times
+from profilers.timing.measurement import MeasuredGroup, Measurement
 
 _MS = 1e7
 _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were known from so many observations
 _USUAL_SCATTER = 0.03  # relative; only where no layer of a table was observed twice
 _LEAST_MS = 1e-6
 _LEAST_SCATTER = 1e-4
-_LATER = ("nodes", "shared")  # fields that units of older tables lack; they get their defaults
+MOST_BATCHES = _MANY = 100_000
 
 
 @dataclass(frozen=True)
-class NetworkTime:
-    """One network measured end to end: its architecture's JSON, the estimate and the raw blocks (None = rejected).
-
-    No blocks: a covering network that was not run untraced; `ms` is by its traced runs. `classes` is None where it has
-    as many as the table's space.
-    """
+class MeasuredNetwork:
+    """A network of a table: its architecture's JSON, its number of classes (None: the space's), its measurement."""
 
     arch: dict[str, Any]
-    ms: float
-    blocks: list[float | None] = field(repr=False)
-    classes: int | None = None
+    classes: int | None
+    measurement: Measurement
 
-    def home(self, space: Space) -> Space:
-        """The table's space, of this network's number of classes."""
-        return space if self.classes is None else space.with_classes(self.classes)
+    @classmethod
+    def of(cls, network: Network, measurement: Measurement) -> MeasuredNetwork:
+        """As it is stored: the blocks are rounded to nanoseconds."""
+        blocks = tuple(None if ms is None else round(ms, 6) for ms in measurement.blocks)
+        return cls(network.arch.to_json(), network.classes, replace(measurement, blocks=blocks, samples=None))
 
     def layers(self, space: Space) -> Sequence[Layer]:
         """Of this network."""
-        return self.home(space).layers(space.parse(self.arch))
+        return Network(space.parse(self.arch), self.classes).layers(space)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without what all networks of a batch share."""
+        m = self.measurement
+        return {
+            "id": m.id,
+            "arch": self.arch,
+            "classes": self.classes,
+            "ms": m.ms,
+            "low": m.low,
+            "high": m.high,
+            "clock": m.clock,
+            "blocks": list(m.blocks),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, where: str, shared: Measurement) -> MeasuredNetwork:
+        """Strict; `shared` is a measurement with what all of the batch have in common."""
+        f = Fields(value, f"{where}: network")
+        f.exactly({"id", "arch", "classes", "ms", "low", "high", "clock", "blocks"})
+        ms, low, high = (f.number(name, 1e-9, _MS) for name in ("ms", "low", "high"))
+        blocks = tuple(None if b is None else number(b, 0, _MS, where) for b in f.list("blocks", _MANY))
+        found = replace(shared, id=f.text("id"), ms=ms, low=low, high=high, clock=f.text("clock"), blocks=blocks)
+        return cls(f.free("arch"), f.optional("classes", lambda _: f.integer("classes", 2, 10**6)), found)
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What one piece of the work gave, in milliseconds; a build is resumed after the last whole unit.
+class MeasurementBatch:
+    """What one piece of the work gave, in milliseconds; a build is resumed after the last whole batch.
 
-    `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `foreign` the share of
-    time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `nodes` the sum of the
-    traced nodes over the untraced time; `load` other work on the machine, in cores; `busy` the share of models for
-    which it was too much to be timed by the wall clock; `shared` the share of blocks with other work on the core.
+    `layers` key -> observations; `fused` keys of layers that the runtime showed no node for; `unattributed_fraction`
+    the share of time in nodes that belong to no layer; `slowdown` what tracing added to a run, relative; `nodes` the
+    sum of the traced nodes over the untraced time; `background_load` other work on the machine, in cores;
+    `cpu_clock_fraction` the share of models for which it was too much to be timed by the wall clock;
+    `contended_fraction` the share of blocks with other work on the core; `state` of the caches and `estimator` are what
+    all measurements of the batch have.
     """
 
     name: str
     layers: dict[str, list[float]]
-    networks: list[NetworkTime]
-    sentinels: list[float]
+    networks: list[MeasuredNetwork]
+    controls_ms: list[float]
     seconds: float
     blocks: int
     rejected: int
     failed: list[str] = field(default_factory=list)
     fused: list[str] = field(default_factory=list)
-    foreign: float = 0.0
+    unattributed_fraction: float = 0.0
     slowdown: float = 0.0
     nodes: float = 1.0
-    load: float = 0.0
-    busy: float = 0.0
-    shared: float = 0.0
+    background_load: float = 0.0
+    cpu_clock_fraction: float = 0.0
+    contended_fraction: float = 0.0
+    state: str = UNSTATED
+    estimator: str = ""
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether it observed layers, and did not only measure networks end to end."""
+        return bool(self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self)
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**plain, "networks": [network.to_json() for network in self.networks]}
 
     @classmethod
-    def from_json(cls, value: Any, where: str) -> Unit:
+    def from_json(cls, value: Any, where: str) -> MeasurementBatch:
         """Strict; TableError names the field that is not what it must be."""
-        later = {name: cls.__dataclass_fields__[name].default for name in _LATER}
-        f = Fields({**later, **value} if isinstance(value, dict) else value, where)
-        f.exactly(set(cls.__dataclass_fields__))
-        layers = {k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()}
-        networks = [_network(v, where) for v in f.list("networks", 100_000)]
-        sentinels = [number(x, 0, _MS, where) for x in f.list("sentinels", 100)]
-        failed, fused = ([str(x) for x in f.list(k, 100_000)] for k in ("failed", "fused"))
+        f = Fields(value, where)
+        f.exactly({field.name for field in fields(cls)})
+        state, estimator = f.text("state", (*STATES, UNSTATED)), f.text("estimator")
+        contended = f.number("contended_fraction", 0, 1)
+        shared = Measurement("", 0.0, 0.0, 0.0, state, estimator, contended_fraction=contended)
         return cls(
-            f.text("name"), layers, networks, sentinels, f.number("seconds", 0, _MS),
-            f.integer("blocks", 0, 10**9), f.integer("rejected", 0, 10**9), failed, fused,
-            f.number("foreign", 0, 1), f.number("slowdown", 0, _MS), f.number("nodes", 0, _MS),
-            f.number("load", 0, _MS), f.number("busy", 0, 1), f.number("shared", 0, 1),
-        )  # fmt: skip
+            name=f.text("name"),
+            layers={k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()},
+            networks=[MeasuredNetwork.from_json(v, where, shared) for v in f.list("networks", _MANY)],
+            controls_ms=[number(x, 0, _MS, where) for x in f.list("controls_ms", 100)],
+            seconds=f.number("seconds", 0, _MS),
+            blocks=f.integer("blocks", 0, 10**9),
+            rejected=f.integer("rejected", 0, 10**9),
+            failed=[str(x) for x in f.list("failed", _MANY)],
+            fused=[str(x) for x in f.list("fused", _MANY)],
+            unattributed_fraction=f.number("unattributed_fraction", 0, 1),
+            slowdown=f.number("slowdown", 0, _MS),
+            nodes=f.number("nodes", 0, _MS),
+            background_load=f.number("background_load", 0, _MS),
+            cpu_clock_fraction=f.number("cpu_clock_fraction", 0, 1),
+            contended_fraction=contended,
+            state=state,
+            estimator=estimator,
+        )
 
 
-def sampling_error(network: NetworkTime) -> float:
+def batch_of(name: str, group: MeasuredGroup, networks: list[MeasuredNetwork], seconds: float) -> MeasurementBatch:
+    """A group of networks as a batch; whoever timed a cover adds what was observed of its layers."""
+    first = next(iter(group.measured.values()))
+    return MeasurementBatch(
+        name,
+        {},
+        networks,
+        group.controls_ms,
+        seconds,
+        group.blocks,
+        group.rejected,
+        [f"{k}: {v}" for k, v in group.failed.items()],
+        background_load=group.background_load,
+        cpu_clock_fraction=group.cpu_clock_fraction,
+        contended_fraction=group.contended_fraction,
+        state=first.state,
+        estimator=first.estimator,
+    )
+
+
+def sampling_error(measurement: Measurement) -> float:
     """Relative standard error of an estimate by its own rounds, from its even and odd ones; 0 where they do not say."""
-    blocks = np.array([math.nan if b is None else b for b in network.blocks], float)
-    even, odd = halves(blocks)
+    even, odd = measurement.halves(least=1)
     return 0.0 if math.isnan(even + odd) else abs(even - odd) / (even + odd)
 
 
-def halves(blocks: Floats, least: int = 1) -> tuple[float, float]:
-    """The medians of the even and the odd blocks (NaN: rejected); NaN where fewer than `least` were accepted."""
-    good = [half[np.isfinite(half)] for half in (blocks[::2], blocks[1::2])]
-    even, odd = (float(np.median(half)) if len(half) >= least else math.nan for half in good)
-    return even, odd
+def batch_drifts(batches: Sequence[MeasurementBatch]) -> Floats:
+    """(b,) against the quick groups of networks, which are timed as `verify` times them.
 
-
-def unit_drifts(units: Sequence[Unit]) -> Floats:
-    """(u,) against the quick units of whole networks, which are timed as `verify` times them.
-
-    Traced sessions disturb what is timed beside them; the sentinels in those units show by how much.
+    Traced sessions disturb what is timed beside them; the control models in those batches show by how much.
     """
-    whole = np.array([not u.layers for u in units], bool)
-    times = [u.sentinels for u in units]
-    factors = np.ones(len(units))
-    for group, reference in ((whole, None), (~whole, reference_speed(units) if whole.any() else None)):
+    plain = np.array([not b.is_cover for b in batches], bool)
+    times = [b.controls_ms for b in batches]
+    factors = np.ones(len(batches))
+    for group, reference in ((plain, None), (~plain, reference_speed(batches) if plain.any() else None)):
         if group.any():
             factors[group] = drifts([t for t, mine in zip(times, group, strict=True) if mine], reference)
     return factors
 
 
-def reference_speed(units: Sequence[Unit]) -> list[float]:
-    """The sentinels' quick milliseconds beside whole networks (beside covers, where nothing else was timed)."""
-    plain = [u.sentinels for u in units if not u.layers]
-    return [float(t) for t in reference_times(plain or [u.sentinels for u in units])]
+def reference_speed(batches: Sequence[MeasurementBatch]) -> list[float]:
+    """The controls' quick milliseconds beside networks (beside covers, where nothing else was timed)."""
+    plain = [b.controls_ms for b in batches if not b.is_cover]
+    return [float(t) for t in reference_times(plain or [b.controls_ms for b in batches])]
 
 
-def pool(units: Sequence[Unit]) -> dict[str, Entry]:
+def aggregate(batches: Sequence[MeasurementBatch]) -> dict[str, Entry]:
     """Entries by layer key from all observations, whatever network or resolution they come from."""
     observed: dict[str, list[float]] = {}
-    for unit, drift in zip(units, unit_drifts(units).tolist(), strict=True):
-        for key, values in unit.layers.items():
+    for batch, drift in zip(batches, batch_drifts(batches).tolist(), strict=True):
+        for key, values in batch.layers.items():
             observed.setdefault(key, []).extend(v / drift for v in values)
     scatter = _common_scatter(observed.values())
     return {key: _entry(np.array(values), scatter) for key, values in observed.items()}
@@ -168,14 +225,6 @@ def _common_scatter(observed: Iterable[Sequence[float]]) -> float:
     if not repeated:
         return _USUAL_SCATTER
     return max(float(np.median([v.std(ddof=1) / max(v.mean(), _LEAST_MS) for v in repeated])), _LEAST_SCATTER)
-
-
-def _network(value: Any, where: str) -> NetworkTime:
-    f = Fields({"classes": None, **value} if isinstance(value, dict) else value, f"{where}: network")
-    f.exactly({"arch", "ms", "blocks", "classes"})
-    blocks = [None if b is None else number(b, 0, _MS, where) for b in f.list("blocks", 100_000)]
-    classes = f.optional("classes", lambda _: f.integer("classes", 2, 10**6))
-    return NetworkTime(f.free("arch"), f.number("ms", 1e-9, _MS), blocks, classes)
 
 
 def _list(value: Any, where: str) -> list[Any]:

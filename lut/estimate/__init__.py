@@ -1,4 +1,4 @@
-"""Models of latency that are fitted or computed: few-shot, roofline, reconciliation, calibration and interval, design.
+"""Latency that is fitted or computed: few-shot, roofline, reconciliation, calibration, interval, experiment design.
 
-Nothing here runs a model.
+Nothing here runs a model; what does is in `lut.build`.
 """

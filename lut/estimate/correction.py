@@ -1,4 +1,4 @@
-"""What is added to the sum of a network's layers: a calibration and an interval, both fitted on whole networks.
+"""What is added to the sum of a network's layers: a calibration and an interval, fitted on networks end to end.
 
     s  (n,) sum of the layers, ms      y  (n,) measured, ms      t  (n, 4) terms: s, layers, 1, resolution
     w  (4,) weights of the correction: prediction = s + t w
@@ -21,6 +21,7 @@ _SUBSETS = ((0,), (0, 2), (0, 1, 2), (0, 1, 2, 3))
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 _GAIN = 0.97  # a correction must lower the cross-validated error at least to this share, or it is noise
 COVERAGE = 0.95
+HELD_OUT = "held-out groups"  # of networks; see `lut.estimate.cross_validation`
 LEAST_FOR_INTERVAL = 5
 _LEAST_OWN = 0.25  # share of the residuals' variance that is never put down to their own rounds
 _LEAST = 0.05  # a correction never brings a prediction below this share of the sum
@@ -43,13 +44,16 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Interval:
-    """A network's latency lies within prediction x lower .. upper, with probability `coverage`."""
+    """A network's latency lies within prediction x lower .. upper, with probability `coverage`.
+
+    `networks` are those it was fitted on; `source` says how they came to be unseen by the prediction.
+    """
 
     lower: float
     upper: float
     coverage: float
     networks: int
-    source: str = "split conformal"
+    source: str = HELD_OUT
 
 
 def fit_calibration(sums: Floats, layers: ArrayLike, resolution: ArrayLike, measured: Floats) -> Calibration | None:
@@ -68,26 +72,31 @@ def fit_calibration(sums: Floats, layers: ArrayLike, resolution: ArrayLike, meas
 
 
 def fit_interval(
-    predicted: Floats, measured: Floats, *, parameters: int = 1, shared: float = 0.0, sampling: float = 0.0,
-    elsewhen: float = 0.0, source: str = "held-out groups",
+    predicted: Floats, measured: Floats, *, parameters: int = 1, common: float = 0.0, sampling: float = 0.0,
+    between_session: float = 0.0, source: str = HELD_OUT,
 ) -> Interval | None:  # fmt: skip
-    """The relative width that holds for 95 % of new networks; None below `LEAST_FOR_INTERVAL` networks.
+    """The relative half-width w within which 95 % of new networks lie; None below `LEAST_FOR_INTERVAL` networks.
 
-    The geometric mean of two: split conformal, the ceil((n + 1) 0.95)-th smallest residual, and Student's quantile
-    times the residuals' root mean square; the latter alone below 19 networks, where there is no such residual. One
-    residual is a noisy end, and a root mean square trusts the normal distribution. How often 92 to 99 % of 150 new
-    networks were inside, for 54, 90 and 160 networks with normal residuals: conformal alone .75 .85 .89, the wider of
-    both .78 .89 .91, their mean .85 .89 .91; with Student's t of 5 degrees .76 .86 .88, .76 .86 .90, .83 .87 .87.
+    In words: predict networks that the fit has not seen, look how far off it is, and take a width that would have held
+    for 95 % of them. Two estimates of that width are combined by their geometric mean:
+
+        conformal   the ceil((n + 1) 0.95)-th smallest residual: right whatever the distribution, but it hangs on a
+                    single network, and below 19 networks there is none
+        Student     the 97.5 % quantile of Student's t times the root mean square of all residuals: steadier, but right
+                    only as far as residuals are normal
+
+    From it the part that is only the noise of these measurements is taken off, and what they could not show is added:
+    the error that all of them share, and how much a latency changes from one session to the next. How well the
+    combination covers is in docs/measurement.md.
 
     Args:
         predicted: (n,) by something that had not seen the network, ms.
         measured: (n,) ms.
         parameters: what the prediction was fitted with, taken from Student's degrees of freedom.
-        shared: standard error, relative, of what all n networks share but a new one does not.
-        sampling: standard error, relative, of the n measurements by their own rounds, as far as a new network's
-            measurement has less; its part of the residuals is taken off.
-        elsewhen: standard deviation, relative, of what is new where a network is measured in other minutes.
-        source: what to call it.
+        common: standard error, relative, of what all n networks share but a new one does not.
+        sampling: standard error, relative, of the measurements, as far as a new, longer one does not have it.
+        between_session: standard deviation, relative, of a network's latency from one session to the next.
+        source: how the networks came to be unseen.
 
     Source: Lei et al. 2018, distribution-free predictive inference.
     """
@@ -102,7 +111,7 @@ def fit_interval(
     rank = math.ceil((n + 1) * COVERAGE)
     own = math.sqrt(quantile * rms * float(residuals[rank - 1])) if rank <= n else quantile * rms
     own *= math.sqrt(max(1 - (sampling / rms) ** 2, _LEAST_OWN)) if rms > 0 else 1.0
-    width = math.hypot(own, quantile * shared, quantile * elsewhen)
+    width = math.hypot(own, quantile * common, quantile * between_session)
     return Interval(max(0.0, 1 - width), 1 + width, COVERAGE, n, source)
 
 

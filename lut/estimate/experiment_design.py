@@ -1,14 +1,12 @@
-"""Which networks to measure, where few can be: those that tell most about all others (`hwnas lut plan`).
+"""Which networks to measure, where only few can be: the most informative about all others (`hwnas lut plan`).
 
     N  candidates      X (N, F)  physical features, each row divided by the network's rough time, whitened
     K (N, N)  prior covariance of relative times: what is linear in X, and what a linear model misses (smooth in X)
     C (N, N)  what is left of it when the networks chosen so far are measured with noise
 
-Each step takes the candidate that lowers the mean variance over all candidates most (Bayesian I-optimality). Optimal
-designs for the linear part alone choose extremes, where its misfit is largest: of 2,500 published networks, 20 of those
-were no better than 20 random ones. The constants below were chosen there, of twelve settings nearly all of which did
-better than random. Mean error on the networks not chosen, relative to that of 60 random draws, for 10, 20 and 30
-networks: Titan RTX -27, -14, -8 %, Titan Xp -14, -8, -5 %, Titan Xp at batch 1 -21, -7, -10 %.
+Each step takes the candidate that lowers the mean variance over all candidates most (Bayesian I-optimality). The misfit
+is part of the model, because optimal designs for the linear part alone choose extremes, where a linear model is worst.
+How the constants were chosen, and how much better than random the choice is, stands in docs/measurement.md.
 Source: Chaloner and Verdinelli 1995, Bayesian experimental design; Krause et al. 2008 for the greedy choice.
 """
 
@@ -25,15 +23,15 @@ from profilers.errors import BadInput, check_least
 
 CANDIDATES = 2500
 MISFIT = 1.0  # variance of what is not linear, relative to the linear part's
-NOISE = 1.0
+NOISE = 1.0  # variance of a measurement, relative to the linear part's
 LENGTH = 1.0  # of the misfit's correlation, in standard deviations a feature
-_GB_S, _GMAC_S = 400.0, 5000.0  # a middling card, for the rough times
+_GB_S, _GMAC_S = 400.0, 5000.0  # of a mid-range card, for the rough times
 
 
 def plan(
     space: Space, n: int, batch: int = 64, *, among: Sequence[Any] | None = None, seed: int = 0
 ) -> tuple[list[Any], list[float]]:
-    """The n most informative networks, the most informative first, and what is left of the variance after each.
+    """The n most informative networks, best first, and the share of the variance that is left after each.
 
     Args:
         space: where to choose.

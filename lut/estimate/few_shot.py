@@ -1,10 +1,10 @@
-"""A latency table from a few whole networks measured end to end, for devices that give no per-layer times.
+"""A latency table from a few networks measured end to end, for devices that give no per-layer times.
 
     n  networks      F  physical features (`lut.estimate.kernels.FEATURES` and a constant)
     X (n, F)  features summed over a network's layers      y (n,)  measured, ms      w (F,)  ms a unit, none negative
 
-Non-negative least squares of X w = y with rows weighted by 1 / y, so that relative errors count (MEASUREMENT, "On GPUs,
-few networks are enough"). The interval comes from leave-one-out residuals.
+Non-negative least squares of X w = y with rows weighted by 1 / y, so that relative errors count. On GPUs few networks
+are enough (docs/measurement.md). The interval comes from leave-one-out residuals.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Convolution, BatchNorm, activation, squeeze-and-excite's steps and the residual add are a kernel each; a fusing engine
 launches fewer, in proportion. `features` sums them by kind: few numbers that explain a network's time on any GPU
-(MEASUREMENT, "On GPUs, few networks are enough").
+(docs/measurement.md).
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Layer times reconciled with the times of whole networks, for runtimes and networks whose traces are not exact.
+"""Layer times reconciled with networks measured end to end, for runtimes and networks whose traces are not exact.
 
     n  networks      K  layers by key      A (n, K)  how often a network has a layer
     x0 (K,)  traced times, ms      y (n,)  measured, ms      s = A x0      r = y / s - 1      C  covers
 
-The traced times are the mean of a Gaussian process: a layer's true time is x0 (1 + independent error of t + another of
-c that it shares with what was observed in the same cover), plus a linear effect of what the layer does
-(`lut.estimate.kernels.features`) of size a, times a common level of size `LEVEL`; networks are measured with error of
-e, and those that were timed together share another of u (how the sentinels lay in memory, a minute's mood of the
-machine), which says nothing about layers. Covering networks, timed beside traced ones, share another of `COVERS`: the
-level is that of the others, which are timed as a user's are. a, t, e, u and c are those under which r is most likely,
-so that where tracing is exact (networks of milliseconds) next to nothing but the level changes, and where it is not
-(networks of microseconds, covers made in a noisy minute) the whole networks decide. Source: Rasmussen and Williams
-2006, chapters 2 and 5.
+The traced times are the mean of a Gaussian process. A layer's true time is x0 (1 + an independent error of t + another
+of c that it shares with what was observed in the same cover), plus a linear effect of what the layer does
+(`lut.estimate.kernels.features`) of size a, times a common scale of size `SCALE`. Networks are measured with error of
+e; those that were timed together share another of u (the state of the machine at that time), which says nothing about
+layers. Covering networks, timed beside traced ones, share another of `COVERS`: the scale is that of the others, which
+are timed as a user's are. a, t, e, u and c are those under which r is most likely: where tracing is exact (networks of
+milliseconds) next to nothing but the scale changes, and where it is not (networks of microseconds, covers made under
+contention) the networks measured end to end decide. Source: Rasmussen and Williams 2006, chapters 2 and 5.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lut.estimate.kernels import features
+from lut.estimate.networks import Networks
 from lut.protocols import Floats, Layer
 from lut.table.entry import Entry
 
@@ -32,18 +32,9 @@ LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
 NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
 GROUP_SIZES = (0.0, 0.003, 0.01, 0.03)  # u
 COVER_SIZES = (0.0, 0.01, 0.03, 0.1)  # c
-LEVEL = 0.05
+SCALE = 0.05
 COVERS = 0.03
 _LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
-
-
-class Timed(NamedTuple):
-    """A network: its layers' keys, measured milliseconds, which were timed together, and whether it is a cover's."""
-
-    keys: Sequence[str]
-    ms: float
-    group: int
-    cover: bool = False
 
 
 class Sizes(NamedTuple):
@@ -57,27 +48,27 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Refined:
+class Reconciled:
     """New entries and the sizes that were found."""
 
     entries: dict[str, Entry]
     sizes: Sizes
 
 
-def refine(
+def reconcile(
     entries: Mapping[str, Entry],
     layers: Mapping[str, Layer],
-    networks: Sequence[Timed],
+    networks: Networks,
     batch: int,
     covers: Mapping[str, Sequence[int]] | None = None,
     sizes: Sizes | None = None,
-) -> Refined:
+) -> Reconciled:
     """Reconcile entries with networks.
 
     Args:
         entries: by key; all keys of `networks` are among them.
         layers: the layer of each key.
-        networks: covering and fresh ones.
+        networks: covering ones and others.
         batch: images a run.
         covers: by key, the cover of each observation.
         sizes: taken as they are, where they are known already (by more networks, with which every layer kept enough).
@@ -86,12 +77,12 @@ def refine(
     x0 = np.array([entries[k].ms for k in keys])
     once = [float(layers[k].kind == "linear") for k in keys]  # every network has one classifier: a constant
     effects = np.column_stack([[features(layers[k], batch) for k in keys], once])
-    problem = _Problem(_counts(keys, [n.keys for n in networks]), x0, effects, networks, _seen_in(keys, covers or {}))
+    problem = _Problem(_counts(keys, networks.keys), x0, effects, networks, _seen_in(keys, covers or {}))
     for found in problem.by_likelihood() if sizes is None else [sizes]:
         x = x0 + problem.correction(found)
         if sizes is not None or (x >= _LEAST_SHARE * x0).all():
-            return Refined(_scaled(entries, np.maximum(x, _LEAST_SHARE * x0)), found)
-    return Refined(dict(entries), Sizes())
+            return Reconciled(_scaled(entries, np.maximum(x, _LEAST_SHARE * x0)), found)
+    return Reconciled(dict(entries), Sizes())
 
 
 def _scaled(entries: Mapping[str, Entry], times: Floats) -> dict[str, Entry]:
@@ -99,9 +90,9 @@ def _scaled(entries: Mapping[str, Entry], times: Floats) -> dict[str, Entry]:
 
 
 class _Problem:
-    def __init__(self, counts: Floats, x0: Floats, effects: Floats, networks: Sequence[Timed], seen_in: Floats) -> None:
+    def __init__(self, counts: Floats, x0: Floats, effects: Floats, networks: Networks, seen_in: Floats) -> None:
         sums = counts @ x0
-        self.x0, self.r = x0, np.array([n.ms for n in networks]) / sums - 1
+        self.x0, self.r = x0, networks.ms / sums - 1
         self.shares = counts * x0 / sums[:, None]  # (n, K)
         shifts = counts @ effects / sums[:, None]
         scale = np.sqrt((shifts**2).mean(axis=0))
@@ -110,11 +101,11 @@ class _Problem:
         self.seen_in, self.of_cover = seen_in, self.shares @ seen_in  # (K, C), (n, C)
         self.by_layer, self.by_feature = self.shares @ self.shares.T, self.shifts @ self.shifts.T
         self.by_cover = self.of_cover @ self.of_cover.T
-        groups, covers = np.array([n.group for n in networks]), np.array([float(n.cover) for n in networks])
-        self.by_group = (groups[:, None] == groups).astype(float)
+        self.by_group = (networks.group[:, None] == networks.group).astype(float)
+        covers = networks.cover.astype(float)
         mixed = 0 < covers.sum() < len(covers)
-        # covers alone must give the level themselves
-        self.fixed = LEVEL**2 + COVERS**2 * np.outer(covers, covers) * mixed
+        # covers alone must give the scale themselves
+        self.fixed = SCALE**2 + COVERS**2 * np.outer(covers, covers) * mixed
 
     def by_likelihood(self) -> Iterable[Sizes]:
         """The likeliest first."""
@@ -141,7 +132,7 @@ class _Problem:
         by_feature, by_layer = self.effects @ (self.shifts.T @ weights), self.x0 * (self.shares.T @ weights)
         by_cover = self.x0 * (self.seen_in @ (self.of_cover.T @ weights))
         added: Floats = sizes.feature**2 * by_feature + sizes.layer**2 * by_layer + sizes.cover**2 * by_cover
-        added += LEVEL**2 * self.x0 * weights.sum()
+        added += SCALE**2 * self.x0 * weights.sum()
         return added
 
 

@@ -1,9 +1,8 @@
-"""A latency table from a GPU's data sheet, where no GPU is at hand: a ranker, not a clock.
+"""A latency table from a GPU's data sheet, where no GPU is at hand: it ranks well, but its milliseconds are too few.
 
-Each kernel takes the largest of macs / (half the peak), bytes / (three quarters of the bandwidth) and a launch. Against
-2,500 published networks (batch 64, PyTorch) it ranks a Titan RTX at Spearman 0.991 and a Titan Xp at 0.983, but its
-milliseconds are 1.9 to 3.7 times too few; one measured network as a scale brings them to 4-6 % (MEASUREMENT, "On
-GPUs, few networks are enough").
+Each kernel takes the largest of macs / (half the peak), bytes / (three quarters of the bandwidth) and a launch. One
+measured network as a scale brings the milliseconds near the truth; how near, and how well the networks are ranked, is
+in docs/measurement.md.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ PEAK_SHARE = 0.5
 BANDWIDTH_SHARE = 0.75
 LAUNCH_MS = 0.006
 METHOD = "roofline"
-# What 2,500 published networks on two cards needed, with room below for engines that fuse kernels.
+# What published networks on two cards needed, with room below for engines that fuse kernels.
 TRUST = Interval(0.5, 4.0, 0.95, 0, "data sheet only, a ranker: published cards were 1.9 to 3.7 times slower")
-# The same networks after scaling by each single one: what 95 % on the worse of the two cards needed, and a little more
+# The same networks after scaling by each single one: what 95 % on the worse of the two cards needed, and a margin.
 SCALED = Interval(0.8, 1.25, 0.95, 1, "data sheet scaled by measured networks: spread of 2,500 on two cards")
 
 
@@ -43,9 +42,7 @@ def estimate(space: Space, gpu: str, batch: int = 64) -> LatencyTable:
     card, options = get_gpu(gpu), Options(batch=batch)
     layers = {layer.key: layer for layer in (*space.all_layers(), *classifiers(space))}
     times = {key: layer_ms(layer, card, batch) for key, layer in layers.items()}
-    entries = {
-        key: Entry(ms, ms, 1) for key, ms in times.items()
-    }  # an error as large as the value: nothing was measured
+    entries = {key: Entry(ms, ms, 1) for key, ms in times.items()}  # as large an error: nothing was measured
     provenance = {
         "card": asdict(card),
         "peak_share": PEAK_SHARE,

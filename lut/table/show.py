@@ -129,7 +129,7 @@ def _interval(table: LatencyTable) -> str:
 def _calibration(table: LatencyTable) -> str:
     c = table.calibration
     if c is None:
-        return "none" + (", reconciled with whole networks" if table.provenance.get("refined") else "")
+        return "none" + (", reconciled with whole networks" if table.provenance.get("reconciled") else "")
     return f"on {c.networks} networks: error {c.error_before:.1%} without, {c.error_after:.1%} with (leave-one-out)"
 
 

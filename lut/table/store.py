@@ -1,6 +1,6 @@
 """Reading and writing latency tables: strict JSON with a schema version and a checksum over the content.
 
-    {"format": "hwnas-latency-table", "schema": 1, "checksum": SHA-256 of the canonical content, "content": {...}}
+    {"format": "hwnas-latency-table", "schema": 2, "checksum": SHA-256 of the canonical content, "content": {...}}
 
 Whatever is wrong with a file (truncated, a flipped byte, a wrong type, NaN, a huge number) is one TableError.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from lut.estimate.correction import TERMS, Calibration, Interval
 from lut.table.entry import Entry
 from lut.table.fields import Fields, integer, number, refuse
 from lut.table.table import STATUSES, LatencyTable, SpaceId
+from lut.table.upgrade import upgrade_table
 from profilers.base import STATES, UNSTATED, Options
 from profilers.errors import BadInput, TableError
 from profilers.files import read_json, write_text
 from profilers.timing.fingerprint import Fingerprint
 
-FORMAT, SCHEMA = "hwnas-latency-table", 1
+FORMAT, SCHEMA, OLD_SCHEMA = "hwnas-latency-table", 2, 1
+Upgrade = Callable[[Mapping[str, Any]], dict[str, Any]]
 _MS = 1e7  # longest latency that is believed, nearly three hours
 _COUNT = 10**9
 _PIXELS = 10_000
@@ -40,7 +43,7 @@ def load(path: Path) -> LatencyTable:
         FileProblem: the file is missing or cannot be read.
         TableError: it is anything but a whole, valid table of this schema.
     """
-    return from_json(read_document(path, FORMAT).raw, str(path))
+    return from_json(read_document(path, FORMAT, upgrade_table).raw, str(path))
 
 
 def write_document(path: Path, format_name: str, content: dict[str, Any]) -> None:
@@ -50,8 +53,11 @@ def write_document(path: Path, format_name: str, content: dict[str, Any]) -> Non
     write_text(path, f'{{{head},\n"content": {{\n{sections}\n}}}}\n')
 
 
-def read_document(path: Path, format_name: str) -> Fields:
-    """The content of a document whose format, schema and checksum are right; TableError otherwise."""
+def read_document(path: Path, format_name: str, upgrade: Upgrade) -> Fields:
+    """The content of a document whose format, schema and checksum are right; TableError otherwise.
+
+    One of the schema before is brought to today's keys by `upgrade`.
+    """
     try:
         document = Fields(read_json(path), str(path))
     except TableError:
@@ -60,10 +66,11 @@ def read_document(path: Path, format_name: str) -> Fields:
         raise TableError(f"{path} cannot be read: {error.got}", remedy="build the table again") from error
     document.exactly({"format", "schema", "checksum", "content"})
     document.text("format", (format_name,))
-    document.integer("schema", SCHEMA, SCHEMA)
+    schema = document.integer("schema", OLD_SCHEMA, SCHEMA)
     if document.text("checksum") != checksum(document.mapping("content")):
         raise TableError(f"{path} was changed or damaged: its checksum differs", remedy="build or copy the table again")
-    return Fields(document.mapping("content"), str(path))
+    content = document.mapping("content")
+    return Fields(upgrade(content) if schema == OLD_SCHEMA else content, str(path))
 
 
 def checksum(content: dict[str, Any]) -> str:

@@ -53,6 +53,7 @@ def time_sessions(
     plan: TimingPlan,
     *,
     settling: Settling | None = None,
+    most_runs: Mapping[str, int] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Samples | Failure]:
     """Time all sessions against each other in randomised, interleaved rounds.
@@ -61,6 +62,7 @@ def time_sessions(
         sessions: loaded models by name; they stay open.
         plan: state, rounds, warm-up, rejection and stopping rules, seed.
         settling: untimed runs as earlier calls of the same measurement learnt them; by default they are learnt here.
+        most_runs: limits the timed runs in a block, by name: a traced session records each of them, at some cost.
         progress: advanced by one a session over the whole call.
 
     Returns:
@@ -69,7 +71,7 @@ def time_sessions(
     """
     if not sessions:
         return {}
-    loop = _Loop(sessions, plan, settling or Settling(), progress)
+    loop = _Loop(sessions, plan, settling or Settling(), most_runs or {}, progress)
     with _without_gc():
         loop.warm_up()
         while loop.more():
@@ -82,7 +84,7 @@ def learn_settling(sessions: Mapping[str, Session], plan: TimingPlan) -> Settlin
 
     It is learnt once for all calls of a measurement, in which the machine and its background load stay the same.
     """
-    loop = _Loop(sessions, plan, Settling(), None)
+    loop = _Loop(sessions, plan, Settling(), {}, None)
     with _without_gc():
         loop.warm_up(turns=-(-WANTED // max((len(sessions) + 1) // 2, 1)))
     return loop.settling
@@ -92,9 +94,11 @@ class _Loop:
     """State of one call of `time_sessions`."""
 
     def __init__(
-        self, sessions: Mapping[str, Session], plan: TimingPlan, settling: Settling, progress: Progress | None
-    ) -> None:
+        self, sessions: Mapping[str, Session], plan: TimingPlan, settling: Settling, most_runs: Mapping[str, int],
+        progress: Progress | None,
+    ) -> None:  # fmt: skip
         self.sessions, self.plan, self.settling, self.progress = sessions, plan, settling, progress
+        self.most_runs = most_runs
         self.names = list(sessions)
         self.failures: dict[str, Failure] = {}
         self.blocks: dict[str, Block] = {}
@@ -136,7 +140,7 @@ class _Loop:
                     self.settling.observe(times)
 
     def block_of(self, name: str, ms: float) -> Block:
-        plan, session = self.plan, self.sessions[name]
+        plan = self.plan
         runs = math.ceil(plan.block_ms / ms) if ms > 0 else MOST_RUNS
         timed = max(plan.runs_per_block, min(runs, MOST_RUNS))
         if plan.state == INTERRUPTED:
@@ -145,7 +149,7 @@ class _Loop:
             untimed = plan.untimed_runs
         else:
             untimed = self.settling.untimed(ms) if len(self.names) > 1 else 1
-        return Block(untimed, min(timed, session.most_runs or timed))
+        return Block(untimed, min(timed, self.most_runs.get(name, timed)))
 
     def more(self) -> bool:
         rounds, plan = len(self.wall), self.plan

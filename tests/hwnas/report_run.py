@@ -10,10 +10,12 @@ from hwnas.report import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.search.archive import Evaluation
 from hwnas.space import Architecture, get_space
 from lut import Entry, LatencyTable, SpaceId
-from lut.build.records import NetworkTime, Unit
+from lut.build.bench import Network
+from lut.build.records import MeasuredNetwork, MeasurementBatch
 from lut.estimate.correction import Interval
 from profilers.base import Options
 from profilers.timing.fingerprint import Fingerprint
+from profilers.timing.measurement import Measurement
 
 SPACE = get_space("tiny")
 DEVICE = "Simulated CPU 3000"
@@ -43,10 +45,13 @@ def table(noise: float = 0.01) -> LatencyTable:
     rng = np.random.default_rng(5)
     genes = SPACE.sample(30, rng)
     ms = found.bind(SPACE).predict(genes).ms * (1 + noise * rng.standard_normal(30))
-    networks = [NetworkTime(a.to_json(), float(t), []) for a, t in zip(SPACE.decode(genes), ms, strict=True)]
-    unit = Unit("networks 1", {}, networks, [1.0, 2.0, 3.0], 1.0, 100, 1)
+    networks = [
+        MeasuredNetwork.of(Network(a), Measurement(a.id, t, 0.99 * t, 1.01 * t))
+        for a, t in zip(SPACE.decode(genes), ms.tolist(), strict=True)
+    ]
+    batch = MeasurementBatch("networks 1", {}, networks, [1.0, 2.0, 3.0], 1.0, 100, 1)
     verify = {"networks": 60, "mape": 0.012, "within_5": 1.0, "within_10": 1.0, "coverage": 0.96, "kendall_tau": 0.95}
-    return replace(found, observations={"units": [unit.to_json()]}, verify=verify)
+    return replace(found, observations={"batches": [batch.to_json()]}, verify=verify)
 
 
 def gpu_table() -> LatencyTable:

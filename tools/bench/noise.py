@@ -4,7 +4,7 @@
 
 `as measured` takes the blocks as they are, the other ways divide out the machine's drift (`profilers.timing.drift`);
 each by the median, which is the product's estimator with the drift divided out, and by the lower quartile. All are of
-the same blocks. Estimates are relative to their mean, as the sentinels make those of tables; the figures are mean
+the same blocks. Estimates are relative to their mean, as the control models make those of tables; the figures are mean
 differences over all pairs of loadings, and under "level" the standard deviation of that mean. Prints a line of JSON.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from lut.build.bench import TOGETHER, open_bench
+from lut.build.bench import TOGETHER, Network, Workbench, open_bench
 from profilers.base import Options
 from profilers.registry import get_profiler
 from profilers.timing import plans
@@ -45,15 +45,16 @@ def main() -> None:
     parser.add_argument("--loadings", type=int, default=3)
     args = parser.parse_args()
     space = get_space(args.space)
-    genes = space.sample(TOGETHER, np.random.default_rng(0))
+    networks = [Network(arch) for arch in space.decode(space.sample(TOGETHER, np.random.default_rng(0)))]
     found: dict[str, list[np.ndarray]] = {}
     level: dict[str, list[float]] = {}
     plan = replace(plans.NETWORKS, min_rounds=args.rounds, max_rounds=args.rounds)
     started = time.monotonic()
-    with open_bench(space, write_onnx, get_profiler(args.engine), Options(precision=args.precision)) as bench:
+    options = Options(precision=args.precision)
+    with open_bench(Workbench(space, write_onnx, get_profiler(args.engine), options)) as bench:
         for seed in range(args.loadings):
-            timed = bench.networks(genes, plan, seed)
-            samples = [timed.samples[str(i)] for i in range(TOGETHER)]
+            group = bench.networks(networks, plan, seed)
+            samples = [s for network in networks if (s := group.measured[network.id].samples)]
             for name, (drift, quantile) in WAYS.items():
                 way = replace(plan, quantile=quantile)
                 logs = np.log([summarise(s.blocks, s.drift if drift else np.ones(s.rounds), way).ms for s in samples])

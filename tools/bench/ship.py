@@ -35,16 +35,14 @@ from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
-from lut.build.bench import TOGETHER, open_bench
-from lut.build.control_drift import drifts
-from lut.build.records import halves
+from lut.build.bench import TOGETHER, Workbench, open_bench
 from lut.verify import require_fingerprint
-from profilers.base import MIN_BLOCKS, Options, Samples, Session
+from profilers.base import Options, Session
 from profilers.errors import EngineUnavailable, HwnasError
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.core_groups import ONE_GROUP
-from profilers.timing.measurement import measuring
+from profilers.timing.measurement import Measurement, at_one_speed, measuring
 from tools.bench.shared import run
 
 PLAN = plans.ENGINE
@@ -117,8 +115,8 @@ def independent(
                 sessions[f"torch {name}"] = TorchSession(models.item.network, shape, 1, compiled=name == "compiled")
             except HwnasError as error:
                 say(reference=name, missing=str(error))
-        times = bench.time(sessions, replace(PLAN, seed=99))
-    return {name: found.ms for name, found in times.items() if isinstance(found, Samples)}
+        group = bench.time(sessions, replace(PLAN, seed=99))
+    return {name: found.ms for name, found in group.measured.items()}
 
 
 def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
@@ -131,11 +129,13 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
         table = lut.load(path)
         space = get_space(table.space.name, table.space.resolutions, table.space.classes)
         genes = space.sample(archs, np.random.default_rng(seed))
-        samples, changes = exported_times(table, space, genes, seed)
-        kept = sorted(samples)
-        change = np.array([changes[i] for i in kept])
+        networks = space.decode(genes)
+        as_ran, steady = exported_times(table, space, networks, seed)
+        kept = [i for i, arch in enumerate(networks) if arch.id in as_ran]
+        found = [as_ran[networks[i].id] for i in kept]
+        ms = np.array([m.ms for m in found])
+        change = ms / np.array([steady[m.id].ms for m in found])
         estimate = table.bind(space).predict(genes[kept])
-        ms = np.array([samples[i].ms for i in kept])
         inside, as_run = ((estimate.low <= x) & (x <= estimate.high) for x in (ms / change, ms))
         say(
             table=str(path),
@@ -150,7 +150,7 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
             half_width=float(np.mean((estimate.high - estimate.low) / 2 / estimate.ms)),
         )
         limits = np.quantile(estimate.ms, (0.25, 0.5, 0.75))
-        rows = [(samples[i], changes[i]) for i in kept]
+        rows = list(zip(found, change.tolist(), strict=True))
         worst = [budget_row(rows, estimate, limit) for limit in limits]
         selected, over = sum(w[0] for w in worst), sum(w[1] for w in worst)
         passed = inside.mean() >= 0.92 and over <= 0.05 * selected and max(w[2] for w in worst) <= 0.02
@@ -158,29 +158,24 @@ def bench_intervals(paths: Sequence[Path], archs: int, seed: int) -> None:
 
 
 def exported_times(
-    table: lut.LatencyTable, space: SearchSpace, genes: Any, seed: int
-) -> tuple[dict[int, Samples], dict[int, float]]:
-    """By row: samples of an engine of the table's runtime, and how much slower the machine was than for the table."""
+    table: lut.LatencyTable, space: SearchSpace, archs: Sequence[Architecture], seed: int
+) -> tuple[dict[str, Measurement], dict[str, Measurement]]:
+    """By network's id: engines of the table's runtime as they ran, and at the machine's speed of the table's build."""
     profiler = get_profiler(require_fingerprint(table).runtime)
-    target = Target(ENGINES[profiler.name], table.options)
-    found: dict[int, Samples] = {}
-    sentinels, groups = [], []
-    with open_bench(space, write_onnx, profiler, table.options) as bench:
-        bench = replace(bench, core_groups=ONE_GROUP)  # engines are built and checked, not only loaded
-        for start in range(0, len(genes), TOGETHER):
-            archs = enumerate(space.decode(genes[start : start + TOGETHER]), start)
+    target, groups = Target(ENGINES[profiler.name], table.options), []
+    with open_bench(Workbench(space, write_onnx, profiler, table.options)) as bench:
+        bench.measuring.core_groups = ONE_GROUP  # engines are built and checked, not only loaded
+        for start in range(0, len(archs), TOGETHER):
             with tempfile.TemporaryDirectory() as folder:
                 loads = {
-                    str(i): partial(engine, PrecisionVariants(random_item(space, arch)), target, Path(folder) / str(i))
-                    for i, arch in archs
+                    arch.id: partial(engine, PrecisionVariants(random_item(space, arch)), target, Path(folder) / arch.id)
+                    for arch in archs[start : start + TOGETHER]
                 }
                 with bench.loaded(loads, seed + start) as sessions:
-                    timed = bench.time(sessions, plans.COMPARE, seed + start)
-            found |= {int(k): s for k, s in timed.samples.items()}
-            groups.append([int(k) for k in timed.samples])
-            sentinels.append(timed.sentinels)
-    change = drifts(sentinels, table.provenance.get("sentinels_ms")).tolist()
-    return found, {row: f for rows, f in zip(groups, change, strict=True) for row in rows}
+                    groups.append(bench.time(sessions, plans.COMPARE, seed + start))
+    steady = at_one_speed(groups, table.provenance.get("controls_ms"))
+    as_ran, same_speed = ({k: m for g in some for k, m in g.measured.items()} for some in (groups, steady))
+    return as_ran, same_speed
 
 
 def engine(models: PrecisionVariants, target: Target, folder: Path) -> Session:
@@ -191,14 +186,16 @@ def engine(models: PrecisionVariants, target: Target, folder: Path) -> Session:
     return session
 
 
-def budget_row(rows: Sequence[tuple[Samples, float]], estimate: lut.Estimate, limit: float) -> tuple[int, int, float]:
+def budget_row(
+    rows: Sequence[tuple[Measurement, float]], estimate: lut.Estimate, limit: float
+) -> tuple[int, int, float]:
     """Networks that `select` would offer under a limit, those that exceed it, and by how much at most (relative).
 
     What reaches over the limit is chosen by its even rounds, as if measured for the choice, and judged by the odd ones.
     """
     excess = []
     for row, (found, change) in enumerate(rows):
-        even, odd = halves(found.blocks / found.drift, MIN_BLOCKS)
+        even, odd = found.halves()
         if estimate.high[row] <= limit:
             excess.append(found.ms / change / limit - 1)
         elif estimate.low[row] <= limit and even + (found.high - found.ms) <= limit:
@@ -225,12 +222,12 @@ def bench_int8(run: Path) -> None:
                     for p in ("fp32", "int8")
                 }
                 sessions = {p: stack.enter_context(b.session) for p, b in built.items() if b.session}
-                times = bench.time(sessions, PLAN)
+                group = bench.time(sessions, PLAN)
                 top1 = {}
                 for p, session in sessions.items():
                     answer = partial(parity.logits_of, session)
                     top1[p] = parity.top1(*parity.logits_over(data, data.last_split, item.arch.r, answer))
-            ms = {p: t.ms for p, t in times.items() if isinstance(t, Samples)}
+            ms = {p: found.ms for p, found in group.measured.items()}
             drops.append(top1["fp32"] - top1["int8"])
             say(
                 network=name,

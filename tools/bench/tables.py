@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from hwnas.onnx.writer import write_onnx
 from hwnas.space import SearchSpace, get_space, parse_resolutions
 from lut import LatencyTable
 from lut.build.assembly import assemble
-from lut.build.bench import TOGETHER, Bench, open_bench
-from lut.build.checkpoint import Partial
+from lut.build.bench import TOGETHER, Bench, Workbench, open_bench
+from lut.build.checkpoint import Checkpoint
 from lut.build.in_context import InContext
 from lut.build.isolated import Isolated
 from lut.build.pipeline import time_networks
-from lut.build.records import Unit, pool
+from lut.build.records import MeasurementBatch, aggregate
 from lut.verify import compare, measure
 from profilers.base import Options, Profiler
 from profilers.errors import HwnasError
@@ -41,7 +41,7 @@ from tools.bench.shared import run
 NETWORK_GROUPS = 4
 COLD = replace(plans.LAYERS, runs_per_block=1, untimed_runs=0, block_ms=0)  # one run a round
 COLUMNS = ("mape", "bias", "within_5", "within_10", "kendall_tau")
-Units = dict[str, list[Unit]]
+Batches = dict[str, list[MeasurementBatch]]
 
 
 def main() -> None:
@@ -82,47 +82,48 @@ def here(int8: bool) -> list[tuple[str, ...]]:
 
 def bench(space: SearchSpace, profiler: Profiler, options: Options, archs: int, seed: int) -> dict[str, Any]:
     """Figures by way, with the noise floor and what was measured on."""
-    with open_bench(space, write_onnx, profiler, options) as place:
-        units = take_turns(place, space, seed)
-    tables = dict(make_tables(space, profiler, options, units))
-    measured = measure(tables["in context, reconciled"], space, write_onnx, profiler, archs, seed, plans.VERIFY)
+    workbench = Workbench(space, write_onnx, profiler, options)
+    with open_bench(workbench) as place:
+        batches = take_turns(place, space, seed)
+    tables = dict(make_tables(space, profiler, options, batches))
+    measured = measure(tables["in context, reconciled"], workbench, archs, seed, plans.VERIFY)
     ways = {name: compare(t.bind(space).predict(measured.genes), measured) for name, t in tables.items()}
     floor = next(iter(ways.values()))
-    seconds = {way: sum(u.seconds for u in some) for way, some in units.items()}
+    seconds = {way: sum(b.seconds for b in some) for way, some in batches.items()}
     return {
         "ways": ways,
         "noise_floor": {c: floor.get(f"noise_floor_{c}") for c in COLUMNS},
         "seconds": seconds,
         "fingerprint": fingerprint(profiler, options).to_json(),
-        "units": {way: [asdict(u) for u in some] for way, some in units.items()},
+        "batches": {way: [b.to_json() for b in some] for way, some in batches.items()},
     }
 
 
-def take_turns(place: Bench, space: SearchSpace, seed: int) -> Units:
+def take_turns(place: Bench, space: SearchSpace, seed: int) -> Batches:
     """Each resolution measured in every way, and whole networks among them, as `hwnas lut build` does."""
-    units: Units = {"hot": [], "cold": [], "context": [], "networks": []}
+    batches: Batches = {"hot": [], "cold": [], "context": [], "networks": []}
     genes = space.sample(NETWORK_GROUPS * TOGETHER, np.random.default_rng([seed, 1]))
     groups = np.array_split(np.arange(NETWORK_GROUPS), len(space.resolutions))
     for i, (pixels, some) in enumerate(zip(space.resolutions, groups, strict=True)):
-        units["context"].append(InContext().measure(place, pixels, seed + i, earlier=units["context"]))
-        units["hot"].append(Isolated().measure(place, pixels, seed + i))
-        units["cold"].append(Isolated().measure(place, pixels, seed + i, COLD))
+        batches["context"].append(InContext().measure(place, pixels, seed + i, earlier=batches["context"]))
+        batches["hot"].append(Isolated().measure(place, pixels, seed + i))
+        batches["cold"].append(Isolated().measure(place, pixels, seed + i, COLD))
         for group in some.tolist():
             rows = genes[group * TOGETHER : (group + 1) * TOGETHER]
-            units["networks"].append(time_networks(place, rows, f"networks {group + 1}", seed + group))
-    return units
+            batches["networks"].append(time_networks(place, rows, f"networks {group + 1}", seed + group))
+    return batches
 
 
 def make_tables(
-    space: SearchSpace, profiler: Profiler, options: Options, units: Units
+    space: SearchSpace, profiler: Profiler, options: Options, batches: Batches
 ) -> Iterator[tuple[str, LatencyTable]]:
     """Tables by way, from the plain sums to what `hwnas lut build` writes."""
     for way, name in (("hot", "each layer alone, hot"), ("cold", "each layer alone, cold"), ("context", "in context")):
-        some = units[way] + units["networks"]
+        some = batches[way] + batches["networks"]
         method = "in-context" if way == "context" else "isolated"
-        partial = Partial(Path(), {}, fingerprint(profiler, options), some)
-        built = assemble(space, options, {}, partial, method)
-        yield f"{name}, summed", replace(built, entries=pool(some), calibration=None)
+        done = Checkpoint(Path(), {}, fingerprint(profiler, options), some)
+        built = assemble(space, options, {}, done, method)
+        yield f"{name}, summed", replace(built, entries=aggregate(some), calibration=None)
         if way == "context":
             yield f"{name}, reconciled", built
         else:

@@ -97,7 +97,7 @@ def measured(
         "plain": loop["quick_ms"],
         "plain_median": loop["median_ms"],
         "interrupted": latency["interrupted"]["measured"]["value"],
-        "contended": found["timing"]["contended"],
+        "contended_fraction": found["timing"]["contended_fraction"],
     }
     if engine != "openvino":
         return row
@@ -145,7 +145,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "worst": float(error.max()),
         "within_10": float((error <= 0.1).mean()),
         "interval": float(np.mean([r["high"] / r["predicted"] - 1 for r in rows])),
-        "contended": float(np.mean([r["contended"] for r in rows])),
+        "contended_fraction": float(np.mean([r["contended_fraction"] for r in rows])),
     }
 
 

@@ -27,6 +27,7 @@ from hwnas.space import get_space
 from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.registry import get_profiler
+from profilers.timing.measurement import Measurement
 
 PLAN = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=1, warmup_max_runs=1)
 SPACE = get_space("tiny")
@@ -146,7 +147,7 @@ def test_timm_is_used_where_it_is_installed(monkeypatch):
 
 def rows(times, names=("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "efficientnet_b1")):
     return [
-        Row(name, "torchvision", 224, 1, 1, ms=ms, paper_cpu_ms=paper.TABLE[name].cpu_ms)
+        Row(name, "torchvision", 224, 1, 1, Measurement(name, ms, ms, ms), paper_cpu_ms=paper.TABLE[name].cpu_ms)
         for name, ms in zip(names, times, strict=True)
     ]
 
@@ -154,7 +155,7 @@ def rows(times, names=("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", 
 def test_agreement_with_the_paper():
     assert agreement(rows([1, 2, 3, 4])) == (1.0, 4)
     assert agreement(rows([2, 1, 3, 4])) == (pytest.approx(0.8), 4)
-    assert agreement([*rows([1, 2, 3, 4]), Row("x", OURS, 1, 1, 1, ms=3.0)])[1] == 4
+    assert agreement([*rows([1, 2, 3, 4]), Row("x", OURS, 1, 1, 1, measured=Measurement("x", 3.0, 3.0, 3.0))])[1] == 4
     assert agreement(rows([1, 2, 3, 4])[:2]) == (None, 2)
 
 
@@ -180,7 +181,8 @@ def found():
 def test_all_are_measured_and_one_that_fails_keeps_its_row(found):
     assert found.rows[0].name == "ab<c" and found.rows[-1].name == "broken"
     assert "refuses the model" in found.rows[-1].failed and found.rows[-1].ms is None
-    assert all(row.low <= row.ms <= row.high for row in found.rows[:-1])
+    measured = [row.measured for row in found.rows[:-1]]
+    assert all(m.low <= m.ms <= m.high and m.id == row.name for m, row in zip(measured, found.rows, strict=False))
     assert found.fingerprint.runtime == "onnxruntime" and found.clock
 
 
@@ -192,7 +194,9 @@ def test_text_csv_json_and_figure_have_every_network(found):
     assert all(row.name in text for row in found.rows) and "too few to compare ranks" in text
     assert "* ab<c" in text and "91.50" in text
     assert max(len(line) for line in text.splitlines()[: len(found.rows) + 1]) <= 80
-    assert json.loads(json.dumps(found.to_json()))["networks"][0]["top1"] == 91.5
+    first, *_, failed = json.loads(json.dumps(found.to_json()))["networks"]
+    assert first["top1"] == 91.5 and first["estimator"] == PLAN.estimator and first["state"] == "steady"
+    assert failed["ms"] is None and "refuses the model" in failed["failed"]
     picture = ElementTree.fromstring(render.svg(found))
     bars = [e for e in picture.iter() if e.tag.endswith("rect")]
     widths = [float(e.get("width")) for e in bars]

@@ -17,20 +17,16 @@ from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan
 from hwnas.export.torch_session import TorchSession
 from hwnas.export.validate import validate
-from profilers.base import Options, Samples
+from profilers.base import Options
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from profilers.registry import get_profiler
+from profilers.timing.measurement import Measurement
 from tests.hwnas.exporting import QUICK, REQUEST, item
-
-
-def samples(ms: float) -> Samples:
-    blocks = np.full(5, ms)
-    return Samples(blocks, np.ones(5), ms, 0.98 * ms, 1.02 * ms, ms, ms, 0, True)
 
 
 def candidate(precision: str, ms: float | None, refused: str = "", engine: str = "openvino") -> Candidate:
     target = Target(ENGINES[engine], Options(precision=precision))
-    return Candidate(target, refused, samples=None if ms is None else samples(ms))
+    return Candidate(target, refused, measured=None if ms is None else Measurement("", ms, 0.98 * ms, 1.02 * ms))
 
 
 def test_the_fastest_that_is_allowed_is_chosen_and_why():
@@ -63,7 +59,7 @@ def found(tmp_path_factory):
 
 def test_all_are_timed_beside_torch(found):
     assert {c.target.name for c in found.candidates} == {t.name for t in targets(Options())}
-    assert all(not c.refused and c.samples and c.top1 is not None and c.size > 1000 for c in found.candidates)
+    assert all(not c.refused and c.measured and c.top1 is not None and c.size > 1000 for c in found.candidates)
     assert found.chosen.name == min(found.candidates, key=lambda c: c.ms).target.name
     assert found.references["eager"].value > 0
     assert found.accuracy.startswith("measured: 400 images, digits validation")

@@ -20,6 +20,7 @@ from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.registry import get_profiler
 from profilers.timing.fingerprint import fingerprint
+from profilers.timing.measurement import Measurement
 from tests.hwnas.searching import SPACE, genes
 
 NAMES = ("top1", "params", "cpu_ms")
@@ -59,6 +60,10 @@ def never(name, rows):
     raise AssertionError("nothing was to be measured")
 
 
+def measured(row, ms):
+    return Measurement(row.arch.id, ms, 0.99 * ms, 1.01 * ms)
+
+
 def ids(found):
     return {c.evaluation.number for c in found.choices}
 
@@ -82,7 +87,7 @@ def test_what_reaches_over_is_measured_and_offered_only_if_it_holds(case):
     def measure(name, rows):
         asked.extend(r.number for r in rows)
         factor = {4: 0.97, 5: 1.02}
-        return {r.arch.id: tuple(limit * factor.get(r.number, 0.9) * x for x in (0.99, 1, 1.01)) for r in rows}
+        return {r.arch.id: measured(r, limit * factor.get(r.number, 0.9)) for r in rows}
 
     found = choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=COUNT)
     still_open = {r.number for r, v in zip(rows, values, strict=True) if 0.9 * v <= limit < 1.1 * v}
@@ -99,7 +104,7 @@ def test_only_what_would_be_offered_is_measured(case):
 
     def measure(name, rows):
         asked.extend(r.number for r in rows)
-        return {r.arch.id: (0.0, 0.0, 0.0) for r in rows}
+        return {r.arch.id: measured(r, 0.0) for r in rows}
 
     limit = rows[-1].objectives["cpu_ms"]
     found = choose_guaranteed(problem, rows, tables, measure, budget={"cpu_ms": limit}, n=1)
@@ -156,8 +161,9 @@ def test_networks_are_measured_as_the_table_was(case):
             before = session.clock.wall()
             session.run()
             true = 1e3 * (session.clock.wall() - before)
-        low, ms, high = found[row.arch.id]
-        assert low <= ms <= high and ms == pytest.approx(true, rel=0.3)
+        one = found[row.arch.id]
+        assert one.low <= one.ms <= one.high and one.ms == pytest.approx(true, rel=0.3)
+        assert (one.state, one.estimator) == (tables["cpu_ms"].options.state, plan.estimator)
 
 
 def test_measuring_refuses_another_device_and_tables_that_were_not_measured(case):

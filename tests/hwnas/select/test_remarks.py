@@ -10,6 +10,7 @@ from hwnas.export.run_source import RunSource, _objectives
 from hwnas.report import load_run
 from hwnas.report.summary import tiles
 from hwnas.search.run import open_run
+from profilers.timing.measurement import Measurement
 from tests.hwnas.cli.test_search import hwnas  # noqa: F401  a fixture
 
 REMARK = "about 5 points above the published ImageNet top-1"
@@ -67,7 +68,7 @@ def test_in_the_report_the_export_and_the_comparison(place):
 
 
 def test_a_comparison_says_why_and_marks_what_cannot_be_told_apart():
-    known = Row("k", "torchvision", 224, 1, 1, ms=1.0, low=1.0, high=1.0, imagenet_top1=76.6)
+    known = Row("k", "torchvision", 224, 1, 1, measured=Measurement("k", 1.0, 1.0, 1.0), imagenet_top1=76.6)
     predicted = Row("p", OURS, 160, 1, 1, predicted_top1=82.3, remark=f"reads {REMARK}")
     from types import SimpleNamespace
 

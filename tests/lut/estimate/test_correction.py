@@ -7,7 +7,8 @@ import pytest
 
 from lut import Entry
 from lut.estimate.correction import fit_calibration, fit_interval
-from lut.estimate.cross_validation import ELSEWHEN, FOLDS, Networks, correct, held_out_sums
+from lut.estimate.cross_validation import BETWEEN_SESSION_SD, FOLDS, correct, held_out_sums
+from lut.estimate.networks import Networks
 
 
 def networks(n, noise=0.01, seed=0):
@@ -81,7 +82,7 @@ def test_what_all_share_and_what_was_fitted_widen_the_interval():
     rng = np.random.default_rng(0)
     predicted, measured = np.ones(30), 1 + 0.01 * rng.standard_normal(30)
     plain = fit_interval(predicted, measured).upper
-    assert fit_interval(predicted, measured, shared=0.01).upper > plain + 0.005
+    assert fit_interval(predicted, measured, common=0.01).upper > plain + 0.005
     few = predicted[:9], measured[:9]
     assert fit_interval(*few, parameters=6).upper > fit_interval(*few).upper
 
@@ -94,13 +95,13 @@ def test_what_the_rounds_of_a_measurement_add_is_not_a_new_networks():
     cleaned = fit_interval(predicted, 1 + error + rounds, sampling=0.01).upper - 1
     assert cleaned == pytest.approx(exact, rel=0.1) and noisy > 1.25 * exact
     assert fit_interval(predicted, 1 + error, sampling=1.0).upper - 1 == pytest.approx(exact / 2)  # never all of it
-    later = fit_interval(predicted, 1 + error, elsewhen=0.01).upper - 1
+    later = fit_interval(predicted, 1 + error, between_session=0.01).upper - 1
     assert later == pytest.approx(np.hypot(exact, 1.966 * 0.01), rel=1e-3)
 
 
 def test_exact_predictions_have_the_width_of_other_minutes_only():
     assert fit_interval(np.ones(30), np.ones(30), sampling=0.01).upper == 1.0
-    assert fit_interval(np.ones(30), np.ones(30), elsewhen=0.01).upper == pytest.approx(1.0205, abs=1e-4)
+    assert fit_interval(np.ones(30), np.ones(30), between_session=0.01).upper == pytest.approx(1.0205, abs=1e-4)
 
 
 def test_a_later_measurement_has_rounds_of_its_own():
@@ -109,7 +110,9 @@ def test_a_later_measurement_has_rounds_of_its_own():
     of_rounds = 0.005
     networks = replace(networks, sampling=np.full(len(sums), of_rounds))
     _, interval = correct(networks, sums, calibrate=False)
-    none, whole = (fit_interval(sums, networks.ms, sampling=s, elsewhen=ELSEWHEN) for s in (of_rounds, 0.0))
+    none, whole = (
+        fit_interval(sums, networks.ms, sampling=s, between_session=BETWEEN_SESSION_SD) for s in (of_rounds, 0.0)
+    )
     assert none.upper + 1e-4 < interval.upper < whole.upper - 1e-4
 
 
@@ -122,9 +125,9 @@ def of_groups(offsets, noise=0.003, n=18):
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(len(offsets)), n)
     ms = 10 * (1 + np.array(offsets)[group] + noise * rng.standard_normal(len(group)))
-    same = np.full(len(group), 15), np.full(len(group), 224)
-    sampling = np.full(len(group), noise)
-    return Networks([["a"]] * len(group), *same, group, ms, sampling), np.full(len(group), 10.0)
+    every = np.ones(len(group), int)
+    found = Networks([["a"]] * len(group), ms, group, 15 * every, 224 * every, noise * every, every == 0)
+    return found, 10.0 * every
 
 
 def test_what_groups_share_does_not_make_a_calibration():

@@ -9,8 +9,10 @@ import pytest
 
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from lut import Entry, Interval, load, save
-from lut.build.pipeline import BuildPlan, build
+from lut import Entry, Interval
+from lut.build.bench import Workbench
+from lut.build.pipeline import build
+from lut.build.schedule import BuildPlan
 from lut.estimate.few_shot import fit
 from lut.estimate.roofline import estimate
 from lut.formats import export_table, import_table
@@ -128,7 +130,7 @@ def test_most_networks_have_the_spaces_own_number():
 def built(request, tmp_path_factory):
     space, out = get_space("mbv3", [64]), tmp_path_factory.mktemp("lut") / "t.json"
     plan = BuildPlan(passes=1, networks=36)
-    return space, build(space, write_onnx, Fake(Behaviour()), out=out, method=request.param, plan=plan)
+    return space, build(Workbench(space, write_onnx, Fake(Behaviour())), out=out, method=request.param, plan=plan)
 
 
 @pytest.mark.parametrize("classes", [3, 37, 100, 1000, 2000])
@@ -141,15 +143,7 @@ def test_a_built_table_predicts_networks_of_any_number_of_classes(built, classes
     assert np.abs(error).mean() < 0.02 and ((found.low < truth) & (truth < found.high)).mean() > 0.8
 
 
-def test_verify_measures_networks_of_other_classes_beside_the_builds_sentinels(built):
+def test_verify_measures_networks_of_other_classes_beside_the_builds_controls(built):
     space, table = built
-    figures = verify(table, space.with_classes(3), write_onnx, Fake(Behaviour(seed=5)), archs=8)
+    figures = verify(table, Workbench(space.with_classes(3), write_onnx, Fake(Behaviour(seed=5))), archs=8)
     assert figures["classes"] == 3 and figures["mape"] < 0.02 and abs(figures["speed_change"]) < 0.02
-
-
-def test_networks_without_classes_are_read_as_the_spaces(built, tmp_path):
-    space, table = built
-    units = [dict(u, networks=[{k: v for k, v in n.items() if k != "classes"} for n in u["networks"]])
-             for u in table.observations["units"]]  # fmt: skip
-    save(replace(table, observations={"units": units}), tmp_path / "old.json")
-    assert load(tmp_path / "old.json").bind(space.with_classes(3)).classifier.how

@@ -8,11 +8,11 @@ import time
 import pytest
 import threadpoolctl
 
-from profilers.base import Options, Samples, TimingPlan
+from profilers.base import Options, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.registry import get_profiler
 from profilers.runtimes.fake import Behaviour, Fake
-from profilers.timing import plain_loop, plans
+from profilers.timing import plain_loop
 from profilers.timing.fresh_process import fresh_process_missing, fresh_process_ms
 from profilers.timing.measurement import measuring
 from tests.profilers.models import chain, tiny
@@ -41,8 +41,8 @@ def test_times_are_of_the_state_that_the_options_name():
         session.run()
     for state, ms in (("steady", session.ideal_ms), ("interrupted", session.ideal_ms + 0.5)):
         with measuring(Options(state=state)) as bench:
-            found = bench.time({"a": session}, plans.in_state(SHORT, state))["a"]
-        assert isinstance(found, Samples) and found.state == state
+            found = bench.time({"a": session}, SHORT).measured["a"]
+        assert found.state == state
         assert found.ms == pytest.approx(ms, rel=0.02)
 
 
@@ -53,8 +53,8 @@ def test_what_is_learnt_of_the_caches_is_kept_for_the_next_call():
         bench.learn({name: sessions[name] for name in ("0", "1", "2")}, SHORT)
         runs = sum(s.runs for s in sessions.values())
         assert bench.settling.known
-        found = bench.time(sessions, SHORT)
-    blocks = sum(5 * (s.untimed + s.timed) + 2 for s in found.values())
+        found = bench.time(sessions, SHORT).measured
+    blocks = sum(5 * (m.samples.untimed + m.samples.timed) + 2 for m in found.values())
     assert sum(s.runs for s in sessions.values()) - runs == blocks
 
 
@@ -89,5 +89,5 @@ def test_a_loop_times_each_run_after_the_warm_up():
 
 def test_one_model_is_measured():
     with measuring(Options()) as bench, get_profiler("onnxruntime").load(chain()) as session:
-        found = bench.time({"model": session}, SHORT)["model"]
-    assert found.low <= found.ms <= found.high and found.rounds == 5
+        found = bench.time({"model": session}, SHORT).measured["model"]
+    assert found.low <= found.ms <= found.high and len(found.blocks) == 5

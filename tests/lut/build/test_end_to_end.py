@@ -1,4 +1,4 @@
-"""Whole networks measured here, and the bundle with which another machine measures them."""
+"""Networks measured end to end here, and the bundle with which another machine measures them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import profilers
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from lut.build import standalone
+from lut.build.bench import Workbench
 from lut.build.end_to_end import LOOP, measure, write_bundle
 from profilers.base import Options
 from profilers.errors import BadInput, MeasurementFailed
@@ -32,25 +33,26 @@ def archs(space):
     return list(space.decode(space.sample(22, np.random.default_rng(0))))
 
 
-def test_networks_are_measured_in_order(space, archs):
-    timings, failed = measure(space, archs, write_onnx, Fake())
+def test_networks_are_measured_by_id(space, archs):
+    group = measure(Workbench(space, write_onnx, Fake()), archs)
     ideal = [Fake().load(write_onnx(space.layers(a)), Options()).ideal_ms for a in archs]
-    assert [t.arch for t in timings] == archs and failed == []
-    np.testing.assert_allclose([t.ms for t in timings], ideal, rtol=0.02)
-    assert all(t.low <= t.ms <= t.high and t.clock == "wall" for t in timings)
+    found = [group.measured[a.id] for a in archs]
+    assert group.failed == {} and len(group.measured) == len(archs)
+    np.testing.assert_allclose([m.ms for m in found], ideal, rtol=0.02)
+    assert all(m.low < m.ms < m.high and m.clock == "wall" and m.state == "steady" for m in found)
 
 
 def test_what_cannot_be_measured(space, archs):
     with pytest.raises(BadInput):
-        measure(space, [], write_onnx, Fake())
+        measure(Workbench(space, write_onnx, Fake()), [])
     with pytest.raises(MeasurementFailed):
-        measure(space, archs, write_onnx, Fake(Behaviour(fail_after=9)))
+        measure(Workbench(space, write_onnx, Fake(Behaviour(fail_after=9))), archs)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_a_bundle_is_measured_by_its_own_script(space, archs, tmp_path, precision):
     options = Options(precision=precision)
-    files = write_bundle(tmp_path / "b", space, archs[:3], write_onnx, Fake(), options)
+    files = write_bundle(tmp_path / "b", Workbench(space, write_onnx, Fake(), options), archs[:3])
     names = sorted(p.relative_to(tmp_path / "b").as_posix() for p in files)
     loop = sorted(f"profilers/{name}.py" for name in LOOP)
     models = [f"models/{i:03d}.onnx" for i in range(3)]
@@ -103,7 +105,7 @@ def imported(node):
 
 def test_the_script_on_openvino(space, archs, tmp_path):
     pytest.importorskip("openvino")
-    write_bundle(tmp_path, space, archs[:2], write_onnx, Fake(), Options())
+    write_bundle(tmp_path, Workbench(space, write_onnx, Fake()), archs[:2])
     standalone.main(["--bundle", str(tmp_path), "--engine", "openvino", "--rounds", "3"])
     assert len((tmp_path / "measured.jsonl").read_text().splitlines()) == 2
 
@@ -119,7 +121,7 @@ def trtexec(tmp_path, monkeypatch, body):
 def test_the_script_reads_trtexec(space, archs, tmp_path, monkeypatch):
     line = "[I] GPU Compute Time: min = 1.1 ms, max = 2.2 ms, mean = 1.3 ms, median = 1.25 ms, percentile(90%) = 1.4 ms"
     trtexec(tmp_path, monkeypatch, f'test "$5" = --fp16 && echo "{line}"')
-    write_bundle(tmp_path / "b", space, archs[:2], write_onnx, Fake(), Options(batch=64))
+    write_bundle(tmp_path / "b", Workbench(space, write_onnx, Fake(), Options(batch=64)), archs[:2])
     standalone.main(["--bundle", str(tmp_path / "b"), "--engine", "trtexec", "--precision", "fp16"])
     rows = [json.loads(line) for line in (tmp_path / "b/measured.jsonl").read_text().splitlines()]
     assert [r["latency_ms"] for r in rows] == [1.25, 1.25] and rows[0]["batch"] == 64
