@@ -21,7 +21,7 @@ from hwnas.export.parity import REFERENCE, ParityReport, verify_outputs
 from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import STATES, STEADY, Options, TimingPlan
-from profilers.errors import BadInput, MeasurementFailed
+from profilers.errors import BadInput
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.measurement import Measurement, Measuring, measuring

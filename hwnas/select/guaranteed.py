@@ -223,7 +223,7 @@ def _ends(space: SearchSpace, rows: Sequence[Evaluation], name: str, table: Late
 def measure_as_tables(
     problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE
 ) -> Measure:
-    """Measure on this machine as the tables were: their runtime, options and estimator, networks end to end, interleaved.
+    """Measure on this machine as the tables were: their runtime, options and estimator; end to end.
 
     Raises, when called:
         FingerprintMismatch: the table is of another device, runtime or setting. TableError: it was not measured.

@@ -166,9 +166,12 @@ def exported_times(
     with open_bench(Workbench(space, write_onnx, profiler, table.options)) as bench:
         bench.measuring.core_groups = ONE_GROUP  # engines are built and checked, not only loaded
         for start in range(0, len(archs), TOGETHER):
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch)
                 loads = {
-                    arch.id: partial(engine, PrecisionVariants(random_item(space, arch)), target, Path(folder) / arch.id)
+                    arch.id: partial(
+                        engine, PrecisionVariants(random_item(space, arch)), target, Path(folder) / arch.id
+                    )
                     for arch in archs[start : start + TOGETHER]
                 }
                 with bench.loaded(loads, seed + start) as sessions:
