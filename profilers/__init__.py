@@ -1,1 +1,4 @@
-"""Timing of ONNX models: a model and a device in, samples out."""
+"""Timing of ONNX models: a model and a device in, samples out.
+
+The lowest of the three packages (`profilers` <- `lut` <- `hwnas`), so errors, file access and progress live here too.
+"""

@@ -2,6 +2,7 @@
 
 The child is a fresh interpreter (`python -m profilers.isolate`), not a fork: runtimes with threads do not survive one.
 Function, arguments and result travel pickled between parent and child, which is this program on both sides.
+By hand because multiprocessing leaves the child's own children running and its last words unread.
 """
 
 from __future__ import annotations

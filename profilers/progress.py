@@ -1,4 +1,7 @@
-"""One progress bar for all long work: on stderr, with elapsed time and an estimate of the rest."""
+"""One progress bar for all long work: on stderr, with elapsed time and an estimate of the rest.
+
+A protocol around rich's bar, so that those who report progress neither import rich nor depend on a terminal.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Progress(Protocol):
         """Another `amount` of the total is done."""
 
     def note(self, text: str) -> None:
-        """Show `text` beside the bar (what is being done, how well it goes)."""
+        """Show `text` with the bar: what is being done, how well it goes."""
 
     def reduce_total(self, amount: float) -> None:
         """`amount` of the total turned out not to be needed."""

@@ -1,4 +1,4 @@
-"""What is done to ONNX models before a runtime gets them: quantised, cast to another precision, shapes fixed, saved.
+"""ONNX models as the runtimes need them: parsed, counted, quantised, cast to another precision, saved.
 
-Models are written elsewhere (`hwnas.onnx`); nothing here runs one.
+`hwnas.onnx` writes models. Nothing here times one.
 """

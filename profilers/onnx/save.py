@@ -14,14 +14,14 @@ from profilers.errors import BadInput
 from profilers.runtimes.onnxruntime import OnnxRuntime, optimisation_level
 from profilers.runtimes.openvino import OpenVino
 
-SIXTEEN_BIT = ("bf16", "fp16")  # computed in 16 bits, so the weights need no more
+SIXTEEN_BIT = ("bf16", "fp16")  # precisions that need weights of 16 bits only
 
 
 def save_optimised(model: bytes, options: Options, path: Path) -> None:
     """Optimise for this CPU and write ONNX Runtime's format to `path` (.ort).
 
     Raises:
-        EngineUnavailable: no ONNX Runtime. BadInput: a model that it refuses, or a level of optimisation it has not.
+        EngineUnavailable: no ONNX Runtime. BadInput: a model that it refuses, or an unknown level of optimisation.
     """
     OnnxRuntime().require(options)
     import onnxruntime as ort
@@ -38,10 +38,10 @@ def save_optimised(model: bytes, options: Options, path: Path) -> None:
 
 
 def save_ir(model: bytes, options: Options, path: Path) -> None:
-    """Write OpenVINO's IR to `path` (.xml) and its weights beside it (.bin), in fp16 where that is enough.
+    """Write OpenVINO's IR to `path` (.xml) and its weights beside it (.bin); fp16 where 16 bits are computed with.
 
     Raises:
-        EngineUnavailable: no OpenVINO. BadInput: a model that it refuses, or a precision it has not here.
+        EngineUnavailable: no OpenVINO. BadInput: a model that it refuses, or a precision that it lacks here.
     """
     OpenVino().require(options)
     import openvino

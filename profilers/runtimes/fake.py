@@ -41,7 +41,7 @@ VERSION = "1"
 
 @dataclass(eq=False)
 class FakeClock:
-    """Time that passes only when advanced. `contended` says at which seconds other work runs on the core."""
+    """Time that passes only when advanced. `contended` is true of the seconds at which other work runs on the core."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0

@@ -30,7 +30,7 @@ NOT_THERE = ("undef", "unknown")  # implementation of fused nodes; of inputs, ou
 
 
 class OpenVino(Profiler):
-    """The CPU plug-in; the device says which precisions it has."""
+    """The CPU plug-in, with the precisions that the device reports."""
 
     name: ClassVar[str] = "openvino"
     supports_parallel_load: ClassVar[bool] = True

@@ -146,7 +146,7 @@ def _facts(settings: Settings, model: Prepared) -> dict[str, Any]:
 def rebuild(
     product: Product, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
 ) -> BuiltEngine:
-    """An engine once more, as its manifest says, with the runtime of this machine and for the GPU at hand or `targets`.
+    """Build an engine again as its manifest says, with this machine's runtime, for the GPU at hand or `targets`.
 
     Raises:
         BadInput: no manifest, or an ONNX that is not the one the engine was made from.

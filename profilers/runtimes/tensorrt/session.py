@@ -58,7 +58,7 @@ class TensorRt(Profiler):
         """
         status, here = self.status(), trt_build.here(self.product)
         if not status.available:
-            if status.version:  # the package is there: what the engine needs of it is said before a GPU is asked for
+            if status.version:  # the package is installed: a wrong version is reported before a missing GPU
                 check_runtime(built.manifest, built.data, here)
             raise EngineUnavailable(status.reason, remedy=status.remedy)
         check_manifest(built.manifest, built.data, here)
@@ -99,7 +99,7 @@ def open_session(product: Product, data: bytes, weights: dict[str, float] | None
 
     Raises:
         BadInput, EngineUnavailable: the runtime refuses the engine.
-        MeasurementFailed: the GPU has not the memory, or the first run fails.
+        MeasurementFailed: too little memory on the GPU, or the first run fails.
     """
     cuda.gpu()
     trt = trt_build.load_package(product)

@@ -15,6 +15,7 @@ import pytest
 from tests.profilers.runtimes.tensorrt.sources import SOURCES, used
 
 NAMES, MEMBERS = used()
+ROOT = SOURCES[0].parents[3]
 RTX_ONLY = {"ComputeCapability.__members__"}
 
 
@@ -87,11 +88,9 @@ ignore_errors = true
 def mypy(stubs: Path, folder: Path, files: list[Path]) -> str:
     (folder / "mypy.ini").write_text(CONFIG)
     command = [sys.executable, "-m", "mypy", "--config-file", str(folder / "mypy.ini"), "--cache-dir", str(folder)]
-    environment = {**os.environ, "MYPYPATH": f"{stubs}{os.pathsep}{SOURCES[0].parents[1]}"}
-    done = subprocess.run(
-        [*command, "--namespace-packages", "--explicit-package-bases", *map(str, files)],
-        capture_output=True, text=True, env=environment, cwd=SOURCES[0].parents[1],
-    )  # fmt: skip
+    environment = {**os.environ, "MYPYPATH": f"{stubs}{os.pathsep}{ROOT}"}
+    command += ["--namespace-packages", "--explicit-package-bases", *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
     return done.stdout + done.stderr
 
 
