@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hwnas.cli.shared import emit, people, warn
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.files import write_json, write_text
 from profilers.registry import get_profiler
-
-if TYPE_CHECKING:
-    from hwnas.compare.measure import Row
-    from hwnas.export.run_source import RunSource
 
 FOLDER = "known"
 
@@ -40,6 +35,7 @@ def compare(
 ) -> None:
     """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
     from hwnas.compare import known, render
+    from hwnas.compare.chosen import chosen_networks
     from hwnas.compare.measure import measure, of_known
     from hwnas.export.run_source import RunSource
 
@@ -49,29 +45,14 @@ def compare(
     options = Options(threads, precision, batch)
     with RunSource(run, ids, optimistic=optimistic) as source:
         warn(source.notes)
-        networks = _ours(source, engine, options)
+        networks = chosen_networks(source, engine, options)
     networks += [of_known(known.make(name, size or None, batch)) for name in names]
     found = measure(networks, get_profiler(engine), options)
     folder = out or run / FOLDER
-    write_json(folder / "compare.json", found.to_json())
-    for name, content in (("txt", render.text(found)), ("csv", render.to_csv(found)), ("svg", render.svg(found))):
-        write_text(folder / f"compare.{name}", content)
+    render.write(found, folder)
     emit(found.to_json())
     people().print(render.text(found), markup=False, soft_wrap=True)
     people().print(f"written to {folder}/compare.txt, .csv, .json, .svg", markup=False)
-
-
-def _ours(source: RunSource, engine: str, options: Options) -> list[tuple[Row, bytes]]:
-    """Chosen networks, each with its prediction where a table of the run was made for this engine and setting."""
-    from hwnas.compare.measure import of_search
-
-    space, rows = source.run.space, list(source.rows.values())
-    predicted: list[float | None] = [None] * len(rows)
-    for table in source.tables.values():
-        if table.fingerprint is not None and (table.fingerprint.runtime, table.options) == (engine, options):
-            predicted = table.bind(space).predict(space.encode([row.arch for row in rows])).ms.tolist()
-    top1 = source.run.problem.objectives["top1"]
-    return [of_search(space, row, ms, options.batch, top1) for row, ms in zip(rows, predicted, strict=True)]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,10 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hwnas.accuracy.wilson import alike
 from hwnas.compare import paper
 from hwnas.compare.measure import OURS, Comparison, Row
+from profilers.files import write_json, write_text
 from profilers.markup import templates
 from profilers.timing.measurement import Measurement
 
@@ -83,6 +85,13 @@ def notes(comparison: Comparison) -> list[str]:
         )
     failed = [f"{row.name}: {row.failed}" for row in comparison.rows if row.failed]
     return [measured, counted, top1, ranks, *failed]
+
+
+def write(comparison: Comparison, folder: Path) -> None:
+    """compare.json, .txt, .csv and .svg in a folder."""
+    write_json(folder / "compare.json", comparison.to_json())
+    for ending, content in (("txt", text(comparison)), ("csv", to_csv(comparison)), ("svg", svg(comparison))):
+        write_text(folder / f"compare.{ending}", content)
 
 
 def to_csv(comparison: Comparison) -> str:

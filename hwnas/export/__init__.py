@@ -5,7 +5,7 @@ One export takes this way through the files:
     source           what was given: a run (`run_source`) or a file, with its `source_options`
     item             the ExportItem made of it, its weights from `weights` or, of a run, from `run_weights`
     pipeline         the whole way of some items together; `many` repeats it for a whole front, and resumes
-    build            one engine in a folder, in a format of `engines`; int8 by `quantise` with the `images`
+    build            one engine in a folder, in a format of `engines`; int8 by `quantise` with images of `calibration`
     engine_selection the choice among all engines, for `--engine auto`; `torch_session` is what they are compared with
     parity           whether the engine computes what torch does, and its accuracy
     runtime_costs    throughput, memory and cold start, beside the latency that `pipeline` measures

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwnas.export import images, inference_script
+from hwnas.export import inference_script
+from hwnas.export.calibration import Calibration, images_of_dataset, images_of_path
 from hwnas.export.engines import MODEL, Engine, open_engine, script
 from hwnas.export.item import ExportItem
 from hwnas.export.quantise import TOLERANCE, Quantised, quantise
@@ -55,7 +56,7 @@ class PrecisionVariants:
 
     Args:
         item: the network.
-        calibration: the user's images (see `images.of_path`); the data set's where there is one.
+        calibration: the user's images (see `images_of_path`); the data set's where there is one.
         tolerance: % of held-out images that quantisation may move to another class (see `quantise`).
     """
 
@@ -86,14 +87,14 @@ class PrecisionVariants:
         facts |= inference_script.metadata(item.preprocessing)
         return write_onnx(item.space.layers(item.arch), fold(item.network), batch=batch, metadata=facts)
 
-    def calibration(self) -> images.Calibration:
+    def calibration(self) -> Calibration:
         """BadInput where there are no images."""
         if self.path is not None:
-            return images.of_path(self.path, self.item.preprocessing)
+            return images_of_path(self.path, self.item.preprocessing)
         if self.item.dataset is None:
             remedy = "--calibration FOLDER or FILE.npz"
             raise BadInput("int8 of a network without a data set: no images to set the ranges with", "some", remedy)
-        return images.of_dataset(self.item.dataset, self.item.arch.r)
+        return images_of_dataset(self.item.dataset, self.item.arch.r)
 
     @property
     def can_quantise(self) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwnas.export import parity
-from hwnas.export.images import Calibration
+from hwnas.export.calibration import Calibration
 from hwnas.export.parity import Floats
 from hwnas.onnx.edit import with_batch
 from profilers.base import Options

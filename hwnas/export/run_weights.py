@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hwnas import accuracy
 from hwnas.export import weights
 from hwnas.export.weights import Weights
-from hwnas.search.kept import weights_file
+from hwnas.search.kept_weights import weights_file
 from profilers.errors import BadInput
 from profilers.files import sha256
 

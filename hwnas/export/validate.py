@@ -52,14 +52,7 @@ def validate(
     """
     sheet = datasheet.read(folder)
     engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
-    differ = differences(sheet)
-    if differ and not (force or anew):
-        raise FingerprintMismatch(
-            f"the datasheet is of another device or setting ({'; '.join(differ)})",
-            "the same device, runtime and settings", "--force to measure here all the same",
-        )  # fmt: skip
-    if not anew:
-        check_machine(engine, Fingerprint.from_json(sheet["fingerprint"]))
+    differ = differences(sheet) if anew else _checked_differences(sheet, force)
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
     states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
     with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
@@ -71,9 +64,23 @@ def validate(
         **_latency(sheet["latency"], measured[STEADY]),
         **found,
         INTERRUPTED: interrupted,
-        "differences": differ, "runtime_costs": measure_costs(engine, options, folder, files, costs),
-    }  # fmt: skip
+        "differences": differ,
+        "runtime_costs": measure_costs(engine, options, folder, files, costs),
+    }
     return {**result, "changes": changes(sheet, result)}
+
+
+def _checked_differences(sheet: dict[str, Any], force: bool) -> list[str]:
+    """See `differences`; FingerprintMismatch if there are any, unless `force`, or if the engine cannot run here."""
+    differ = differences(sheet)
+    if differ and not force:
+        raise FingerprintMismatch(
+            f"the datasheet is of another device or setting ({'; '.join(differ)})",
+            "the same device, runtime and settings",
+            "--force to measure here all the same",
+        )
+    check_machine(get_engine(sheet["engine"]["name"]), Fingerprint.from_json(sheet["fingerprint"]))
+    return differ
 
 
 def _time(bench: Measuring, session: Session, plan: TimingPlan, state: str) -> Measurement:

@@ -9,7 +9,7 @@
     executors, worker               who evaluates: this process, `processes`, or `ray_tasks`
     metrics                         what is recorded of each iteration
     front, limits                   the front of a run; whether a network keeps a limit, and surely
-    kept                            weights of fine-tuned networks that may yet be chosen
+    kept_weights                    weights of fine-tuned networks that may yet be chosen
 
 Choosing from a run is in `hwnas.select`. It imports no torch: searching needs none.
 """

@@ -16,7 +16,7 @@ from hwnas.accuracy import Accuracy
 from hwnas.search.archive import FAILED, OK, Evaluation, Proposed, history
 from hwnas.search.executors import Executor, Outcome, Serial
 from hwnas.search.front import may_be_chosen
-from hwnas.search.kept import drop_weights, kept_ids
+from hwnas.search.kept_weights import drop_weights, kept_ids
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
 from hwnas.search.strategies import LISTED, Context, propose

@@ -18,7 +18,7 @@ from typing import Any
 
 from hwnas.accuracy import Accuracy, open_accuracy
 from hwnas.accuracy.unit import UnclearUnit
-from hwnas.search.kept import keeping
+from hwnas.search.kept_weights import keeping
 from hwnas.space import Architecture, get_space
 from profilers.errors import BadInput, HwnasError
 from profilers.isolate import end_with_parent

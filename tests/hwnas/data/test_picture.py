@@ -14,7 +14,8 @@ from PIL import Image, TiffImagePlugin
 from hwnas.data import get_dataset
 from hwnas.data.augment import RandomResizedCrop
 from hwnas.data.picture import Damaged, centre, read_picture
-from hwnas.export import images
+from hwnas.export import calibration
+from hwnas.export.calibration import images_of_path
 from hwnas.export.engines import ENGINES, script
 from profilers.base import Options
 from profilers.errors import BadInput
@@ -105,7 +106,7 @@ def ways(root):
         scope: dict = {"__name__": "run"}
         exec(compile(script(ENGINES["onnx"], Options(), ["model.onnx"]), "run.py", "exec"), scope)
         path = root / "train/ant/00.png"
-        return dataset, images._read(path, how)[0], scope["prepare"](path, how)[0]
+        return dataset, calibration._read(path, how)[0], scope["prepare"](path, how)[0]
 
     return make
 
@@ -197,14 +198,14 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
         for i in range(150):
             Image.new("L", (8, 8), 60 * label).save(tmp_path / name / f"{i:03}.png")
     how = item(0, None).preprocessing
-    found = images.of_path(tmp_path, how)
+    found = images_of_path(tmp_path, how)
     shares = [np.unique(part[:, 0, 0, 0].round(3), return_counts=True)[1] for part in (found.images, found.held_out)]
     assert len(found.images) == 256 and all(len(s) == 4 and np.ptp(s) <= 4 for s in shares)
     stack = np.sort(np.random.default_rng(0).standard_normal((600, *item().input_shape), dtype=np.float32), axis=0)
     picked = []
     for order in (np.arange(600), np.random.default_rng(1).permutation(600)):
         np.savez(tmp_path / "a.npz", images=stack[order])
-        picked.append(images.of_path(tmp_path / "a.npz", how))
+        picked.append(images_of_path(tmp_path / "a.npz", how))
     np.testing.assert_array_equal(picked[0].images, picked[1].images)
     assert abs(picked[0].images.mean() - stack.mean()) < 0.1
 
@@ -212,4 +213,4 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
 def test_a_damaged_calibration_image_is_one_line(tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"x\.png is no image to calibrate with: no image"):
-        images.of_path(tmp_path, item(0, None).preprocessing)
+        images_of_path(tmp_path, item(0, None).preprocessing)

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from PIL import Image
 
-from hwnas.export import images, parity
+from hwnas.export import parity
 from hwnas.export import quantise as module
 from hwnas.export.build import PrecisionVariants, Target
+from hwnas.export.calibration import Calibration, images_of_dataset, images_of_path
 from hwnas.export.engines import ENGINES
-from hwnas.export.images import Calibration
 from hwnas.export.pipeline import export
 from hwnas.export.quantise import Quantised, check_quantised, float_parts, least_protected, quantise
 from hwnas.onnx.edit import with_batch
@@ -35,7 +35,7 @@ def model():
 @pytest.fixture(scope="module")
 def calibration():
     work = item()
-    return images.of_dataset(work.dataset, work.arch.r)
+    return images_of_dataset(work.dataset, work.arch.r)
 
 
 def logits(model, inputs, precision="int8", engine="onnxruntime"):
@@ -139,11 +139,11 @@ def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
     how, rng = work.preprocessing, np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(tmp_path / f"{i:02d}.png")
-    found = images.of_path(tmp_path, how)
+    found = images_of_path(tmp_path, how)
     assert found.images.shape == (9, *work.input_shape) and found.held_out.shape == (3, *work.input_shape)
     assert found.images.min() >= 0 and found.images.max() <= 1
     np.savez(tmp_path / "a.npz", images=rng.standard_normal((16, *work.input_shape), dtype=np.float32))
-    assert len(images.of_path(tmp_path / "a.npz", how).images) == 12
+    assert len(images_of_path(tmp_path / "a.npz", how).images) == 12
     sheet = export({"": work}, replace(REQUEST, options=INT8, calibration=tmp_path / "a.npz"), tmp_path / "x")[""]
     assert "a.npz" in sheet["weights"] and sheet["request"]["calibration"].endswith("a.npz")
 
@@ -152,21 +152,21 @@ def test_images_that_do_not_fit_are_refused(tmp_path):
     how = item(0, None).preprocessing
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="0 calibration images"):
-        images.of_path(tmp_path / "empty", how)
+        images_of_path(tmp_path / "empty", how)
     with pytest.raises(BadInput, match="is no folder"):
-        images.of_path(tmp_path / "nothing", how)
+        images_of_path(tmp_path / "nothing", how)
     np.savez(tmp_path / "a.npz", images=np.zeros((9, 3, 5, 5)))
     with pytest.raises(BadInput, match="shape"):
-        images.of_path(tmp_path / "a.npz", how)
+        images_of_path(tmp_path / "a.npz", how)
     np.savez(tmp_path / "b.npz", other=np.zeros(3))
     with pytest.raises(BadInput, match="has no array"):
-        images.of_path(tmp_path / "b.npz", how)
+        images_of_path(tmp_path / "b.npz", how)
     (tmp_path / "empty" / "x.png").write_text("no picture")
     with pytest.raises(BadInput, match="is no image"):
-        images.of_path(tmp_path / "empty", how)
+        images_of_path(tmp_path / "empty", how)
 
 
 def test_calibration_is_what_it_says():
     work = item()
-    found = images.of_dataset(work.dataset, work.arch.r)
+    found = images_of_dataset(work.dataset, work.arch.r)
     assert isinstance(found, Calibration) and len(found.images) == 256 and len(found.held_out) == 400

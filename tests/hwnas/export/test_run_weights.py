@@ -20,7 +20,7 @@ from hwnas.nets.supernet import Supernet
 from hwnas.search import driver, executors
 from hwnas.search.config import Config, SearchSettings
 from hwnas.search.front import front
-from hwnas.search.kept import WEIGHTS, weights_file
+from hwnas.search.kept_weights import WEIGHTS, weights_file
 from hwnas.search.run import create_run, open_run, resume_run
 from hwnas.space import get_space
 from profilers.errors import BadInput

@@ -34,14 +34,14 @@ class Calibration:
     source: str
 
 
-def of_dataset(dataset: Dataset, size: int) -> Calibration:
+def images_of_dataset(dataset: Dataset, size: int) -> Calibration:
     """Training images, and validation images to judge by."""
     images = dataset.images("train", size, CALIBRATION).numpy()
     held_out = dataset.images("val", size, HELD_OUT).numpy()
     return Calibration(images, held_out, f"{len(images)} training images of {dataset.name}")
 
 
-def of_path(path: Path, preprocessing: Mapping[str, Any]) -> Calibration:
+def images_of_path(path: Path, preprocessing: Mapping[str, Any]) -> Calibration:
     """The user's: a folder of image files, or an .npz whose "images" are (n, C, r, r), normalised already.
 
     Which of them set the ranges and which are held out (a quarter or more) does not depend on their order: a folder is
