@@ -45,7 +45,7 @@ def _ms(row: Row) -> str:
 
 
 def _top1(row: Row, best: float) -> str:
-    """Of this search's networks with its interval, and marked where it cannot be told from the best of them."""
+    """Of this search's networks with its interval, and marked where it is not significantly worse than the best."""
     if row.source != OURS or row.top1 is None:
         return "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.2f}"
     ends = f" ({row.top1_low:.1f} to {row.top1_high:.1f})" if row.top1_low is not None else ""
@@ -67,14 +67,12 @@ def notes(comparison: Comparison) -> list[str]:
         f"ms here: measured, {made.runtime} {made.runtime_version}, {made.precision}, batch {made.batch}, "
         f"{made.threads} thread(s), {comparison.clock} time, all networks interleaved; {made.device}"
     )
-    counted = "params: of all parameters; MAdds: of convolutions and products of matrices"
-    top1 = "top-1: of this search's data (*; ~ cannot be told from the best of these, brackets: 95 % interval), or "
-    top1 += "ImageNet's as its source states; the two do not compare"
+    counted = "params: all parameters; MAdds: of convolutions and matrix products"
+    top1 = "top-1: on this search's data (*; in brackets its 95 % interval; ~ not significantly worse than the best), "
+    top1 += "or on ImageNet as its source states; the two are not comparable"
     predicted = next((row.remark for row in comparison.rows if row.predicted_top1 is not None), None)
     if predicted is not None:
-        top1 = (
-            "top-1: ImageNet's as its source states; of this search (*) only predicted, which does not stand beside it"
-        )
+        top1 = "top-1: on ImageNet as its source states; this search's (*) are only predicted, and not comparable"
         top1 += f": it {predicted}" if predicted else ""
     if comparison.spearman is None:
         ranks = f"i7 ms: imported, {paper.DEVICE}; {comparison.shared} networks in common, too few to compare ranks"

@@ -2,7 +2,7 @@
 
 The rule. With a data set, a candidate may lose `max_drop` points of top-1 on the validation split, against torch in
 float32 on the same images (`hwnas.accuracy.wilson.drop`). Where the interval of what it loses reaches over `max_drop`,
-the images do not suffice to tell, and that is said: then what it loses on these images decides. Without a data set
+the images are too few to decide; a note says so, and what it loses on these images decides. Without a data set
 (random weights) accuracy cannot be measured: there the share of 64 seeded noise images whose class differs from torch's
 stands in for the points lost, and int8 takes part only if images to calibrate it were given. A larger `max_drop` allows
 more in both cases.
@@ -169,11 +169,11 @@ def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> 
 
 
 def undecided(candidate: Candidate, max_drop: float) -> str:
-    """That the images do not suffice to tell whether a candidate loses too much, or ""."""
+    """A note that the images are too few to decide whether a candidate loses too much, or ""."""
     found = candidate.drop
     if found is None or found.decides(max_drop):
         return ""
-    return f"; {found.images} images do not suffice to tell {max_drop:g} points"
+    return f"; {found.images} images are too few to decide on {max_drop:g} points"
 
 
 def timed(found: Measurement, options: Options) -> Quantity:

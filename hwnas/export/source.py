@@ -132,7 +132,7 @@ def item_of_net_config(path: Path, network: Placed, wanted: Wanted, tables: Sequ
         return weighted_item(home, arch, weights_of(wanted, home, arch, _lacking(path)), counted(home, arch), tables)
     if wanted.supernet is not None or tables:
         got = f"{'--supernet' if wanted.supernet else '--table'} for a network of no space"
-        raise BadInput(got, "neither: nothing inherits to it or predicts it", "leave it away")
+        raise BadInput(got, "neither: nothing inherits to it or predicts it", "the same without it")
     if not wanted.random:
         raise BadInput(f"{_lacking(path)}, and is of no space that could inherit some", "--random-weights")
     found = random_weights(network.layers)

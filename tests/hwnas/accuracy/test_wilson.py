@@ -58,8 +58,8 @@ def test_auto_says_where_the_images_do_not_suffice():
 
     few, many = candidate("int8", 1.0), candidate("fp32", 2.0)
     few.drop, many.drop = drop(*pairs(34, 0, 0, 2)), drop(*pairs(9500, 1, 1, 498))
-    assert "36 images do not suffice to tell 0.5 points" in undecided(few, 0.5) and undecided(many, 0.5) == ""
-    assert "it loses 0.00 points (" in why([few, many], few, 0.5) and "do not suffice" in why([few, many], few, 0.5)
+    assert "36 images are too few to decide on 0.5 points" in undecided(few, 0.5) and undecided(many, 0.5) == ""
+    assert "it loses 0.00 points (" in why([few, many], few, 0.5) and "too few to decide" in why([few, many], few, 0.5)
 
 
 def test_the_report_says_the_interval_of_its_best():

@@ -19,7 +19,7 @@ import torch
 from hwnas.compare import known, paper, render
 from hwnas.compare.count import madds, params
 from hwnas.compare.measure import OURS, Row, agreement, measure, of_known
-from hwnas.export.check import torch_logits
+from hwnas.export.parity import torch_logits
 from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network, fold
 from hwnas.onnx.writer import write_onnx

@@ -17,7 +17,7 @@ from hwnas.report import (
     latency,
 )
 from hwnas.report.data import letter
-from hwnas.select import choices
+from hwnas.select import frequencies
 from hwnas.space import get_space
 from profilers.errors import BadInput
 from tests.hwnas.report_run import OBJECTIVES, SPACE, evaluation, full_run, sheet, table
@@ -181,17 +181,17 @@ def test_engines_without_prediction_are_not_compared(run):
 def test_frequencies_count_choices():
     space = get_space("tiny")
     small_one, large_one = space.extremes()
-    found = choices.count("all", space, [small_one, large_one, large_one])
+    found = frequencies.count("all", space, [small_one, large_one, large_one])
     assert found.kernel[:, 0].tolist() == pytest.approx([1 / 3, 0, 2 / 3])  # 3, 5, 7 in the first layer
     assert found.kernel[:, 1].tolist() == [0, 0, 1]  # only the large ones have a second
     assert found.depth[:, 0].tolist() == pytest.approx([1 / 3, 0, 2 / 3])
     assert found.resolution[[0, -1], 0].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert np.isnan(choices.count("one", space, [small_one]).kernel[:, 1]).all()
+    assert np.isnan(frequencies.count("one", space, [small_one]).kernel[:, 1]).all()
 
 
 def test_drawing_puts_layers_at_their_places():
     arch = SPACE.parse({"d": [1, 3, 2], "ks": [3, 5, 7, 3, 5, 7], "e": [3, 4, 6, 3, 4, 6], "r": SPACE.resolutions[0]})
-    drawn = choices.draw(SPACE, arch)
+    drawn = frequencies.draw(SPACE, arch)
     assert drawn.kernels == ((3, None, None), (5, 7, 3), (5, 7, None))
     assert drawn.expands == ((3, None, None), (4, 6, 3), (4, 6, None))
 
