@@ -54,7 +54,7 @@ def test_the_best_of_many_on_few_images_is_warned_of():
 
 def test_auto_says_where_the_images_do_not_suffice():
     from hwnas.export.engine_selection import undecided, why
-    from tests.hwnas.export.test_export_auto import candidate
+    from tests.hwnas.export.test_engine_selection import candidate
 
     few, many = candidate("int8", 1.0), candidate("fp32", 2.0)
     few.drop, many.drop = drop(*pairs(34, 0, 0, 2)), drop(*pairs(9500, 1, 1, 498))
