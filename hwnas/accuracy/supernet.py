@@ -15,7 +15,7 @@ import torch
 from hwnas.data import BatchRequest, Dataset, get_dataset
 from hwnas.nets import Network
 from hwnas.nets.checkpoint import Provenance, open_supernet, save_network
-from hwnas.nets.supernet import transferred
+from hwnas.nets.supernet import with_new_classifier
 from hwnas.space import Architecture, SearchSpace
 from hwnas.train.config import Recipe
 from hwnas.train.distributed import Group, pick_device
@@ -102,7 +102,7 @@ class SupernetAccuracy:
     def network(self, arch: Architecture) -> Network:
         """What is judged: inherited, fine-tuned if wanted, with recalibrated BatchNorm; raises as `evaluate`."""
         with torch_threads(self.threads):
-            network = transferred(self.supernet, arch, self.space.classes)
+            network = with_new_classifier(self.supernet, arch, self.space.classes)
             network.to(self.group.device).to(memory_format=torch.channels_last)
             if self.finetune_epochs:
                 options: dict[str, Any] = {

@@ -89,7 +89,7 @@ def predict(
     """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
     loaded = load(table)
     warn(loaded.remarks)
-    space, found = read_networks(archs, classes=classes, home=table_space(loaded, classes))
+    space, found = read_networks(archs, classes=classes, expected=table_space(loaded, classes))
     bound = loaded.bind(space)
     estimate, how = bound.predict(space.encode(found)), bound.classifier.how
     for ms, low, high in zip(*(x.tolist() for x in estimate), strict=True):
@@ -147,7 +147,7 @@ def estimate(
 
     chosen = space_of(space, resolutions, classes)
     if networks is not None:
-        chosen, archs = read_networks(networks, classes=classes, home=chosen)
+        chosen, archs = read_networks(networks, classes=classes, expected=chosen)
         save(scaled(estimate_table(chosen, gpu, batch), chosen, archs, lut_networks.latencies(networks)), out)
         _tell(out, [])
         return

@@ -37,7 +37,7 @@ def plan(
 
     chosen, candidates = space_of(space, resolutions, classes), None
     if among is not None:
-        chosen, candidates = read_networks(among, classes=classes, home=chosen)
+        chosen, candidates = read_networks(among, classes=classes, expected=chosen)
     archs, left = choose(chosen, number, batch, among=candidates, seed=seed)
     write_text(out, "".join(json.dumps(stated(arch, chosen)) + "\n" for arch in archs))
     for n in sorted({*(m for m in MARKS if m < number), number}):

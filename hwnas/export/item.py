@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.export.datasheet import Quantity
 from hwnas.space import Architecture, SearchSpace
-from hwnas.space.fixed import Home, Member
+from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from lut import LatencyTable
 from profilers.base import Options
 
@@ -43,8 +43,8 @@ class ExportItem:
     have no labels; then `input` may be known. `warnings` say what the engine is not good for, a line each.
     """
 
-    space: Home
-    arch: Member
+    space: SpaceLike
+    arch: ArchitectureLike
     network: Network
     weights: str
     objectives: Mapping[str, Quantity]
@@ -80,7 +80,7 @@ class ExportItem:
         }
 
 
-def counted(space: Home, arch: Member) -> dict[str, Quantity]:
+def counted(space: SpaceLike, arch: ArchitectureLike) -> dict[str, Quantity]:
     """Params and MAdds, which need nothing but the layers."""
     layers = space.layers(arch)
     return {

@@ -14,7 +14,7 @@ from hwnas.export.item import ExportItem, counted
 from hwnas.export.run_source import RunSource
 from hwnas.export.source_options import ARCH, NET_CONFIG, NETWORK, RUN, SourceOptions, check_source
 from hwnas.export.weights import Wanted, Weights, digest, random_weights, weighted_item, weights_of
-from hwnas.ofa.network_files import NetworkFile, Placed
+from hwnas.ofa.network_files import NetworkFile, ResolvedNetwork
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -121,22 +121,24 @@ def item_of_arch(
     return weighted_item(space, arch, weights_of(wanted, space, arch, _lacking(path)), counted(space, arch), tables)
 
 
-def item_of_net_config(path: Path, network: Placed, wanted: Wanted, tables: Sequence[LatencyTable] = ()) -> ExportItem:
+def item_of_net_config(
+    path: Path, network: ResolvedNetwork, wanted: Wanted, tables: Sequence[LatencyTable] = ()
+) -> ExportItem:
     """A published network; as `item_of_arch` where it is of a space, with random weights alone where it is of none.
 
     Raises:
         BadInput: a supernet or table of another space, or for a network of none; no weights.
     """
-    home, arch = network.home, network.arch
-    if isinstance(home, SearchSpace) and isinstance(arch, Architecture):
-        return weighted_item(home, arch, weights_of(wanted, home, arch, _lacking(path)), counted(home, arch), tables)
+    space, arch = network.space, network.arch
+    if isinstance(space, SearchSpace) and isinstance(arch, Architecture):
+        return weighted_item(space, arch, weights_of(wanted, space, arch, _lacking(path)), counted(space, arch), tables)
     if wanted.supernet is not None or tables:
         got = f"{'--supernet' if wanted.supernet else '--table'} for a network of no space"
         raise BadInput(got, "neither: nothing inherits to it or predicts it", "the same without it")
     if not wanted.random:
         raise BadInput(f"{_lacking(path)}, and is of no space that could inherit some", "--random-weights")
     found = random_weights(network.layers)
-    return ExportItem(home, arch, found.network, found.source, counted(home, arch), warnings=found.warnings)
+    return ExportItem(space, arch, found.network, found.source, counted(space, arch), warnings=found.warnings)
 
 
 def item_of_network(path: Path, tables: Sequence[LatencyTable] = ()) -> ExportItem:

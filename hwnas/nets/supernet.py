@@ -150,7 +150,7 @@ class Supernet(nn.Module):
         return network.train(self.training)
 
 
-def transferred(supernet: Supernet, arch: Architecture, classes: int, seed: int = 0) -> Network:
+def with_new_classifier(supernet: Supernet, arch: Architecture, classes: int, seed: int = 0) -> Network:
     """The network that `supernet` contains; of another number of classes, with a random classifier of that seed."""
     network = supernet.extract(arch)
     if classes == supernet.space.classes:

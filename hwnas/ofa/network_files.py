@@ -10,7 +10,7 @@ from typing import Any
 from hwnas.ofa.net_config import is_net_config, read_layers
 from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
 from hwnas.space.arch_lines import parse_lines, space_of_lines
-from hwnas.space.fixed import FixedNetwork, Home, Member, architecture_of
+from hwnas.space.fixed import ArchitectureLike, FixedNetwork, SpaceLike, architecture_of
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_json, read_text
 
@@ -18,16 +18,16 @@ RUN_CONFIG = "run.config"
 
 
 @dataclass(frozen=True)
-class Placed:
+class ResolvedNetwork:
     """A network, and the space it belongs to; a fixed network is both itself."""
 
-    home: Home
-    arch: Member
+    space: SpaceLike
+    arch: ArchitectureLike
     layers: tuple[LayerSpec, ...]
 
     def __str__(self) -> str:
-        fixed = isinstance(self.home, FixedNetwork)
-        where = "a fixed network, of no space here" if fixed else f"of space {self.home.name}"
+        fixed = isinstance(self.space, FixedNetwork)
+        where = "a fixed network, of no space here" if fixed else f"of space {self.space.name}"
         return f"{where}, {self.arch.r} px, {len(self.layers)} layers"
 
 
@@ -50,7 +50,7 @@ class NetworkFile:
         """Whether it is one, right or wrong in its details."""
         return self.config is not None
 
-    def network(self, sizes: Sequence[int] | None, space: str | None, classes: int | None = None) -> Placed:
+    def network(self, sizes: Sequence[int] | None, space: str | None, classes: int | None = None) -> ResolvedNetwork:
         """The network of a net.config; see `read_network` and `check_classes`."""
         found = _network(self.config, self.path, sizes, space)
         check_classes(found, self.path, classes)
@@ -58,14 +58,14 @@ class NetworkFile:
 
     def networks(
         self, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
-        home: SearchSpace | None = None, any_size: bool = False,
+        expected: SearchSpace | None = None, any_size: bool = False,
     ) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
         """See `read_networks`."""
         if self.is_net_config:
-            return _of_net_config(self, space, sizes, classes, home)
+            return _of_net_config(self, space, sizes, classes, expected)
         lines = parse_lines(self.text, self.path)
         chosen = space_of_lines(
-            lines, self.path, space=space, sizes=sizes, classes=classes, home=home, any_size=any_size
+            lines, self.path, space=space, sizes=sizes, classes=classes, expected=expected, any_size=any_size
         )  # fmt: skip
         return chosen, [line.of(chosen) for line in lines]
 
@@ -80,13 +80,13 @@ def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
     if file.is_net_config:
         sizes = space.resolutions if len(space.resolutions) == 1 else None
         layers = _layers(file.config, path, sizes)
-        return [_placed(layers, space.with_classes(layers[-1].out_channels), path)]
+        return [_architecture(layers, space.with_classes(layers[-1].out_channels), path)]
     return [line.of(space) for line in parse_lines(file.text, path)]
 
 
 def read_networks(
     path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
-    home: SearchSpace | None = None, any_size: bool = False,
+    expected: SearchSpace | None = None, any_size: bool = False,
 ) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
     """The networks of a file and their space; arguments as of `space_of_lines`.
 
@@ -94,28 +94,28 @@ def read_networks(
         BadInput: which line is wrong and why; lines or a net.config that contradict what is given; no space.
     """
     file = NetworkFile.read(path)
-    return file.networks(space=space, sizes=sizes, classes=classes, home=home, any_size=any_size)
+    return file.networks(space=space, sizes=sizes, classes=classes, expected=expected, any_size=any_size)
 
 
 def _of_net_config(
-    file: NetworkFile, space: str | None, sizes: Sequence[int] | None, classes: int | None, home: SearchSpace | None
+    file: NetworkFile, space: str | None, sizes: Sequence[int] | None, classes: int | None, expected: SearchSpace | None
 ) -> tuple[SearchSpace, list[Architecture]]:
-    if home is not None:
-        space, sizes = home.name, home.resolutions if len(home.resolutions) == 1 else None
+    if expected is not None:
+        space, sizes = expected.name, expected.resolutions if len(expected.resolutions) == 1 else None
     network = file.network(sizes, space)
-    if not isinstance(network.home, SearchSpace) or not isinstance(network.arch, Architecture):
+    if not isinstance(network.space, SearchSpace) or not isinstance(network.arch, Architecture):
         got = f"{file.path} is {network}"
         raise BadInput(got, "a network of a space", f"hwnas export {file.path}, which measures it")
     check_classes(network, file.path, classes)
-    chosen = network.home if home is None else home.with_classes(network.home.classes)
+    chosen = network.space if expected is None else expected.with_classes(network.space.classes)
     return chosen, [chosen.check(network.arch)]
 
 
-def check_classes(network: Placed, path: Path, classes: int | None) -> None:
+def check_classes(network: ResolvedNetwork, path: Path, classes: int | None) -> None:
     """BadInput if a net.config has another number of classes than --classes says."""
-    if classes not in (None, network.home.classes):
+    if classes not in (None, network.space.classes):
         got = f"--classes {classes} for {path}"
-        raise BadInput(got, f"classes {network.home.classes}, as its classifier has", "without --classes")
+        raise BadInput(got, f"classes {network.space.classes}, as its classifier has", "without --classes")
 
 
 def holds_net_config(path: Path) -> bool:
@@ -123,7 +123,7 @@ def holds_net_config(path: Path) -> bool:
     return _net_config(read_text(path)) is not None
 
 
-def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | None = None) -> Placed:
+def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | None = None) -> ResolvedNetwork:
     """The network of a net.config: a space and its architecture, or a fixed network where no space has it.
 
     Args:
@@ -140,22 +140,22 @@ def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | No
     return _network(value, path, sizes, space)
 
 
-def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: str | None) -> Placed:
+def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: str | None) -> ResolvedNetwork:
     layers = _layers(value, path, sizes)
     if space is not None:
-        home = get_space(space, [layers[0].size], layers[-1].out_channels)
-        return Placed(home, _placed(layers, home, path), layers)
+        found = get_space(space, [layers[0].size], layers[-1].out_channels)
+        return ResolvedNetwork(found, _architecture(layers, found, path), layers)
     for name in SPACES:
         try:
-            home = get_space(name, [layers[0].size], layers[-1].out_channels)
-            return Placed(home, architecture_of(layers, home), layers)
+            found = get_space(name, [layers[0].size], layers[-1].out_channels)
+            return ResolvedNetwork(found, architecture_of(layers, found), layers)
         except BadInput:
             continue
     fixed = FixedNetwork(layers)
-    return Placed(fixed, fixed, layers)
+    return ResolvedNetwork(fixed, fixed, layers)
 
 
-def _placed(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -> Architecture:
+def _architecture(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -> Architecture:
     try:
         return architecture_of(layers, space)
     except BadInput as error:

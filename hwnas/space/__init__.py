@@ -10,9 +10,8 @@ from hwnas.space.base import Genes, SearchSpace
 from hwnas.space.cost import CostArray
 from hwnas.space.layer import LayerSpec, register_kind
 from hwnas.space.layout import Stage
-from hwnas.space.mbv3 import MBV3, MBV3_W12
+from hwnas.space.mbv3 import MBV3, MBV3_W12, TINY
 from hwnas.space.proxyless import PROXYLESS, PROXYLESSNAS
-from hwnas.space.tiny import TINY
 from profilers.errors import BadInput
 from profilers.onnx.operations import Convolution
 

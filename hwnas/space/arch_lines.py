@@ -66,9 +66,9 @@ def parse_lines(text: str, path: Path) -> list[Line]:
 
 def space_of_lines(
     lines: Sequence[Line], path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None,
-    classes: int | None = None, home: SearchSpace | None = None, any_size: bool = False,
+    classes: int | None = None, expected: SearchSpace | None = None, any_size: bool = False,
 ) -> SearchSpace:  # fmt: skip
-    """The space of all lines: what the command line says, then what they say, then `home`.
+    """The space of all lines: what the command line says, then what they say, then `expected`.
 
     Args:
         lines: of `path`.
@@ -76,7 +76,7 @@ def space_of_lines(
         space: of --space.
         sizes: of --resolutions; by default those that occur, where lines say which space they are of.
         classes: of --classes.
-        home: the space to be assumed, that of a table for instance; lines must not name another one.
+        expected: the space to be assumed, that of a table for instance; lines must not name another one.
         any_size: whether bare lines, too, may have any resolution of the space.
 
     Raises:
@@ -84,10 +84,10 @@ def space_of_lines(
     """
     named = _agreed([x.space for x in lines], path, "space", "--space", space)
     wide = _agreed([x.classes for x in lines], path, "classes", "--classes", classes)
-    if home is not None:
-        if named not in (None, home.name):
-            raise BadInput(f"{path}: networks of space {named}", f"{home.name}, which is asked for here")
-        return home if wide is None else home.with_classes(wide)
+    if expected is not None:
+        if named not in (None, expected.name):
+            raise BadInput(f"{path}: networks of space {named}", f"{expected.name}, which is asked for here")
+        return expected if wide is None else expected.with_classes(wide)
     if named is None:
         raise BadInput(f"{path} holds architectures, but of which space", "--space NAME", "--space mbv3")
     if sizes is None and (any_size or any(x.space for x in lines)):

@@ -16,7 +16,7 @@ from profilers.errors import BadInput
 NAME = "fixed"
 
 
-class Home(Protocol):
+class SpaceLike(Protocol):
     """What a search space and a fixed network have in common: all that counting and exporting ask for."""
 
     @property
@@ -39,7 +39,7 @@ class Home(Protocol):
         """Every layer of a network."""
 
 
-class Member(Protocol):
+class ArchitectureLike(Protocol):
     """What an architecture and a fixed network have in common."""
 
     @property

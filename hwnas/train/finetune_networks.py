@@ -11,7 +11,7 @@ from typing import Any
 from hwnas.data import get_dataset
 from hwnas.nets.checkpoint import Provenance, load_network, open_supernet, save_network
 from hwnas.nets.network import Network
-from hwnas.nets.supernet import transferred
+from hwnas.nets.supernet import with_new_classifier
 from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.space.arch_lines import stated
@@ -69,7 +69,7 @@ class Finetuning:
         """What training starts from."""
         if self.supernet is None:
             return Network(self.space.layers(arch), arch, seed=self.config.seed)
-        return transferred(self.supernet, arch, self.space.classes, self.config.seed)
+        return with_new_classifier(self.supernet, arch, self.space.classes, self.config.seed)
 
     def filled(self, stored: Any) -> Mapping[str, Any]:
         """A stored identity with today's defaults for keys that it lacks."""

@@ -46,8 +46,8 @@ def test_the_published_ones(published):
     for folder in sorted((published / "ofa/ofa_specialized").iterdir()):
         network, config = read_network(folder / "net.config"), json.loads((folder / "net.config").read_text())
         assert isinstance(network.arch, Architecture), folder
-        homes.setdefault(network.home.name, []).append(folder.name.partition("_")[0])
-        assert network.layers == network.home.layers(network.arch)
+        homes.setdefault(network.space.name, []).append(folder.name.partition("_")[0])
+        assert network.layers == network.space.layers(network.arch)
         specs = [spec for spec in network.layers if spec.kind == "mbconv"]
         for spec, block in zip(specs, config["blocks"], strict=True):
             theirs = block["mobile_inverted_conv"]
@@ -70,7 +70,7 @@ def test_every_network_of_a_space_is_found_in_it_again(tmp_path, name, newer):
     space = get_space(name, [96, 132], classes=12)
     for arch in [*space.extremes(), *space.decode(space.sample(5, np.random.default_rng(0)))]:
         network = read_network(put(tmp_path, net_config(space.layers(arch), newer), arch.r))
-        assert (network.home.name, network.arch, network.home.classes) == (name, arch, 12)
+        assert (network.space.name, network.arch, network.space.classes) == (name, arch, 12)
         assert read_archs(space, tmp_path / "net.config") == [arch]
 
 
@@ -89,9 +89,9 @@ def odd_network(size: int = 40):
 
 def test_a_network_of_no_space_is_fixed_and_runs_the_same_in_torch_and_onnx(tmp_path):
     network = read_network(put(tmp_path, odd_network(), 40))
-    assert isinstance(network.home, FixedNetwork) and network.home is network.arch
+    assert isinstance(network.space, FixedNetwork) and network.space is network.arch
     assert [spec.kind for spec in network.layers] == ["conv", *["mbconv"] * 4, "pool", "linear"]
-    assert (network.arch.r, network.home.classes, network.layers[0].eps) == (40, 7, 1e-3)
+    assert (network.arch.r, network.space.classes, network.layers[0].eps) == (40, 7, 1e-3)
     torch_network = Network(network.layers).eval()
     x = np.random.default_rng(0).standard_normal((2, 3, 40, 40), dtype=np.float32)
     model = write_onnx(network.layers, fold(torch_network), batch=2)

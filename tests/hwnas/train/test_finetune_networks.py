@@ -16,7 +16,7 @@ from hwnas.cli import main
 from hwnas.data import Dataset, get_dataset
 from hwnas.nets import Network, Supernet
 from hwnas.nets.checkpoint import Provenance, load_network, save_supernet
-from hwnas.nets.supernet import transferred
+from hwnas.nets.supernet import with_new_classifier
 from hwnas.nets.tensorfile import read_tensors
 from hwnas.space import get_space
 from hwnas.train import FinetuneConfig, Finetuning, Recipe, Regularise, Training, finetune
@@ -170,7 +170,7 @@ class TwoDigits(Dataset):
 
 def test_a_supernet_of_other_classes_gives_all_but_its_classifier(supernet, monkeypatch):
     source = Supernet(SPACE, seed=1).eval()
-    network, same = transferred(source, SMALL, 2, seed=5), source.extract(SMALL)
+    network, same = with_new_classifier(source, SMALL, 2, seed=5), source.extract(SMALL)
     ours, theirs = network.state_dict(), same.state_dict()
     differ = [k for k in ours if ours[k].shape != theirs[k].shape or not torch.equal(ours[k], theirs[k])]
     assert {k.rsplit(".linear")[0] for k in differ} == {f"layers.{len(network.specs) - 1}"}
