@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, NewType, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 
 from profilers.errors import BadInput, nearest
 
@@ -82,10 +83,18 @@ def check_plain(value: Any, where: str) -> None:
     _Report(Any, where, Style()).refuse_odd(value)
 
 
+class _Untitled(GenerateJsonSchema):
+    """Without a title for each key that is the key again."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        return False
+
+
 @cache
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema (2020-12) of what `validate` takes."""
-    return _adapter(kind).json_schema()
+    return _adapter(kind).json_schema(schema_generator=_Untitled)
 
 
 def shown(value: Any) -> str:

@@ -50,17 +50,20 @@ def optimistic(top1: float, images: int | None, tied: int) -> str:
 
 @dataclass(frozen=True)
 class Drop:
-    """Points of top-1 that a candidate loses against a reference on the same images, with its 95 % interval.
-
-    `lost` images are right by the reference alone, `won` by the candidate alone.
-    """
+    """Points of top-1 that a candidate loses against a reference on the same images, with its 95 % interval."""
 
     points: float
+    """Points of top-1 that are lost."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
     lost: int
+    """Images that the reference alone gets right."""
     won: int
+    """Images that the candidate alone gets right."""
     images: int
+    """Images in all."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields."""

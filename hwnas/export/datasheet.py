@@ -9,51 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwnas.export.datasheet_schema import KIND, Datasheet
+from hwnas.export.quantity import Quantity
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, sha256, write_json, write_text
 
-SCHEMA, FILE, KIND = 5, "datasheet.json", "hwnas-datasheet"
-HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+SCHEMA, OLD_SCHEMA, FILE = 5, 4, "datasheet.json"
 RANDOM = "random weights: for latency only"
 SHOWN = 10  # classes that the head of the page names
 NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-adds an image"}
-_SECTIONS = {
-    "name": str, "created": str, "version": str, "architecture": dict, "space": dict, "engine": dict, "weights": str,
-    "objectives": dict, "latency": dict, "parity": dict, "accuracy": dict, "preprocessing": dict, "files": dict,
-    "fingerprint": dict, "snippet": str, "commands": list, "runtime_costs": dict, "request": dict,
-    "engine_selection": dict,
-    "warnings": list,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number with its unit, how it was obtained, and its interval."""
-
-    value: float | None
-    unit: str
-    how: str
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.how.startswith(HOW):
-            raise BadInput(f"a quantity obtained by {self.how!r}", f"a word of {', '.join(HOW)} first")
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields that are known."""
-        return {k: v for k, v in vars(self).items() if v is not None or k == "value"}
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return self.how
-        number = f"{self.value:,.0f}" if self.unit == "" else f"{self.value:.4g} {self.unit}"
-        interval = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
-        return f"{number}{interval}, {self.how}"
+REMEDY = "export it again"
 
 
 def file_facts(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -65,7 +33,7 @@ def file_facts(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write datasheet.json (with its checksum) and datasheet.md."""
     sheet = {"kind": KIND, "schema": SCHEMA, **content}
-    write_json(folder / FILE, {**sheet, "checksum": _checksum(sheet)})
+    write_json(folder / FILE, {**sheet, "checksum": _checksum(sheet, folder / FILE)})
     write_text(folder / "datasheet.md", markdown(sheet))
 
 
@@ -75,35 +43,45 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         BadInput: no datasheet, another schema, an edited datasheet, or a file that differs from its hash.
     """
-    if not (folder / FILE).is_file():
+    path = folder / FILE
+    if not path.is_file():
         raise BadInput(f"{folder} has no {FILE}", "a folder made by `hwnas export`")
-    sheet: Any = read_json(folder / FILE)
-    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in (4, SCHEMA):
-        raise BadInput(f"{folder / FILE} is not a datasheet of schema 4 or {SCHEMA}", remedy="export it again")
-    if sheet.pop("checksum", None) != _checksum(sheet):
-        raise BadInput(f"{folder / FILE} was changed after it was written", remedy="export it again")
-    if sheet["schema"] == 4:
-        sheet = _upgraded(sheet)
-    sheet.setdefault("warnings", _old_warnings(sheet))
-    wrong = [k for k, kind in _SECTIONS.items() if not isinstance(sheet.get(k), kind)]
-    if wrong:
-        raise BadInput(f"{folder / FILE} lacks {', '.join(wrong)}", remedy="export it again")
-    for name, facts in sheet["files"].items():
-        if sha256(read_bytes(inside(folder, name))) != facts.get("sha256"):
-            raise BadInput(
-                f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy="export it again"
-            )
-    found: dict[str, Any] = sheet
+    sheet: Any = read_json(path)
+    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in (OLD_SCHEMA, SCHEMA):
+        raise BadInput(f"{path} is not a datasheet of schema {OLD_SCHEMA} or {SCHEMA}", remedy=REMEDY)
+    stated = sheet.pop("checksum", None)
+    if stated != _checksum(sheet, path):
+        raise BadInput(f"{path} was changed after it was written", remedy=REMEDY)
+    found = _upgraded(sheet)
+    check(found | {"checksum": stated}, path)
+    _check_files(folder, found["files"])
     return found
 
 
-def _upgraded(sheet: Mapping[str, Any]) -> dict[str, Any]:
-    """A datasheet of schema 4 under today's names."""
-    found = _renamed(sheet, {"running": "runtime_costs", "contest": "engine_selection"}) | {"schema": SCHEMA}
-    if isinstance(selection := found.get("engine_selection"), dict) and selection:
+def check(sheet: Mapping[str, Any], path: Path) -> None:
+    """BadInput unless a datasheet is a `Datasheet` as JSON."""
+    from profilers.validation import Style, validate
+
+    validate(Datasheet, sheet, str(path), Style(remedy=REMEDY))
+
+
+def _check_files(folder: Path, files: Mapping[str, Any]) -> None:
+    for name, facts in files.items():
+        if sha256(read_bytes(inside(folder, name))) != facts["sha256"]:
+            raise BadInput(f"{folder / name} is not the file of its datasheet (SHA-256 differs)", remedy=REMEDY)
+
+
+def _upgraded(sheet: dict[str, Any]) -> dict[str, Any]:
+    """A datasheet of the schema before under today's names; nothing in it has been checked yet."""
+    found = {"warnings": _old_warnings(sheet), **sheet}
+    if sheet["schema"] == SCHEMA:
+        return found
+    found = _renamed(found, {"running": "runtime_costs", "contest": "engine_selection"}) | {"schema": SCHEMA}
+    selection = found.get("engine_selection")
+    if isinstance(selection, dict) and isinstance(candidates := selection.get("candidates"), list):
         names = {"lost": "accuracy_drop", "drop": "accuracy_drop_interval"}
-        candidates = [_renamed(candidate, names) for candidate in selection.get("candidates", [])]
-        found["engine_selection"] = selection | {"candidates": candidates}
+        renamed = [_renamed(c, names) if isinstance(c, dict) else c for c in candidates]
+        found["engine_selection"] = selection | {"candidates": renamed}
     return found
 
 
@@ -116,8 +94,11 @@ def _old_warnings(sheet: Mapping[str, Any]) -> list[str]:
     return [RANDOM] if str(sheet.get("weights")).partition(";")[0] == "random" else []
 
 
-def _checksum(sheet: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
+def _checksum(sheet: Mapping[str, Any], path: Path) -> str:
+    try:
+        return sha256(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} holds a number that is not finite, or is nested too deeply", remedy=REMEDY) from error
 
 
 def markdown(sheet: Mapping[str, Any]) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from hwnas import __version__
 from hwnas.export import datasheet
 from hwnas.export.build import Built, Target
-from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.item import ExportItem, predicted
 from hwnas.export.parity import ParityReport
+from hwnas.export.quantity import Quantity
 from profilers.base import INTERRUPTED, STATES, STEADY, Options
 from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from hwnas.accuracy.wilson import Drop, drop
 from hwnas.export import parity
 from hwnas.export.build import Built, PrecisionVariants, Target, build
-from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import ENGINES, engine_files
 from hwnas.export.item import ExportItem
+from hwnas.export.quantity import Parity, Quantity
 from hwnas.export.torch_session import TorchSession
 from profilers.base import Options, Session, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
@@ -54,7 +54,7 @@ class Candidate:
     measured: Measurement | None = None
     top1: float | None = None
     accuracy_drop: float | None = None
-    parity: parity.Parity | None = None
+    parity: Parity | None = None
     size: int = 0
     drop: Drop | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hwnas.export.datasheet import Quantity
+from hwnas.export.quantity import Quantity
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from lut import LatencyTable

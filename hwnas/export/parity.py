@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.accuracy.wilson import wilson
-from hwnas.export.datasheet import Quantity
 from hwnas.export.item import ExportItem
+from hwnas.export.quantity import Parity, Quantity
 from profilers.base import Session
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes, write_bytes
@@ -34,20 +34,6 @@ REFERENCE = "reference.npz"
 NOISE = "seeded noise"
 PARITY_IMAGES, PARITY_SEED = 16, 20260
 TOGETHER = 64  # images that are in memory, of a split
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far an engine's logits are from the reference's; `max_rel` is relative to the largest logit."""
-
-    max_abs: float
-    max_rel: float
-    top1_agreement: float
-    images: int
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True)

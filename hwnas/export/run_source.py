@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwnas import accuracy
-from hwnas.export.datasheet import Quantity
 from hwnas.export.item import ExportItem
+from hwnas.export.quantity import Quantity
 from hwnas.export.run_weights import RunWeights
 from hwnas.export.weights import ALLOWED, Wanted, weighted_item, weights_of
 from hwnas.search.archive import Evaluation

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import MODEL, Engine, engine_files
+from hwnas.export.quantity import Quantity
 from hwnas.onnx.edit import with_batch
 from profilers.base import Options, Session, TimingPlan
 from profilers.errors import HwnasError

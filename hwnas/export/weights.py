@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwnas.export.datasheet import RANDOM, Quantity
+from hwnas.export.datasheet import RANDOM
 from hwnas.export.item import ExportItem, Input, counted
+from hwnas.export.quantity import Quantity
 from hwnas.space import Architecture, LayerSpec, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput

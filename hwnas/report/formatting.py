@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwnas.export.datasheet import HOW
+from hwnas.export.quantity import HOW
 from hwnas.report.data import ObjectiveInfo, RunData
 
 _LABELS = {"top1": "Top-1 accuracy", "params": "Parameters", "madds": "MAdds"}

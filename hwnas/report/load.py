@@ -7,9 +7,8 @@ RUN/compare/NAME/                       runs of the same problem: random search,
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -64,36 +63,11 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
         )
 
 
-def check_engine(sheet: Mapping[str, Any], where: Path) -> Mapping[str, Any]:
-    """The datasheet itself if all figures that a report shows are there and are numbers; else BadInput."""
-    try:
-        latency = sheet["latency"]
-        found = [sheet["accuracy"]["top1"], latency["predicted"], latency["measured"], *sheet["objectives"].values()]
-        good = all(_is_figure(figure) for figure in found)
-        good &= isinstance(sheet["name"], str) and latency["within_interval"] in (True, False, None)
-        good &= all(isinstance(sheet["engine"][k], str) for k in ("name", "profiler", "precision"))
-        good &= all(type(sheet["engine"][k]) is int for k in ("threads", "batch"))
-    except (KeyError, TypeError, AttributeError):
-        good = False
-    if not good:
-        raise BadInput(f"{where / datasheet.FILE} lacks figures that a report shows", remedy="export it again")
-    return sheet
-
-
-def _is_figure(value: Mapping[str, Any]) -> bool:
-    numbers = [value["value"], value.get("low"), value.get("high")]
-    return isinstance(value["how"], str) and all(x is None or _finite(x) for x in numbers)
-
-
-def _finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
 def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
     for path in sorted((folder / ENGINES).rglob(datasheet.FILE)):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):  # one that is being written
             link = os.path.relpath(path.parent.resolve(), seen_from.resolve())
-            yield Engine(check_engine(datasheet.read(path.parent), path.parent), Path(link).as_posix())
+            yield Engine(datasheet.read(path.parent), Path(link).as_posix())
 
 
 def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:

@@ -121,21 +121,27 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
         "latency": {
             "predicted": {**predicted, "low": 0.97 * cpu, "high": 1.03 * cpu},
             "measured": {**timed, "low": 0.993 * measured, "high": 1.006 * measured},
-            "within_interval": bool(0.97 * cpu <= measured <= 1.03 * cpu), "timing": {},
+            "within_interval": bool(0.97 * cpu <= measured <= 1.03 * cpu), "timing": None,
             "interrupted": {
                 "predicted": {"value": None, "unit": "ms", "how": "not measured: no table of that state given"},
                 "measured": {"value": 1.2 * measured, "unit": "ms", "how": "measured: onnxruntime, interrupted"},
-                "within_interval": None, "timing": {},
+                "within_interval": None, "timing": None,
             },
         },
         "parity": {},
-        "accuracy": {"dataset": "digits", "top1": {
+        "accuracy": {"dataset": "digits", "split": "test", "top1": {
             "value": float(row.objectives["top1"]) - 0.4, "unit": "%",
             "how": "measured: this engine on the 360 images of digits's test split"}},
-        "preprocessing": {"layout": "NCHW, float32", "size": row.arch.r, "channels": 1, "mean": None, "std": None,
-                          "note": "", "labels": [str(i) for i in range(10)]},
+        "preprocessing": {
+            "layout": "NCHW, float32", "size": row.arch.r, "channels": 1, "mode": "L", "mean": [0.3], "std": [0.4],
+            "resize": row.arch.r, "crop": 1.0, "interpolation": "bilinear, antialiased", "white": None, "note": "",
+            "labels": [str(i) for i in range(10)],
+        },
         "files": {}, "fingerprint": fingerprint().to_json(), "snippet": "", "commands": [],
-        "runtime_costs": {}, "request": {}, "engine_selection": {},
+        "runtime_costs": {}, "engine_selection": {},
+        "request": {
+            "engine": "onnxruntime", **vars(Options()), "gpus": [], "max_accuracy_drop": None, "calibration": None,
+        },
     }  # fmt: skip
 
 

@@ -178,8 +178,7 @@ def test_the_schema_says_the_same():
     assert schema["required"] == ["name"] and schema["additionalProperties"] is False
     inner = schema["$defs"]["Inner"]
     assert inner["description"] == "A part." and inner["properties"]["kind"] == {
-        "default": "steady", "description": "Its kind.", "enum": ["steady", "interrupted"], "title": "Kind",
-        "type": "string",
+        "default": "steady", "description": "Its kind.", "enum": ["steady", "interrupted"], "type": "string",
     }  # fmt: skip
     assert schema["properties"]["code"]["pattern"] == "^(?:sm[0-9]+)$"
     assert schema["properties"]["pixels"]["anyOf"][1]["examples"] == ["1,2"]

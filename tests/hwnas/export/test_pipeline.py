@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -16,9 +15,9 @@ from PIL import Image
 
 from hwnas.data import picture as picture_module
 from hwnas.export import datasheet
-from hwnas.export.datasheet import Quantity
 from hwnas.export.engines import ENGINES, script
 from hwnas.export.pipeline import Request, export
+from hwnas.export.quantity import Quantity
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from hwnas.export.validate import validate
 from profilers.base import Options, TimingPlan
@@ -172,22 +171,6 @@ def test_validate_compares_with_the_interval_of_a_prediction(folder, factor, ins
     found = check(folder)
     assert found["within_interval"] is inside is (found["low"] <= found["measured_ms"] <= found["high"])
     assert (found["predicted_ms"], found["low"], found["high"]) == (ms, ms / 8, 8 * ms)
-
-
-def test_a_datasheet_of_schema_4_is_read_under_todays_names(folder):
-    sheet = json.loads((folder / "datasheet.json").read_text())
-    del sheet["checksum"]
-    candidate = {"engine": "openvino", "lost": 0.2, "drop": {"points": 0.2, "low": 0.1, "high": 0.3, "images": 9}}
-    old = {"running": sheet.pop("runtime_costs"), "contest": {"why": "the fastest", "candidates": [candidate]}}
-    del sheet["engine_selection"]
-    old = {**sheet, **old, "schema": 4}
-    checksum = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
-    (folder / "datasheet.json").write_text(json.dumps({**old, "checksum": checksum}))
-    found = datasheet.read(folder)
-    assert found["schema"] == datasheet.SCHEMA and found["runtime_costs"] == old["running"]
-    renamed = {"engine": "openvino", "accuracy_drop": 0.2, "accuracy_drop_interval": candidate["drop"]}
-    assert found["engine_selection"] == {"why": "the fastest", "candidates": [renamed]}
-    assert check(folder)["top1_agreement"] == 1
 
 
 def test_running_costs_are_figures_with_intervals(exported):

@@ -1,0 +1,286 @@
+"""The form of datasheet.json: what each section holds, in what unit, and what a file must fulfil to be read.
+
+`hwnas.export.datasheet` reads and writes the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from hwnas.accuracy.wilson import Drop
+from hwnas.export.quantity import Parity, Quantity
+from profilers.constraints import Count, NotNegative, Pattern, Share
+from profilers.timing.fingerprint import Fingerprint
+
+KIND = "hwnas-datasheet"
+Size = Annotated[int, Ge(0)]
+Sha256 = Annotated[str, Pattern("[0-9a-f]{64}", "64 hexadecimal digits")]
+
+
+@dataclass(frozen=True)
+class SpaceSection:
+    """The search space."""
+
+    name: str
+    """Its name."""
+    signature: str
+    """Its identity."""
+    classes: Count
+    """Classes of the classifier."""
+
+
+@dataclass(frozen=True)
+class EngineSection:
+    """The engine and how it runs."""
+
+    name: str
+    """The format."""
+    profiler: str
+    """The runtime."""
+    file: str
+    """The engine's file in the folder."""
+    threads: Count
+    """Intra-op threads."""
+    precision: str
+    """What it computes in."""
+    batch: Count
+    """Images a run."""
+    optimization: str
+    """Graph optimisation level in the runtime's words."""
+    state: str
+    """State of the caches that is steady unless a section says otherwise."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a latency was measured."""
+
+    state: str
+    """State of the caches."""
+    disturbance: str
+    """What was done between runs in the state interrupted."""
+    estimator: str
+    """How the latency follows from the blocks."""
+    rounds: int
+    """Blocks that were timed."""
+    rejected: int
+    """Blocks that were left out."""
+    converged: bool
+    """Whether the interval became as narrow as wanted."""
+    median_ms: NotNegative
+    """Median of the blocks, ms."""
+    p90_ms: NotNegative
+    """90 % quantile of the blocks, ms."""
+    clock: str
+    """wall or cpu."""
+    contended: Share
+    """Share of blocks with other work on the core."""
+
+
+@dataclass(frozen=True)
+class StateLatency:
+    """Latency in one state of the caches."""
+
+    predicted: Quantity
+    """By a latency table."""
+    measured: Quantity
+    """Of this engine."""
+    within_interval: bool | None
+    """Whether it lies in the prediction's interval; null without one."""
+    timing: Timing | None
+    """How it was measured; null where it was not."""
+
+
+@dataclass(frozen=True)
+class LatencySection(StateLatency):
+    """Latency back to back (steady), and after other work (interrupted)."""
+
+    interrupted: StateLatency
+    """After other work has taken the caches."""
+
+
+@dataclass(frozen=True)
+class AccuracySection:
+    """Accuracy of this engine."""
+
+    dataset: str | None
+    """The data set; null without one."""
+    split: str | None
+    """Its split."""
+    top1: Quantity
+    """Share of images that are classified right, %."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What an image must go through, and what the outputs mean."""
+
+    layout: str
+    """Order of the axes, and type."""
+    size: Count
+    """Pixels of a side."""
+    channels: Literal[1, 3]
+    """1 is grey."""
+    mode: str
+    """In Pillow's words."""
+    mean: list[float]
+    """By channel, subtracted from values of 0 to 1."""
+    std: list[float]
+    """By channel, divided by afterwards."""
+    resize: Count
+    """Pixels of the shorter side before the crop."""
+    crop: float
+    """Share of the side that is cut out."""
+    interpolation: str
+    """Of the resizing."""
+    white: float | None
+    """Value of white in files of more than 8 bits, where it is known."""
+    note: str
+    """The same in words."""
+    labels: list[str]
+    """Names of the classes, in the order of the outputs."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file of the folder."""
+
+    bytes: Size
+    """Its size."""
+    sha256: Sha256
+    """Its hash."""
+
+
+@dataclass(frozen=True)
+class RuntimeCosts:
+    """What else running the engine costs."""
+
+    throughput: dict[str, Quantity] = field(default_factory=dict)
+    """Images a second by batch."""
+    cold_start: Quantity | None = None
+    """Loading and the first run in a fresh process."""
+    load: Quantity | None = None
+    """Loading alone."""
+    peak_memory: Quantity | None = None
+    """Of that process."""
+
+
+@dataclass(frozen=True)
+class RequestSection:
+    """What was asked for; a folder of the same request and network need not be exported again."""
+
+    engine: str
+    """A format, or auto."""
+    threads: Count
+    """Intra-op threads."""
+    precision: str
+    """What it computes in."""
+    batch: Count
+    """Images a run."""
+    optimization: str
+    """Graph optimisation level."""
+    state: str
+    """State of the caches."""
+    gpus: list[str]
+    """Compute capabilities."""
+    max_accuracy_drop: float | None
+    """Points of top-1 that an engine chosen by auto may lose."""
+    calibration: str | None
+    """Images for int8."""
+    weights: str = ""
+    """What was said about weights."""
+
+
+@dataclass(frozen=True)
+class CandidateSection:
+    """A runtime in a precision that was tried."""
+
+    engine: str
+    """The format."""
+    precision: str
+    """What it computes in."""
+    latency: Quantity | None
+    """Measured beside the others."""
+    top1: float | None
+    """On the validation split, %."""
+    accuracy_drop: float | None
+    """Points of top-1 lost, or the share of changed classes, %."""
+    parity: Parity | None
+    """With torch."""
+    bytes: Size
+    """Size of the engine."""
+    refused: str
+    """Why it cannot be chosen; empty where it can."""
+    weights: str
+    """What was done to the weights."""
+    accuracy_drop_interval: Drop | None = None
+    """The drop with its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class SelectionSection:
+    """Why this engine was chosen among several; empty where it was asked for."""
+
+    why: str = ""
+    """The rule and its outcome."""
+    accuracy: str = ""
+    """How accuracy was judged."""
+    candidates: list[CandidateSection] = field(default_factory=list)
+    """All that were tried."""
+    references: dict[str, Quantity] = field(default_factory=dict)
+    """Latency of torch on the same machine."""
+
+
+@dataclass(frozen=True)
+class Datasheet:
+    """The datasheet of an exported engine."""
+
+    kind: Literal["hwnas-datasheet"]
+    """The kind of the file."""
+    schema: Literal[5]
+    """The version of this schema."""
+    name: str
+    """Id of the network."""
+    created: str
+    """When, ISO 8601."""
+    version: str
+    """Of hwnas."""
+    architecture: dict[str, Any]
+    """The network, as `--archs` takes it, or a net.config."""
+    space: SpaceSection
+    """The search space."""
+    engine: EngineSection
+    """The engine and how it runs."""
+    weights: str
+    """Where the weights are from."""
+    objectives: dict[str, Quantity]
+    """What was known before the export, by objective."""
+    latency: LatencySection
+    """Predicted and measured."""
+    parity: dict[str, Parity]
+    """With torch, by the images' name."""
+    accuracy: AccuracySection
+    """Of this engine."""
+    preprocessing: Preprocessing
+    """What an image must go through."""
+    files: dict[str, FileFacts]
+    """The folder's files by name."""
+    fingerprint: Fingerprint
+    """What the latency was measured on."""
+    snippet: str
+    """Python that loads and runs the engine."""
+    commands: list[str]
+    """That made it, and that check it."""
+    runtime_costs: RuntimeCosts
+    """Throughput, memory, cold start."""
+    request: RequestSection
+    """What was asked for."""
+    engine_selection: SelectionSection
+    """Why this engine."""
+    checksum: Sha256
+    """Of all the rest as canonical JSON."""
+    warnings: list[str] = field(default_factory=list)
+    """What the engine is not good for."""

@@ -1,0 +1,61 @@
+"""Numbers of a datasheet: a quantity says how it was obtained, a parity how far an engine is from its reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from profilers.constraints import Count, NotNegative, Pattern, Share
+from profilers.errors import BadInput
+
+HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+How = Annotated[str, Pattern(rf"({'|'.join(HOW)})[\s\S]*", f"a word of {', '.join(HOW)} first")]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with its unit, how it was obtained, and its interval."""
+
+    value: float | None
+    """None where it is not known; `how` says why."""
+    unit: str
+    """Such as ms or %; empty for a count."""
+    how: How
+    """How it was obtained, one word first, then details."""
+    low: float | None = None
+    """Lower end of the interval."""
+    high: float | None = None
+    """Upper end of the interval."""
+
+    def __post_init__(self) -> None:
+        if not self.how.startswith(HOW):
+            raise BadInput(f"a quantity obtained by {self.how!r}", f"a word of {', '.join(HOW)} first")
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields that are known."""
+        return {k: v for k, v in vars(self).items() if v is not None or k == "value"}
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.how
+        number = f"{self.value:,.0f}" if self.unit == "" else f"{self.value:.4g} {self.unit}"
+        interval = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
+        return f"{number}{interval}, {self.how}"
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an engine's logits are from the reference's."""
+
+    max_abs: NotNegative
+    """Largest absolute difference."""
+    max_rel: NotNegative
+    """The same, relative to the largest logit."""
+    top1_agreement: Share
+    """Share of images with the same class."""
+    images: Count
+    """Images that were compared."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields."""
+        return dict(vars(self))
