@@ -76,17 +76,26 @@ def _upgraded(sheet: dict[str, Any]) -> dict[str, Any]:
     found = {"warnings": _old_warnings(sheet), **sheet}
     if sheet["schema"] == SCHEMA:
         return found
-    found = _renamed(found, {"running": "runtime_costs", "contest": "engine_selection"}) | {"schema": SCHEMA}
-    selection = found.get("engine_selection")
+    found = {**_renamed(found, {"running": "runtime_costs", "contest": "engine_selection"}), "schema": SCHEMA}
+    names = {"lost": "accuracy_drop", "drop": "accuracy_drop_interval"}
+    selection, latency = found.get("engine_selection"), found.get("latency")
     if isinstance(selection, dict) and isinstance(candidates := selection.get("candidates"), list):
-        names = {"lost": "accuracy_drop", "drop": "accuracy_drop_interval"}
-        renamed = [_renamed(c, names) if isinstance(c, dict) else c for c in candidates]
-        found["engine_selection"] = selection | {"candidates": renamed}
+        found["engine_selection"] = selection | {"candidates": [_renamed(c, names) for c in candidates]}
+    if isinstance(latency, dict):
+        found["latency"] = _timed(latency | {"interrupted": _timed(latency.get("interrupted"))})
     return found
 
 
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(key, key): value for key, value in values.items()}
+def _timed(latency: Any) -> Any:
+    """A latency's section with the timing's keys of today."""
+    if not isinstance(latency, dict):
+        return latency
+    return latency | {"timing": _renamed(latency.get("timing"), {"contended": "contended_fraction"})}
+
+
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """A mapping with other keys; whatever else it is stays as it is, and is refused later."""
+    return {names.get(key, key): value for key, value in values.items()} if isinstance(values, dict) else values
 
 
 def _old_warnings(sheet: Mapping[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ class Timing:
     """90 % quantile of the blocks, ms."""
     clock: str
     """wall or cpu."""
-    contended: Share
+    contended_fraction: Share
     """Share of blocks with other work on the core."""
 
 
@@ -95,9 +95,17 @@ class StateLatency:
 
 
 @dataclass(frozen=True)
-class LatencySection(StateLatency):
+class LatencySection:
     """Latency back to back (steady), and after other work (interrupted)."""
 
+    predicted: Quantity
+    """By a latency table."""
+    measured: Quantity
+    """Of this engine."""
+    within_interval: bool | None
+    """Whether it lies in the prediction's interval; null without one."""
+    timing: Timing | None
+    """How it was measured; null where it was not."""
     interrupted: StateLatency
     """After other work has taken the caches."""
 

@@ -97,8 +97,14 @@ def test_what_does_not_fit_is_named(change, words, tmp_path):
 def test_one_of_the_schema_before_is_read_under_todays_names(tmp_path):
     old = {k: v for k, v in GOOD.items() if k not in ("runtime_costs", "engine_selection")}
     contest = {"why": "the fastest", "accuracy": "", "candidates": [CANDIDATE], "references": {}}
-    write(tmp_path, old | {"schema": 4, "running": {}, "contest": contest, "weights": "random; int8"})
+    timing = {
+        "state": "steady", "disturbance": "", "estimator": "median", "rounds": 9, "rejected": 1, "converged": True,
+        "median_ms": 1.0, "p90_ms": 2.0, "clock": "wall", "contended": 0.25,
+    }  # fmt: skip
+    latency = {"latency": old["latency"] | {"timing": timing}}
+    write(tmp_path, old | latency | {"schema": 4, "running": {}, "contest": contest, "weights": "random; int8"})
     found = datasheet.read(tmp_path)
+    assert found["latency"]["timing"]["contended_fraction"] == 0.25
     assert (
         found["schema"] == datasheet.SCHEMA and found["runtime_costs"] == {} and found["warnings"] == [datasheet.RANDOM]
     )
