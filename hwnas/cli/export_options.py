@@ -80,9 +80,7 @@ def batch_of(engine: str, batch: int | None) -> int:
     return (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
 
 
-def weights(
-    supernet: Path | None, random: bool, dataset: str | None, images: Path | None, stale: bool
-) -> Wanted:  # fmt: skip
+def weights(supernet: Path | None, random: bool, dataset: str | None, images: Path | None, stale: bool) -> Wanted:
     """The weights that are asked for; a supernet's file may lie where `hwnas fetch` has put it."""
     from hwnas.fetch import cached
 

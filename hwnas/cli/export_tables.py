@@ -14,13 +14,18 @@ def export_row(sheet: dict[str, Any]) -> dict[str, Any]:
     """What a program wants to know of an exported engine."""
     latency, parity, selection = sheet["latency"], sheet["parity"].get(NOISE, {}), sheet["engine_selection"]
     figures = {
-        "id": sheet["name"], "engine": sheet["engine"]["name"], "precision": sheet["engine"]["precision"],
+        "id": sheet["name"],
+        "engine": sheet["engine"]["name"],
+        "precision": sheet["engine"]["precision"],
         "predicted_ms": latency["predicted"]["value"],
-        "measured_ms": latency["measured"]["value"], "within_interval": latency["within_interval"],
-        "parity_max_abs": parity.get("max_abs"), "top1": sheet["accuracy"]["top1"]["value"],
-        "top1_low": sheet["accuracy"]["top1"].get("low"), "top1_high": sheet["accuracy"]["top1"].get("high"),
+        "measured_ms": latency["measured"]["value"],
+        "within_interval": latency["within_interval"],
+        "parity_max_abs": parity.get("max_abs"),
+        "top1": sheet["accuracy"]["top1"]["value"],
+        "top1_low": sheet["accuracy"]["top1"].get("low"),
+        "top1_high": sheet["accuracy"]["top1"].get("high"),
         "warnings": sheet["warnings"],
-    }  # fmt: skip
+    }
     return figures | ({"engine_selection": selection} if selection else {})
 
 
@@ -88,10 +93,14 @@ def engines_table(sheets: dict[str, dict[str, Any]]) -> Table:
     for sheet in sheets.values():
         latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"], sheet["objectives"]
         table.add_row(
-            sheet["name"], _accuracy(top1), short(objectives["params"]["value"]),
-            short(objectives["madds"]["value"]), interval(latency["predicted"]), interval(latency["measured"]),
+            sheet["name"],
+            _accuracy(top1),
+            short(objectives["params"]["value"]),
+            short(objectives["madds"]["value"]),
+            interval(latency["predicted"]),
+            interval(latency["measured"]),
             *(f"{objectives[name]['value']:.3g}" for name in others),
-        )  # fmt: skip
+        )
     return table
 
 

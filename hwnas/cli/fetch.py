@@ -39,8 +39,16 @@ def fetch(
     if listing:
         for file in find(names) if names else FILES.values():
             path = place / file.path
-            emit({"name": file.name, "what": file.what, "url": file.url, "path": str(path),
-                  "pinned": file.pinned, "cached": path.is_file()})  # fmt: skip
+            emit(
+                {
+                    "name": file.name,
+                    "what": file.what,
+                    "url": file.url,
+                    "path": str(path),
+                    "pinned": file.pinned,
+                    "cached": path.is_file(),
+                }
+            )
         return
     if not names:
         raise BadInput("no name", "names or groups of files", "hwnas fetch --list")

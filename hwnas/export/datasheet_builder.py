@@ -23,7 +23,7 @@ from profilers.timing.measurement import Measurement
 
 def make_sheet(
     item: ExportItem, target: Target, built: Built, report: ParityReport, measured: Mapping[str, Measurement]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The content of a datasheet; `measured` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
     profiler = get_profiler(engine.profiler)
@@ -55,7 +55,7 @@ def make_sheet(
 
 def latencies(
     item: ExportItem, measured: Mapping[str, Measurement], engine: Engine, options: Options, missing: str
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
     sections = {}
     for state in STATES:

@@ -92,9 +92,11 @@ class EngineSelection:
     def to_json(self) -> dict[str, Any]:
         """For the datasheet."""
         return {
-            "why": self.why, "accuracy": self.accuracy, "candidates": [c.to_json() for c in self.candidates],
+            "why": self.why,
+            "accuracy": self.accuracy,
+            "candidates": [c.to_json() for c in self.candidates],
             "references": {name: quantity.to_json() for name, quantity in self.references.items()},
-        }  # fmt: skip
+        }
 
 
 def targets(options: Options) -> Iterator[Target]:
@@ -107,9 +109,14 @@ def targets(options: Options) -> Iterator[Target]:
 
 
 def select_engine(
-    variants: PrecisionVariants, options: Options, folder: Path, max_drop: float = MAX_DROP,
-    references: Sequence[str] = REFERENCES, plan: TimingPlan = plans.ENGINE, bench: Measuring | None = None,
-) -> EngineSelection:  # fmt: skip
+    variants: PrecisionVariants,
+    options: Options,
+    folder: Path,
+    max_drop: float = MAX_DROP,
+    references: Sequence[str] = REFERENCES,
+    plan: TimingPlan = plans.ENGINE,
+    bench: Measuring | None = None,
+) -> EngineSelection:
     """Build, check and time all candidates, and choose.
 
     Args:

@@ -124,8 +124,9 @@ def check_machine(engine: Engine, made: Fingerprint) -> None:
     if engine.machine_specific and here != there:
         raise FingerprintMismatch(
             f"its {engine.suffixes[0]} file is optimised for {there}, not for {here}",
-            "the same version and kind of CPU", "--rebuild, or model.onnx, which runs anywhere",
-        )  # fmt: skip
+            "the same version and kind of CPU",
+            "--rebuild, or model.onnx, which runs anywhere",
+        )
 
 
 def made_for(version: str, flags: Sequence[str]) -> str:
@@ -152,10 +153,13 @@ def _values(engine: Engine, options: Options, files: Sequence[str]) -> dict[str,
     """What the loaders have in braces."""
     hint = {"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32")  # OpenVINO's word; int8 is in the model
     return {
-        "threads": options.threads, "hint": hint, "file": engine_files(engine, files)[0],
+        "threads": options.threads,
+        "hint": hint,
+        "file": engine_files(engine, files)[0],
         "version": get_profiler(engine.profiler).status().version or "unknown",
-        "families": _set(sorted(VECTORS)), "vectors": _set(vectors(cpu_flags())),
-    }  # fmt: skip
+        "families": _set(sorted(VECTORS)),
+        "vectors": _set(vectors(cpu_flags())),
+    }
 
 
 def _set(names: Sequence[str]) -> str:

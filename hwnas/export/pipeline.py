@@ -64,8 +64,14 @@ class Request:
         """What decides the engine: a folder of the same request and network need not be exported again."""
         calibration = str(self.calibration) if self.calibration else None
         drop = self.max_drop if self.engine == AUTO else None
-        return {"engine": self.engine, **asdict(self.options), "gpus": list(self.gpus), "max_accuracy_drop": drop,
-                "calibration": calibration, "weights": self.weights}  # fmt: skip
+        return {
+            "engine": self.engine,
+            **asdict(self.options),
+            "gpus": list(self.gpus),
+            "max_accuracy_drop": drop,
+            "calibration": calibration,
+            "weights": self.weights,
+        }
 
 
 @dataclass

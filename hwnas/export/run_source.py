@@ -59,9 +59,15 @@ class RunSource:
     """
 
     def __init__(
-        self, folder: Path, ids: Sequence[str] | None = None, *, front: bool = False, wanted: Wanted | None = None,
-        tables: Sequence[LatencyTable] = (), optimistic: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        ids: Sequence[str] | None = None,
+        *,
+        front: bool = False,
+        wanted: Wanted | None = None,
+        tables: Sequence[LatencyTable] = (),
+        optimistic: bool = False,
+    ) -> None:
         self.run, self.wanted = open_run(folder), wanted or Wanted()
         self.kind, _ = accuracy.split(self.run.config.accuracy)
         if self.wanted.supernet and not self.wanted.dataset:

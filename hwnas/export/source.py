@@ -89,9 +89,13 @@ def open_source(path: Path, options: SourceOptions | None = None) -> Source:
     if path.is_dir():
         check_source(path, RUN, wanted)
         return RunSource(
-            path, wanted.ids, front=wanted.front, wanted=wanted.weights, tables=wanted.tables,
+            path,
+            wanted.ids,
+            front=wanted.front,
+            wanted=wanted.weights,
+            tables=wanted.tables,
             optimistic=wanted.optimistic,
-        )  # fmt: skip
+        )
     if path.suffix == ".safetensors":
         check_source(path, NETWORK, wanted)
         return FileSource(item_of_network(path, wanted.tables))

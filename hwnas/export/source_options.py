@@ -44,11 +44,19 @@ class SourceOptions:
         """The options that were used, by their names on the command line."""
         weights = self.weights
         values = {
-            "--id": self.ids, "--all": self.front, "--optimistic": self.optimistic, "--space": self.space,
-            "--resolutions": self.resolutions, "--classes": self.classes is not None, "--supernet": weights.supernet,
-            "--random-weights": weights.random, "--table": self.tables, "--dataset": weights.dataset,
-            "--images": weights.images, "--no-recalibration": not weights.recalibrate,
-        }  # fmt: skip
+            "--id": self.ids,
+            "--all": self.front,
+            "--optimistic": self.optimistic,
+            "--space": self.space,
+            "--resolutions": self.resolutions,
+            "--classes": self.classes is not None,
+            "--supernet": weights.supernet,
+            "--random-weights": weights.random,
+            "--table": self.tables,
+            "--dataset": weights.dataset,
+            "--images": weights.images,
+            "--no-recalibration": not weights.recalibrate,
+        }
         return [name for name, value in values.items() if value]
 
 

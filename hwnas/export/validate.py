@@ -93,10 +93,17 @@ def _latency(was: dict[str, Any], found: Measurement) -> dict[str, Any]:
     """What was predicted and is measured now, in one state."""
     low, high = was["predicted"].get("low"), was["predicted"].get("high")
     return {
-        "predicted_ms": was["predicted"]["value"], "measured_ms": found.ms, "low": low, "high": high,
-        "within_interval": within(low, high, found.ms), "measured_low": found.low, "measured_high": found.high,
-        "converged": found.converged, "clock": found.clock, "timing": timing_facts(found),
-    }  # fmt: skip
+        "predicted_ms": was["predicted"]["value"],
+        "measured_ms": found.ms,
+        "low": low,
+        "high": high,
+        "within_interval": within(low, high, found.ms),
+        "measured_low": found.low,
+        "measured_high": found.high,
+        "converged": found.converged,
+        "clock": found.clock,
+        "timing": timing_facts(found),
+    }
 
 
 def differences(sheet: dict[str, Any]) -> list[str]:
@@ -137,10 +144,16 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
     inputs = parity.parity_inputs((shape["channels"], shape["size"], shape["size"]))
     noise = parity.compare_logits(parity.logits_of(session, inputs), reference["parity_logits"])
     found = {
-        "parity_max_abs": noise.max_abs, "parity_max_rel": noise.max_rel, "top1_agreement": noise.top1_agreement,
-        "agreement_on": NOISE, "top1": None, "top1_low": None, "top1_high": None, "images": None,
+        "parity_max_abs": noise.max_abs,
+        "parity_max_rel": noise.max_rel,
+        "top1_agreement": noise.top1_agreement,
+        "agreement_on": NOISE,
+        "top1": None,
+        "top1_low": None,
+        "top1_high": None,
+        "images": None,
         "accuracy": "not measured: no data set",
-    }  # fmt: skip
+    }
     name, split = sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
     if name is None:
         return found
@@ -155,6 +168,11 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
     where = f"{name} {split} split"
     top1 = parity.top1(logits, labels)
     low, high = wilson(top1, len(labels))
-    accuracy = {"top1": top1, "top1_low": low, "top1_high": high, "images": len(labels),
-                "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval"}  # fmt: skip
+    accuracy = {
+        "top1": top1,
+        "top1_low": low,
+        "top1_high": high,
+        "images": len(labels),
+        "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval",
+    }
     return found | {"top1_agreement": same, "agreement_on": where, **accuracy}

@@ -150,14 +150,18 @@ def without_accuracy(objectives: Mapping[str, Quantity]) -> dict[str, Quantity]:
 
 
 def weighted_item(
-    space: SearchSpace, arch: Architecture, weights: Weights, objectives: dict[str, Quantity],
+    space: SearchSpace,
+    arch: Architecture,
+    weights: Weights,
+    objectives: dict[str, Quantity],
     tables: Sequence[LatencyTable],
-) -> ExportItem:  # fmt: skip
+) -> ExportItem:
     """The network to export, with what is known of it; BadInput for a table of another space."""
     for table in tables:
         table.bind(space)  # one of another space is refused although it may predict another engine
     if RANDOM in weights.warnings:
         objectives = without_accuracy(objectives)
     known = {**objectives, **counted(space, arch)}
-    return ExportItem(space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings,
-               weights.input)  # fmt: skip
+    return ExportItem(
+        space, arch, weights.network, weights.source, known, tables, weights.dataset, weights.warnings, weights.input
+    )

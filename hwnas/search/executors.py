@@ -22,9 +22,10 @@ from profilers.constraints import NotNegative, OneOf
 from profilers.errors import BadInput
 
 EXECUTORS = {
-    "serial": "hwnas.search.executors:Serial", "processes": "hwnas.search.processes:Processes",
+    "serial": "hwnas.search.executors:Serial",
+    "processes": "hwnas.search.processes:Processes",
     "ray": "hwnas.search.ray_tasks:Ray",
-}  # fmt: skip
+}
 KINDS = ("auto", *EXECUTORS)
 
 

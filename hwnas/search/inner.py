@@ -54,9 +54,12 @@ def search(
     first = first[distinct(first)[:population]]
     seed = int(rng.integers(2**31))
     operators = {
-        "pop_size": population, "sampling": _Start(first), "crossover": _Crossover(problem.space),
-        "mutation": _Mutation(problem.space), "eliminate_duplicates": Distinct(),
-    }  # fmt: skip
+        "pop_size": population,
+        "sampling": _Start(first),
+        "crossover": _Crossover(problem.space),
+        "mutation": _Mutation(problem.space),
+        "eliminate_duplicates": Distinct(),
+    }
     objectives = 1 + len(problem.cost_names)
     if algorithm != "nsga2":
         operators["ref_dirs"] = _directions(objectives, population)
@@ -86,9 +89,13 @@ class _Population(PymooProblem):  # type: ignore[misc]
         self.problem, self.loss = problem, loss
         space = problem.space
         super().__init__(
-            n_var=space.n_genes, n_obj=1 + len(problem.cost_names), n_ieq_constr=int(bool(problem.budget)),
-            xl=space.lower, xu=space.upper, vtype=int,
-        )  # fmt: skip
+            n_var=space.n_genes,
+            n_obj=1 + len(problem.cost_names),
+            n_ieq_constr=int(bool(problem.budget)),
+            xl=space.lower,
+            xu=space.upper,
+            vtype=int,
+        )
 
     def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
         genes = np.asarray(x, np.int64)

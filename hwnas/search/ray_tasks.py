@@ -84,8 +84,11 @@ class Ray(Executor):
 
     def _nodes(self) -> str:
         hidden = ("node:", "memory", "object_store_memory")
-        has = [{k: v for k, v in node["Resources"].items() if not k.startswith(hidden)}
-               for node in self._ray.nodes() if node["Alive"]]  # fmt: skip
+        has = [
+            {k: v for k, v in node["Resources"].items() if not k.startswith(hidden)}
+            for node in self._ray.nodes()
+            if node["Alive"]
+        ]
         return " or ".join(map(str, has))
 
 
