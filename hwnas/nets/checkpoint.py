@@ -96,9 +96,15 @@ def load_network(path: Path) -> tuple[Network, SearchSpace, Provenance]:
 def header(kind: str, space: SearchSpace, provenance: Provenance) -> dict[str, Any]:
     """What a file says about itself."""
     return {
-        "kind": kind, "version": VERSION, "space": space.name, "signature": space.signature, "classes": space.classes,
-        "in_channels": space.in_channels, "resolutions": list(space.resolutions), "provenance": asdict(provenance),
-    }  # fmt: skip
+        "kind": kind,
+        "version": VERSION,
+        "space": space.name,
+        "signature": space.signature,
+        "classes": space.classes,
+        "in_channels": space.in_channels,
+        "resolutions": list(space.resolutions),
+        "provenance": asdict(provenance),
+    }
 
 
 def check_header(head: Mapping[str, Any], kind: str, path: Path) -> SearchSpace:

@@ -1,4 +1,9 @@
-"""Once-for-all's own files: net.config, checkpoints, the accuracy predictor, and the catalogue of what is published.
+"""Once-for-all's own files; whoever reads another of its formats does it here, for other rooms know ours only.
 
-Whoever reads another of its formats does it here; everything behind works with our architectures and layers.
+net.config, run.config of one network      net_config.py (layers), network_files.py (which space has them)
+supernets, ofa_nets/ofa_…                  checkpoint.py
+acc_predictor.pth                          predictor.py
+addresses of all public files              catalogue.py, fetched by `hwnas.fetch`
+padded architectures {"ks", "e", "d"}      hwnas/space/arch.py, beside our own compact form
+latency tables, note10/…_lookup_table.yaml lut/formats/names.py, for `lut` imports nothing of hwnas
 """

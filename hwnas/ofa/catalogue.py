@@ -44,13 +44,25 @@ class PublicFile:
 def _catalogue() -> dict[str, PublicFile]:
     files = [PublicFile(n, f"ofa/ofa_nets/{n}", f"{_HAN_CAI}/ofa/ofa_nets/{n}", what) for n, what in _SUPERNETS.items()]
     files += [
-        PublicFile("acc_predictor.pth", "ofa/acc_predictor.pth", f"{_HAN_CAI}/ofa/acc_predictor.pth",
-                   "OFA's accuracy predictor of space mbv3"),
-        PublicFile("mobile_trim.yaml", "proxylessnas/mobile_trim.yaml", f"{_HAN_CAI}/proxylessnas/mobile_trim.yaml",
-                   "ProxylessNAS's latency table of a phone"),
-        PublicFile("i7-8700K_lut.yaml", "nsganetv2/i7-8700K_lut.yaml", f"{_NSGANETV2}/i7-8700K_lut.yaml",
-                   "NSGANetV2's latency table of an Intel i7-8700K"),
-    ]  # fmt: skip
+        PublicFile(
+            "acc_predictor.pth",
+            "ofa/acc_predictor.pth",
+            f"{_HAN_CAI}/ofa/acc_predictor.pth",
+            "OFA's accuracy predictor of space mbv3",
+        ),
+        PublicFile(
+            "mobile_trim.yaml",
+            "proxylessnas/mobile_trim.yaml",
+            f"{_HAN_CAI}/proxylessnas/mobile_trim.yaml",
+            "ProxylessNAS's latency table of a phone",
+        ),
+        PublicFile(
+            "i7-8700K_lut.yaml",
+            "nsganetv2/i7-8700K_lut.yaml",
+            f"{_NSGANETV2}/i7-8700K_lut.yaml",
+            "NSGANetV2's latency table of an Intel i7-8700K",
+        ),
+    ]
     for r in (160, 176, 192, 208, 224):
         name = f"note10/{r}_lookup_table.yaml"
         files.append(PublicFile(name, f"ofa/{name}", f"{_HAN_CAI}/ofa/{name}", f"OFA's table, {r} px", "note10"))

@@ -8,8 +8,7 @@
 
 Elastic tensors are wrapped once more in newer files (`conv.conv.weight`, `bn.bn.weight`), not in older ones
 (`conv.weight`, `bn.weight`); some are saved from a `module.` wrapper, some call the block `conv`. All are read.
-Source: mit-han-lab/once-for-all, `load_state_dict` of OFAMobileNetV3 and OFAProxylessNASNets;
-DESIGN's `mbv3_checkpoint_format.json`.
+Source: mit-han-lab/once-for-all, `load_state_dict` of OFAMobileNetV3 and OFAProxylessNASNets.
 """
 
 from __future__ import annotations

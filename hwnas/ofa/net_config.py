@@ -90,11 +90,19 @@ class _Walk:
                 raise BadInput(f"{where}.{name} is {layer[name]!r}", "false")
         _one_of(layer.get("ops_order", "weight_bn_act"), ("weight_bn_act",), f"{where}.ops_order")
         norm = _flag(layer, "use_bn", where, True)
-        self.add(LayerSpec(
-            "conv", self.size, self.entry(layer, "in_channels", where),
-            _integer(layer, "out_channels", where, *_CHANNELS), _kernel(layer, where), _stride(layer, where),
-            act=_act(layer, where, "relu"), bn=norm, eps=self.eps if norm else EPS,
-        ))  # fmt: skip
+        self.add(
+            LayerSpec(
+                "conv",
+                self.size,
+                self.entry(layer, "in_channels", where),
+                _integer(layer, "out_channels", where, *_CHANNELS),
+                _kernel(layer, where),
+                _stride(layer, where),
+                act=_act(layer, where, "relu"),
+                bn=norm,
+                eps=self.eps if norm else EPS,
+            )
+        )
 
     def block(self, block: Any, where: str) -> None:
         block = _object(block, where)
@@ -116,10 +124,19 @@ class _Walk:
         if layer.get("mid_channels") is not None:
             mid = _integer(layer, "mid_channels", where, *_CHANNELS)
         spec = LayerSpec(
-            "mbconv", self.size, channels, _integer(layer, "out_channels", where, *_CHANNELS), _kernel(layer, where),
-            _stride(layer, where), expand, mid, act=_act(layer, where, "relu6"),
-            se=_flag(layer, "use_se", where, False), skip=skip, eps=self.eps,
-        )  # fmt: skip
+            "mbconv",
+            self.size,
+            channels,
+            _integer(layer, "out_channels", where, *_CHANNELS),
+            _kernel(layer, where),
+            _stride(layer, where),
+            expand,
+            mid,
+            act=_act(layer, where, "relu6"),
+            se=_flag(layer, "use_se", where, False),
+            skip=skip,
+            eps=self.eps,
+        )
         if skip and (spec.stride != 1 or spec.out_channels != channels):
             raise BadInput(f"{where} has a shortcut around a change of shape", "stride 1 and equal channels")
         if expand == 1 and mid != channels:

@@ -57,16 +57,21 @@ class NetworkFile:
         return found
 
     def networks(
-        self, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
-        expected: SearchSpace | None = None, any_size: bool = False,
-    ) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
+        self,
+        *,
+        space: str | None = None,
+        sizes: Sequence[int] | None = None,
+        classes: int | None = None,
+        expected: SearchSpace | None = None,
+        any_size: bool = False,
+    ) -> tuple[SearchSpace, list[Architecture]]:
         """See `read_networks`."""
         if self.is_net_config:
             return _of_net_config(self, space, sizes, classes, expected)
         lines = parse_lines(self.text, self.path)
         chosen = space_of_lines(
             lines, self.path, space=space, sizes=sizes, classes=classes, expected=expected, any_size=any_size
-        )  # fmt: skip
+        )
         return chosen, [line.of(chosen) for line in lines]
 
 
@@ -85,9 +90,14 @@ def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
 
 
 def read_networks(
-    path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None, classes: int | None = None,
-    expected: SearchSpace | None = None, any_size: bool = False,
-) -> tuple[SearchSpace, list[Architecture]]:  # fmt: skip
+    path: Path,
+    *,
+    space: str | None = None,
+    sizes: Sequence[int] | None = None,
+    classes: int | None = None,
+    expected: SearchSpace | None = None,
+    any_size: bool = False,
+) -> tuple[SearchSpace, list[Architecture]]:
     """The networks of a file and their space; arguments as of `space_of_lines`.
 
     Raises:

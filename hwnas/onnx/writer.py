@@ -1,9 +1,9 @@
 """Layer specs to ONNX: one file, nodes and their output tensors named by layer index, BatchNorm folded.
 
-Names start with `L07_` for the layer at index 7 and go on with the part (`Convolution.part`, then its activation), so
-that a profiler's per-node times can be attributed to layers. Input "input" (N, C, H, W), output "logits" (N, classes),
-or "output" where the list of layers does not end in the classifier. Operators are of opset 18. H-swish is HardSwish:
-OpenVINO runs HardSigmoid and Mul in its place as two slow kernels (15.9 against 14.0 ms a network), ONNX Runtime alike.
+Each operation of `LayerSpec.graph` becomes one node or a few, named by `profilers.onnx.node_names`, so that a runtime's
+times of nodes can be attributed to layers. The input is "input" (N, C, H, W); the output is "logits" (N, classes), or
+"output" where the layers do not end in a classifier. Operators are of opset 18. H-swish is one HardSwish node, because
+runtimes do not fuse HardSigmoid and Mul.
 """
 
 from __future__ import annotations
@@ -139,23 +139,27 @@ class _Writer:
         entry = [n, first.in_channels] if first.is_classifier else [n, first.in_channels, first.size, first.size]
         exit_ = [n, last.out_channels] if last.is_classifier else [n, last.out_channels, last.out, last.out]
         graph = helper.make_graph(
-            self.nodes, "hwnas",
+            self.nodes,
+            "hwnas",
             [helper.make_tensor_value_info("input", TensorProto.FLOAT, entry)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, exit_)],
-        )  # fmt: skip
+        )
         model = helper.make_model(
-            onnx.GraphProto(), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-            producer_name="hwnas", producer_version=__version__,
-        )  # fmt: skip
+            onnx.GraphProto(),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="hwnas",
+            producer_version=__version__,
+        )
         helper.set_model_props(model, metadata)
         model.ClearField("graph")
         return _joined(model, graph, self.tensors)
 
 
 def _joined(model: onnx.ModelProto, graph: onnx.GraphProto, tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """The serialised model. Protobuf's own objects copied the weights five times: 73 ms a network of 26 MB, not 30.
+    """The serialised model, joined by hand: protobuf's own objects would copy the weights several times.
 
-    Source: protobuf's encoding; fields of a message may stand in any order.
+    Source: protobuf's encoding; the fields of a message may stand in any order.
     """
     parts: list[bytes | memoryview] = [graph.SerializeToString()]
     for name, values in tensors.items():
@@ -182,7 +186,7 @@ def _pool() -> NDArray[np.float32]:
 
 
 def _random(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A piece of one shared pool: drawing 8 million normals for each of 153 networks would take longer than timing."""
+    """A piece of one pool of random numbers, because drawing millions for each network takes longer than timing it."""
     size = int(np.prod(shape))
     pool = _pool() if size < len(_pool()) else np.resize(_pool(), 2 * size)  # a classifier of many classes
     start = zlib.crc32(f"{name}{shape}".encode()) % (len(pool) - size)

@@ -52,6 +52,15 @@ def parse_resolutions(text: str | None) -> tuple[int, ...] | None:
 
 
 __all__ = [
-    "SPACES", "Architecture", "Convolution", "CostArray", "Genes", "LayerSpec", "SearchSpace", "Stage", "get_space",
-    "parse_resolutions", "register_kind",
-]  # fmt: skip
+    "SPACES",
+    "Architecture",
+    "Convolution",
+    "CostArray",
+    "Genes",
+    "LayerSpec",
+    "SearchSpace",
+    "Stage",
+    "get_space",
+    "parse_resolutions",
+    "register_kind",
+]

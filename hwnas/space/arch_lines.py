@@ -65,9 +65,15 @@ def parse_lines(text: str, path: Path) -> list[Line]:
 
 
 def space_of_lines(
-    lines: Sequence[Line], path: Path, *, space: str | None = None, sizes: Sequence[int] | None = None,
-    classes: int | None = None, expected: SearchSpace | None = None, any_size: bool = False,
-) -> SearchSpace:  # fmt: skip
+    lines: Sequence[Line],
+    path: Path,
+    *,
+    space: str | None = None,
+    sizes: Sequence[int] | None = None,
+    classes: int | None = None,
+    expected: SearchSpace | None = None,
+    any_size: bool = False,
+) -> SearchSpace:
     """The space of all lines: what the command line says, then what they say, then `expected`.
 
     Args:

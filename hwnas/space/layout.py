@@ -172,42 +172,57 @@ class Layout:
         """The layer that stands in a slot, given its choices."""
         key = (slot, resolution, kernel, expand)
         if key not in self._specs:
-            index, stage = int(self.stage_of[slot]), self.stages[self.stage_of[slot]]
-            size = self._stage_sizes(resolution)[index]
-            if self.position[slot] == 0:
-                source, channels, stride = size, self._entries[index], stage.stride
-            else:
-                source, channels, stride = -(-size // stage.stride), stage.channels, 1
-            self._specs[key] = LayerSpec(
-                stage.kind, source, channels, stage.channels, kernel, stride, expand, round_channels(channels * expand),
-                act=stage.act, se=stage.se, skip=stride == 1 and channels == stage.channels, eps=self.eps,
-            )  # fmt: skip
+            self._specs[key] = self._make_layer(*key)
         return self._specs[key]
+
+    def _make_layer(self, slot: int, resolution: int, kernel: int, expand: int) -> LayerSpec:
+        index = int(self.stage_of[slot])
+        stage, size = self.stages[index], self._stage_sizes(resolution)[index]
+        channels, stride = self._entries[index], stage.stride
+        if self.position[slot] > 0:
+            size, channels, stride = -(-size // stage.stride), stage.channels, 1
+        return LayerSpec(
+            kind=stage.kind,
+            size=size,
+            in_channels=channels,
+            out_channels=stage.channels,
+            kernel=kernel,
+            stride=stride,
+            expand=expand,
+            mid=round_channels(channels * expand),
+            act=stage.act,
+            se=stage.se,
+            skip=stride == 1 and channels == stage.channels,
+            eps=self.eps,
+        )
 
     def fixed(self, resolution: int) -> tuple[tuple[LayerSpec, ...], tuple[LayerSpec, ...]]:
         """The layers before and behind the slots, which no choice but the resolution changes.
 
         Stem and first bottleneck; final convolution, pooling, mixing convolution where there is one, classifier.
         """
-        size, last, first = -(-resolution // 2), self.stages[-1], self.first or self.stem
-        out = -(-self._stage_sizes(resolution)[-1] // last.stride)
-        head = (
-            LayerSpec(
-                "conv", resolution, self.in_channels, self.stem, kernel=3, stride=2, act=self.act, eps=self.eps
-            ),
-            LayerSpec(
-                "mbconv", size, self.stem, first, kernel=3, mid=self.stem, act=self.first_act,
-                skip=first == self.stem, eps=self.eps,
-            ),
-        )  # fmt: skip
-        mix = [LayerSpec("conv", 1, self.final, self.mix, act=self.act, bn=False)] if self.mix else []
-        tail = (
-            LayerSpec("conv", out, last.channels, self.final, act=self.act, eps=self.eps),
-            LayerSpec("pool", out, self.final, self.final),
-            *mix,
-            self.classifier,
+        size, first = -(-resolution // 2), self.first or self.stem
+        stem = LayerSpec("conv", resolution, self.in_channels, self.stem, 3, 2, act=self.act, eps=self.eps)
+        bottleneck = LayerSpec(
+            "mbconv",
+            size,
+            self.stem,
+            first,
+            3,
+            mid=self.stem,
+            act=self.first_act,
+            skip=first == self.stem,
+            eps=self.eps,
         )
-        return head, tail
+        return (stem, bottleneck), self._tail(resolution)
+
+    def _tail(self, resolution: int) -> tuple[LayerSpec, ...]:
+        last = self.stages[-1]
+        out = -(-self._stage_sizes(resolution)[-1] // last.stride)
+        final = LayerSpec("conv", out, last.channels, self.final, act=self.act, eps=self.eps)
+        pool = LayerSpec("pool", out, self.final, self.final)
+        mix = [LayerSpec("conv", 1, self.final, self.mix, act=self.act, bn=False)] if self.mix else []
+        return (final, pool, *mix, self.classifier)
 
     @property
     def classifier(self) -> LayerSpec:

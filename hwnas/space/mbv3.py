@@ -21,9 +21,15 @@ def make(name: str, width: float) -> SearchSpace:
         Stage(channels(160), 2, "hswish", True),
     )
     return SearchSpace(
-        name=name, width=width, stages=stages, resolutions=tuple(range(192, 257, 4)), resolution_bounds=(64, 512),
-        stem=channels(16), final=channels(960), mix=channels(1280),
-    )  # fmt: skip
+        name=name,
+        width=width,
+        stages=stages,
+        resolutions=tuple(range(192, 257, 4)),
+        resolution_bounds=(64, 512),
+        stem=channels(16),
+        final=channels(960),
+        mix=channels(1280),
+    )
 
 
 MBV3 = make("mbv3", 1.0)

@@ -23,10 +23,21 @@ def make(
 
     stages = tuple(Stage(channels(c), stride, "relu6", False, layers) for c, stride, layers in STAGES)
     return SearchSpace(
-        name=name, width=width, stages=stages, resolutions=resolutions, resolution_bounds=(64, 512),
-        stem=channels(32), first=channels(16), final=channels(1280), mix=0, expands=expands, depths=depths,
-        act="relu6", first_act="relu6", eps=1e-3,
-    )  # fmt: skip
+        name=name,
+        width=width,
+        stages=stages,
+        resolutions=resolutions,
+        resolution_bounds=(64, 512),
+        stem=channels(32),
+        first=channels(16),
+        final=channels(1280),
+        mix=0,
+        expands=expands,
+        depths=depths,
+        act="relu6",
+        first_act="relu6",
+        eps=1e-3,
+    )
 
 
 PROXYLESS = make("proxyless", 1.3, tuple(range(128, 225, 4)), (3, 4, 6), (2, 3, 4))

@@ -19,9 +19,16 @@ from profilers.onnx.operations import Convolution, Operation, Pool, Skip, Squeez
 
 KINDS = ("pointwise", "depthwise", "bn", "act", "se", "residual")
 FEATURES = (
-    "pointwise GMAC", "depthwise GMAC", "convolutions GB", "bn GB", "act GB", "se GB", "residual GB", "kernels",
+    "pointwise GMAC",
+    "depthwise GMAC",
+    "convolutions GB",
+    "bn GB",
+    "act GB",
+    "se GB",
+    "residual GB",
+    "kernels",
     "layers",
-)  # fmt: skip
+)
 _FLOAT = 4
 
 

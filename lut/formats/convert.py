@@ -43,9 +43,14 @@ def import_table(format_name: str, space: Space, paths: Sequence[Path], device: 
             found.setdefault(name, []).append(_entry(form, fields, f"{path}: {name}"))
     hashes = {path.name: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
     return LatencyTable(
-        SpaceId.of(space), _entries(form, space, found, paths[0]), "imported", form.name, device or paths[0].stem,
-        Options(state=UNSTATED), provenance={"source": ", ".join(p.name for p in paths), "sha256": hashes},
-    )  # fmt: skip
+        SpaceId.of(space),
+        _entries(form, space, found, paths[0]),
+        "imported",
+        form.name,
+        device or paths[0].stem,
+        Options(state=UNSTATED),
+        provenance={"source": ", ".join(p.name for p in paths), "sha256": hashes},
+    )
 
 
 def export_table(table: LatencyTable, format_name: str, space: Space, out: Path) -> list[Path]:
@@ -80,8 +85,9 @@ def _entries(form: Format, space: Space, found: Mapping[str, list[Entry]], first
     if missing:
         raise TableError(
             f"{first} lacks {len(missing)} of the {len(wanted)} layers of {space.name}, first {missing[0]}",
-            "a table of this space and resolutions", "--resolutions of the table, or another --space",
-        )  # fmt: skip
+            "a table of this space and resolutions",
+            "--resolutions of the table, or another --space",
+        )
     return entries | {key: _merged(values) for key, values in observed.items()}
 
 
