@@ -99,7 +99,7 @@ def fit(
     from lut.estimate.few_shot import fit as fit_table
 
     chosen, archs = networks_of(networks, space, resolutions, classes)
-    table = fit_table(chosen, archs, latencies(networks), batch, device, state_of(networks))
+    table = fit_table(chosen, archs, latencies(networks), batch, device, state_of(networks), estimator_of(networks))
     save(table, out)
     emit(table.provenance["cross_validated"])
     people().print(f"wrote {out}", markup=False, soft_wrap=True)
@@ -124,6 +124,16 @@ def state_of(path: Path) -> str:
     if len(states) > 1 or not states <= set(STATES):
         raise BadInput(f"networks of {path} measured in the states {', '.join(sorted(states))}", ", or ".join(STATES))
     return states.pop() if states else STEADY
+
+
+def estimator_of(path: Path) -> str:
+    """What the lines say of how a latency was estimated, "" where none does; BadInput where they differ."""
+    found = sorted({str(row.get("estimator", "")) for _, row in _rows(path)})
+    if len(found) > 1:
+        names = "; ".join(name or "none stated" for name in found)
+        got = f"networks of {path} measured by different estimators ({names})"
+        raise BadInput(got, "one, so that all latencies are the same quantity", "measure all with hwnas lut measure")
+    return found[0] if found else ""
 
 
 def latencies(path: Path) -> list[float]:

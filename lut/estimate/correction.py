@@ -4,6 +4,18 @@
     w  (4,) weights of the correction: prediction = s + t w
 
 The weights minimise the relative squared error plus a ridge that pulls them to 0, so that little data corrects little.
+
+The interval in words: predict networks that the fit has not seen, look how far off it is, and take a width that would
+have held for 95 % of them. Two estimates of that width are combined by their geometric mean:
+
+    conformal   the ceil((n + 1) 0.95)-th smallest residual: right whatever the distribution, but it hangs on a single
+                network, and below 19 networks there is none
+    Student     the 97.5 % quantile of Student's t times the root mean square of all residuals: steadier, but right only
+                as far as residuals are normal
+
+From it the part that is only the noise of these measurements is taken off, and what they could not show is added: the
+error that all of them share, and how much a latency changes from one session to the next. How well the combination
+covers is in docs/measurement.md. Source: Lei et al. 2018, distribution-free predictive inference.
 """
 
 from __future__ import annotations
@@ -77,18 +89,6 @@ def fit_interval(
 ) -> Interval | None:  # fmt: skip
     """The relative half-width w within which 95 % of new networks lie; None below `LEAST_FOR_INTERVAL` networks.
 
-    In words: predict networks that the fit has not seen, look how far off it is, and take a width that would have held
-    for 95 % of them. Two estimates of that width are combined by their geometric mean:
-
-        conformal   the ceil((n + 1) 0.95)-th smallest residual: right whatever the distribution, but it hangs on a
-                    single network, and below 19 networks there is none
-        Student     the 97.5 % quantile of Student's t times the root mean square of all residuals: steadier, but right
-                    only as far as residuals are normal
-
-    From it the part that is only the noise of these measurements is taken off, and what they could not show is added:
-    the error that all of them share, and how much a latency changes from one session to the next. How well the
-    combination covers is in docs/measurement.md.
-
     Args:
         predicted: (n,) by something that had not seen the network, ms.
         measured: (n,) ms.
@@ -97,8 +97,6 @@ def fit_interval(
         sampling: standard error, relative, of the measurements, as far as a new, longer one does not have it.
         between_session: standard deviation, relative, of a network's latency from one session to the next.
         source: how the networks came to be unseen.
-
-    Source: Lei et al. 2018, distribution-free predictive inference.
     """
     from scipy.stats import t as student
 

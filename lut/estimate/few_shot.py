@@ -28,8 +28,14 @@ _LEAST_MS = 1e-9
 
 
 def fit(
-    space: Space, archs: Sequence[Any], measured_ms: Sequence[float], batch: int, device: str, state: str = STEADY
-) -> LatencyTable:  # fmt: skip
+    space: Space,
+    archs: Sequence[Any],
+    measured_ms: Sequence[float],
+    batch: int,
+    device: str,
+    state: str = STEADY,
+    estimator: str = "",
+) -> LatencyTable:
     """The table of `space` that explains the measurements, status "fitted".
 
     Args:
@@ -39,6 +45,7 @@ def fit(
         batch: images a run that they were measured with.
         device: its name.
         state: of the caches, in which they were measured.
+        estimator: what each time is of the runs, as the measurement says; "" where it does not.
 
     Raises:
         BadInput: fewer than 5 networks, or a time that is not a positive number.
@@ -53,10 +60,16 @@ def fit(
     error = left_out / y - 1
     interval = fit_interval(left_out, y, parameters=1 + int(np.count_nonzero(weights)), source="leave-one-out")
     return LatencyTable(
-        SpaceId.of(space), _entries(space, weights, batch, float(np.sqrt(np.mean(error**2)))), "fitted", METHOD, device,
-        Options(batch=batch, state=state), interval=interval, provenance=_provenance(weights, error, y),
+        SpaceId.of(space),
+        _entries(space, weights, batch, float(np.sqrt(np.mean(error**2)))),
+        "fitted",
+        METHOD,
+        device,
+        Options(batch=batch, state=state),
+        interval=interval,
+        provenance={"estimator": estimator, **_provenance(weights, error, y)},
         observations={"networks": [{"arch": a.to_json(), "ms": ms} for a, ms in zip(archs, y.tolist(), strict=True)]},
-    )  # fmt: skip
+    )
 
 
 def features_of(space: Space, archs: Sequence[Any], batch: int) -> Floats:

@@ -134,9 +134,12 @@ def test_plan_measure_and_fit(tmp_path, capsys):
     run("fit", *common, "--networks", measured, "--device", "d", "--out", table)
     assert load(table).status == "fitted" and load(table).interval is not None
     assert {r["state"] for r in rows} == {load(table).options.state} == {"steady"}
-    measured.write_text(measured.read_text().replace('"steady"', '"interrupted"', 1))
-    with pytest.raises(BadInput, match="interrupted, steady"):
-        run("fit", *common, "--networks", measured, "--device", "d", "--out", table)
+    assert {r["estimator"] for r in rows} == {load(table).provenance["estimator"]}
+    for old, other in (('"steady"', '"interrupted"'), ('"median', '"mean')):
+        mixed = tmp_path / "mixed.jsonl"
+        mixed.write_text(measured.read_text().replace(old, other, 1))
+        with pytest.raises(BadInput, match=r"measured in the states|measured by different estimators"):
+            run("fit", *common, "--networks", mixed, "--device", "d", "--out", table)
     run("plan", *common, "-n", 3, "--among", planned, "--out", tmp_path / "few.jsonl")
     assert set((tmp_path / "few.jsonl").read_text().splitlines()) < set(planned.read_text().splitlines())
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 import threadpoolctl
 
@@ -13,8 +16,9 @@ from profilers.errors import BadInput, MeasurementFailed
 from profilers.registry import get_profiler
 from profilers.runtimes.fake import Behaviour, Fake
 from profilers.timing import plain_loop
+from profilers.timing.estimator import summarise
 from profilers.timing.fresh_process import fresh_process_missing, fresh_process_ms
-from profilers.timing.measurement import measuring
+from profilers.timing.measurement import CONTROL, MeasuredGroup, Measurement, at_one_speed, measuring
 from tests.profilers.models import chain, tiny
 
 SHORT = TimingPlan(min_rounds=5, max_rounds=5, warmup_runs=2, warmup_max_runs=2)
@@ -91,3 +95,56 @@ def test_one_model_is_measured():
     with measuring(Options()) as bench, get_profiler("onnxruntime").load(chain()) as session:
         found = bench.time({"model": session}, SHORT).measured["model"]
     assert found.low <= found.ms <= found.high and len(found.blocks) == 5
+
+
+def test_a_measurement_says_what_its_samples_say():
+    blocks, drift = np.array([1.0, np.nan, 1.2, 2.2, 1.1]), np.array([1.0, 1.0, 1.0, 2.0, 1.0])
+    samples = replace(summarise(blocks, drift, SHORT), clock="cpu", contended_fraction=0.25)
+    found = Measurement.of("a", samples)
+    assert (found.id, found.ms, found.low, found.high) == ("a", samples.ms, samples.low, samples.high)
+    assert (found.clock, found.state, found.estimator) == ("cpu", "steady", SHORT.estimator)
+    assert found.contended_fraction == 0.25 and found.blocks == (1.0, None, 1.2, 1.1, 1.1) and found.rejected == 1
+    assert (found.quantile(0.5), found.quantile(0.9)) == (samples.median, samples.p90)
+    assert found.halves(least=1) == (1.1, 1.1) and np.isnan(found.halves()).any()
+
+
+def group(controls, failed=None, **ms):
+    return MeasuredGroup({k: Measurement(k, v, 0.9 * v, 1.1 * v) for k, v in ms.items()}, failed or {}, controls)
+
+
+def test_drift_between_calls_is_divided_out():
+    slow = 1.3
+    groups = [group([1.0, 2.0], a=5.0), group([slow, 2 * slow], b=slow * 7.0), group([1.0, 2.0], c=6.0)]
+    found = at_one_speed(groups, [1.0, 2.0])
+    a, b, c = (next(iter(g.measured.values())) for g in found)
+    assert [a.ms, b.ms, c.ms] == pytest.approx([5.0, 7.0, 6.0], rel=1e-6)
+    assert (b.low, b.high) == pytest.approx((0.9 * 7.0, 1.1 * 7.0), rel=1e-6)
+
+
+def test_where_too_much_failed_the_first_reason_is_given():
+    some = group([], {"x": "out of memory", "y": "hung"}, a=1.0, b=1.0, c=1.0)
+    some.require("networks")
+    with pytest.raises(MeasurementFailed, match=r"networks: 2 models could not be timed \(x: out of memory\)"):
+        group([], some.failed, a=1.0).require("networks")
+    with pytest.raises(MeasurementFailed, match=r"an engine could not be timed \(x: out of memory\)"):
+        some.require_all("an engine")
+
+
+def test_control_models_are_timed_beside_and_told_apart():
+    device, broken = Fake(Behaviour(noise=0)), Fake(Behaviour(fail_after=1))
+    model = tiny()[0]
+    controls = [partial(device.load, model), partial(broken.load, model)]
+    with measuring(Options(), controls) as bench, bench.loaded({"a": partial(device.load, model)}) as sessions:
+        found = bench.time(sessions, SHORT)
+        alone = bench.time({"a": sessions["a"]}, SHORT)
+    assert list(found.measured) == ["a"] and list(found.failed) == [f"{CONTROL}-1"]
+    assert found.controls_ms == [pytest.approx(found.measured["a"].ms), 0.0] and found.blocks == 5
+    assert alone.controls_ms == [0.0, 0.0] and alone.failed == {}
+
+
+def test_the_timed_runs_of_a_block_can_be_limited_by_name():
+    device = Fake(Behaviour(noise=0))
+    sessions = {name: device.load(tiny()[0]) for name in ("free", "limited")}
+    with measuring(Options()) as bench:
+        found = bench.time(sessions, replace(SHORT, runs_per_block=5), most_runs={"limited": 2}).measured
+    assert {name: m.samples.timed for name, m in found.items()} == {"free": 5, "limited": 2}
