@@ -95,6 +95,7 @@ assert "torch" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_searching_and_tables_need_no_torch():
     packages = ["profilers", "lut", "hwnas.space", "hwnas.surrogates", "hwnas.search", "hwnas.onnx", "hwnas.select"]
     done = subprocess.run([sys.executable, "-c", BLOCKED, *packages], capture_output=True, text=True, cwd=ROOT)

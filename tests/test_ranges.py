@@ -4,6 +4,8 @@ import pytest
 
 from hwnas.cli import main
 
+pytestmark = pytest.mark.slow
+
 TABLE = ["lut", "build", "--space", "tiny", "--engine", "fake", "--resolutions", "12", "--out", "t.json"]
 PLAN = ["lut", "plan", "--space", "tiny", "--resolutions", "12", "--out", "p.jsonl"]
 

@@ -98,6 +98,7 @@ def test_export_import_and_fit(built, archs, tmp_path, capsys):
     assert [load(tmp_path / n).status for n in ("i.json", "f.json")] == ["imported", "fitted"]
 
 
+@pytest.mark.slow
 def test_a_table_of_each_state(tmp_path, capsys):
     """The simulated device has no cold caches here, but the state is part of the identity all the same."""
     steady, interrupted = tmp_path / "s.json", tmp_path / "i.json"
@@ -123,6 +124,7 @@ def test_a_table_without_a_state_is_read_and_said(built, tmp_path, archs, capsys
         run("verify", tmp_path / "old.json", "--archs", 4)
 
 
+@pytest.mark.slow
 def test_plan_measure_and_fit(tmp_path, capsys):
     planned, measured, table = (tmp_path / n for n in ("n.jsonl", "m.jsonl", "t.json"))
     run("plan", "--space", "tiny", "--resolutions", "12,20", "-n", 6, "--batch", 1, "--out", planned)

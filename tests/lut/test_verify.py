@@ -26,6 +26,7 @@ def space():
     return small()
 
 
+@pytest.mark.slow
 def test_verify_reports_what_was_measured(space, table):
     figures = check(table, space, archs=30)
     assert figures["networks"] == 30 and figures["within_5"] == 1.0 and figures["kendall_tau"] > 0.95
@@ -61,6 +62,7 @@ def test_a_prediction_and_its_measurement_are_the_same_quantity(tmp_path, state)
     assert figures["mape"] < 0.02 and abs(figures["bias"]) < 0.01
 
 
+@pytest.mark.slow
 def test_verify_refuses_another_fingerprint(space, table):
     other = replace(table, fingerprint=replace(table.fingerprint, device="another", runtime_version="0"))
     again = partial(check, space=space, archs=4)

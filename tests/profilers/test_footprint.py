@@ -10,6 +10,7 @@ from profilers.footprint import fresh_footprint, memory
 from tests.profilers.models import chain
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_runs_and_is_measured(tmp_path):
     (tmp_path / "m.onnx").write_bytes(chain())
     start = time.perf_counter()

@@ -13,6 +13,8 @@ from profilers.errors import BadInput, MeasurementFailed
 from profilers.isolate import run_limited
 from tests.profilers import work
 
+pytestmark = pytest.mark.slow
+
 
 def alive(pid: int) -> bool:
     try:

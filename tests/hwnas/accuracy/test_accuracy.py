@@ -81,6 +81,7 @@ class TestFunction:
 
 
 class TestOfaPredictor:
+    @pytest.mark.slow
     def test_accuracy_of_the_published_extremes(self, published):
         """shared/baselines/seed_search.json: the largest network is the ideal, 100 - 16.407."""
         source = open_accuracy(f"ofa-predictor:{published}/ofa/acc_predictor.pth", OFA)

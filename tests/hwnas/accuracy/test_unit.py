@@ -52,6 +52,7 @@ def test_a_function_is_trusted_once_it_has_answered_above_1():
     assert [unit.percent(x) for x in (60.0, 0.75)] == [60.0, 0.75]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--workers", 2]])
 def test_a_search_by_fractions_ends_at_once_in_one_line(hwnas, folder, options):  # noqa: F811
     (folder / "my_shares.py").write_text("def top1(arch):\n    return 0.75 + arch['r'] / 1000\n")

@@ -23,6 +23,7 @@ def write_archs(path, *archs):
 SMALL = {"ks": [3] * 10, "e": [3] * 10, "d": [2] * 5, "r": 192}
 
 
+@pytest.mark.slow
 def test_count(capsys, tmp_path):
     file = write_archs(tmp_path / "a.jsonl", SMALL, {"arch": SMALL | {"r": 256}})
     code, out, _ = call(capsys, "count", "--space", "mbv3", "--archs", file)
@@ -59,6 +60,7 @@ def test_bad_files(capsys, tmp_path, text):
     assert "cannot read" in err
 
 
+@pytest.mark.slow
 def test_engines_names_each_runtime_or_what_is_missing(capsys):
     code, out, _ = call(capsys, "engines")
     assert code == 0

@@ -61,6 +61,7 @@ def test_a_malformed_architecture(capsys, table, tmp_path):
     assert "line 1" in said
 
 
+@pytest.mark.slow
 def test_a_truncated_table(capsys, table, tmp_path):
     short = tmp_path / "short.json"
     data = table.read_bytes()
@@ -75,6 +76,7 @@ def test_verify_of_what_was_not_measured_here(capsys, table):
     assert "estimated" in refused(capsys, "lut", "verify", str(table))
 
 
+@pytest.mark.slow
 def test_a_full_disk(table, tmp_path):
     """A limit on the size of files stands in for the full disk: the write fails half-way, in the kernel."""
     before = table.read_bytes()

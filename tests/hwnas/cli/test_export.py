@@ -10,6 +10,8 @@ import lut
 from lut.estimate.roofline import estimate
 from tests.hwnas.searching import SPACE, run_search
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -78,6 +78,7 @@ def test_a_budget_that_runs_out_ends_well(hwnas, folder):
     assert figures["ended_early"] in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(hwnas, folder):
     figures = []
     for name, options in (("one", []), ("two", ["--workers", 2]), ("own", ["--executor", "processes"])):

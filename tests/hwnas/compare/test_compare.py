@@ -38,6 +38,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "mnasnet0_5", "resnet18", "shufflenet_v2_x0_5"])
 def test_counts_are_those_that_torchvision_states(name):
     made = known.make(name, None)
@@ -79,6 +80,7 @@ def test_a_known_network_is_counted_with_its_plain_parameters(monkeypatch):
     assert made.counts == (4 * 27 + 4 + 4 + 20, 8 * 8 * 4 * 27 + 4 * 4 * (64 + 5))
 
 
+@pytest.mark.slow
 def test_the_size_and_batch_are_as_asked():
     made = known.make("mobilenet_v3_small", 64, 2)
     with get_profiler("onnxruntime").load(made.model, Options(batch=2)) as session:
@@ -86,6 +88,7 @@ def test_the_size_and_batch_are_as_asked():
     assert made.counts.madds < known.make("mobilenet_v3_small", 96).counts.madds
 
 
+@pytest.mark.slow
 def test_unknown_and_impossible_networks_are_one_line(monkeypatch):
     with pytest.raises(BadInput, match="try: mobilenet_v3_large"):
         known.make("mobilenetv3_large")
@@ -152,6 +155,7 @@ def rows(times, names=("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", 
     ]
 
 
+@pytest.mark.slow
 def test_agreement_with_the_paper():
     assert agreement(rows([1, 2, 3, 4])) == (1.0, 4)
     assert agreement(rows([2, 1, 3, 4])) == (pytest.approx(0.8), 4)

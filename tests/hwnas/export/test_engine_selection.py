@@ -57,6 +57,7 @@ def found(tmp_path_factory):
     return select_engine(PrecisionVariants(item(), tolerance=100), Options(), folder, 100, ("eager",), QUICK)
 
 
+@pytest.mark.slow
 def test_all_are_timed_beside_torch(found):
     assert {c.target.name for c in found.candidates} == {t.name for t in targets(Options())}
     assert all(not c.refused and c.measured and c.top1 is not None and c.size > 1000 for c in found.candidates)
@@ -67,6 +68,7 @@ def test_all_are_timed_beside_torch(found):
     assert all(c.accuracy_drop == 0 and c.parity.max_rel < 1e-4 for c in exact)
 
 
+@pytest.mark.slow
 def test_points_lost_are_those_of_the_validation_split(found):
     network = item()
     import torch
@@ -136,6 +138,7 @@ def test_a_negative_drop_is_refused(tmp_path):
             select_engine(PrecisionVariants(item()), Options(), tmp_path, value, (), QUICK)
 
 
+@pytest.mark.slow
 def test_exported_with_auto_the_folder_says_what_else_was_tried(tmp_path):
     request = replace(REQUEST, engine="auto", max_drop=100.0)
     sheet = export({"": item()}, request, tmp_path / "x")[""]

@@ -28,6 +28,7 @@ def lines(folder):
     return [json.loads(line) for line in (folder / ERRORS).read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_failures_are_recorded_and_the_rest_goes_on(tmp_path):
     items = Items({"1": BadInput("no weights"), "2": RuntimeError("out of\nmemory")})
     found = export_many(["0", "1", "2", "3"], items, REQUEST, tmp_path)

@@ -82,6 +82,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_run_py_needs_its_runtime_alone_and_answers_as_torch(tmp_path, engine):
     if not get_profiler(engine).status().available:
@@ -120,6 +121,7 @@ def run_script(folder, *arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent)
 
 
+@pytest.mark.slow
 def test_run_py_refuses_in_one_line(folder, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.png").write_bytes(b"")
@@ -163,6 +165,7 @@ def test_validate_measures_again_and_agrees(folder):
     assert found["changes"]["accuracy"]["change"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "inside"), [(1.0, True), (0.01, False), (100.0, False)])
 def test_validate_compares_with_the_interval_of_a_prediction(folder, factor, inside):
     ms = factor * datasheet.read(folder)["latency"]["measured"]["value"]
@@ -273,6 +276,7 @@ def test_elsewhere_run_py_takes_the_plain_model(folder, tmp_path):
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_openvino_gets_its_ir_and_both_files_are_the_engine(tmp_path, precision):
     profiler = get_profiler("openvino")
@@ -330,6 +334,7 @@ def gpu_request():
     return Request("tensorrt-rtx", Options(batch=64), ("sm86", "sm89"), plan=QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_path, gpu_request, precision):
     wanted = replace(gpu_request, options=replace(gpu_request.options, precision=precision))
@@ -346,6 +351,7 @@ def test_an_engine_for_a_gpu_that_is_not_here_says_that_it_was_not_measured(tmp_
         check(tmp_path / "x", force=True)
 
 
+@pytest.mark.slow
 def test_rebuilding_replaces_the_engine_and_signs_the_datasheet(tmp_path, gpu_request):
     from hwnas.export.rebuild import rebuild
 

@@ -43,6 +43,7 @@ def logits(model, inputs, precision="int8", engine="onnxruntime"):
         return parity.logits_of(session, inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_quantised_network_still_is_the_network(model, calibration, engine):
     if not get_profiler(engine).status().available:
@@ -110,6 +111,7 @@ def test_a_model_that_lost_a_layer_is_refused(model):
         check_quantised(proto.SerializeToString(), model)
 
 
+@pytest.mark.slow
 def test_tensorrt_gets_signed_activations(model):
     target = Target(ENGINES["tensorrt"], Options(precision="int8", batch=8))
     data, note = PrecisionVariants(item()).of(target)
@@ -120,6 +122,7 @@ def test_tensorrt_gets_signed_activations(model):
     assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 8
 
 
+@pytest.mark.slow
 def test_an_int8_folder_holds_the_quantised_onnx(tmp_path):
     sheet = export({"": item()}, replace(REQUEST, options=INT8), tmp_path / "x")[""]
     assert re.search(r"int8 by .*, weights of [78] bits.*, ranges from 256 training images of digits", sheet["weights"])
@@ -134,6 +137,7 @@ def test_without_images_there_is_no_int8(tmp_path):
         export({"": item(0, None)}, replace(REQUEST, options=INT8), tmp_path / "x")
 
 
+@pytest.mark.slow
 def test_the_users_images_from_a_folder_and_from_an_array(tmp_path):
     work = item(0, None)
     how, rng = work.preprocessing, np.random.default_rng(0)

@@ -27,6 +27,8 @@ from profilers.errors import BadInput
 from profilers.registry import get_profiler
 from tests.hwnas.exporting import REQUEST
 
+pytestmark = pytest.mark.slow
+
 RESOLUTIONS = (8, 10)
 SEARCH = SearchSettings(initial=4, iterations=0, surrogate="gp", population=16, generations=4)
 ONE_IMAGE = 100 / 400 + 1e-6  # of the digits' validation images

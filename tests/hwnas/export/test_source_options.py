@@ -111,6 +111,7 @@ def test_a_net_config_has_one_size(hwnas, tmp_path):
     assert "2 image sizes for one network" in line
 
 
+@pytest.mark.slow
 def test_a_supernet_given_with_a_run_is_the_one_that_is_exported(hwnas, files, tmp_path):
     code, rows, _ = hwnas("export", files / "run", "--supernet", files / "supernet.safetensors", "--engine", "onnx",
                           "--quick", "--out", tmp_path / "x")  # fmt: skip
@@ -120,6 +121,7 @@ def test_a_supernet_given_with_a_run_is_the_one_that_is_exported(hwnas, files, t
     assert sheet["warnings"] == [] and sheet["accuracy"]["top1"]["value"] == rows[0]["top1"]
 
 
+@pytest.mark.slow
 def test_random_weights_say_so_everywhere_and_no_accuracy_stands_beside_them(hwnas, files, tmp_path):
     run = files / "run"
     code, rows, err = hwnas("export", run, "--random-weights", "--engine", "onnxruntime", "--quick",
@@ -142,6 +144,7 @@ def test_random_weights_say_so_everywhere_and_no_accuracy_stands_beside_them(hwn
     assert table.count(WARNING) >= len(rows) and searched not in table
 
 
+@pytest.mark.slow
 def test_a_datasheet_of_before_is_warned_of_too(hwnas, files, tmp_path):
     hwnas("export", files / "arch.json", "--space", "tiny", "--random-weights", "--engine", "onnx", "--quick",
           "--out", tmp_path / "x")  # fmt: skip

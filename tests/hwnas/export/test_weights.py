@@ -62,6 +62,7 @@ def test_without_images_it_is_refused_with_what_to_add(supernet, arch):
         item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet))
 
 
+@pytest.mark.slow
 def test_as_inherited_there_is_a_warning_and_imagenets_preparation(hwnas, supernet, arch, tmp_path):
     code, rows, err = hwnas("export", arch, "--space", "proxyless", "--resolutions", SIZE, "--supernet", supernet,
                             "--no-recalibration", "--engine", "onnx", "--quick", "--out", tmp_path / "x")  # fmt: skip
@@ -75,6 +76,7 @@ def test_as_inherited_there_is_a_warning_and_imagenets_preparation(hwnas, supern
     assert (how["labels"][0], how["labels"][999], len(how["labels"])) == ("tench", "toilet tissue", 1000)
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_pictures_without_labels(supernet, arch, tmp_path):
     folder = write(tmp_path / "holiday" / "2019")
     item = item_of_arch(arch, SPACE, SPACE.extremes()[0], Wanted(supernet, images=tmp_path / "holiday"))
@@ -92,6 +94,7 @@ def test_statistics_are_those_of_pictures_without_labels(supernet, arch, tmp_pat
     assert not torch.allclose(before.running_var, expected.var(1), rtol=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("tabby", "Egyptian cat"), ("281", "285"), ("tabby", "egyptian_cat")])
 def test_pictures_in_folders_of_classes_are_judged(supernet, arch, tmp_path, names):
     for name in names:
@@ -103,6 +106,7 @@ def test_pictures_in_folders_of_classes_are_judged(supernet, arch, tmp_path, nam
     assert get_dataset(item.dataset.name).labels("val").tolist() == item.dataset.labels("val").tolist()
 
 
+@pytest.mark.slow
 def test_what_is_no_class_or_is_called_as_two_is_not_judged(supernet, arch, tmp_path):
     for names in (("tabby", "our cat"), ("CARDIGAN", "tabby"), ("1000", "1")):
         folder = tmp_path / "-".join(names)

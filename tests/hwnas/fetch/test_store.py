@@ -144,6 +144,7 @@ def run(capsys):
     return call
 
 
+@pytest.mark.slow
 def test_the_command_takes_files_from_a_mirror_and_lists_them(server, tmp_path, monkeypatch, unpinned, run):
     monkeypatch.setenv("HWNAS_CACHE", str(tmp_path))
     monkeypatch.setenv("HWNAS_MIRROR", f"{server.url}/")

@@ -42,6 +42,7 @@ def images(space: SearchSpace, arch, n: int = 2) -> torch.Tensor:
     return torch.randn(n, space.in_channels, arch.r, arch.r, generator=torch.Generator().manual_seed(arch.r))
 
 
+@pytest.mark.slow
 def test_extracted_network_equals_active_slice(supernet):
     for arch in archs(supernet.space):
         x = images(supernet.space, arch)

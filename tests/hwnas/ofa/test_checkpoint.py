@@ -53,6 +53,7 @@ def error(found, supernet, case, run) -> float:
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [of_torch, of_onnxruntime, of_openvino])
 def test_logits_are_those_of_ofas_code(published, run):
     found, path = published
@@ -84,6 +85,7 @@ def test_names_of_other_versions_are_read(published, tmp_path, rename):
     assert error(found, read_ofa_checkpoint(tmp_path / "old.pth", found.space), found.cases[0], of_torch) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_is_refused(published, tmp_path):
     found, path = published
     space, tensors = found.space, found.tensors

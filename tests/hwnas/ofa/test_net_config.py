@@ -107,6 +107,7 @@ def run(*arguments) -> int:
     return int(stopped.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_command_line_counts_and_exports_one(tmp_path, capsys):
     path = put(tmp_path / "net", odd_network(), 72)
     assert run("count", "--archs", path) == 0

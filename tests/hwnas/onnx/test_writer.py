@@ -31,7 +31,9 @@ def with_statistics(network: Network, images: np.ndarray, seed: int) -> Network:
     return network.eval()
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
+@pytest.mark.parametrize(
+    "name", [n if n == "tiny" else pytest.param(n, marks=pytest.mark.slow) for n in sorted(SPACES)]
+)
 def test_parity_with_torch(name):
     """Random networks and the extremes, at the smallest and the largest resolution, batches of 1 and 3."""
     space = get_space(name)

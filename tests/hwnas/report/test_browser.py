@@ -96,6 +96,7 @@ def test_the_smallest_runs(page, tmp_path):
         opened(page, replace(run, chosen=(), iterations=(), random=(), **change), tmp_path / "report.html")
 
 
+@pytest.mark.slow
 def test_a_page_that_complains_is_noticed(page, tmp_path):
     path = tmp_path / "bad.html"
     path.write_text(

@@ -95,6 +95,7 @@ def test_a_failed_evaluation_keeps_its_error(folder):
     assert load_run(folder).rows[9].error == "ValueError: no <memory>"
 
 
+@pytest.mark.slow
 def test_the_command_writes_it(folder, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["report", str(folder), "--out", str(tmp_path / "out" / "r.html")])
@@ -121,6 +122,7 @@ def test_no_run_is_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_another_problem_is_not_compared(folder, tmp_path):
     make_run(tmp_path / "other", folder.parent, strategy="random")
     assert len(load_run(folder, compare=[tmp_path / "other"]).random) == 9

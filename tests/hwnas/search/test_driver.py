@@ -53,10 +53,12 @@ class TestRun:
         with open_run(finished.folder) as again:
             assert again.config == finished.config and contents(again) == contents(finished)
 
+    @pytest.mark.slow
     def test_the_same_seed_gives_the_same_run_and_another_another(self, finished, tmp_path):
         with run_search(tmp_path / "a") as same, run_search(tmp_path / "b", seed=2) as other:
             assert contents(same) == contents(finished) != contents(other)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", [1, 2])
     def test_beats_random_and_plain_nsga2(self, tmp_path, seed):
         volumes = {}
@@ -83,6 +85,7 @@ class TestRun:
         with run_search(tmp_path / "r", surrogate="auto", iterations=1) as run:
             assert run.archive.iterations()[1]["surrogate"] in MODELS
 
+    @pytest.mark.slow
     def test_failures_are_recorded_and_searched_around(self, finished, tmp_path):
         broken = frozenset(e.arch.id for e in finished.archive.evaluations()[::3])
         source = Formula(broken)
@@ -153,6 +156,7 @@ class TestResume:
         with pytest.raises(FileProblem):
             open_run(tmp_path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("seed", [1, 2])
     def test_killed_three_times_it_ends_in_the_same_archive(self, tmp_path, seed):
         """SIGKILL at random moments, of evaluation and of search; compared with a run that was left alone."""

@@ -78,6 +78,7 @@ def answers(config, n=12):
 
 
 class TestProcesses:
+    @pytest.mark.slow
     def test_the_archive_does_not_depend_on_the_number_of_workers(self, config, tmp_path):
         (tmp_path / "once").touch()
         three = run(tmp_path / "three", using(config, workers=3))
@@ -85,6 +86,7 @@ class TestProcesses:
         assert three == run(tmp_path / "one", config) == run(tmp_path / "own", using(config, kind="processes"))
         assert {row["status"] for row in three[0]} == {"ok", "failed"}
 
+    @pytest.mark.slow
     def test_a_network_that_kills_every_worker_is_a_failure(self, config, tmp_path):
         (tmp_path / "fatal").touch()
         found = answers(using(config, workers=2, retries=1), 20)
@@ -101,6 +103,7 @@ class TestProcesses:
         asked = (tmp_path / "asked").read_text().split()
         assert len(asked) == 12 and len(set(asked)) == 2
 
+    @pytest.mark.slow
     def test_a_source_that_cannot_be_opened_is_the_users_error(self, config, tmp_path):
         with pytest.raises(BadInput, match="cannot be imported"):
             started(using(replace(config, accuracy="python:/nowhere/x:y"), workers=2))
@@ -108,6 +111,7 @@ class TestProcesses:
         with pytest.raises(MeasurementFailed, match="exit code 3"):
             started(using(replace(config, accuracy=f"python:{tmp_path}/dies:y"), workers=2))
 
+    @pytest.mark.slow
     def test_workers_end_with_their_executor_and_with_a_killed_search(self, config, tmp_path):
         with Processes.start(config.source(), ExecutorSettings(workers=2)) as executor:
             pids = [w._process.pid for w in executor._workers]
@@ -126,6 +130,7 @@ class TestProcesses:
         child.wait()
         assert len(pids) == 2 and wait_for(lambda: not any(running(pid) for pid in pids))
 
+    @pytest.mark.slow
     def test_resumed_with_another_number_of_workers(self, config, tmp_path):
         whole = run(tmp_path / "whole", config)
         with started(config) as executor, create_run(tmp_path / "r", config) as made:

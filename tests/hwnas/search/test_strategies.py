@@ -38,6 +38,7 @@ def test_every_network_is_listed_once():
     assert drawn == {row.tobytes() for row in coded}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surrogate", ["gp", "auto", "rbf", "cart"])
 @pytest.mark.parametrize("initial", [4, 100])
 def test_a_space_of_eight_networks_is_evaluated_whole(tmp_path, surrogate, initial):
@@ -55,6 +56,7 @@ def test_spaces_of_one_and_two_networks(tmp_path, strategy, space, size):
         assert len(run.archive.evaluations()) == space.size == size and "all networks" in ended
 
 
+@pytest.mark.slow
 def test_fewer_candidates_than_an_iteration_wants(tmp_path):
     run, ended = run_in(small(), tmp_path, initial=5, per_iteration=40)
     with run:

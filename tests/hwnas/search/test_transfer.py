@@ -56,6 +56,7 @@ class TestSampling:
 
 
 class TestInitFrom:
+    @pytest.mark.slow
     def test_the_initial_networks_are_drawn_like_the_front(self, source, tmp_path):
         with create_run(tmp_path / "r", target(source)) as run, run_search(tmp_path / "plain") as plain:
             search(run, Formula())
@@ -70,6 +71,7 @@ class TestInitFrom:
             ]
             assert near[0] < near[1]
 
+    @pytest.mark.slow
     def test_same_seed_same_run_even_when_the_source_is_gone(self, source, tmp_path):
         with create_run(tmp_path / "a", target(source)) as whole:
             search(whole, Formula())

@@ -42,6 +42,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_at_the_searchs_end_in_select_and_in_the_archive(hwnas, place):  # noqa: F811
     code, out, err = hwnas("search", place / "c.toml", "--out", place / "r")
     assert code == 0 and REMARK in " ".join(err.split()) and REMARK in json.loads(out)["top1"]
@@ -53,6 +54,7 @@ def test_at_the_searchs_end_in_select_and_in_the_archive(hwnas, place):  # noqa:
         assert REMARK in run.archive.meta["obtained"]["top1"]
 
 
+@pytest.mark.slow
 def test_in_the_report_the_export_and_the_comparison(place):
     report = load_run(place / "r")
     assert REMARK in report.objectives[0].how

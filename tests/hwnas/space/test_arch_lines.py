@@ -68,6 +68,7 @@ def test_count_and_predict_agree_with_the_run(run, capsys, name):
     assert all(row["classifier"] == "classifier of 3 classes interpolated between 2 and 10" for row in rows(out))
 
 
+@pytest.mark.slow
 def test_the_options_give_the_same_figures_as_the_lines(run, capsys):
     found, file = lines(run, capsys)
     bare = run / "bare.jsonl"
@@ -143,6 +144,7 @@ def test_bare_lines_still_need_a_space(run, capsys):
     assert call(capsys, "count", "--archs", str(run / "bare.jsonl"), "--space", "tiny")[0] == 0
 
 
+@pytest.mark.slow
 def test_what_lut_plan_and_measure_write_names_the_classes(run, capsys):
     plan, measured = run / "plan.jsonl", run / "m.jsonl"
     options = ["--space", "tiny", "--resolutions", "12,20", "--classes", "3", "-n", "6", "--out", str(plan)]
@@ -159,6 +161,7 @@ def test_what_lut_plan_and_measure_write_names_the_classes(run, capsys):
     assert json.loads((run / "f.json").read_text())["content"]["space"]["classes"] == 3
 
 
+@pytest.mark.slow
 def test_a_line_is_exported_as_the_network_that_it_is(run, capsys):
     found, _ = lines(run, capsys)
     line, more = run / "line.json", ["--random-weights", "--engine", "onnx", "--quick"]

@@ -136,6 +136,7 @@ def _containers(inner):
     return st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(_LEAVES, _containers, max_leaves=12))
 def test_any_json_is_an_architecture_or_a_clear_error(value):

@@ -25,7 +25,7 @@ def data(n: int, seed: int):
     return encode(SPACE, g), np.array([formula(a) for a in SPACE.decode(g)])
 
 
-@pytest.fixture(params=SURROGATES)
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.slow) if n == "auto" else n for n in SURROGATES])
 def name(request):
     return request.param
 
@@ -197,6 +197,7 @@ class TestRBF:
 
 
 class TestAdaptiveSwitching:
+    @pytest.mark.slow
     def test_takes_the_one_that_ranks_best(self):
         X, y = data(60, 1)
         model = AdaptiveSwitching(LAYOUT)
@@ -206,6 +207,7 @@ class TestAdaptiveSwitching:
         same = make(model.chosen, LAYOUT).fit(X, y).predict(X).mean
         np.testing.assert_allclose(model.predict(X).mean, same, rtol=1e-9)
 
+    @pytest.mark.slow
     def test_switches_only_when_clearly_better(self):
         X = np.random.default_rng(0).random((80, 6))
         steps = (X[:, :3] > [0.5, 0.3, 0.7]) @ [1.0, 2.0, 4.0] + 0.01 * X[:, 3]  # what trees are for
@@ -239,6 +241,7 @@ def test_thinning_keeps_the_newest_and_repeats_nothing(n, limit):
     assert kept[-1] == n - 1 and (np.diff(kept) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "tau"), [(100, 0.84), (340, 0.895)])
 def test_gp_on_real_accuracies_is_as_good_as_the_bar(published, rows, tau):
     """The bar: what shared/baselines/README.md reports for a GP on one-hot features (0.84 and 0.90)."""

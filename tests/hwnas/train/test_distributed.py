@@ -51,6 +51,7 @@ def work(rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_average_their_gradients_over_the_images(tmp_path):
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=work, args=(rank, tmp_path)) for rank in range(2)]
@@ -143,6 +144,7 @@ def children(pid: int) -> list[int]:
     return [int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path):
     for name in ("whole", "killed"):
         (tmp_path / f"{name}.toml").write_text(CONFIG.replace("OUT", f"{name}.safetensors"))
@@ -165,6 +167,7 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path):
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
+@pytest.mark.slow
 def test_an_error_in_all_processes_is_one_line(tmp_path):
     (tmp_path / "c.toml").write_text(CONFIG.replace("digits", "digitz"))
     process = torchrun("train", "supernet", str(tmp_path / "c.toml"))

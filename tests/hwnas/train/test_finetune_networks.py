@@ -133,6 +133,7 @@ def trained(precision: str) -> float:
     return top1(network, DIGITS, "val", 12)
 
 
+@pytest.mark.slow
 def test_half_precisions_learn_as_single_precision_does():
     found = {precision: trained(precision) for precision in ("fp32", "bf16", "fp16")}
     assert min(found.values()) > 40 and max(found.values()) - min(found.values()) < 25, found  # chance is 10
@@ -140,6 +141,7 @@ def test_half_precisions_learn_as_single_precision_does():
         Recipe(precision="fp8")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_an_error_not_a_score(supernet):
     network = Network(SPACE.layers(SMALL), SMALL)
     with pytest.raises(Diverged, match="the loss of epoch 1 is nan"):
@@ -168,6 +170,7 @@ class TwoDigits(Dataset):
         return np.flatnonzero(DIGITS.labels(split).numpy() < 2)
 
 
+@pytest.mark.slow
 def test_a_supernet_of_other_classes_gives_all_but_its_classifier(supernet, monkeypatch):
     source = Supernet(SPACE, seed=1).eval()
     network, same = with_new_classifier(source, SMALL, 2, seed=5), source.extract(SMALL)
@@ -187,6 +190,7 @@ def test_a_supernet_of_other_classes_gives_all_but_its_classifier(supernet, monk
 # --- several networks, resumed --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_it_ends_in_the_same_weights(supernet, tmp_path, monkeypatch):
     whole = config(tmp_path / "a", supernet)
     expected = list(Finetuning(whole).run([SMALL, LARGE]))
@@ -216,6 +220,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_weights(supernet, tmp_path,
         assert all(torch.equal(a[k], b[k]) for k in b)
 
 
+@pytest.mark.slow
 def test_a_damaged_state_is_refused(supernet, tmp_path):
     network = Network(SPACE.layers(SMALL), SMALL)
     training = Training(network, DIGITS, epochs=2, lr=0.1, regularise=EVERYTHING)
@@ -232,6 +237,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
     return int(exit_.value.code or 0), out, err
 
 
+@pytest.mark.slow
 def test_a_network_that_diverges_is_recorded_and_the_others_go_on(supernet, tmp_path, capsys, monkeypatch):
     (tmp_path / "archs.jsonl").write_text("".join(json.dumps(a.to_json()) + "\n" for a in (SMALL, LARGE)))
     text = f'dataset = "digits"\narchs = "archs.jsonl"\nout = "nets"\nsupernet = "{supernet}"\nepochs = 1\n'
@@ -255,6 +261,7 @@ def test_a_network_that_diverges_is_recorded_and_the_others_go_on(supernet, tmp_
 # --- straight into an engine ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_is_exported_with_its_weights(supernet, tmp_path, capsys):
     made = config(tmp_path, supernet, epochs=1)
     [facts] = Finetuning(made).run([SMALL])

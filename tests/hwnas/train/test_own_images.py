@@ -13,6 +13,8 @@ from hwnas.search.config import parse
 from hwnas.space import get_space
 from tests.hwnas.image_files import write_folder
 
+pytestmark = pytest.mark.slow
+
 SPACE = get_space("tiny", [16], 3)
 SMALL, LARGE = SPACE.extremes(16)
 

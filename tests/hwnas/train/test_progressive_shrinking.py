@@ -56,6 +56,7 @@ def trained(tmp_path_factory):
 # --- progressive shrinking ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_short_training_learns(trained):
     supernet, provenance = load_supernet(trained.out, SPACE)
     history = provenance.training["history"]
@@ -66,6 +67,7 @@ def test_a_short_training_learns(trained):
     assert not torch.equal(matrix, torch.eye(25))
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
     config = short(tmp_path)
     save, count = progressive_shrinking.SupernetRun.save, [0]
@@ -87,6 +89,7 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
     assert all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
+@pytest.mark.slow
 def test_an_unfinished_training_is_not_lost_or_mixed_up(tmp_path, monkeypatch):
     config = short(tmp_path, phases=SHORT[:1])
     save = progressive_shrinking.SupernetRun.save
@@ -109,6 +112,7 @@ def test_an_unfinished_training_is_not_lost_or_mixed_up(tmp_path, monkeypatch):
         train_supernet(config, resume=True)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_taken_as_it_is(trained):
     before = trained.out.stat().st_mtime_ns
     _, provenance = train_supernet(trained, resume=True)
@@ -142,6 +146,7 @@ def test_phases_allow_the_largest_choices_only():
     assert other not in (largest, smallest)
 
 
+@pytest.mark.slow
 def test_sorting_channels_keeps_the_largest_network_and_orders_importance():
     supernet = Supernet(SPACE, seed=1)
     x = torch.randn(8, 1, 16, 16)
@@ -159,6 +164,7 @@ def test_sorting_channels_keeps_the_largest_network_and_orders_importance():
         assert (importance.diff() <= 0).all()
 
 
+@pytest.mark.slow
 def test_sorting_again_keeps_the_channels_of_widths_that_are_trained():
     supernet = Supernet(SPACE, seed=1)
     weight = supernet.slots[1].part("depth").conv.weight  # 8 -> 32 or 48 channels at expand 4 and 6
@@ -203,6 +209,7 @@ def test_evaluate_counts_right_answers_in_percent():
     assert evaluate(Echo(), zip(images.split(3), labels.split(3), strict=True)) == 75.0
 
 
+@pytest.mark.slow
 def test_fine_tuning_improves_and_is_deterministic(trained):
     dataset = get_dataset("digits")
     arch = SPACE.extremes(12)[0]
@@ -219,6 +226,7 @@ def test_fine_tuning_improves_and_is_deterministic(trained):
 # --- accuracy for the search -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_accuracy_is_the_same_for_the_same_architecture(trained):
     accuracy = SupernetAccuracy(trained.out, SPACE)
     small, large = SPACE.extremes(12)
@@ -229,6 +237,7 @@ def test_accuracy_is_the_same_for_the_same_architecture(trained):
     assert SupernetAccuracy(trained.out, SPACE, views=0, finetune_epochs=2).evaluate(small) > first
 
 
+@pytest.mark.slow
 def test_accuracy_refuses_what_does_not_fit(trained):
     with pytest.raises(BadInput, match="resolution 14 was not trained; allowed: 12, 16"):
         SupernetAccuracy(trained.out, get_space("tiny"))
@@ -252,6 +261,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
     return int(exit_.value.code or 0), out, err
 
 
+@pytest.mark.slow
 def test_commands_train_and_fine_tune(tmp_path, capsys):
     (tmp_path / "s.toml").write_text(
         'space = "tiny"\ndataset = "digits"\nresolutions = [12]\nout = "out/s.safetensors"\n'

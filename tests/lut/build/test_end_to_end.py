@@ -22,6 +22,8 @@ from profilers.base import Options
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.runtimes.fake import Behaviour, Fake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def space():

@@ -35,6 +35,7 @@ def same(found: Any, expected: Any, where: str) -> None:
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["in-context", "isolated"])
 def test_tables_and_figures_are_as_before(tmp_path, method):
     space, expected = get_space("tiny", [12, 20]), GOLDEN[method]

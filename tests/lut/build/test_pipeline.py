@@ -50,6 +50,7 @@ def whole(tmp_path_factory):
     return make(small(), tmp_path_factory.mktemp("whole") / "t.json")
 
 
+@pytest.mark.slow
 def test_a_built_table_predicts_the_simulated_device(space, built):
     table, path = built
     genes = space.sample(40, np.random.default_rng(9))
@@ -59,6 +60,7 @@ def test_a_built_table_predicts_the_simulated_device(space, built):
     assert load(path) == table and [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_raw_observations_are_stored(space, whole):
     batches = whole.observations["batches"]
     names = [b["name"].split(",")[0] for b in batches]
@@ -106,6 +108,7 @@ def interrupted(space, tmp_path):
     return tmp_path / "t.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_a_killed_build_goes_on_to_the_same_table(space, tmp_path, whole, at):
     path = tmp_path / "t.json"
@@ -167,11 +170,13 @@ def test_a_build_of_a_version_with_other_controls_is_never_mixed(space, interrup
         make(space, interrupted)
 
 
+@pytest.mark.slow
 def test_force_starts_afresh(space, interrupted):
     table = make(space, interrupted, method="isolated", force=True)
     assert all(not b["networks"] for b in table.observations["batches"] if b["layers"])
 
 
+@pytest.mark.slow
 def test_a_damaged_partial_is_one_clear_line(space, interrupted):
     path = interrupted.with_name("t.json.partial")
     path.write_bytes(path.read_bytes()[:-50])
@@ -190,6 +195,7 @@ class Untraceable(Fake):
     traces = False
 
 
+@pytest.mark.slow
 def test_in_context_needs_traces(space, tmp_path):
     with pytest.raises(EngineUnavailable, match="--method isolated"):
         make(space, tmp_path / "t.json", Untraceable())
@@ -203,6 +209,7 @@ def test_bad_requests(space, tmp_path, bad):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_budget_and_target_stop_the_passes(space, tmp_path):
     many = make(space, tmp_path / "a.json", plan=BuildPlan(passes=3, networks=0, target=0.0, budget_seconds=None))
     few = make(space, tmp_path / "b.json", plan=BuildPlan(passes=3, networks=0, target=0.0, budget_seconds=1e-6))
@@ -211,6 +218,7 @@ def test_budget_and_target_stop_the_passes(space, tmp_path):
     assert few.interval is None and "standard errors" in few.interval_source
 
 
+@pytest.mark.slow
 def test_a_disturbed_build_says_so(space, tmp_path):
     table = make(space, tmp_path / "t.json", fake(stolen=0.3))
     assert any("rejected" in w or "CPU time" in w for w in table.provenance["warnings"])
@@ -219,6 +227,7 @@ def test_a_disturbed_build_says_so(space, tmp_path):
     assert np.mean(error < 0.05) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_late_build_still_has_its_least_groups_of_networks(space, tmp_path):
     table = make(space, tmp_path / "a.json", plan=BuildPlan(passes=2, networks=144, budget_seconds=1e-6))
     names = [b["name"] for b in table.observations["batches"]]

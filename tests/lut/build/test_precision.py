@@ -31,6 +31,7 @@ def space():
     return get_space("tiny", [12, 20])
 
 
+@pytest.mark.slow
 def test_int8_end_to_end(space, tmp_path):
     float32, int8 = (
         build(Workbench(space, write_onnx, Fake(), Options(precision=p)), out=tmp_path / f"{p}.json", plan=PLAN)

@@ -11,6 +11,8 @@ from lut.estimate.experiment_design import plan
 from lut.estimate.few_shot import features_of, fit
 from profilers.errors import BadInput
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def space():

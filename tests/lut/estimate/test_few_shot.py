@@ -38,6 +38,7 @@ def test_predictions_are_never_negative():
     assert (table.bind(space).predict(space.sample(500, rng)).ms > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "mape", "within_5", "rank"), [("titan_rtx_64", 0.015, 0.97, 0.998), ("titan_xp_64", 0.035, 0.7, 0.994)]
 )

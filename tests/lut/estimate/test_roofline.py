@@ -70,6 +70,7 @@ def test_ranks_published_measurements(published, card, column):
     assert inside.mean() >= TRUST.coverage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("card", "column"), [("Titan RTX", "titan_rtx_64"), ("Titan Xp", "titan_xp_64")])
 def test_one_measured_network_gives_milliseconds(published, card, column):
     rows = [json.loads(line) for line in (published / "help/ofa_gpu_latency.jsonl").read_text().splitlines()]

@@ -28,6 +28,7 @@ def test_round_trips_lose_nothing(tmp_path, form, name):
     assert imported.status == "imported" and imported.method == form
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mbv3", "mbv3-w1.2"])
 def test_the_seeds_table_has_every_layer(published, tmp_path, name):
     space = get_space(name, range(96, 257, 4))

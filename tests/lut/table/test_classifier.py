@@ -133,6 +133,7 @@ def built(request, tmp_path_factory):
     return space, build(Workbench(space, write_onnx, Fake(Behaviour())), out=out, method=request.param, plan=plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [3, 37, 100, 1000, 2000])
 def test_a_built_table_predicts_networks_of_any_number_of_classes(built, classes):
     space, table = built
@@ -143,6 +144,7 @@ def test_a_built_table_predicts_networks_of_any_number_of_classes(built, classes
     assert np.abs(error).mean() < 0.02 and ((found.low < truth) & (truth < found.high)).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_verify_measures_networks_of_other_classes_beside_the_builds_controls(built):
     space, table = built
     figures = verify(table, Workbench(space.with_classes(3), write_onnx, Fake(Behaviour(seed=5))), archs=8)

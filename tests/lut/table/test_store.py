@@ -89,6 +89,7 @@ def leaves(value, prefix=()):
     return []
 
 
+@pytest.mark.slow
 @QUIET
 @given(data=st.data(), odd=st.sampled_from(ODD))
 def test_forged_values_are_refused_or_harmless(full, tmp_path, space, data, odd):

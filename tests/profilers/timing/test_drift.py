@@ -125,6 +125,7 @@ def test_one_block_alone_tells_nothing():
     assert drift_at(times, np.array([[0, 1]])).tolist() == [[1.0, 1.0]]
 
 
+@pytest.mark.slow
 @given(st.integers(3, 12), st.integers(1, 6), st.integers(0, 1000), st.floats(0.01, 100))
 def test_the_unit_of_time_changes_nothing(r, s, seed, factor):
     rng, usual, order, _ = rounds(r, s, seed)

@@ -309,6 +309,7 @@ def test_several_threads_are_judged_by_their_own_usual_share():
 positive = st.floats(0.01, 1e4)
 
 
+@pytest.mark.slow
 @given(st.lists(positive, min_size=3, max_size=60), st.floats(0.01, 100), st.floats(0, 1))
 def test_summary_is_ordered_and_scales_with_the_unit(values, factor, quantile):
     plan = replace(PLAN, quantile=quantile)

@@ -28,6 +28,7 @@ def blas_threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
+@pytest.mark.slow
 def test_threads_are_pinned_and_libraries_held_and_all_is_restored():
     import torch
 
@@ -68,6 +69,7 @@ def test_a_state_that_a_gpu_has_not_is_refused():
     assert get_profiler("onnxruntime-cuda").device == "cuda"
 
 
+@pytest.mark.slow
 def test_a_plain_loop_in_a_fresh_process_runs_the_runtimes_own_api():
     small, large = (
         fresh_process_ms("onnxruntime", model, Options(), seconds=0.2)

@@ -14,6 +14,8 @@ from hwnas.train import Recipe
 from hwnas.train.optimise import Descent, loss_of, teacher_probabilities
 from tools.bench.plain_ofa import PlainStep, logits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("name", "resolution"), [("tiny", 12), ("mbv3", 64)])
 def test_the_plain_step_gives_our_weights(name, resolution):
