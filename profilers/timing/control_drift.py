@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Known = NDArray[np.bool_]
 Times = Sequence[Sequence[float]]  # by group and control, ms; 0 where one could not be timed
-QUICK = 0.1  # quantile of the groups that counts as no drift
+FAST_GROUPS = 0.1  # quantile of the groups that counts as no drift
 
 
 def drifts(controls: Times, reference: Sequence[float] | None = None) -> Floats:
     """(g,) how much slower the machine was in each group than in quick ones, or than `reference`; 1 where unknown."""
     own, common, noise = _parts(controls, usual_times(controls) if reference is None else np.array(reference, float))
-    since = -np.quantile(own, QUICK) if reference is None else _shrink(common, noise / len(own), 1)
+    since = -np.quantile(own, FAST_GROUPS) if reference is None else _shrink(common, noise / len(own), 1)
     return np.asarray(np.exp(own + since))
 
 
 def reference_times(controls: Times) -> Floats:
     """(a,) of each at the speed at which `drifts` is 1; 0 where one was never timed."""
     usual = usual_times(controls)
-    return np.asarray(usual * np.exp(np.quantile(_parts(controls, usual)[0], QUICK)))
+    return np.asarray(usual * np.exp(np.quantile(_parts(controls, usual)[0], FAST_GROUPS)))
 
 
 def usual_times(controls: Times) -> Floats:

@@ -12,7 +12,7 @@ from hwnas.space import get_space
 from lut.build.bench import Network
 from lut.build.records import MeasuredNetwork, MeasurementBatch, aggregate, sampling_error
 from profilers.errors import TableError
-from profilers.timing.control_drift import QUICK
+from profilers.timing.control_drift import FAST_GROUPS
 from profilers.timing.measurement import Measurement
 
 
@@ -29,7 +29,7 @@ def test_true_drift_is_divided_out():
     batches = [batch(str(i), {"a": [2.0 * f]}, [f, 2 * f, 3 * f]) for i, f in enumerate(speed)]
     entries = aggregate(batches)
     assert (
-        entries["a"].ms == pytest.approx(2.0 * np.exp(np.quantile(np.log(speed), QUICK)), rel=1e-6)
+        entries["a"].ms == pytest.approx(2.0 * np.exp(np.quantile(np.log(speed), FAST_GROUPS)), rel=1e-6)
         and entries["a"].n == 5
         and entries["a"].se < 1e-3
     )
