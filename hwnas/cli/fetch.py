@@ -37,18 +37,7 @@ def fetch(
     if listing and folder is not None:
         raise BadInput(f"--from {folder} with --list, which takes nothing", "one of them")
     if listing:
-        for file in find(names) if names else FILES.values():
-            path = place / file.path
-            emit(
-                {
-                    "name": file.name,
-                    "what": file.what,
-                    "url": file.url,
-                    "path": str(path),
-                    "pinned": file.pinned,
-                    "cached": path.is_file(),
-                }
-            )
+        _list(names, place)
         return
     if not names:
         raise BadInput("no name", "names or groups of files", "hwnas fetch --list")
@@ -61,6 +50,13 @@ def fetch(
         if not fetched.pinned:
             line += "; not pinned: the SHA-256 of the first download is recorded, nothing vouches for that one"
         people().print(line, markup=False, soft_wrap=True)
+
+
+def _list(names: list[str] | None, place: Path) -> None:
+    for file in find(names) if names else FILES.values():
+        path = place / file.path
+        facts = {"name": file.name, "what": file.what, "url": file.url, "path": str(path)}
+        emit({**facts, "pinned": file.pinned, "cached": path.is_file()})
 
 
 def register(app: typer.Typer) -> None:

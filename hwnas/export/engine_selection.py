@@ -140,12 +140,11 @@ def select_engine(
     with ExitStack() as stack:
         bench = bench or stack.enter_context(measuring(options))
         judge = _Judge(variants.item)
-        with track(len(found) + len(references), "building and checking candidates") as bar:
+        with track(len(found), "building and checking candidates") as bar:
             for candidate in found:
                 _try(candidate, variants, folder, judge, max_drop, stack)
                 bar.advance()
-            torch = {name: _reference(variants.item, options, name) for name in references}
-            bar.advance(len(references))
+        torch = {name: _reference(variants.item, options, name) for name in references}
         figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
     return EngineSelection(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)

@@ -51,23 +51,29 @@ def validate(
         BadInput: an edited datasheet, a swapped file, an ONNX that points elsewhere.
     """
     sheet = datasheet.read(folder)
-    engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
     differ = differences(sheet) if anew else _checked_differences(sheet, force)
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
+    result = {**_measure(sheet, folder, files, plan, costs), "differences": differ}
+    return {**result, "changes": changes(sheet, result)}
+
+
+def _measure(
+    sheet: dict[str, Any], folder: Path, files: list[str], plan: TimingPlan, costs: CostPlan
+) -> dict[str, Any]:
+    """All that `validate` finds out about the engine that lies in the folder."""
+    engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
     states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
     with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         measured = {state: _time(bench, session, plan, state) for state in states}
     again = measured.get(INTERRUPTED)
     interrupted = None if again is None else _latency(sheet["latency"][INTERRUPTED], again)
-    result = {
+    return {
         **_latency(sheet["latency"], measured[STEADY]),
         **found,
         INTERRUPTED: interrupted,
-        "differences": differ,
         "runtime_costs": measure_costs(engine, options, folder, files, costs),
     }
-    return {**result, "changes": changes(sheet, result)}
 
 
 def _checked_differences(sheet: dict[str, Any], force: bool) -> list[str]:
@@ -143,36 +149,37 @@ def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str,
     reference, shape = read_reference(folder), sheet["preprocessing"]
     inputs = parity.parity_inputs((shape["channels"], shape["size"], shape["size"]))
     noise = parity.compare_logits(parity.logits_of(session, inputs), reference["parity_logits"])
-    found = {
+    return {
         "parity_max_abs": noise.max_abs,
         "parity_max_rel": noise.max_rel,
         "top1_agreement": noise.top1_agreement,
         "agreement_on": NOISE,
-        "top1": None,
-        "top1_low": None,
-        "top1_high": None,
-        "images": None,
-        "accuracy": "not measured: no data set",
+        **dict.fromkeys(("top1", "top1_low", "top1_high", "images")),
+        **_accuracy(sheet, session, reference),
     }
-    name, split = sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
-    if name is None:
-        return found
+
+
+def _accuracy(sheet: dict[str, Any], session: Session, reference: dict[str, Any]) -> dict[str, Any]:
+    """On the split of the datasheet, and how far torch's stored answers agree; or why there is none."""
     from hwnas.data import get_dataset
 
+    shape, name, split = sheet["preprocessing"], sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
+    if name is None:
+        return {"accuracy": "not measured: no data set"}
     try:
         data = get_dataset(name).with_channels(shape["channels"])
     except HwnasError as error:  # another machine need not have it
-        return found | {"accuracy": f"not measured: {error}"}
+        return {"accuracy": f"not measured: {error}"}
     logits, labels = parity.logits_over(data, split, shape["size"], partial(parity.logits_of, session))
-    same = float((logits.argmax(1) == reference["split_top1"]).mean())
     where = f"{name} {split} split"
     top1 = parity.top1(logits, labels)
     low, high = wilson(top1, len(labels))
-    accuracy = {
+    return {
+        "top1_agreement": float((logits.argmax(1) == reference["split_top1"]).mean()),
+        "agreement_on": where,
         "top1": top1,
         "top1_low": low,
         "top1_high": high,
         "images": len(labels),
         "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval",
     }
-    return found | {"top1_agreement": same, "agreement_on": where, **accuracy}

@@ -23,6 +23,7 @@ from profilers.base import Options
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.registry import get_profiler
 from profilers.timing.fingerprint import fingerprint
+from profilers.timing.measurement import Measurement
 from tests.hwnas.report_run import full_run
 from tests.hwnas.searching import SPACE, genes, run_search
 
@@ -76,8 +77,11 @@ def refuse(name, rows):
 
 def noisy(name, rows):
     """Measured up to 8 % off the prediction: what dominates a network may break a limit that this one keeps."""
-    factor = {r.arch.id: np.random.default_rng(r.number).uniform(0.92, 1.08) for r in rows}
-    return {r.arch.id: (factor[r.arch.id] * r.objectives["cpu_ms"],) * 3 for r in rows}
+    found = {}
+    for row in rows:
+        ms = np.random.default_rng(row.number).uniform(0.92, 1.08) * row.objectives["cpu_ms"]
+        found[row.arch.id] = Measurement(row.arch.id, ms, ms, ms)
+    return found
 
 
 def test_weights_are_kept_of_all_networks_that_the_rule_may_offer(folder):
