@@ -45,12 +45,14 @@ class Slower(Fake):
         return session
 
 
+@pytest.mark.slow
 def test_that_the_machine_is_slower_now_is_divided_out(space, table):
     figures = check(table, space, Slower(), archs=30)
     assert figures["speed_change"] == pytest.approx(0.5, abs=0.02)
     assert figures["mape"] < 0.02 and figures["mape_as_run"] == pytest.approx(1 / 3, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["steady", "interrupted"])
 def test_a_prediction_and_its_measurement_are_the_same_quantity(tmp_path, state):
     """Same estimator and same state: what the first run after other work pays is in both, or in neither."""

@@ -71,6 +71,7 @@ def test_raw_observations_are_stored(space, whole):
     assert {k for b in batches for k in b["layers"]} == {layer.key for layer in every}
 
 
+@pytest.mark.slow
 def test_each_network_of_a_table_says_what_was_measured(space, whole):
     batches = whole.observations["batches"]
     assert {(b["state"], b["estimator"]) for b in batches} == {("steady", whole.provenance["estimator"])}
@@ -124,6 +125,7 @@ def test_a_killed_build_goes_on_to_the_same_table(space, tmp_path, whole, at):
     assert not path.with_name("t.json.partial").exists()
 
 
+@pytest.mark.slow
 def test_sigkill_loses_at_most_a_batch(tmp_path):
     script = (
         "from pathlib import Path; from hwnas.space import get_space;"
@@ -244,6 +246,7 @@ class SlowedClock(FakeClock):
         super().advance(slow * wall, slow * cpu)
 
 
+@pytest.mark.slow
 def test_a_table_is_of_the_quick_moments_and_its_interval_knows_how_they_varied(space, tmp_path):
     table = make(space, tmp_path / "t.json", Fake(clock=SlowedClock()), plan=BuildPlan(passes=2, networks=144))
     assert any("drifted" in w for w in table.provenance["warnings"])
@@ -254,6 +257,7 @@ def test_a_table_is_of_the_quick_moments_and_its_interval_knows_how_they_varied(
     assert make(space, tmp_path / "u.json").interval.upper < 1.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["in-context", "isolated"])
 def test_neighbours_on_the_core_are_told(space, tmp_path, method):
     def beside(seconds):
