@@ -21,7 +21,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from profilers.base import Samples, Session, TimingPlan
+from profilers.base import STEADY, Samples, Session, TimingPlan
 from profilers.timing import plans
 from profilers.timing.loop import time_sessions
 from profilers.timing.plain_loop import OPENVINO_TYPES, load_onnxruntime, load_openvino
@@ -95,7 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
     networks: list[dict[str, Any]] = [json.loads(line) for line in lines]
     models = [chosen.bundle / network.pop("model") for network in networks]
     if chosen.engine == "trtexec":
-        facts: list[dict[str, Any]] = [{"latency_ms": by_trtexec(model, chosen.precision)} for model in models]
+        said = {"state": STEADY, "estimator": "median of the GPU times that trtexec reports"}
+        facts: list[dict[str, Any]] = [{"latency_ms": by_trtexec(model, chosen.precision), **said} for model in models]
     else:
         plan = plans.shorter(plans.COMPARE, max(chosen.rounds, 3))
         facts = by_loop(chosen.engine, models, chosen.precision, chosen.threads, plan)

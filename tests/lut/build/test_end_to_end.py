@@ -127,6 +127,7 @@ def test_the_script_reads_trtexec(space, archs, tmp_path, monkeypatch):
     standalone.main(["--bundle", str(tmp_path / "b"), "--engine", "trtexec", "--precision", "fp16"])
     rows = [json.loads(line) for line in (tmp_path / "b/measured.jsonl").read_text().splitlines()]
     assert [r["latency_ms"] for r in rows] == [1.25, 1.25] and rows[0]["batch"] == 64
+    assert {(r["state"], r["estimator"]) for r in rows} == {("steady", "median of the GPU times that trtexec reports")}
 
 
 def test_the_script_says_what_trtexec_said(tmp_path, monkeypatch):
