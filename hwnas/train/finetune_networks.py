@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hwnas.data import get_dataset
@@ -75,7 +74,7 @@ class Finetuning:
         """A stored identity with today's defaults for keys that it lacks."""
         known = stored_values(stored)
         source = {"supernet_sha256": known.pop("supernet_sha256", "")}
-        paths = {"archs": Path(), "out": Path(), "supernet": Path()}  # not part of it, but required
+        paths = dict.fromkeys(("archs", "out", "supernet"), "unused")  # not part of it, but required
         return build(FinetuneConfig, {**known, **paths}, "a stored configuration").to_json() | source
 
     def _teacher(self) -> Network:

@@ -10,7 +10,6 @@ Source: NSGANetV2, section 3.4; once-for-all, section 3.3 and algorithm 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -229,4 +228,4 @@ class SupernetRun:
 
 def _filled(config: Any) -> Mapping[str, Any]:
     """A stored configuration with today's defaults for keys that it lacks."""
-    return build(SupernetConfig, {**stored_values(config), "out": Path()}, "a stored configuration").to_json()
+    return build(SupernetConfig, {**stored_values(config), "out": "unused"}, "a stored configuration").to_json()

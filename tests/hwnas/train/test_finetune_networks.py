@@ -41,6 +41,16 @@ def supernet(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture
+def few(root):
+    """24 grey images of three classes, and a supernet for them: steps that take no time."""
+    dataset, path = get_dataset(f"folder:{root}?channels=1"), root / "supernet"
+    save_supernet(
+        path, Supernet(get_space("tiny", [12], 3), seed=1), Provenance(dataset.name, dataset.mean, dataset.std)
+    )
+    return {"supernet": path, "dataset": dataset.name, "recipe": Recipe(batch=8, dropout=0.1)}
+
+
 def config(folder: Path, supernet: Path, **changes) -> FinetuneConfig:
     made = FinetuneConfig(
         "digits",
@@ -126,17 +136,33 @@ def test_regularisation_out_of_range_is_refused(wrong):
 # --- one network --------------------------------------------------------------------------------------------------
 
 
-def trained(precision: str) -> float:
-    network = Network(SPACE.layers(SMALL), SMALL, seed=2)
-    finetune(network, DIGITS, epochs=3, lr=0.2, recipe=Recipe(precision=precision), seed=3)
+class TwoDigits(Dataset):
+    """The zeros and ones of digits."""
+
+    name, class_names, in_channels, mean, std = "two", ("0", "1"), 1, DIGITS.mean, DIGITS.std
+
+    def labels(self, split):
+        return DIGITS.labels(split)[self.kept(split)]
+
+    def batch(self, split, indices, resolution, augment=None):
+        return DIGITS.batch(split, self.kept(split)[indices], resolution, augment)
+
+    def kept(self, split):
+        return np.flatnonzero(DIGITS.labels(split).numpy() < 2)
+
+
+def learnt(precision: str) -> float:
+    space = get_space("tiny", [12], 2)
+    network = Network(space.layers(SMALL), SMALL, seed=2)
+    finetune(network, TwoDigits(), epochs=3, lr=0.1, recipe=Recipe(batch=32, precision=precision), seed=3)
     assert all(p.dtype == torch.float32 for p in network.parameters())
-    return top1(network, DIGITS, "val", 12)
+    return top1(network, TwoDigits(), "val", 12)
 
 
 @pytest.mark.slow
 def test_half_precisions_learn_as_single_precision_does():
-    found = {precision: trained(precision) for precision in ("fp32", "bf16", "fp16")}
-    assert min(found.values()) > 40 and max(found.values()) - min(found.values()) < 25, found  # chance is 10
+    found = {precision: learnt(precision) for precision in ("fp32", "bf16", "fp16")}
+    assert min(found.values()) > 85 and max(found.values()) - min(found.values()) < 10, found  # chance is 50
     with pytest.raises(BadInput, match="precision = 'fp8'; allowed: fp32, bf16, fp16"):
         Recipe(precision="fp8")
 
@@ -153,21 +179,6 @@ def test_a_loss_that_is_no_number_is_an_error_not_a_score(supernet):
         broken.stem.part("conv").conv.weight.fill_(float("nan"))
     with pytest.raises(Diverged, match="logits are not finite"):
         top1(broken.extract(SMALL), DIGITS, "val", 12)
-
-
-class TwoDigits(Dataset):
-    """The zeros and ones of digits."""
-
-    name, class_names, in_channels, mean, std = "two", ("0", "1"), 1, DIGITS.mean, DIGITS.std
-
-    def labels(self, split):
-        return DIGITS.labels(split)[self.kept(split)]
-
-    def batch(self, split, indices, resolution, augment=None):
-        return DIGITS.batch(split, self.kept(split)[indices], resolution, augment)
-
-    def kept(self, split):
-        return np.flatnonzero(DIGITS.labels(split).numpy() < 2)
 
 
 @pytest.mark.slow
@@ -191,8 +202,8 @@ def test_a_supernet_of_other_classes_gives_all_but_its_classifier(supernet, monk
 
 
 @pytest.mark.slow
-def test_interrupted_and_resumed_it_ends_in_the_same_weights(supernet, tmp_path, monkeypatch):
-    whole = config(tmp_path / "a", supernet)
+def test_interrupted_and_resumed_it_ends_in_the_same_weights(few, tmp_path, monkeypatch):
+    whole = config(tmp_path / "a", **few)
     expected = list(Finetuning(whole).run([SMALL, LARGE]))
     save, count = StateFile.save, [0]
 
@@ -201,7 +212,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_weights(supernet, tmp_path,
         count[0] += 1
         raise KeyboardInterrupt
 
-    broken = config(tmp_path / "b", supernet)
+    broken = config(tmp_path / "b", **few)
     with monkeypatch.context() as patch:
         patch.setattr(StateFile, "save", dying)
         for _ in range(2):  # the first network, then the second
@@ -255,7 +266,7 @@ def test_a_network_that_diverges_is_recorded_and_the_others_go_on(supernet, tmp_
     assert f"{SMALL.id} failed: the loss" in err and "test before" in err and done["id"] == LARGE.id
     assert [p.name for p in (tmp_path / "nets").iterdir()] == [f"{LARGE.id}.safetensors"]
     points = (done["recalibration_before"], done["recalibration"])
-    assert all(isinstance(x, float) and -100 <= x <= 100 for x in points) and f"{points[1]:+.2f}" in err
+    assert all(isinstance(x, float) for x in points) and f"{points[1]:+.2f}" in err
 
 
 # --- straight into an engine ------------------------------------------------------------------------------------------

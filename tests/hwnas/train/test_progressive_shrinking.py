@@ -42,8 +42,14 @@ SHORT = (
 
 
 def short(folder, name="s", **changes) -> SupernetConfig:
-    config = SupernetConfig("tiny", "digits", folder / f"{name}.safetensors", (12, 16), seed=1, phases=SHORT)
-    return replace(config, **changes)
+    out, recipe = folder / f"{name}.safetensors", Recipe(batch=128)
+    return replace(SupernetConfig("tiny", "digits", out, (12, 16), seed=1, recipe=recipe, phases=SHORT), **changes)
+
+
+@pytest.fixture
+def few(root):
+    """24 grey images of three classes: steps that take no time."""
+    return {"dataset": f"folder:{root}?channels=1", "recipe": Recipe(batch=8)}
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +67,16 @@ def test_a_short_training_learns(trained):
     supernet, provenance = load_supernet(trained.out, SPACE)
     history = provenance.training["history"]
     assert [row["phase"] for row in history] == ["largest", "kernel", "expand"]
-    assert history[-1]["largest"] > 60 and history[-1]["smallest"] > 30  # chance is 10
+    assert history[-1]["largest"] > 40 and history[-1]["smallest"] > 25  # chance is 10
     assert not supernet.training and not trained.out.with_name("s.safetensors.training").exists()
     matrix = supernet.slots[0].part("depth").get_parameter("7to5_matrix")
     assert not torch.equal(matrix, torch.eye(25))
 
 
 @pytest.mark.slow
-def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
-    config = short(tmp_path)
+def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(few, tmp_path, monkeypatch):
+    whole, config = short(tmp_path, "whole", **few), short(tmp_path, **few)
+    train_supernet(whole)
     save, count = progressive_shrinking.SupernetRun.save, [0]
 
     def dying(run):
@@ -84,14 +91,14 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(trained, t
             train_supernet(config, resume=True)
         assert not config.out.exists()
     train_supernet(config, resume=True)
-    (ours, head), (theirs, expected) = read_tensors(config.out), read_tensors(trained.out)
+    (ours, head), (theirs, expected) = read_tensors(config.out), read_tensors(whole.out)
     assert head == expected and ours.keys() == theirs.keys()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
 @pytest.mark.slow
-def test_an_unfinished_training_is_not_lost_or_mixed_up(tmp_path, monkeypatch):
-    config = short(tmp_path, phases=SHORT[:1])
+def test_an_unfinished_training_is_not_lost_or_mixed_up(few, tmp_path, monkeypatch):
+    config = short(tmp_path, phases=SHORT[:1], **few)
     save = progressive_shrinking.SupernetRun.save
 
     def dying(run):
@@ -217,7 +224,7 @@ def test_fine_tuning_improves_and_is_deterministic(trained):
     before, found = top1(network, dataset, "val", 12), []
     for _ in range(2):
         network, _ = inherit(trained.out, SPACE, arch)
-        finetune(network, dataset, epochs=2, lr=0.1, recipe=Recipe(dropout=0.1), seed=3)
+        finetune(network, dataset, epochs=1, lr=0.1, recipe=Recipe(dropout=0.1), seed=3)
         found.append((top1(network, dataset, "val", 12), network.state_dict()))
     assert found[0][0] > before + 5
     assert all(torch.equal(v, found[1][1][k]) for k, v in found[0][1].items())
@@ -234,7 +241,7 @@ def test_accuracy_is_the_same_for_the_same_architecture(trained):
     assert accuracy.evaluate(large) != first and accuracy.evaluate(small) == first
     assert SupernetAccuracy(trained.out, SPACE).evaluate(small) == first
     assert 0 <= first <= 100 and (first * 20) % 1 == pytest.approx(0, abs=1e-9)  # 400 images, five views: 0.05 % steps
-    assert SupernetAccuracy(trained.out, SPACE, views=0, finetune_epochs=2).evaluate(small) > first
+    assert SupernetAccuracy(trained.out, SPACE, views=0, finetune_epochs=1).evaluate(small) > first
 
 
 @pytest.mark.slow
