@@ -94,9 +94,13 @@ class _Loop:
     """State of one call of `time_sessions`."""
 
     def __init__(
-        self, sessions: Mapping[str, Session], plan: TimingPlan, settling: Settling, most_runs: Mapping[str, int],
+        self,
+        sessions: Mapping[str, Session],
+        plan: TimingPlan,
+        settling: Settling,
+        most_runs: Mapping[str, int],
         progress: Progress | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.sessions, self.plan, self.settling, self.progress = sessions, plan, settling, progress
         self.most_runs = most_runs
         self.names = list(sessions)

@@ -193,12 +193,11 @@ def test_interrupted_runs_all_pay_for_cold_caches():
     assert interrupted.ms == pytest.approx(session.ideal_ms + 0.2, rel=1e-6) and interrupted.state == "interrupted"
 
 
-def test_a_session_may_limit_the_runs_of_a_block():
+def test_the_runs_of_a_block_can_be_limited_by_model():
     clock = FakeClock()
     sessions = {"all": scripted(clock, 1), "few": scripted(clock, 2)}
-    sessions["few"].most_runs = 3
     plan = replace(PLAN, runs_per_block=10, max_rounds=10, warmup_runs=1)
-    results = time_sessions(sessions, plan)
+    results = time_sessions(sessions, plan, most_runs={"few": 3})
     assert results["few"].ms == pytest.approx(2) and sessions["all"].runs - sessions["few"].runs == 7 * plan.max_rounds
 
 
