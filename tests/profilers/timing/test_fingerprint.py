@@ -61,7 +61,10 @@ def test_json_round_trip():
     assert Fingerprint.from_json(json.loads(json.dumps(HERE.to_json(), allow_nan=False))) == HERE
 
 
-@pytest.mark.parametrize("value", [None, [], {}, "x", {**HERE.to_json(), "extra": 1}], ids=str)
+SHAPES = {"null": None, "list": [], "no field": {}, "text": "x", "a field more": {**HERE.to_json(), "extra": 1}}
+
+
+@pytest.mark.parametrize("value", SHAPES.values(), ids=SHAPES)
 def test_another_shape_is_refused(value):
     with pytest.raises(BadInput, match=r"a fingerprint( is|: unknown key| lacks)"):
         Fingerprint.from_json(value)
