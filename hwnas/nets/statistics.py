@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class _Pool:
-    """What is known of one layer's inputs so far, in double precision."""
+class _Moments:
+    """Mean and squared deviations of one layer's inputs so far, in double precision."""
 
     def __init__(self, norm: _BatchNorm) -> None:
         self.norm, self.count = norm, 0
@@ -50,14 +50,14 @@ def take_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     Nothing else of the network changes, but it is left in evaluation mode.
     """
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    pools = [_Pool(m) for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    moments = [_Moments(m) for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     network.eval()  # dropped branches would change the statistics
     with ExitStack() as stack:
-        for pool in pools:
-            stack.callback(pool.norm.register_forward_pre_hook(pool.add).remove)
-            pool.norm.train()
+        for each in moments:
+            stack.callback(each.norm.register_forward_pre_hook(each.add).remove)
+            each.norm.train()
         for images in batches:
             network(images.to(device))
-    for pool in pools:
-        pool.store()
+    for each in moments:
+        each.store()
     network.eval()

@@ -36,6 +36,7 @@ MOST_EXPAND = 64
 MOST_LAYERS = 32  # of a stage
 _NOT_OF_LAYERS = {"name", "resolutions", "resolution_bounds", "classes"}
 _REFERENCE_PIXELS = 224
+_ONCE_A_NETWORK = {"pool", "linear"}  # kinds that are no stage's
 MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
 
 
@@ -59,7 +60,9 @@ class Stage:
         check_integer("stride of a stage", self.stride, 1, 4)
         check_integer("layers of a stage", self.layers, 0, MOST_LAYERS)
         check_one_of("activation of a stage", self.act, ACTIVATIONS)
-        check_one_of("kind of a stage's layers", self.kind, KINDS)
+        check_one_of("kind of a stage's layers", self.kind, [kind for kind in KINDS if kind not in _ONCE_A_NETWORK])
+        if not isinstance(self.se, bool):
+            raise BadInput(f"se of a stage {self.se!r}", "True or False")
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,9 @@ class Layout:
 
     def _check_choices(self) -> None:
         check_integers(f"resolution bounds of space {self.name}", self.resolution_bounds, 1, MOST_PIXELS)
-        low, high = self.resolution_bounds[0], self.resolution_bounds[-1]
+        if len(self.resolution_bounds) != 2:
+            raise BadInput(f"resolution bounds of space {self.name} {self.resolution_bounds!r}", "two integers")
+        low, high = self.resolution_bounds
         check_integers(f"resolutions of space {self.name}", self.resolutions, low, high)
         check_integers(f"kernels of space {self.name}", self.kernels, 1, MOST_KERNEL)
         check_integers(f"expands of space {self.name}", self.expands, 1, MOST_EXPAND)

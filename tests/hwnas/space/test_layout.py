@@ -81,6 +81,7 @@ def test_wider_stages_have_wider_layers():
         ({"resolutions": (20, 12)}, "resolutions of space tiny (20, 12); allowed: each value once, in ascending order"),
         ({"resolutions": (4,)}, "resolutions of space tiny 4; allowed: an integer from 8 to 64"),
         ({"resolution_bounds": (0, 64)}, "resolution bounds of space tiny 0"),
+        ({"resolution_bounds": (8, 16, 64)}, "resolution bounds of space tiny (8, 16, 64); allowed: two integers"),
         ({"kernels": (3, 4)}, "kernel 4 of space tiny; allowed: odd numbers"),
         ({"kernels": [3, 5]}, "kernels of space tiny [3, 5]; allowed: a tuple of one integer or more"),
         ({"expands": (0, 3)}, "expands of space tiny 0"),
@@ -107,6 +108,8 @@ def test_an_impossible_space_is_one_clear_line(change, said):
         ({"stride": 0}, "stride of a stage 0"),
         ({"act": "gelu"}, "activation of a stage 'gelu'"),
         ({"layers": -1}, "layers of a stage -1"),
+        ({"se": 1}, "se of a stage 1; allowed: True or False"),
+        ({"kind": "pool"}, "kind of a stage's layers 'pool'; allowed: conv, mbconv"),
     ],
 )
 def test_an_impossible_stage_is_one_clear_line(change, said):
