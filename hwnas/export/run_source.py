@@ -19,6 +19,12 @@ from profilers.errors import BadInput
 
 CHOSEN = 4  # networks of a run that are exported where none is named
 
+_ORIGIN = {
+    "given": "an object of the program that searched",
+    "ofa-predictor": "an accuracy predictor",
+    "python": "a Python function",
+    "table": "a table",
+}
 _HOW = {
     "exact": "exact: counted from the layers",
     "measured-table": "predicted by a table measured on {device}",
@@ -114,7 +120,7 @@ class RunSource:
 
     @property
     def _lacking(self) -> str:
-        return f"{self.run.folder} has no weights, for its accuracies are those of {self.kind}"
+        return f"{self.run.folder} has no weights, since its accuracies come from {_ORIGIN.get(self.kind, self.kind)}"
 
 
 def _chosen(run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool) -> tuple[list[Evaluation], list[str]]:

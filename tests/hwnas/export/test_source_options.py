@@ -58,7 +58,7 @@ def test_random_weights_are_not_shipped_unasked(hwnas, files, source):
     line = refused(hwnas, files, [source, *space])
     assert "weights" in line and "--supernet CKPT, or --random-weights" in line
     if source == "@run":
-        assert "its accuracies are those of python" in line
+        assert "since its accuracies come from an object of the program" in line
         assert "--supernet CKPT, or --random-weights" in refused(hwnas, files, ["@run", "--all"])
 
 

@@ -141,7 +141,7 @@ def test_two_engines_of_one_network_share_a_letter(run):
 def test_latency_shows_engines_and_the_networks_behind_the_table(run):
     (found,) = latency.agreements(run)
     assert (len(found.engines), len(found.networks)) == (4, 30)
-    bound, networks = table().bind(SPACE), table().observations["units"][0]["networks"]
+    bound, networks = table().bind(SPACE), table().observations["batches"][0]["networks"]
     for pair, network in zip(found.networks, networks, strict=True):
         expected = bound.predict(SPACE.encode([SPACE.parse(network["arch"])])).ms[0]
         assert (pair.predicted, pair.measured) == (pytest.approx(expected), pytest.approx(network["ms"]))
