@@ -18,8 +18,8 @@ from hwnas.export import inference_script
 from profilers.base import Options, Session
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import inside, read_bytes
-from profilers.onnx.save import save_ir, save_optimised
 from profilers.registry import get_profiler
+from profilers.runtimes.save import save_ir, save_optimised
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings, build
 from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine, write_engine
 from profilers.runtimes.tensorrt.session import TensorRt

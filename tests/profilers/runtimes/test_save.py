@@ -7,8 +7,8 @@ import pytest
 
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.onnx.save import save_ir, save_optimised
 from profilers.registry import get_profiler
+from profilers.runtimes.save import save_ir, save_optimised
 from tests.profilers import models
 
 SAVED = [("onnxruntime", save_optimised, "m.ort"), ("openvino", save_ir, "m.xml")]
