@@ -25,7 +25,6 @@ from lut.build.records import (
     aggregate,
     batch_drifts,
     reference_speed,
-    sampling_error,
 )
 from lut.estimate.cross_validation import correct, held_out_sums
 from lut.estimate.networks import Networks
@@ -153,7 +152,6 @@ def _arrays(space: Space, found: Sequence[InGroup], *, cover: bool = False) -> N
         group=np.array([group for _, group in found], int),
         slots=np.count_nonzero(space.choices(genes), axis=1),
         pixels=np.array(space.resolutions)[genes[:, 0] - 1],
-        sampling=np.array([sampling_error(n.measurement) for n, _ in found]),
         cover=np.full(len(found), cover),
     )
 

@@ -163,12 +163,6 @@ def batch_of(name: str, group: MeasuredGroup, networks: list[MeasuredNetwork], s
     )
 
 
-def sampling_error(measurement: Measurement) -> float:
-    """Relative standard error of an estimate by its own rounds, from its even and odd ones; 0 where they do not say."""
-    even, odd = measurement.halves(least=1)
-    return 0.0 if math.isnan(even + odd) else abs(even - odd) / (even + odd)
-
-
 def batch_drifts(batches: Sequence[MeasurementBatch]) -> Floats:
     """(b,) against the quick groups of networks, which are timed as `verify` times them.
 

@@ -35,7 +35,6 @@ _GAIN = 0.97  # a correction must lower the cross-validated error at least to th
 COVERAGE = 0.95
 HELD_OUT = "held-out groups"  # of networks; see `lut.estimate.cross_validation`
 LEAST_FOR_INTERVAL = 5
-_LEAST_OWN = 0.25  # share of the residuals' variance that is never put down to their own rounds
 _LEAST = 0.05  # a correction never brings a prediction below this share of the sum
 
 
@@ -84,9 +83,14 @@ def fit_calibration(sums: Floats, layers: ArrayLike, resolution: ArrayLike, meas
 
 
 def fit_interval(
-    predicted: Floats, measured: Floats, *, parameters: int = 1, common: float = 0.0, sampling: float = 0.0,
-    between_session: float = 0.0, source: str = HELD_OUT,
-) -> Interval | None:  # fmt: skip
+    predicted: Floats,
+    measured: Floats,
+    *,
+    parameters: int = 1,
+    common: float = 0.0,
+    between_session: float = 0.0,
+    source: str = HELD_OUT,
+) -> Interval | None:
     """The relative half-width w within which 95 % of new networks lie; None below `LEAST_FOR_INTERVAL` networks.
 
     Args:
@@ -94,7 +98,6 @@ def fit_interval(
         measured: (n,) ms.
         parameters: what the prediction was fitted with, taken from Student's degrees of freedom.
         common: standard error, relative, of what all n networks share but a new one does not.
-        sampling: standard error, relative, of the measurements, as far as a new, longer one does not have it.
         between_session: standard deviation, relative, of a network's latency from one session to the next.
         source: how the networks came to be unseen.
     """
@@ -108,7 +111,6 @@ def fit_interval(
     quantile = float(student.ppf((1 + COVERAGE) / 2, max(n - parameters, 2)))
     rank = math.ceil((n + 1) * COVERAGE)
     own = math.sqrt(quantile * rms * float(residuals[rank - 1])) if rank <= n else quantile * rms
-    own *= math.sqrt(max(1 - (sampling / rms) ** 2, _LEAST_OWN)) if rms > 0 else 1.0
     width = math.hypot(own, quantile * common, quantile * between_session)
     return Interval(max(0.0, 1 - width), 1 + width, COVERAGE, n, source)
 

@@ -22,11 +22,9 @@ from lut.table.entry import Entry
 
 FOLDS = 8  # of whole groups, where there are more: each is a reconciliation, a second with hundreds of networks
 MIN_IMPROVEMENT = 0.97  # a calibration must bring the error on unseen groups to this share, or it is noise
-# Relative standard deviation of a network's latency between sessions, which one build cannot observe: the state of the
-# machine, to which not all networks are equally sensitive (docs/measurement.md).
+# Relative standard deviation of a network's latency between sessions: that of the machine's speed between the groups of
+# the build, and at least this, since groups that agree say nothing of another day (docs/measurement.md).
 BETWEEN_SESSION_SD = 0.01
-# What is left of the sampling variance in a later measurement, which has more rounds than those of a build.
-RESIDUAL_NOISE_SHARE = 0.25
 Reconcile = Callable[[Sequence[int]], Mapping[str, Entry]]
 
 
@@ -69,9 +67,7 @@ def correct(
 
 
 def _interval(networks: Networks, predicted: Floats, common: float, speed: float) -> Interval | None:
-    sampling = float(np.sqrt((1 - RESIDUAL_NOISE_SHARE) * np.mean(networks.sampling**2)))
-    between_session = float(np.hypot(BETWEEN_SESSION_SD, speed))
-    return fit_interval(predicted, networks.ms, common=common, sampling=sampling, between_session=between_session)
+    return fit_interval(predicted, networks.ms, common=common, between_session=max(BETWEEN_SESSION_SD, speed))
 
 
 def _calibrate(networks: Networks, sums: Floats, which: NDArray[np.bool_]) -> Calibration | None:

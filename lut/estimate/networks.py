@@ -25,7 +25,6 @@ class Networks:
     group     which were timed together
     slots     filled ones, and
     pixels    the resolution, both for the calibration
-    sampling  relative standard error of `ms` by its own rounds
     cover     whether it is a covering network, timed beside traced ones
     """
 
@@ -34,7 +33,6 @@ class Networks:
     group: Ints
     slots: Ints
     pixels: Ints
-    sampling: Floats
     cover: NDArray[np.bool_]
 
     def __len__(self) -> int:

@@ -90,10 +90,10 @@ class Measurement:
         """Of the accepted blocks, ms."""
         return float(np.quantile([ms for ms in self.blocks if ms is not None], share))
 
-    def halves(self, least: int = MIN_BLOCKS) -> tuple[float, float]:
-        """The medians of the even and the odd blocks; NaN where fewer than `least` were accepted."""
+    def halves(self) -> tuple[float, float]:
+        """The medians of the even and the odd blocks; NaN where fewer than `MIN_BLOCKS` were accepted."""
         good = [[ms for ms in half if ms is not None] for half in (self.blocks[::2], self.blocks[1::2])]
-        even, odd = (float(np.median(half)) if len(half) >= least else math.nan for half in good)
+        even, odd = (float(np.median(half)) if len(half) >= MIN_BLOCKS else math.nan for half in good)
         return even, odd
 
 

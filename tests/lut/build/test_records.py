@@ -10,7 +10,7 @@ import pytest
 
 from hwnas.space import get_space
 from lut.build.bench import Network
-from lut.build.records import MeasuredNetwork, MeasurementBatch, aggregate, sampling_error
+from lut.build.records import MeasuredNetwork, MeasurementBatch, aggregate
 from profilers.errors import TableError
 from profilers.timing.control_drift import FAST_GROUPS
 from profilers.timing.measurement import Measurement
@@ -57,14 +57,3 @@ def test_batches_from_a_file_are_checked():
     for change in ({"layers": {"a": ["1"]}}, {"seconds": -1}, {"networks": [1]}, {"blocks": 0.5}, {"extra": 1}):
         with pytest.raises(TableError):
             MeasurementBatch.from_json({**good, **change}, "x")
-
-
-def test_the_sampling_error_of_an_estimate_is_that_of_its_rounds():
-    rng = np.random.default_rng(0)
-    blocks = 10 * (1 + 0.03 * rng.random((400, 16)))
-    blocks[:, 3] = np.nan
-    measured = [timed([None if np.isnan(b) else b for b in row]) for row in blocks]
-    found = np.sqrt(np.mean([sampling_error(m) ** 2 for m in measured]))
-    assert found == pytest.approx(np.nanmedian(blocks, axis=1).std() / 10.15, rel=0.3)
-    assert sampling_error(timed([])) == 0.0
-    assert sampling_error(timed([None, 1.0, None])) == 0.0

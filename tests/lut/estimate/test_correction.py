@@ -84,20 +84,15 @@ def test_what_all_share_and_what_was_fitted_widen_the_interval():
     assert fit_interval(*few, parameters=6).upper > fit_interval(*few).upper
 
 
-def test_what_the_rounds_of_a_measurement_add_is_not_a_new_networks():
-    rng = np.random.default_rng(0)
-    predicted = np.ones(400)
-    error, rounds = 0.01 * rng.standard_normal(400), 0.01 * rng.standard_normal(400)
-    exact, noisy = fit_interval(predicted, 1 + error).upper - 1, fit_interval(predicted, 1 + error + rounds).upper - 1
-    cleaned = fit_interval(predicted, 1 + error + rounds, sampling=0.01).upper - 1
-    assert cleaned == pytest.approx(exact, rel=0.1) and noisy > 1.25 * exact
-    assert fit_interval(predicted, 1 + error, sampling=1.0).upper - 1 == pytest.approx(exact / 2)  # never all of it
+def test_sessions_differ_beyond_the_networks_own_errors():
+    predicted, error = np.ones(400), 0.01 * np.random.default_rng(0).standard_normal(400)
+    exact = fit_interval(predicted, 1 + error).upper - 1
     later = fit_interval(predicted, 1 + error, between_session=0.01).upper - 1
     assert later == pytest.approx(np.hypot(exact, 1.966 * 0.01), rel=1e-3)
 
 
 def test_exact_predictions_have_the_width_of_other_minutes_only():
-    assert fit_interval(np.ones(30), np.ones(30), sampling=0.01).upper == 1.0
+    assert fit_interval(np.ones(30), np.ones(30)).upper == 1.0
     assert fit_interval(np.ones(30), np.ones(30), between_session=0.01).upper == pytest.approx(1.0205, abs=1e-4)
 
 

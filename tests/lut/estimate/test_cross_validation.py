@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -18,20 +16,17 @@ def of_groups(offsets, noise=0.003, n=18):
     group = np.repeat(np.arange(len(offsets)), n)
     ms = 10 * (1 + np.array(offsets)[group] + noise * rng.standard_normal(len(group)))
     every = np.ones(len(group), int)
-    found = Networks([["a"]] * len(group), ms, group, 15 * every, 224 * every, noise * every, every == 0)
+    found = Networks([["a"]] * len(group), ms, group, 15 * every, 224 * every, every == 0)
     return found, 10.0 * every
 
 
-def test_a_later_measurement_has_rounds_of_its_own():
-    """Part of what the rounds of the build's networks scatter stays in the interval, and not all of it."""
+def test_a_session_differs_from_the_next_as_groups_do_and_never_by_less_than_the_least():
     networks, sums = of_groups([0.0] * 12, noise=0.01)
-    of_rounds = 0.005
-    networks = replace(networks, sampling=np.full(len(sums), of_rounds))
-    _, interval = correct(networks, sums, calibrate=False)
-    none, whole = (
-        fit_interval(sums, networks.ms, sampling=s, between_session=BETWEEN_SESSION_SD) for s in (of_rounds, 0.0)
-    )
-    assert none.upper + 1e-4 < interval.upper < whole.upper - 1e-4
+    own = fit_interval(sums, networks.ms).upper - 1
+    for speed in (0.0, 0.05):
+        _, interval = correct(networks, sums, speed=speed, calibrate=False)
+        added = np.sqrt((interval.upper - 1) ** 2 - own**2) / 1.96
+        assert added == pytest.approx(max(speed, BETWEEN_SESSION_SD), rel=0.02)
 
 
 def test_what_groups_share_does_not_make_a_calibration():

@@ -18,7 +18,7 @@ def networks_of(space, n, seed, truth):
     archs = space.decode(space.sample(n, np.random.default_rng(seed)))
     keys = [[layer.key for layer in space.layers(a)] for a in archs]
     ms, none = np.array([sum(truth[k] for k in some) for some in keys]), np.zeros(n)
-    return Networks(keys, ms, np.arange(n) // 18, none, none, none, none > 0)
+    return Networks(keys, ms, np.arange(n) // 18, none, none, none > 0)
 
 
 def noisy(networks, size, rng):
