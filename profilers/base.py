@@ -27,9 +27,6 @@ STATES = (STEADY, INTERRUPTED)
 class Options:
     """How a model is run; part of a table's identity.
 
-    `threads` are intra-op threads (inter-op is always 1), `precision` what the runtime computes in, `batch` images a
-    run, `optimization` the graph optimisation level in the runtime's own words ("" is its default).
-
     `state` is the state of the caches in which a run is timed:
     steady       the model runs back to back and its data is in the caches: what benchmark tools report
     interrupted  other work has evicted it before each run (`profilers.timing.caches`): what an application sees that
@@ -38,10 +35,15 @@ class Options:
     """
 
     threads: int = 1
+    """Intra-op threads; inter-op is always 1."""
     precision: str = "fp32"
+    """What the runtime computes in."""
     batch: int = 1
+    """Images a run."""
     optimization: str = ""
+    """Graph optimisation level in the runtime's own words; empty is its default."""
     state: str = STEADY
+    """State of the caches: steady, interrupted, or empty where it is not stated."""
 
     def __post_init__(self) -> None:
         for name in ("threads", "batch"):

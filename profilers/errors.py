@@ -13,6 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
+
+LARGEST = 2**63  # whole numbers from here on are not written out
+_SHOWN = 60  # characters of a value in a message
 
 
 class HwnasError(Exception):
@@ -67,3 +71,16 @@ def check_least(least: float, **values: float) -> None:
 def nearest(value: str, allowed: Sequence[str]) -> str:
     """The allowed name that `value` looks like, or ""."""
     return next(iter(get_close_matches(value[:100], allowed, 1, 0.5)), "")
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, and printable whatever it is."""
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    try:
+        text = str(value) if hasattr(value, "isoformat") else repr(value)
+    except (ValueError, RecursionError):  # a number of too many digits inside, or too deep
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

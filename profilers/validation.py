@@ -18,15 +18,13 @@ from typing import Any, NewType, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from profilers.errors import BadInput, nearest
+from profilers.errors import LARGEST, BadInput, nearest, shown
 
 T = TypeVar("T")
 _new_type: Any = NewType  # called with types that mypy cannot know
 Place = tuple[str | int, ...]
 CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 DEEPEST = 60
-LARGEST = 2**63
-_SHOWN = 60  # characters of a value in a message
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
@@ -95,19 +93,6 @@ class _Untitled(GenerateJsonSchema):
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema (2020-12) of what `validate` takes."""
     return _adapter(kind).json_schema(schema_generator=_Untitled)
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, and printable whatever it is."""
-    if isinstance(value, int) and abs(value) >= LARGEST:
-        return f"a whole number of {value.bit_length()} bits"
-    if isinstance(value, str):
-        value = value[: _SHOWN + 1]
-    try:
-        text = str(value) if hasattr(value, "isoformat") else repr(value)
-    except (ValueError, RecursionError):  # a number of too many digits inside, or too deep
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 from hwnas.export.datasheet_schema import Datasheet
 from hwnas.search.config import Config
 from hwnas.train.config import FinetuneConfig, SupernetConfig
+from lut.table.store import Document
 from profilers.runtimes.tensorrt.manifest import Manifest
 from profilers.validation import json_schema
 
@@ -22,6 +23,7 @@ FILES = {
     "search": (Config, "hwnas search CONFIG.toml"),
     "supernet": (SupernetConfig, "hwnas train supernet CONFIG.toml"),
     "finetune": (FinetuneConfig, "hwnas train finetune CONFIG.toml"),
+    "table": (Document, "A latency table"),
     "datasheet": (Datasheet, "datasheet.json of an exported engine"),
     "engine": (Manifest, "The manifest beside a TensorRT engine"),
 }

@@ -19,7 +19,6 @@ from lut.build.bench import control_archs
 from lut.build.checkpoint import Checkpoint
 from lut.build.methods import get_builder
 from lut.build.records import (
-    MOST_BATCHES,
     MeasuredNetwork,
     MeasurementBatch,
     aggregate,
@@ -32,7 +31,7 @@ from lut.estimate.reconcile import Reconciled, Sizes, reconcile
 from lut.protocols import Floats, Space
 from lut.table.classifier import classifiers
 from lut.table.entry import Entry
-from lut.table.fields import Fields
+from lut.table.fields import checked
 from lut.table.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
@@ -108,7 +107,7 @@ def end_to_end_networks(table: LatencyTable) -> list[MeasuredNetwork]:
         TableError: observations that no build wrote.
     """
     where = "the table's observations"
-    stored = Fields({"batches": [], **table.observations}, where).list("batches", MOST_BATCHES)
+    stored = checked(list[Any], table.observations.get("batches", []), f"{where}: batches")
     return [n for n, _ in _networks([MeasurementBatch.from_json(b, where) for b in stored])]
 
 

@@ -11,13 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lut.build.records import MOST_BATCHES, MeasurementBatch
+from lut.build.records import MeasurementBatch
+from lut.table.fields import checked
 from lut.table.store import read_document, write_document
 from lut.table.upgrade import upgrade_checkpoint
 from profilers.errors import FingerprintMismatch
 from profilers.timing.fingerprint import Fingerprint
 
 FORMAT = "hwnas-latency-build"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The content of the file; each batch is checked by itself."""
+
+    settings: dict[str, Any]
+    fingerprint: Fingerprint
+    batches: list[Any]
 
 
 @dataclass
@@ -41,16 +51,14 @@ class Checkpoint:
         fresh = cls(path, settings, fingerprint)
         if force or not path.exists():
             return fresh
-        content = read_document(path, FORMAT, upgrade_checkpoint)
-        content.exactly({"settings", "fingerprint", "batches"})
-        theirs = Fingerprint.from_json(content.mapping("fingerprint"))
-        differ = fingerprint.differences(theirs) + _differences(settings, content.free("settings"))
+        stored = checked(_Stored, read_document(path, FORMAT, upgrade_checkpoint), str(path))
+        differ = fingerprint.differences(stored.fingerprint) + _differences(settings, stored.settings)
         if differ:
             raise FingerprintMismatch(
                 f"the interrupted build {path} was made under other conditions ({'; '.join(differ)})",
                 "the same device, runtime, options and space", "--force to start afresh, or another --out",
             )  # fmt: skip
-        fresh.batches += [MeasurementBatch.from_json(b, str(path)) for b in content.list("batches", MOST_BATCHES)]
+        fresh.batches += [MeasurementBatch.from_json(b, str(path)) for b in stored.batches]
         return fresh
 
     def add(self, batch: MeasurementBatch) -> None:

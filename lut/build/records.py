@@ -11,24 +11,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval, MaxLen
 
 from lut.build.bench import Network
 from lut.protocols import Floats, Layer, Space
 from lut.table.entry import Entry
-from lut.table.fields import Fields, number
+from lut.table.fields import checked
 from profilers.base import STATES, UNSTATED
+from profilers.constraints import Milliseconds, OneOf, Share, Text
 from profilers.timing.control_drift import drifts, reference_times
 from profilers.timing.measurement import MeasuredGroup, Measurement
 
-_MS = 1e7
+Stored = Annotated[float, Interval(ge=1e-9, le=1e7)]
 _PRIOR = 4.0  # a layer's own scatter counts against the table's as if that were known from so many observations
 _USUAL_SCATTER = 0.03  # relative; only where no layer of a table was observed twice
 _LEAST_MS = 1e-6
 _LEAST_SCATTER = 1e-4
-MOST_BATCHES = _MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,37 @@ class MeasuredNetwork:
         }
 
     @classmethod
-    def from_json(cls, value: Any, where: str, shared: Measurement) -> MeasuredNetwork:
-        """Strict; `shared` is a measurement with what all of the batch have in common."""
-        f = Fields(value, f"{where}: network")
-        f.exactly({"id", "arch", "classes", "ms", "low", "high", "clock", "blocks"})
-        ms, low, high = (f.number(name, 1e-9, _MS) for name in ("ms", "low", "high"))
-        blocks = tuple(None if b is None else number(b, 0, _MS, where) for b in f.list("blocks", _MANY))
-        found = replace(shared, id=f.text("id"), ms=ms, low=low, high=high, clock=f.text("clock"), blocks=blocks)
-        return cls(f.free("arch"), f.optional("classes", lambda _: f.integer("classes", 2, 10**6)), found)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """For `profilers.validation`: it is stored as a `StoredNetwork`."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(
+            StoredNetwork.restore, handler.generate_schema(StoredNetwork)
+        )
+
+    def sharing(self, state: str, estimator: str, contended_fraction: float) -> MeasuredNetwork:
+        """The same with what all measurements of a batch have in common."""
+        found = replace(self.measurement, state=state, estimator=estimator, contended_fraction=contended_fraction)
+        return replace(self, measurement=found)
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A `MeasuredNetwork` as JSON."""
+
+    id: Text
+    arch: dict[str, Any]
+    classes: Annotated[int, Interval(ge=2, le=10**6)] | None
+    ms: Stored
+    low: Stored
+    high: Stored
+    clock: Text
+    blocks: list[Milliseconds | None]
+
+    def restore(self) -> MeasuredNetwork:
+        """Without what the batch says for all of its networks."""
+        found = Measurement(self.id, self.ms, self.low, self.high, clock=self.clock, blocks=tuple(self.blocks))
+        return MeasuredNetwork(self.arch, self.classes, found)
 
 
 @dataclass(frozen=True)
@@ -86,23 +110,23 @@ class MeasurementBatch:
     all measurements of the batch have.
     """
 
-    name: str
-    layers: dict[str, list[float]]
+    name: Text
+    layers: dict[str, list[Milliseconds]]
     networks: list[MeasuredNetwork]
-    controls_ms: list[float]
-    seconds: float
-    blocks: int
-    rejected: int
+    controls_ms: Annotated[list[Milliseconds], MaxLen(100)]
+    seconds: Milliseconds
+    blocks: Annotated[int, Interval(ge=0, le=10**9)]
+    rejected: Annotated[int, Interval(ge=0, le=10**9)]
     failed: list[str] = field(default_factory=list)
     fused: list[str] = field(default_factory=list)
-    unattributed_fraction: float = 0.0
-    slowdown: float = 0.0
-    nodes: float = 1.0
-    background_load: float = 0.0
-    cpu_clock_fraction: float = 0.0
-    contended_fraction: float = 0.0
-    state: str = UNSTATED
-    estimator: str = ""
+    unattributed_fraction: Share = 0.0
+    slowdown: Milliseconds = 0.0
+    nodes: Milliseconds = 1.0
+    background_load: Milliseconds = 0.0
+    cpu_clock_fraction: Share = 0.0
+    contended_fraction: Share = 0.0
+    state: Annotated[str, OneOf((*STATES, UNSTATED))] = UNSTATED
+    estimator: Text = ""
 
     @property
     def is_cover(self) -> bool:
@@ -117,30 +141,9 @@ class MeasurementBatch:
     @classmethod
     def from_json(cls, value: Any, where: str) -> MeasurementBatch:
         """Strict; TableError names the field that is not what it must be."""
-        f = Fields(value, where)
-        f.exactly({field.name for field in fields(cls)})
-        state, estimator = f.text("state", (*STATES, UNSTATED)), f.text("estimator")
-        contended = f.number("contended_fraction", 0, 1)
-        shared = Measurement("", 0.0, 0.0, 0.0, state, estimator, contended_fraction=contended)
-        return cls(
-            name=f.text("name"),
-            layers={k: [number(x, 0, _MS, where) for x in _list(v, where)] for k, v in f.mapping("layers").items()},
-            networks=[MeasuredNetwork.from_json(v, where, shared) for v in f.list("networks", _MANY)],
-            controls_ms=[number(x, 0, _MS, where) for x in f.list("controls_ms", 100)],
-            seconds=f.number("seconds", 0, _MS),
-            blocks=f.integer("blocks", 0, 10**9),
-            rejected=f.integer("rejected", 0, 10**9),
-            failed=[str(x) for x in f.list("failed", _MANY)],
-            fused=[str(x) for x in f.list("fused", _MANY)],
-            unattributed_fraction=f.number("unattributed_fraction", 0, 1),
-            slowdown=f.number("slowdown", 0, _MS),
-            nodes=f.number("nodes", 0, _MS),
-            background_load=f.number("background_load", 0, _MS),
-            cpu_clock_fraction=f.number("cpu_clock_fraction", 0, 1),
-            contended_fraction=contended,
-            state=state,
-            estimator=estimator,
-        )
+        found = checked(cls, value, where)
+        shared = (found.state, found.estimator, found.contended_fraction)
+        return replace(found, networks=[network.sharing(*shared) for network in found.networks])
 
 
 def batch_of(name: str, group: MeasuredGroup, networks: list[MeasuredNetwork], seconds: float) -> MeasurementBatch:
@@ -219,7 +222,3 @@ def _common_scatter(observed: Iterable[Sequence[float]]) -> float:
     if not repeated:
         return _USUAL_SCATTER
     return max(float(np.median([v.std(ddof=1) / max(v.mean(), _LEAST_MS) for v in repeated])), _LEAST_SCATTER)
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    return Fields({"observations": value}, where).list("observations", 1_000_000)

@@ -22,12 +22,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import ArrayLike
 
 from lut.protocols import Floats
+from profilers.constraints import Count, Share, Text
 
+Weight = Annotated[float, Ge(-1e7), Le(1e7)]
+Error = Annotated[float, Ge(0), Le(1e3)]
 TERMS = ("sum", "layers", "constant", "resolution")
 _SUBSETS = ((0,), (0, 2), (0, 1, 2), (0, 1, 2, 3))
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -42,10 +47,14 @@ _LEAST = 0.05  # a correction never brings a prediction below this share of the 
 class Calibration:
     """prediction = sum + weights . (sum, layers, 1, resolution); errors are relative, r.m.s., leave-one-out."""
 
-    weights: tuple[float, float, float, float]
-    networks: int
-    error_before: float
-    error_after: float
+    weights: tuple[Weight, Weight, Weight, Weight]
+    """Of the terms, in their order."""
+    networks: Count
+    """That it was fitted to."""
+    error_before: Error
+    """Of the sums alone."""
+    error_after: Error
+    """Of the corrected sums, on networks that were left out."""
 
     def apply(self, sums: Floats, layers: ArrayLike, resolution: ArrayLike) -> Floats:
         """(n,) corrected milliseconds."""
@@ -55,16 +64,18 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Interval:
-    """A network's latency lies within prediction x lower .. upper, with probability `coverage`.
+    """A network's latency lies within prediction x lower .. upper, with probability `coverage`."""
 
-    `networks` are those it was fitted on; `source` says how they came to be unseen by the prediction.
-    """
-
-    lower: float
-    upper: float
-    coverage: float
-    networks: int
-    source: str = HELD_OUT
+    lower: Share
+    """Factor of the lower end."""
+    upper: Annotated[float, Ge(1), Le(1e3)]
+    """Factor of the upper end."""
+    coverage: Share
+    """Probability that a network's latency lies within."""
+    networks: Annotated[int, Ge(0), Le(10**9)]
+    """That it was fitted on."""
+    source: Text = HELD_OUT
+    """How these came to be unseen by the prediction."""
 
 
 def fit_calibration(sums: Floats, layers: ArrayLike, resolution: ArrayLike, measured: Floats) -> Calibration | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from profilers.constraints import Count, Latency, Milliseconds
+
 
 class Entry(NamedTuple):
     """One layer: milliseconds, their standard error, and the number of observations behind them."""
 
-    ms: float
-    se: float
-    n: int
+    ms: Latency
+    se: Milliseconds
+    n: Count

@@ -10,25 +10,44 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from lut.estimate.correction import TERMS, Calibration, Interval
-from lut.table.entry import Entry
-from lut.table.fields import Fields, integer, number, refuse
-from lut.table.table import STATUSES, LatencyTable, SpaceId
+from lut.table.fields import REMEDY, checked
+from lut.table.table import LatencyTable
 from lut.table.upgrade import upgrade_table
-from profilers.base import STATES, UNSTATED, Options
-from profilers.errors import BadInput, TableError
+from profilers.constraints import Pattern, Text
+from profilers.errors import BadInput, TableError, shown
 from profilers.files import read_json, write_text
-from profilers.timing.fingerprint import Fingerprint
 
 FORMAT, SCHEMA, OLD_SCHEMA = "hwnas-latency-table", 2, 1
 Upgrade = Callable[[Mapping[str, Any]], dict[str, Any]]
-_MS = 1e7  # longest latency that is believed, nearly three hours
-_COUNT = 10**9
-_PIXELS = 10_000
+_MOST = 100_000  # threads, and images a run
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What stands around the content of a file of any schema."""
+
+    format: Text
+    schema: int
+    checksum: Text
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file with a latency table."""
+
+    format: Literal["hwnas-latency-table"]
+    """The kind of the file."""
+    schema: Literal[2]
+    """The version of this schema."""
+    checksum: Annotated[str, Pattern("[0-9a-f]{64}", "64 hexadecimal digits")]
+    """SHA-256 of the content as canonical JSON."""
+    content: LatencyTable
+    """The table."""
 
 
 def save(table: LatencyTable, path: Path) -> None:
@@ -43,7 +62,7 @@ def load(path: Path) -> LatencyTable:
         FileProblem: the file is missing or cannot be read.
         TableError: it is anything but a whole, valid table of this schema.
     """
-    return from_json(read_document(path, FORMAT, upgrade_table).raw, str(path))
+    return from_json(read_document(path, FORMAT, upgrade_table), str(path))
 
 
 def write_document(path: Path, format_name: str, content: dict[str, Any]) -> None:
@@ -53,24 +72,23 @@ def write_document(path: Path, format_name: str, content: dict[str, Any]) -> Non
     write_text(path, f'{{{head},\n"content": {{\n{sections}\n}}}}\n')
 
 
-def read_document(path: Path, format_name: str, upgrade: Upgrade) -> Fields:
+def read_document(path: Path, format_name: str, upgrade: Upgrade) -> dict[str, Any]:
     """The content of a document whose format, schema and checksum are right; TableError otherwise.
 
-    One of the schema before is brought to today's keys by `upgrade`.
+    One of the schema before is brought to today's keys by `upgrade`. The content itself is still to be checked.
     """
     try:
-        document = Fields(read_json(path), str(path))
+        found = checked(Envelope, read_json(path), str(path))
     except TableError:
         raise
     except BadInput as error:
         raise TableError(f"{path} cannot be read: {error.got}", remedy="build the table again") from error
-    document.exactly({"format", "schema", "checksum", "content"})
-    document.text("format", (format_name,))
-    schema = document.integer("schema", OLD_SCHEMA, SCHEMA)
-    if document.text("checksum") != checksum(document.mapping("content")):
+    if found.format != format_name or found.schema not in (OLD_SCHEMA, SCHEMA):
+        raise TableError(f"{path} is {shown(found.format)} of schema {shown(found.schema)}",
+                         f"{format_name} of schema {OLD_SCHEMA} or {SCHEMA}", REMEDY)  # fmt: skip
+    if found.checksum != checksum(found.content):
         raise TableError(f"{path} was changed or damaged: its checksum differs", remedy="build or copy the table again")
-    content = document.mapping("content")
-    return Fields(upgrade(content) if schema == OLD_SCHEMA else content, str(path))
+    return upgrade(found.content) if found.schema == OLD_SCHEMA else found.content
 
 
 def checksum(content: dict[str, Any]) -> str:
@@ -102,74 +120,13 @@ def to_json(table: LatencyTable) -> dict[str, Any]:
 
 def from_json(content: Any, where: str) -> LatencyTable:
     """The table of a content that `to_json` made; TableError names the first field that is not what it must be."""
-    f = Fields(content, where)
-    f.exactly({field.name for field in fields(LatencyTable)})
-    return LatencyTable(
-        space=_space(f.mapping("space"), where),
-        entries={k: _entry(k, v, where) for k, v in f.mapping("entries").items()},
-        status=f.text("status", STATUSES),
-        method=f.text("method"),
-        device=f.text("device"),
-        options=_options(f.mapping("options"), where),
-        fingerprint=f.optional("fingerprint", lambda v: _fingerprint(v, where)),
-        calibration=f.optional("calibration", lambda v: _calibration(v, where)),
-        interval=f.optional("interval", lambda v: _interval(v, where)),
-        verify=f.optional("verify", lambda _: f.free("verify")),
-        provenance=f.free("provenance"),
-        observations=f.free("observations"),
-    )
-
-
-def _space(value: Any, where: str) -> SpaceId:
-    f = Fields(value, f"{where}: space")
-    f.exactly({"name", "signature", "resolutions", "classes"})
-    resolutions = [integer(r, 1, _PIXELS, f"{where}: resolutions") for r in f.list("resolutions", _PIXELS)]
-    if not resolutions or sorted(set(resolutions)) != resolutions:
-        raise refuse(f"{where}: resolutions", resolutions, "pixels in rising order")
-    return SpaceId(f.text("name"), f.text("signature"), tuple(resolutions), f.integer("classes", 1, _COUNT))
-
-
-def _entry(key: str, value: Any, where: str) -> Entry:
-    at = f"{where}: entry {key!r}"
-    if not isinstance(value, list) or len(value) != 3:
-        raise refuse(at, value, "[ms, standard error, observations]")
-    ms = number(value[0], 0.0, _MS, at)
-    if ms == 0.0:
-        raise refuse(at, ms, "more than 0 ms")
-    return Entry(ms, number(value[1], 0.0, _MS, at), integer(value[2], 1, _COUNT, at))
-
-
-def _options(value: Any, where: str) -> Options:
-    f = Fields({"state": UNSTATED, **value}, f"{where}: options")  # tables of earlier versions have no state
-    f.exactly({field.name for field in fields(Options)})
-    counts = {name: f.integer(name, 1, 100_000) for name in ("threads", "batch")}
-    state = f.text("state", (*STATES, UNSTATED))
-    return Options(**counts, precision=f.text("precision"), optimization=f.text("optimization"), state=state)
-
-
-def _fingerprint(value: Any, where: str) -> Fingerprint:
-    try:
-        return Fingerprint.from_json(value)
-    except BadInput as error:
-        raise TableError(f"{where}: {error.got}", error.allowed, "build the table again") from error
-
-
-def _calibration(value: Any, where: str) -> Calibration:
-    f, at = Fields(value, f"{where}: calibration"), f"{where}: calibration weights"
-    f.exactly({field.name for field in fields(Calibration)})
-    weights = f.list("weights", len(TERMS))
-    if len(weights) != len(TERMS):
-        raise refuse(at, weights, f"{len(TERMS)} numbers")
-    a, b, c, d = (number(w, -_MS, _MS, at) for w in weights)
-    errors = {name: f.number(name, 0.0, 1e3) for name in ("error_before", "error_after")}
-    return Calibration((a, b, c, d), f.integer("networks", 1, _COUNT), **errors)
-
-
-def _interval(value: Any, where: str) -> Interval:
-    f = Fields(value, f"{where}: interval")
-    f.exactly({field.name for field in fields(Interval)})
-    lower, upper = f.number("lower", 0.0, 1.0), f.number("upper", 1.0, 1e3)
-    return Interval(lower, upper, f.number("coverage", 0.0, 1.0), f.integer("networks", 0, _COUNT), f.text("source"))
+    table = checked(LatencyTable, content, where)
+    resolutions = list(table.space.resolutions)
+    if sorted(set(resolutions)) != resolutions:
+        raise TableError(f"{where}: space.resolutions = {shown(resolutions)}", "pixels in rising order", REMEDY)
+    if (most := max(table.options.threads, table.options.batch)) > _MOST:
+        raise TableError(f"{where}: options: {shown(most)} threads or images a run", f"1 to {_MOST}", REMEDY)
+    return table
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

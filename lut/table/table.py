@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import annotated_types as limits
 import numpy as np
 
 from lut.estimate.correction import Calibration, Interval
@@ -20,6 +21,7 @@ from lut.table.classifier import Classifier, classifier
 from lut.table.entry import Entry
 from lut.table.fields import number
 from profilers.base import UNSTATED, Options
+from profilers.constraints import Count, OneOf, Text
 from profilers.errors import TableError
 from profilers.timing.fingerprint import Fingerprint
 
@@ -38,15 +40,16 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class SpaceId:
-    """The space that a table was made for.
+    """The space that a table was made for; it serves the same space with another number of classes too."""
 
-    `classes` are those of the networks that were measured, or that an imported file is of; a table serves all others.
-    """
-
-    name: str
-    signature: str
-    resolutions: tuple[int, ...]
-    classes: int
+    name: Text
+    """Its name."""
+    signature: Text
+    """Its identity."""
+    resolutions: Annotated[tuple[Annotated[int, limits.Interval(ge=1, le=10_000)], ...], limits.MinLen(1)]
+    """Pixels of a side, rising."""
+    classes: Count
+    """Of the networks that were measured, or that an imported file is of."""
 
     @classmethod
     def of(cls, space: Space) -> SpaceId:
@@ -56,25 +59,32 @@ class SpaceId:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Layer key to time, and all that is known about how it came about.
-
-    `status` says how the milliseconds were obtained, `method` by which procedure. `verify` holds the figures of the
-    last verification, `observations` the raw values behind the entries, `provenance` the settings and incidents.
-    `fingerprint` is None where the device was not at hand (estimated, imported); `device` names it for people.
-    """
+    """Layer key to time, and all that is known about how it came about."""
 
     space: SpaceId
+    """The space that it was made for."""
     entries: Mapping[str, Entry] = field(repr=False)
-    status: str
-    method: str
-    device: str
+    """Layer key to milliseconds, their standard error, and the number of observations."""
+    status: Annotated[str, OneOf(STATUSES)]
+    """How the milliseconds were obtained."""
+    method: Text
+    """By which procedure."""
+    device: Text
+    """The device, for people."""
     options: Options
+    """How models were run."""
     fingerprint: Fingerprint | None = None
+    """The device, runtime and settings; None where the device was not at hand (estimated, imported)."""
     calibration: Calibration | None = None
+    """What is added to the sum of a network's layers."""
     interval: Interval | None = None
+    """How far a network's latency may lie from the prediction."""
     verify: Mapping[str, Any] | None = None
+    """Figures of the last verification."""
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Settings and incidents of the build."""
     observations: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The raw values behind the entries."""
 
     def bind(self, space: Space) -> BoundTable:
         """Compile the table for `space`, whatever its number of classes (`lut.table.classifier`).

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from profilers.base import UNSTATED
+
 PROVENANCE = {
     "sentinels": "controls",
     "sentinels_ms": "controls_ms",
@@ -35,6 +37,9 @@ def upgrade_table(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a table of schema 1 as one of today would have it."""
     new = dict(content)
     shared = {"state": _get(content, "options", "state"), "estimator": _get(content, "provenance", "estimator")}
+    for name in ("options", "fingerprint"):  # the first tables stated no state of the caches
+        if isinstance(value := content.get(name), dict):
+            new[name] = {"state": UNSTATED, **value}
     for name, names in (("provenance", PROVENANCE), ("verify", VERIFY)):
         if isinstance(value := content.get(name), dict):
             new[name] = _renamed(value, names)
@@ -52,6 +57,8 @@ def upgrade_checkpoint(content: Mapping[str, Any]) -> dict[str, Any]:
     new = {k: v for k, v in content.items() if k != "units"}
     if isinstance(settings := content.get("settings"), dict):
         new["settings"] = _renamed(settings, SETTINGS)
+    if isinstance(fingerprint := content.get("fingerprint"), dict):
+        new["fingerprint"] = {"state": UNSTATED, **fingerprint}
     shared = {"state": _get(content, "fingerprint", "state"), "estimator": ""}
     new["batches"] = _each(content.get("units"), lambda unit: _batch(unit, shared))
     return new

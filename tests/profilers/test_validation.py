@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from typing_extensions import TypedDict
 
 from profilers.constraints import AlsoText, Name, NotNegative, OneOf, Pattern, Text
-from profilers.errors import BadInput, TableError
-from profilers.validation import Style, check_fields, check_plain, json_schema, shown, validate
+from profilers.errors import BadInput, TableError, shown
+from profilers.validation import Style, check_fields, check_plain, json_schema, validate
 
 
 class Pair(NamedTuple):

@@ -134,7 +134,7 @@ def test_binary_and_newer_files(path, tmp_path):
     binary.write_bytes(b"\xff\xfe\x00" * 50)
     with pytest.raises(TableError, match="UTF-8"):
         load(binary)
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
     with pytest.raises(TableError, match="schema"):
         load(path)
 
