@@ -20,6 +20,12 @@ def check_integer(what: str, value: Any, low: int, high: int) -> None:
         raise BadInput(f"{what} {value!r}", f"an integer from {low} to {high}")
 
 
+def check_classes(classes: Any) -> None:
+    """A number of classes."""
+    if isinstance(classes, bool) or not isinstance(classes, int) or not 2 <= classes <= MOST_CLASSES:
+        raise BadInput(f"{classes} classes", f"2 to {MOST_CLASSES}")
+
+
 def check_integers(what: str, values: Any, low: int, high: int) -> None:
     """A tuple of ascending integers from low to high, at least one."""
     if not isinstance(values, tuple) or not values:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from hwnas.space.arch import Architecture
 from hwnas.space.checks import (
     MOST_CHANNELS,
-    MOST_CLASSES,
     MOST_KERNEL,
     MOST_PIXELS,
+    check_classes,
     check_integer,
     check_integers,
     check_number,
@@ -103,7 +103,7 @@ class Layout:
     def _check_channels(self) -> None:
         for what, least in {"in_channels": 1, "stem": 1, "first": 0, "final": 1, "mix": 0}.items():
             check_integer(f"{what} of space {self.name}", getattr(self, what), least, MOST_CHANNELS)
-        check_integer(f"classes of space {self.name}", self.classes, 2, MOST_CLASSES)
+        check_classes(self.classes)
         check_number(f"width of space {self.name}", self.width, 0, 100)
         check_number(f"eps of space {self.name}", self.eps, 0, 1)
         check_one_of(f"activation of space {self.name}", self.act, ACTIVATIONS)
@@ -235,7 +235,7 @@ class Layout:
         return LayerSpec("linear", 1, self.mix or self.final, self.classes)
 
     def with_classes(self, classes: int) -> Self:
-        """The same space for another number of classes; BadInput below 2 or beyond `MOST_CLASSES`."""
+        """The same space for another number of classes; BadInput below 2 or beyond 100,000."""
         return self if classes == self.classes else replace(self, classes=classes)
 
     @cached_property
