@@ -225,7 +225,7 @@ class TimingPlan:
     def estimator(self) -> str:
         """What `Samples.ms` is, in words."""
         name = "median" if self.quantile == 0.5 else f"{self.quantile:.0%} quantile"
-        return f"{name} of the accepted blocks, divided by the machine's drift"
+        return f"{name} of the accepted blocks, slowdown against the machine's quick moments divided out"
 
     def to_json(self) -> dict[str, Any]:
         """All fields, for provenance."""
