@@ -134,7 +134,7 @@ def _odd(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any, str]]:
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield place, value, "a finite number"
-    elif value is not None and not (isinstance(value, int) and abs(value) < LARGEST):
+    elif value is not None and not (isinstance(value, int) and -LARGEST <= value < LARGEST):
         yield place, value, ""
 
 

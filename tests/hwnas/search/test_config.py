@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hwnas.accuracy import GIVEN
@@ -183,6 +183,7 @@ VALUES = st.recursive(
 )
 
 
+@example(tables={}, evaluate={"": -(2**63)}, budget={}, seed=2**63 - 1)
 @given(
     tables=st.dictionaries(NAMES.map("{}_ms".format), TEXTS.map(lambda text: Path("/t", text.strip("/"))), max_size=4),
     evaluate=st.dictionaries(TEXTS.filter(lambda text: text != "dataset"), VALUES, max_size=4),
