@@ -39,6 +39,7 @@ def ideal(networks):
     return {n.id: Fake().load(write_onnx(n.layers(space)), Options()).ideal_ms for n in networks}
 
 
+@pytest.mark.slow
 def test_controls_are_loaded_as_early_and_late_as_networks_are(networks):
     profiler, space = Placed(Behaviour(noise=0.0)), get_space("tiny", [20])
     profiler.places = 0

@@ -110,6 +110,7 @@ def five_covers(slowdown):
     return batches, untraced
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slowdown", "untraced"), [(1.0, [9, 0, 0, 0, 0]), (1.2, [9, 9, 9, 0, 0])])
 def test_untraced_runs_are_spared_where_what_tracing_costs_is_known(slowdown, untraced):
     batches, loaded = five_covers(slowdown)
@@ -133,6 +134,7 @@ class Hidden(Fake):
         return session
 
 
+@pytest.mark.slow
 def test_what_tracing_costs_in_another_minute_does_not_change_the_layers():
     profiler, space = Hidden(Behaviour(noise=0.003, traced_slowdown=1.05)), get_space("tiny", [20])
     batches = []
