@@ -117,11 +117,13 @@ def test_a_table_without_a_state_is_read_and_said(built, tmp_path, archs, capsys
     """As earlier versions wrote it."""
     content = to_json(load(built))
     del content["options"]["state"], content["fingerprint"]["state"]
-    write_document(tmp_path / "old.json", FORMAT, content)
-    run("predict", tmp_path / "old.json", "--archs", archs)
+    old = tmp_path / "old.json"
+    write_document(old, FORMAT, content)
+    old.write_text(old.read_text().replace('"schema": 2', '"schema": 1'))
+    run("predict", old, "--archs", archs)
     assert "measured by an earlier version" in capsys.readouterr().err
     with pytest.raises(HwnasError, match="state: steady here, none there"):
-        run("verify", tmp_path / "old.json", "--archs", 4)
+        run("verify", old, "--archs", 4)
 
 
 @pytest.mark.slow

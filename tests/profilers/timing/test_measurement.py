@@ -107,7 +107,8 @@ def test_a_measurement_says_what_its_samples_say():
     assert (found.clock, found.state, found.estimator) == ("cpu", "steady", SHORT.estimator)
     assert found.contended_fraction == 0.25 and found.blocks == (1.0, None, 1.2, 1.1, 1.1) and found.rejected == 1
     assert (found.quantile(0.5), found.quantile(0.9)) == (samples.median, samples.p90)
-    assert found.halves(least=1) == (1.1, 1.1) and np.isnan(found.halves()).any()
+    even, odd = found.halves()
+    assert even == 1.1 and np.isnan(odd)  # one accepted block is too few
 
 
 def group(controls, failed=None, **ms):
