@@ -25,6 +25,7 @@ def test_overrides_that_fit_nowhere(item):
         override({"a": 1, "phases": [{}]}, item)
 
 
+@pytest.mark.slow
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_tables_or_one_line(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.toml"

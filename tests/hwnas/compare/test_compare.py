@@ -182,6 +182,7 @@ def found():
     return measure(networks, get_profiler("onnxruntime"), Options(), PLAN)
 
 
+@pytest.mark.slow
 def test_all_are_measured_and_one_that_fails_keeps_its_row(found):
     assert found.rows[0].name == "ab<c" and found.rows[-1].name == "broken"
     assert "refuses the model" in found.rows[-1].failed and found.rows[-1].ms is None
@@ -190,6 +191,7 @@ def test_all_are_measured_and_one_that_fails_keeps_its_row(found):
     assert found.fingerprint.runtime == "onnxruntime" and found.clock
 
 
+@pytest.mark.slow
 def test_text_csv_json_and_figure_have_every_network(found):
     table = list(csv.DictReader(io.StringIO(render.to_csv(found))))
     assert [row["name"] for row in table] == [row.name for row in found.rows]

@@ -133,6 +133,7 @@ def leaves(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = leaves(GOOD)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(place=st.sampled_from(PLACES), odd=st.sampled_from(ODD))
 def test_forged_values_are_refused_or_harmless(place, odd, tmp_path):

@@ -15,6 +15,7 @@ from tools import browser
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed"),
 ]
 
@@ -96,7 +97,6 @@ def test_the_smallest_runs(page, tmp_path):
         opened(page, replace(run, chosen=(), iterations=(), random=(), **change), tmp_path / "report.html")
 
 
-@pytest.mark.slow
 def test_a_page_that_complains_is_noticed(page, tmp_path):
     path = tmp_path / "bad.html"
     path.write_text(

@@ -183,6 +183,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @example(tables={}, evaluate={"": -(2**63)}, budget={}, seed=2**63 - 1)
 @given(
     tables=st.dictionaries(NAMES.map("{}_ms".format), TEXTS.map(lambda text: Path("/t", text.strip("/"))), max_size=4),

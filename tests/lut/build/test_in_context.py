@@ -146,6 +146,7 @@ def test_what_tracing_costs_in_another_minute_does_not_change_the_layers():
     assert [last[k].ms for k in one] == pytest.approx([e.ms for e in one.values()], rel=0.03)
 
 
+@pytest.mark.slow
 def test_untraced_runs_are_not_spared_where_tracing_costs_much():
     assert five_covers(1.5)[1] == [9] * 5
 

@@ -43,6 +43,7 @@ def test_int8_end_to_end(space, tmp_path):
     assert verify(int8, Workbench(space, write_onnx, Fake()), archs=20)["within_5"] == 1.0
 
 
+@pytest.mark.slow
 def test_precisions_are_never_mixed(space, tmp_path):
     path = tmp_path / "t.json"
     path.with_name("t.json.partial").write_text("")
@@ -60,6 +61,7 @@ def _with_precision(table, precision):
     return replace(table, options=replace(table.options, precision=precision))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profiler", [OnnxRuntime(), OpenVino()], ids=lambda p: p.name)
 def test_layers_keep_their_names_in_quantised_models(space, profiler):
     if not profiler.status().available:
