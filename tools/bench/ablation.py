@@ -26,6 +26,7 @@ from lut.build import assembly, records
 from lut.build.bench import N_CONTROLS, TOGETHER, Workbench
 from lut.estimate import cross_validation
 from profilers.base import Options
+from profilers.errors import MeasurementFailed
 from profilers.registry import get_profiler
 from profilers.timing import control_drift, drift, loop, measurement
 from profilers.timing.core_groups import ONE_GROUP, core_groups, load_in_parallel
@@ -108,18 +109,22 @@ def table(engine: str, folders: Sequence[Path]) -> list[str]:
         f"|---|{'---|' * len(COLUMNS)}",
     ]
     for name, mechanism in MECHANISMS.items():
-        figures = [without(mechanism, folder) for folder in folders]
-        cells = [f"{100 * np.mean([f[c] for f in figures]):.2f} %" for c in COLUMNS]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        figures = [found for folder in folders if (found := without(mechanism, folder))]
+        lacking = len(folders) - len(figures)
+        cells = [f"{100 * np.mean([f[c] for f in figures]):.2f} %" if figures else "–" for c in COLUMNS]
+        lines.append(f"| {name}{f' (no table in {lacking})' * bool(lacking)} | {' | '.join(cells)} |")
     return lines
 
 
 def without(mechanism: Mechanism, folder: Path) -> dict[str, Any]:
-    """The figures of a record with a mechanism left out."""
+    """The figures of a record with a mechanism left out; empty where layers or networks then could not be timed."""
     with ExitStack() as stack:
         for place, name, value in mechanism.patches:
             stack.enter_context(patch.object(place, name, value))
-        return replay(folder, mechanism.changes)
+        try:
+            return replay(folder, mechanism.changes)
+        except MeasurementFailed:
+            return {}
 
 
 def control_share(folders: Sequence[Path]) -> float:
