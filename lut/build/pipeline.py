@@ -71,12 +71,18 @@ def _work(
 ) -> None:
     for step in due(steps, plan, done, bar):
         bar.note(f"{step.name}{_precision(done.batches)}")
-        if step.rows is None:
-            batch = builder.measure(bench, step.resolution, _seed(plan, step.name), earlier=covers(done.batches))
-            done.add(replace(batch, name=step.name))
-        else:
-            genes = spread_networks(bench.space, plan.networks, _seed(plan, "networks"))[step.rows]
-            done.add(time_networks(bench, genes, step.name, _seed(plan, step.name)))
+        done.add(measure_step(bench, builder, plan, step, done.batches))
+
+
+def measure_step(
+    bench: Bench, builder: Builder, plan: BuildPlan, step: Step, earlier: Sequence[MeasurementBatch]
+) -> MeasurementBatch:
+    """One step of a build, measured: layers of a cover, or networks end to end; its seed follows from its name."""
+    seed = _seed(plan, step.name)
+    if step.rows is None:
+        return replace(builder.measure(bench, step.resolution, seed, earlier=covers(earlier)), name=step.name)
+    genes = spread_networks(bench.space, plan.networks, _seed(plan, "networks"))[step.rows]
+    return time_networks(bench, genes, step.name, seed)
 
 
 def spread_networks(space: Space, n: int, seed: int) -> Genes:

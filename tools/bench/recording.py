@@ -29,7 +29,7 @@ from lut.build.bench import Workbench, open_bench
 from lut.build.checkpoint import Checkpoint
 from lut.build.methods import get_builder
 from lut.build.records import MeasurementBatch
-from lut.build.schedule import BuildPlan, Step, covers, steps_of
+from lut.build.schedule import BuildPlan, steps_of
 from lut.verify import PlainLoops, compare, measure, verify
 from profilers.base import Failure, Options, Profiler, Samples, TimingPlan
 from profilers.files import read_json, write_json
@@ -209,17 +209,9 @@ def _build(table: lut.LatencyTable, space: SearchSpace, profiler: Profiler) -> l
     assert table.observations is not None and table.fingerprint is not None
     steps = {step.name: step for step in steps_of(space, plan)}
     batches: list[MeasurementBatch] = []
+    builder = get_builder(table.method)
     with open_bench(Workbench(space, write_onnx, profiler, Options())) as bench:
         for name in [batch["name"] for batch in table.observations["batches"]]:
-            batches.append(_batch(bench, steps[name], plan, batches))
+            batches.append(pipeline.measure_step(bench, builder, plan, steps[name], batches))
     checkpoint = Checkpoint(Path(), {}, table.fingerprint, batches)
     return assemble(space, table.options, asdict(plan), checkpoint, table.method)
-
-
-def _batch(bench: benches.Bench, step: Step, plan: BuildPlan, earlier: Sequence[MeasurementBatch]) -> MeasurementBatch:
-    seed = pipeline._seed(plan, step.name)
-    if step.is_cover:
-        batch = get_builder("in-context").measure(bench, step.resolution, seed, earlier=covers(earlier))
-        return replace(batch, name=step.name)
-    networks = pipeline.spread_networks(bench.space, plan.networks, pipeline._seed(plan, "networks"))
-    return pipeline.time_networks(bench, networks[step.rows], step.name, seed)
