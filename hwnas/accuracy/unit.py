@@ -37,6 +37,10 @@ class Unit:
             raise self._unclear(f"no top1 of {self.source} is above {largest:g}", largest)
         self._clear = True
 
+    def trust(self, known: float) -> None:
+        """Values are clear from now on if `known`, the largest that was taken before, is above 1 %."""
+        self._clear = self._clear or known > 1
+
     def percent(self, value: float) -> float:
         """In percent; UnclearUnit if it may be a fraction."""
         if not self._clear and 0 < value <= 1:

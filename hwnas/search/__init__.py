@@ -2,7 +2,8 @@
 
     config, objectives, problem     what is searched: TOML, the objectives, their normalisation and budgets
     run, archive, archive_formats   what is kept: a run's folder, its database, and that as JSONL, CSV or Parquet
-    driver                          the outer loop: propose, evaluate, record
+    driver, ask_tell                the outer loop, with someone to ask, or with answers that come from outside
+    state                           what both share: propose, record, where a killed run continues
     strategies                      what an iteration proposes: surrogate, `inner` search, `acquisition`
     operators, transfer             how networks are drawn and varied; drawn like another run's front
     improvement, hypervolume        the measures that proposals are chosen by

@@ -212,7 +212,7 @@ def create(path: Path, meta: Mapping[str, Any]) -> Archive:
         raise BadInput(f"{path} exists", "a new run", "--resume, or another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _translated(path):
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(path, check_same_thread=False)  # ask_tell locks
         connection.execute("PRAGMA journal_mode = WAL")
         with connection:
             head = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
@@ -231,7 +231,7 @@ def open_archive(path: Path) -> Archive:
     if not path.is_file():
         raise FileProblem(f"there is no archive {path}", remedy="hwnas search CONFIG.toml --out RUN")
     with _translated(path):
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(path, check_same_thread=False)  # ask_tell locks
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise BadInput(f"{path} is a database, but not an archive of hwnas", "the archive.sqlite of a run")
         if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) not in (1, SCHEMA):

@@ -39,7 +39,7 @@ def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:
     """
     start = time.perf_counter()
     try:
-        top1 = _percentage(accuracy.evaluate(arch))
+        top1 = percentage(accuracy.evaluate(arch))
         found: dict[str, Any] = {"top1": top1, "images": getattr(accuracy, "images", None)}
     except UnclearUnit as error:
         return {"refused": [error.got, error.allowed, error.remedy]}
@@ -63,7 +63,7 @@ def check_open(found: Mapping[str, Any]) -> None:
         raise BadInput(*found["refused"])
 
 
-def _percentage(value: float) -> float:
+def percentage(value: float) -> float:
     """`value` if it is a percentage, else BadInput."""
     if not math.isfinite(value) or not 0 <= value <= 100:
         raise BadInput(f"an accuracy of {value}", "a percentage from 0 to 100")

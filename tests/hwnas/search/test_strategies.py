@@ -18,14 +18,19 @@ def small(kernels=(3,), expands=(3,), depths=(1, 2), resolutions=(12,)):
     return replace(SPACE, kernels=kernels, expands=expands, depths=depths, resolutions=resolutions)
 
 
-def run_in(space, folder, **changes):
-    """A finished run in a space that no configuration names; gives the run and why it ended."""
+def empty_in(space, folder, **changes):
+    """A new run in a space that no configuration names."""
     from hwnas.search.objectives import make_objectives
 
     objectives = make_objectives(space, ("top1", "params", "madds"), {})
     problem = Problem(space, objectives, ("top1", "params", "madds"))
     config = replace(CONFIG, search=replace(SMALL, **changes))
-    run = Run(folder, config, problem, archives.create(folder / "archive.sqlite", meta(problem)))
+    return Run(folder, config, problem, archives.create(folder / "archive.sqlite", meta(problem)))
+
+
+def run_in(space, folder, **changes):
+    """A finished run in such a space, and why it ended."""
+    run = empty_in(space, folder, **changes)
     return run, search(run, Formula())
 
 
