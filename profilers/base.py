@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.errors import BadInput, EngineUnavailable, FileProblem
-from profilers.timing.caches import take_caches
-from profilers.timing.clock import Clock, SystemClock
+from profilers.session import Array as Array
+from profilers.session import Feeds as Feeds
+from profilers.session import NodeDetail as NodeDetail
+from profilers.session import Session as Session
+from profilers.session import Tensor as Tensor
 
-Array = NDArray[np.float32]
 STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
 STATES = (STEADY, INTERRUPTED)
 
@@ -61,48 +63,6 @@ class Status:
     version: str = ""
     reason: str = ""
     remedy: str = ""
-
-
-class Session(ABC):
-    """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region.
-
-    `threads` is the number of CPU threads that a run uses, 0 where another device does the work (the timing loop then
-    compares no CPU time). `clock` times the runs; a simulated device has its own.
-    """
-
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    threads: int = 1
-    clock: Clock = SystemClock()
-
-    @abstractmethod
-    def run(self) -> None:
-        """One inference on the bound buffers, complete when it returns."""
-
-    @abstractmethod
-    def infer(self, images: Array) -> Array:
-        """Outputs (a copy) for `images` of `input_shape`; not timed."""
-
-    def interrupt(self) -> None:
-        """Evict the model from the caches, as other work would; not timed."""
-        take_caches(self.threads)
-
-    def node_times(self) -> list[dict[str, float]]:
-        """One dict a run since the last call, in order: milliseconds by node or tensor name. Only for traced sessions.
-
-        Names are those of the ONNX graph (`L07_expand`, …) wherever the runtime keeps them. Time that the runtime
-        spends in nodes of its own (layout reorders) is attributed to the next named node.
-        """
-        raise EngineUnavailable(f"{type(self).__name__} has no per-node times")
-
-    def close(self) -> None:  # noqa: B027  most sessions have nothing to free
-        """Free what the session holds."""
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Profiler(ABC):

@@ -8,12 +8,13 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Session
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.base import Feeds, Session, Tensor
+from profilers.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +40,8 @@ class TorchSession(Session):
     ) -> None:
         import torch
 
-        self.torch, self.threads, self.input_shape = torch, threads, input_shape
+        self.torch, self.threads = torch, threads
+        self.inputs = {"input": Tensor(input_shape, "float32")}
         self.images = torch.from_numpy(np.random.default_rng(0).standard_normal(input_shape, dtype=np.float32))
         copied = copy.deepcopy(network).cpu().eval()
         self.network = _compiled(copied) if compiled else copied
@@ -48,20 +50,18 @@ class TorchSession(Session):
                 self.run()
         except Exception as error:  # the compiler's errors have no common base
             raise EngineUnavailable(f"torch cannot run the network: {str(error).splitlines()[0]}") from error
-        self.output_shape = tuple(self.result.shape)
+        self.outputs = {"logits": Tensor(tuple(self.result.shape), "float32")}
 
     def run(self) -> None:
         """One forward pass."""
         with self.torch.inference_mode():
             self.result = self.network(self.images)
 
-    def infer(self, images: Array) -> Array:
-        """Logits for `images` of `input_shape`."""
-        if images.shape != self.input_shape:
-            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
-        self.images.copy_(self.torch.from_numpy(images))
-        self.run()
-        return np.array(self.result.numpy())
+    def _feed(self, feeds: Feeds) -> None:
+        self.images.copy_(self.torch.from_numpy(feeds["input"]))
+
+    def _fetch(self) -> dict[str, NDArray[Any]]:
+        return {"logits": np.array(self.result.numpy())}
 
 
 @contextmanager

@@ -40,10 +40,6 @@ class Loaded(Session):
         """Once."""
         self.call()
 
-    def infer(self, images: Any) -> Any:
-        """Not of use here: the inputs are bound."""
-        raise NotImplementedError
-
 
 def load(engine: str, model: Path, precision: str, threads: int) -> Loaded:
     """The network, loaded by the runtime's own API."""

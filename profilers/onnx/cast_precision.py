@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.base import Array
+from profilers.base import Array, Tensor
 from profilers.errors import BadInput
 from profilers.onnx.parse import name_of, parse
-from profilers.onnx.shapes import check_count, check_float, static_shape
+from profilers.onnx.ports import inputs_of, set_batch
 
 if TYPE_CHECKING:
     import onnx
@@ -36,13 +36,11 @@ LARGEST_HALF = 65504.0
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model as the builder takes it. Shapes are static; input and output are float32."""
+    """A model as the builder takes it. Shapes are static; inputs and outputs have the types that they had."""
 
     data: bytes
-    input_name: str
-    output_name: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
 
 
 def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
@@ -57,31 +55,15 @@ def prepare(model: bytes | Path, precision: str, batch: int) -> Prepared:
         BadInput: not such a model, or one that cannot be cast.
         FileProblem: the file cannot be read.
     """
-    import onnx
-
     proto = parse(model, check=True)
     graph = proto.graph
-    names, shapes = [], []
-    for tensor in _ends(graph):
-        kind = tensor.type.tensor_type
-        check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
-        shapes.append(static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch))
-        names.append(tensor.name)
-        kind.shape.dim[0].dim_value = batch
+    inputs, outputs = set_batch(proto, batch)
     del graph.value_info[:]  # shapes and types of the unchanged model
     if precision == "int8" and not any(n.op_type == "QuantizeLinear" for n in graph.node):
         raise BadInput("precision int8 for a model without QuantizeLinear nodes", "a quantised (QDQ) model")
     if precision in ("fp16", "bf16"):
         _cast_model(proto, precision)
-    return Prepared(proto.SerializeToString(), names[0], names[1], shapes[0], shapes[1])
-
-
-def _ends(graph: onnx.GraphProto) -> tuple[Any, Any]:
-    """Input and output; older models list their weights among the inputs."""
-    weights = {t.name for t in graph.initializer}
-    inputs = [t for t in graph.input if t.name not in weights]
-    check_count(len(inputs), len(graph.output))
-    return inputs[0], graph.output[0]
+    return Prepared(proto.SerializeToString(), inputs, outputs)
 
 
 def _cast_model(proto: onnx.ModelProto, precision: str) -> None:
@@ -129,19 +111,29 @@ def _bfloat16(values: Array) -> NDArray[np.uint16]:
 
 
 def _cast_ends(graph: onnx.GraphProto, to: int) -> None:
-    """Cast after the input and before the output; the nodes in between get new names for the two tensors."""
+    """Cast after float inputs and before float outputs; the nodes in between get new names for these tensors."""
     import onnx
 
-    entry, exit_ = (tensor.name for tensor in _ends(graph))
-    inside = {entry: f"{entry}_cast", exit_: f"{exit_}_cast"}
+    single = onnx.TensorProto.FLOAT
+    entries, exits = (
+        [t.name for t in tensors if t.type.tensor_type.elem_type == single]
+        for tensors in (inputs_of(graph), graph.output)
+    )
+    inside = {name: f"{name}_cast" for name in (*entries, *exits)}
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [inside.get(name, name) for name in names]
-    first = onnx.helper.make_node("Cast", [entry], [inside[entry]], name="cast_input", to=to)
-    last = onnx.helper.make_node("Cast", [inside[exit_]], [exit_], name="cast_output", to=onnx.TensorProto.FLOAT)
-    nodes = [first, *graph.node, last]
+    first = [_cast(name, inside[name], f"cast_{name}", to) for name in entries]
+    last = [_cast(inside[name], name, f"cast_{name}", single) for name in exits]
+    nodes = [*first, *graph.node, *last]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _cast(source: str, target: str, name: str, to: int) -> onnx.NodeProto:
+    import onnx
+
+    return onnx.helper.make_node("Cast", [source], [target], name=name, to=to)
 
 
 def _split_hard_swish(graph: onnx.GraphProto) -> None:

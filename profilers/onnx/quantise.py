@@ -26,6 +26,7 @@ import numpy as np
 from profilers.base import Array
 from profilers.errors import BadInput
 from profilers.onnx.parse import name_of, parse
+from profilers.onnx.ports import dtype_of, inputs_of
 
 if TYPE_CHECKING:
     import onnx
@@ -257,6 +258,9 @@ def _float_network(model: bytes) -> onnx.ModelProto:
     operators = {node.op_type for node in proto.graph.node}
     if not proto.graph.input or not proto.graph.output or not operators:
         raise BadInput("a model without input, output or nodes", "an ONNX network")
+    if len(entries := inputs_of(proto.graph)) != 1 or dtype_of(entries[0]) != "float32":
+        said = ", ".join(f"{t.name} ({dtype_of(t)})" for t in entries)
+        raise BadInput(f"int8 of a model with inputs {said}", "one float32 input", "--precision fp32")
     if operators & {"QuantizeLinear", "DequantizeLinear"}:
         raise BadInput("a model that is quantised already", "a float32 model")
     return proto

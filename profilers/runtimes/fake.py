@@ -17,16 +17,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes
 from profilers.onnx.madds import node_madds
 from profilers.onnx.parse import Shapes, name_of, parse, tensor_shapes
-from profilers.onnx.shapes import check_count, check_float, static_shape
+from profilers.onnx.ports import dtype_of, inputs_of, set_batch
+from profilers.session import default_feeds
 
 if TYPE_CHECKING:
     import onnx
@@ -146,7 +148,10 @@ class FakeSession(Session):
         self.threads = options.threads
         shapes = tensor_shapes(self.model, strict=True)
         graph = self.model.graph
-        self.input_shape, self.output_shape = shapes[graph.input[0].name], shapes[graph.output[0].name]
+        self.inputs = {t.name: Tensor(shapes[t.name], dtype_of(t)) for t in inputs_of(graph)}
+        self.outputs = {t.name: Tensor(shapes[t.name], dtype_of(t)) for t in graph.output}
+        self.feeds: Feeds = default_feeds(self.inputs)
+        self.operators = {name_of(n): str(n.op_type) for n in graph.node}
         self.nodes = {name_of(n): _node_ms(n, shapes, options) for n in graph.node}
         self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
         self.rng = np.random.default_rng([self.behaviour.seed, zlib.crc32(data), traced])
@@ -181,14 +186,15 @@ class FakeSession(Session):
         """Leave the caches to other work."""
         self.caches.owner = None
 
-    def infer(self, images: Array) -> Array:
+    def _feed(self, feeds: Feeds) -> None:
+        self.feeds = feeds
+
+    def _fetch(self) -> dict[str, NDArray[Any]]:
         """ONNX Runtime's outputs, since only the times are simulated."""
         import onnxruntime
 
-        if images.shape != self.input_shape:
-            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
         session = onnxruntime.InferenceSession(self.model.SerializeToString(), providers=["CPUExecutionProvider"])
-        return np.asarray(session.run(None, {self.model.graph.input[0].name: images})[0], np.float32)
+        return dict(zip(self.outputs, map(np.asarray, session.run(None, dict(self.feeds))), strict=True))
 
     def node_times(self) -> list[dict[str, float]]:
         """The formula's times, multiplied by the run's factor."""
@@ -197,19 +203,15 @@ class FakeSession(Session):
         traces, self.traces = self.traces, []
         return traces
 
+    def node_details(self) -> dict[str, NodeDetail]:
+        """Every node as it is: nothing is fused."""
+        return {name: NodeDetail(op, (name,)) for name, op in self.operators.items()}
+
 
 def _with_batch(model: bytes | Path, batch: int) -> onnx.ModelProto:
     """The checked model with its batch set."""
-    import onnx
-
     proto = parse(model, check=True)
-    graph = proto.graph
-    check_count(len(graph.input), len(graph.output))
-    for tensor in (graph.input[0], graph.output[0]):
-        kind = tensor.type.tensor_type
-        check_float(tensor.name, onnx.TensorProto.DataType.Name(kind.elem_type), "FLOAT")
-        static_shape(tensor.name, [d.dim_value or None for d in kind.shape.dim], batch)
-        kind.shape.dim[0].dim_value = batch
+    set_batch(proto, batch)
     return proto
 
 

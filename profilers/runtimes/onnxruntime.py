@@ -1,36 +1,30 @@
-"""ONNX Runtime, on the CPU or through its CUDA provider.
-
-Per-node times come from ONNX Runtime's profile, in whole microseconds. A duration is the truncated difference of two
-clock readings, so half a microsecond, the mean loss, is added to each node. Differences of start times would be worse:
-they include the 3-4 microseconds that recording each event takes.
-"""
+"""ONNX Runtime, on the CPU or through its CUDA provider. How its profile is read: `onnxruntime_trace`."""
 
 from __future__ import annotations
 
 import json
-import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
 from profilers.files import read_text
-from profilers.onnx.shapes import check_count, check_float, static_shape
+from profilers.onnx.shapes import Declared, static, static_shape, static_tensor
+from profilers.runtimes.onnxruntime_trace import Trace, parse_trace
+from profilers.session import default_feeds
 
+KINDS = {"float": "float32", "double": "float64"}  # ONNX Runtime's words, where they are not NumPy's
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
-# What ONNX Runtime adds to the graph: layout nodes, and the parts of a HardSwish that is not fused (int8)
-LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")
-INLINED = re.compile(r"(HardSigmoid|Mul)_\d+")
-TRUNCATED_MS = 0.0005
 
 
 class OnnxRuntime(Profiler):
@@ -79,6 +73,7 @@ class _OrtSession(Session):
         self.model, self.options, self.traced, self.provider = model, options, traced, provider
         self.device = "cpu" if provider.startswith("CPU") else "cuda"
         self.threads = options.threads if self.device == "cpu" else 0
+        self.trace: Trace | None = None
         self.open()
 
     def open(self) -> None:
@@ -87,32 +82,33 @@ class _OrtSession(Session):
 
         if self.traced:
             self.folder = tempfile.TemporaryDirectory(prefix="hwnas-trace-")
-        source = self.model if isinstance(self.model, bytes) else str(self.model)
-        settings = self.session_options()
-        try:
-            self.session = ort.InferenceSession(source, settings, providers=[self.provider])
-        except Exception as error:  # ORT's exceptions have no common base
-            raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
-        check_count(len(inputs), len(outputs))
-        self.input_shape, self.output_shape = (_shape(t[0], self.options.batch) for t in (inputs, outputs))
-        images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
-        self.images = ort.OrtValue.ortvalue_from_numpy(images, self.device)
-        self.results = ort.OrtValue.ortvalue_from_shape_and_type(self.output_shape, np.float32, self.device)
-        self.binding = self.session.io_binding()
-        self.binding.bind_ortvalue_input(inputs[0].name, self.images)
-        self.binding.bind_ortvalue_output(outputs[0].name, self.results)
+        self.session = open_model(self.model, self.session_options(), self.provider)
+        self.inputs = static({t.name: _declared(t) for t in self.session.get_inputs()}, self.options.batch)
+        feeds = default_feeds(self.inputs)
+        self.outputs = self.output_tensors(feeds)
+        values = {name: ort.OrtValue.ortvalue_from_numpy(array, self.device) for name, array in feeds.items()}
+        results = {
+            name: ort.OrtValue.ortvalue_from_shape_and_type(t.shape, np.dtype(t.dtype).type, self.device)
+            for name, t in self.outputs.items()
+        }
+        self.values, self.results, self.binding = values, results, self.session.io_binding()
+        for name, value in values.items():
+            self.binding.bind_ortvalue_input(name, value)
+        for name, value in results.items():
+            self.binding.bind_ortvalue_output(name, value)
+
+    def output_tensors(self, feeds: Feeds) -> dict[str, Tensor]:
+        """As the model states them; where it leaves a dimension open, as an untimed run of another session gives it."""
+        symbols = {t.shape[0] for t in self.session.get_inputs() if t.shape}
+        declared = {t.name: _declared(t, symbols) for t in self.session.get_outputs()}
+        if not any(static_shape(d.dims, self.options.batch) is None for d in declared.values()):
+            return {name: static_tensor(name, d, self.options.batch) for name, d in declared.items()}
+        other = open_model(self.model, session_settings(self.options), self.provider)
+        found = dict(zip(declared, other.run(None, feeds), strict=True))
+        return {n: static_tensor(n, Declared(found[n].shape, d.dtype), self.options.batch) for n, d in declared.items()}
 
     def session_options(self) -> Any:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # errors reach the user as one line, not as ONNX Runtime's log
-        options.intra_op_num_threads, options.inter_op_num_threads = self.options.threads, 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = optimisation_level(self.options)
-        # Workers spin during a run, as in production, but not after it, where they would slow the next model.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options = session_settings(self.options)
         if self.traced:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self.folder.name) / "trace")
@@ -126,14 +122,13 @@ class _OrtSession(Session):
         if self.device != "cpu":
             self.binding.synchronize_outputs()
 
-    def infer(self, images: Array) -> Array:
-        """Outputs for `images` of `input_shape`."""
-        if images.shape != self.input_shape:
-            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
+    def _feed(self, feeds: Feeds) -> None:
         self.reopen()
-        self.images.update_inplace(np.ascontiguousarray(images, np.float32))
-        self.run()
-        return np.array(self.results.numpy())
+        for name, values in feeds.items():
+            self.values[name].update_inplace(values)
+
+    def _fetch(self) -> dict[str, NDArray[Any]]:
+        return {name: np.array(value.numpy()) for name, value in self.results.items()}
 
     def node_times(self) -> list[dict[str, float]]:
         """By node; ONNX Runtime can end a profile only once, so the next run opens a new session."""
@@ -143,7 +138,23 @@ class _OrtSession(Session):
             return []
         events = json.loads(read_text(Path(self.__dict__.pop("session").end_profiling())))
         self.close()
-        return parse_trace(events)
+        return parse_trace(events, self.names())
+
+    def node_details(self) -> dict[str, NodeDetail]:
+        """From the optimised graph, which ONNX Runtime saves."""
+        return self.names().details() if self.traced else super().node_details()
+
+    def names(self) -> Trace:
+        """How the names in a profile are read, once for the session."""
+        if self.trace is None:
+            self.trace = Trace(self.model, self.save_optimised)
+        return self.trace
+
+    def save_optimised(self, path: Path) -> None:
+        """The graph that is executed, as ONNX."""
+        settings = session_settings(self.options)
+        settings.optimized_model_filepath = str(path)
+        open_model(self.model, settings, self.provider)
 
     def reopen(self) -> None:
         """Open the session again whose profile was ended."""
@@ -156,8 +167,32 @@ class _OrtSession(Session):
             self.session.end_profiling()
         if self.traced:
             self.folder.cleanup()
-        for name in ("binding", "session", "images", "results"):
+        for name in ("binding", "session", "values", "results"):
             self.__dict__.pop(name, None)
+
+
+def open_model(model: bytes | Path, settings: Any, provider: str) -> Any:
+    """ONNX Runtime's session; BadInput for a model that it refuses."""
+    import onnxruntime as ort
+
+    try:
+        return ort.InferenceSession(model if isinstance(model, bytes) else str(model), settings, providers=[provider])
+    except Exception as error:  # ORT's exceptions have no common base
+        raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
+
+
+def session_settings(options: Options) -> Any:
+    """ONNX Runtime's `SessionOptions`."""
+    import onnxruntime as ort
+
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4  # errors reach the user as one line, not as ONNX Runtime's log
+    settings.intra_op_num_threads, settings.inter_op_num_threads = options.threads, 1
+    settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    settings.graph_optimization_level = optimisation_level(options)
+    # Workers spin during a run, as in production, but not after it, where they would slow the next model.
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    return settings
 
 
 def optimisation_level(options: Options) -> Any:
@@ -169,28 +204,10 @@ def optimisation_level(options: Options) -> Any:
     return getattr(ort.GraphOptimizationLevel, LEVELS[options.optimization or "all"])
 
 
-def parse_trace(events: Iterable[dict[str, Any]]) -> list[dict[str, float]]:
-    """Milliseconds by node name for each run in a profile; layout nodes are attributed to the next named node."""
-    runs: list[dict[str, float]] = []
-    nodes: dict[str, float] = {}
-    pending = 0.0
-    last = ""
-    for event in events:
-        if event["name"] == "SequentialExecutor::Execute":  # recorded after its nodes
-            if last:
-                nodes[last] += pending
-            runs.append(nodes)
-            nodes, pending, last = {}, 0.0, ""
-        elif event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
-            pending += event["dur"] / 1e3 + TRUNCATED_MS
-            name = event["name"].removesuffix("_kernel_time").removesuffix("_nchwc")
-            if event["args"].get("op_name") not in LAYOUT_OPS and not INLINED.fullmatch(name):
-                last = name
-                nodes[last] = nodes.get(last, 0.0) + pending
-                pending = 0.0
-    return runs
-
-
-def _shape(tensor: Any, batch: int) -> tuple[int, ...]:
-    check_float(tensor.name, tensor.type, "tensor(float)")
-    return static_shape(tensor.name, [d if isinstance(d, int) else None for d in tensor.shape], batch)
+def _declared(tensor: Any, batch: Collection[str] | None = None) -> Declared:
+    """As ONNX Runtime states it; of outputs only those first dimensions are the batch that inputs have, too."""
+    kind = tensor.type.removeprefix("tensor(").removesuffix(")")
+    dims = [d if isinstance(d, int) else None for d in tensor.shape]
+    if batch is not None and dims and dims[0] is None and tensor.shape[0] not in batch:
+        dims = [None, None]  # not known before a run
+    return Declared(dims, KINDS.get(kind, kind))

@@ -11,16 +11,20 @@ of the implementation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Options, Profiler, Session, Status
+from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
+from profilers.onnx.fusion import NodeNames, groups
 from profilers.onnx.parse import parse
-from profilers.onnx.shapes import check_count, check_float, static_shape
+from profilers.onnx.shapes import Declared, static, static_tensor
+from profilers.session import default_feeds
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -61,25 +65,47 @@ class _OvSession(Session):
         import openvino as ov
 
         core = ov.Core()
-        self.traced, self.threads = traced, options.threads
+        self.model, self.traced, self.threads = model, traced, options.threads
         data = model if isinstance(model, bytes) else str(model)
         try:
             graph = core.read_model(data)
         except Exception as error:  # RuntimeError, or one of openvino's own
             raise BadInput(f"OpenVINO refuses the model: {error}", "an ONNX model") from error
-        self.input_shape = _set_batch(graph, options.batch)
-        self.request = core.compile_model(graph, "CPU", _properties(options, traced)).create_infer_request()
-        self.images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
-        self.output_shape = tuple(self.request.get_output_tensor(0).shape)
-        self.results = np.zeros(self.output_shape, np.float32)
-        self.request.set_input_tensor(ov.Tensor(self.images, shared_memory=True))
-        self.request.set_output_tensor(ov.Tensor(self.results, shared_memory=True))
+        names = tuple(_names(ports, model) for ports in (graph.inputs, graph.outputs))
+        self.inputs = _set_batch(graph, names[0], options.batch)
+        self.compiled = core.compile_model(graph, "CPU", _properties(options, traced))
+        self.request = self.compiled.create_infer_request()
+        self.runs = 0
+        self.feeds = default_feeds(self.inputs)
+        for i, array in enumerate(self.feeds.values()):
+            self.request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
+        self.bind_outputs(names[1])
         if traced:
             self.names = _producers(model)
-            self.request.infer()  # the first runs are cold; the counters cannot be reset, only subtracted
-            self.request.infer()
-            self.runs = 2
+            self.infer_once()  # the first runs are cold; the counters cannot be reset, only subtracted
+            self.infer_once()
             self.snapshots = [self.snapshot()]
+
+    def bind_outputs(self, names: list[str]) -> None:
+        """Of a dynamic output the shape is that of a first run; it stays the runtime's own buffer."""
+        import openvino as ov
+
+        ports = self.compiled.outputs
+        if any(port.get_partial_shape().is_dynamic for port in ports):
+            self.infer_once()
+        self.outputs = {}
+        self.results = {}
+        for i, (name, port) in enumerate(zip(names, ports, strict=True)):
+            kind, shape = _dtype(port), tuple(self.request.get_output_tensor(i).shape)
+            self.outputs[name] = static_tensor(name, Declared(shape, kind), 1)
+            if port.get_partial_shape().is_static:
+                self.results[name] = np.zeros(shape, kind)
+                self.request.set_output_tensor(i, ov.Tensor(self.results[name], shared_memory=True))
+
+    def infer_once(self) -> None:
+        """One synchronous inference."""
+        self.request.infer()
+        self.runs += 1
 
     def run(self) -> None:
         """One synchronous inference; every eighth of a traced session reads the counters too."""
@@ -89,13 +115,13 @@ class _OvSession(Session):
             if self.runs - self.snapshots[-1][0] == WINDOW:
                 self.snapshots.append(self.snapshot())
 
-    def infer(self, images: Array) -> Array:
-        """Outputs for `images` of `input_shape`."""
-        if images.shape != self.input_shape:
-            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
-        self.images[:] = images
-        self.run()
-        return self.results.copy()
+    def _feed(self, feeds: Feeds) -> None:
+        for name, values in feeds.items():
+            self.feeds[name][...] = values
+
+    def _fetch(self) -> dict[str, NDArray[Any]]:
+        tensors = {name: self.request.get_output_tensor(i).data for i, name in enumerate(self.outputs)}
+        return {name: np.array(self.results.get(name, data)) for name, data in tensors.items()}
 
     def node_times(self) -> list[dict[str, float]]:
         """By node; each run has the mean of its window of about eight runs (see the module's docstring)."""
@@ -110,13 +136,22 @@ class _OvSession(Session):
             times += [window_mean(before, start, after, end)] * (end - start)
         return times
 
+    def node_details(self) -> dict[str, NodeDetail]:
+        """From the names that the executed graph keeps of the original one."""
+        if not self.traced:
+            return super().node_details()
+        ran = {op.get_friendly_name(): op.get_rt_info() for op in self.compiled.get_runtime_model().get_ordered_ops()}
+        original = {name: str(info["originalLayersNames"].value).split(",") for name, info in ran.items()}
+        return details(self.request.get_profiling_info(), self.names, original, NodeNames(parse(self.model)))
+
     def snapshot(self) -> tuple[int, dict[str, float]]:
         """Runs so far and the running averages by node."""
         return self.runs, parse_counters(self.request.get_profiling_info(), self.names)
 
     def close(self) -> None:
         """Free the request and with it the compiled model."""
-        self.__dict__.pop("request", None)
+        for name in ("request", "compiled"):
+            self.__dict__.pop(name, None)
 
 
 def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
@@ -125,22 +160,53 @@ def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
     `names` maps output tensors to ONNX nodes, because OpenVINO names the last node after the model's output. Quantised
     models have subgraphs with names such as `Subtract_1406`. Without `names`, all nodes count as known.
     """
-    known = {*names, *names.values()}
     times: dict[str, float] = {}
-    pending, last = 0.0, ""
-    for info in infos:
-        if info.exec_type.split("_")[0] in NOT_THERE:
-            continue
-        measured = info.real_time.total_seconds() * 1e3
-        pending += measured + TRUNCATED_MS if measured or info.node_type != "Reorder" else 0.0
-        name = info.node_name.split("/WithoutBiases")[0]
-        if info.node_type != "Reorder" and (not names or name in known):
-            last = names.get(name, name)
-            times[last] = times.get(last, 0.0) + pending
-            pending = 0.0
-    if last:
-        times[last] += pending
+    for group, name in _groups(infos, names):
+        times[name] = times.get(name, 0.0) + sum(map(_ms, group))
     return times
+
+
+def details(
+    infos: list[Any], names: dict[str, str], original: dict[str, list[str]], graph: NodeNames
+) -> dict[str, NodeDetail]:
+    """By ONNX node as in `parse_counters`; `original` has the names of the nodes that each executed one is made of."""
+    ends: dict[str, list[str]] = {}
+    operators: dict[str, list[Any]] = {}
+    for group, name in _groups(infos, names):
+        known = (graph.exact(old) for info in group for old in original.get(info.node_name, ()))
+        ends.setdefault(name, [name] if graph.exact(name) else []).extend(filter(None, known))
+        operators.setdefault(name, []).extend(group)
+    fused = graph.fused(ends)
+    return {
+        name: NodeDetail(
+            " + ".join(dict.fromkeys(info.node_type for info in group if _known(info, names))),
+            fused[name],
+            tuple(info.node_type for info in group if not _known(info, names)),
+        )
+        for name, group in operators.items()
+    }
+
+
+def _groups(infos: list[Any], names: dict[str, str]) -> Iterator[tuple[list[Any], str]]:
+    """The executed nodes that were not fused, each known one with the others before it, and its name."""
+    return groups(
+        (info, (names.get(name := _short(info), name)) if _known(info, names) else "")
+        for info in infos
+        if info.exec_type.split("_")[0] not in NOT_THERE
+    )
+
+
+def _known(info: Any, names: dict[str, str]) -> bool:
+    return info.node_type != "Reorder" and (not names or _short(info) in {*names, *names.values()})
+
+
+def _short(info: Any) -> str:
+    return str(info.node_name.split("/WithoutBiases")[0])
+
+
+def _ms(info: Any) -> float:
+    measured = float(info.real_time.total_seconds() * 1e3)
+    return measured + TRUNCATED_MS if measured or info.node_type != "Reorder" else 0.0
 
 
 def window_mean(before: dict[str, float], start: int, after: dict[str, float], end: int) -> dict[str, float]:
@@ -152,15 +218,31 @@ def _producers(model: bytes | Path) -> dict[str, str]:
     return {output: node.name or output for node in parse(model).graph.node for output in node.output}
 
 
-def _set_batch(graph: Any, batch: int) -> tuple[int, ...]:
-    """Check the graph and give it its static shape; returns the input's."""
-    check_count(len(graph.inputs), len(graph.outputs))
-    for port in (graph.input(0), graph.output(0)):
-        check_float(port.get_any_name(), port.get_element_type().get_type_name(), "f32")
-    dims = [None if d.is_dynamic else d.get_length() for d in graph.input(0).get_partial_shape()]
-    shape = static_shape(graph.input(0).get_any_name(), dims, batch)
-    graph.reshape(shape)
-    return shape
+def _names(ports: list[Any], model: bytes | Path) -> list[str]:
+    """Their names in the model; a tensor that has several in OpenVINO's graph is looked up in the ONNX."""
+    if all(len(port.get_names()) == 1 for port in ports):
+        return [port.get_any_name() for port in ports]
+    graph = parse(model).graph
+    wanted = [tensor.name for tensor in (*graph.input, *graph.output)]
+    return [next((n for n in wanted if n in port.get_names()), port.get_any_name()) for port in ports]
+
+
+def _set_batch(graph: Any, names: list[str], batch: int) -> dict[str, Tensor]:
+    """Check the graph and give it its static shape; returns the inputs."""
+    shapes = [[None if d.is_dynamic else d.get_length() for d in port.get_partial_shape()] for port in graph.inputs]
+    kinds = map(_dtype, graph.inputs)
+    inputs = static(dict(zip(names, map(Declared, shapes, kinds), strict=True)), batch)
+    graph.reshape({port: list(t.shape) for port, t in zip(graph.inputs, inputs.values(), strict=True)})
+    return inputs
+
+
+def _dtype(port: Any) -> str:
+    """As NumPy names it; OpenVINO's own word where NumPy has none."""
+    kind = port.get_element_type()
+    try:
+        return str(np.dtype(kind.to_dtype()))
+    except RuntimeError:
+        return str(kind.get_type_name())
 
 
 def _properties(options: Options, traced: bool) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class CopyEngine:
     def get_tensor_shape(self, name):
         return SHAPE
 
+    def get_tensor_dtype(self, name):
+        return SimpleNamespace(name="FLOAT")
+
     def create_execution_context(self):
         self.contexts.append(CopyContext(self))
         return self.contexts[-1]

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
-from profilers.base import Array, Session
+from profilers.base import Session
 from profilers.runtimes.fake import FakeClock
 
 
@@ -31,6 +31,44 @@ def integer_input() -> bytes:
     info = [helper.make_tensor_value_info(n, TensorProto.INT32, [1, 4]) for n in ("a", "b")]
     graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"], name="L00_same")], "g", info[:1], info[1:])
     return _model(graph)
+
+
+def text_input() -> bytes:
+    info = [helper.make_tensor_value_info(n, TensorProto.STRING, [1, 4]) for n in ("a", "b")]
+    graph = helper.make_graph([helper.make_node("Identity", ["a"], ["b"], name="L00_same")], "g", info[:1], info[1:])
+    return _model(graph)
+
+
+def tokens() -> bytes:
+    """Whole numbers and a mask in, two outputs; named as torch names nodes, with a GELU and a LayerNormalization."""
+    rng, node = np.random.default_rng(0), helper.make_node
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in WEIGHTS.items()}
+    weights |= {"last": np.array([-1]), "middle": np.array([1]), "root": np.float32(2**0.5), "one": np.float32(1)}
+    weights |= {"half": np.float32(0.5)}
+    nodes = [
+        node("Gather", ["table", "tokens"], ["embedded"], name="/embedding/Gather"),
+        node("Cast", ["mask"], ["kept"], name="/mask/Cast", to=TensorProto.FLOAT),
+        node("Unsqueeze", ["kept", "last"], ["column"], name="/mask/Unsqueeze"),
+        node("Mul", ["embedded", "column"], ["masked"], name="/mask/Mul"),
+        node("LayerNormalization", ["masked", "scale", "bias"], ["normed"], name="/norm/LayerNormalization"),
+        node("MatMul", ["normed", "weight"], ["product"], name="/linear/MatMul"),
+        node("Add", ["product", "bias"], ["linear"], name="/linear/Add"),
+        node("Div", ["linear", "root"], ["scaled"], name="/gelu/Div"),
+        node("Erf", ["scaled"], ["erf"], name="/gelu/Erf"),
+        node("Add", ["erf", "one"], ["moved"], name="/gelu/Add"),
+        node("Mul", ["linear", "moved"], ["gated"], name="/gelu/Mul"),
+        node("Mul", ["gated", "half"], ["gelu"], name="/gelu/Mul_1"),
+        node("Add", ["gelu", "masked"], ["hidden"], name="/residual/Add"),
+        node("ReduceMean", ["hidden", "middle"], ["pooled"], name="/pool/ReduceMean", keepdims=0),
+    ]
+    inputs = {"tokens": (TensorProto.INT64, [1, 5]), "mask": (TensorProto.BOOL, [1, 5])}
+    outputs = {"hidden": (TensorProto.FLOAT, [1, 5, 8]), "pooled": (TensorProto.FLOAT, [1, 8])}
+    ends = [[helper.make_tensor_value_info(n, *t) for n, t in some.items()] for some in (inputs, outputs)]
+    stored = [numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()]
+    return _model(helper.make_graph(nodes, "tokens", *ends, stored))
+
+
+WEIGHTS = {"table": (10, 8), "scale": (8,), "bias": (8,), "weight": (8, 8)}
 
 
 def dynamic_size() -> bytes:
@@ -77,12 +115,8 @@ class Scripted(Session):
         self.clock, self.wall, self.cpu = clock, wall, cpu or wall
         self.log, self.name, self.threads = log if log is not None else [], name, threads
         self.runs = 0
-        self.input_shape = self.output_shape = (1,)
 
     def run(self) -> None:
         self.log.append(self.name)
         self.clock.advance(self.wall(self.runs), self.cpu(self.runs))
         self.runs += 1
-
-    def infer(self, images: Array) -> Array:
-        return images

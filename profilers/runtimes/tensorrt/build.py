@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profilers.base import Status
+from profilers.base import Status, Tensor
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import read_bytes, sha256, write_bytes
 from profilers.onnx.cast_precision import Prepared, prepare
@@ -108,7 +109,7 @@ def build(product: Product, model: bytes | Path, settings: Settings | None = Non
 
     Args:
         product: TENSORRT or TENSORRT_RTX.
-        model: ONNX, float32 or quantised; one float input, one float output.
+        model: ONNX, float32 or quantised.
         settings: precision, batch, targets, …
 
     Raises:
@@ -138,9 +139,13 @@ def _facts(settings: Settings, model: Prepared) -> dict[str, Any]:
         "tf32": settings.precision == "tf32",
         "batch": settings.batch,
         "optimization": settings.optimization,
-        "inputs": [{"name": model.input_name, "shape": list(model.input_shape), "dtype": "float32"}],
-        "outputs": [{"name": model.output_name, "shape": list(model.output_shape), "dtype": "float32"}],
+        "inputs": _tensors(model.inputs),
+        "outputs": _tensors(model.outputs),
     }
+
+
+def _tensors(tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    return [{"name": name, "shape": list(t.shape), "dtype": t.dtype} for name, t in tensors.items()]
 
 
 def rebuild(

@@ -15,8 +15,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Status
+from profilers.base import Status
 from profilers.errors import EngineUnavailable, MeasurementFailed
 
 LIBRARY = "libcuda.so.1"
@@ -87,13 +88,13 @@ def errors() -> type[Exception]:
 
 
 class Buffer:
-    """A float32 tensor: page-locked memory on the host beside memory on the device."""
+    """A tensor: page-locked memory on the host beside memory on the device."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: str = "float32") -> None:
         import pycuda.driver as cuda
 
         self.cuda = cuda
-        self.host: Array = cuda.pagelocked_zeros(shape, np.float32)
+        self.host: NDArray[Any] = cuda.pagelocked_zeros(shape, np.dtype(dtype))
         self.device = cuda.mem_alloc(self.host.nbytes)
 
     @property
@@ -101,12 +102,12 @@ class Buffer:
         """On the device."""
         return int(self.device)
 
-    def upload(self, values: Array, stream: Any) -> None:
+    def upload(self, values: NDArray[Any], stream: Any) -> None:
         """Host values to the device, complete after the stream's next synchronisation."""
-        self.host[:] = values
+        self.host[...] = values
         self.cuda.memcpy_htod_async(self.device, self.host, stream)
 
-    def download(self, stream: Any) -> Array:
+    def download(self, stream: Any) -> NDArray[Any]:
         """A copy of the device's values."""
         self.cuda.memcpy_dtoh_async(self.host, self.device, stream)
         stream.synchronize()

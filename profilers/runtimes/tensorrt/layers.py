@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from profilers.base import NodeDetail
 from profilers.onnx.madds import node_madds
 from profilers.onnx.parse import name_of, parse, tensor_shapes
 
@@ -57,3 +58,8 @@ def attribute(
     if last:
         times[last] += pending
     return times
+
+
+def details(nodes: Mapping[str, tuple[str, ...]]) -> dict[str, NodeDetail]:
+    """By ONNX node, what `nodes` (see `onnx_nodes`) says of its layer; the layer's name is the operator."""
+    return {node: NodeDetail(layer, named) for layer, named in nodes.items() for node in named}

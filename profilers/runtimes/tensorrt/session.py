@@ -11,19 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
+from numpy.typing import NDArray
 
-from profilers.base import Array, Options, Profiler, Session, Status
-from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.errors import EngineUnavailable, MeasurementFailed
+from profilers.onnx.shapes import Declared, static_tensor
 from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt import layers as trt_layers
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings
 from profilers.runtimes.tensorrt.manifest import BuiltEngine, check_manifest, check_runtime
+from profilers.session import default_feeds
 
 if TYPE_CHECKING:
     import tensorrt as T
 
+DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}  # TensorRT's words that are not NumPy's
 BUILD_ELSEWHERE = "; engines for another machine can be built here with --target"
 
 
@@ -131,21 +134,26 @@ class TrtSession(Session):
         self.context: T.IExecutionContext = engine.create_execution_context()
         self.timed_stream = cuda.TimedStream()
         self.clock = self.timed_stream.clock
-        self.buffers = {name: self.buffer(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
-        modes = {engine.get_tensor_mode(name): buffer for name, buffer in self.buffers.items()}
-        self.input, self.output = modes[trt.TensorIOMode.INPUT], modes[trt.TensorIOMode.OUTPUT]
-        self.input_shape, self.output_shape = self.input.host.shape, self.output.host.shape
-        images = np.random.default_rng(0).standard_normal(self.input_shape, dtype=np.float32)
-        self.input.upload(images, self.timed_stream.stream)
+        tensors = {name: self.tensor(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
+        enters = {name for name in tensors if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
+        self.inputs = {name: tensor for name, tensor in tensors.items() if name in enters}
+        self.outputs = {name: tensor for name, tensor in tensors.items() if name not in enters}
+        self.buffers = {name: self.buffer(name, tensor) for name, tensor in tensors.items()}
+        self._feed(default_feeds(self.inputs))
         self.enqueue()
         self.timed_stream.stream.synchronize()
         self.recorder = None if weights is None else self.trace(trt, weights)
         self.graph = self.capture() if weights is None else None
 
-    def buffer(self, name: str) -> cuda.Buffer:
+    def tensor(self, name: str) -> Tensor:
+        """What the engine says of a tensor."""
+        shape, kind = self.engine.get_tensor_shape(name), self.engine.get_tensor_dtype(name).name
+        dims = [d if (d := shape[i]) >= 0 else None for i in range(len(shape))]
+        return static_tensor(name, Declared(dims, DTYPES.get(kind, kind.lower())), 1)
+
+    def buffer(self, name: str, tensor: Tensor) -> cuda.Buffer:
         """Memory for a tensor, bound to it."""
-        shape = self.engine.get_tensor_shape(name)
-        made = cuda.Buffer(tuple(shape[i] for i in range(len(shape))))
+        made = cuda.Buffer(tensor.shape, tensor.dtype)
         self.context.set_tensor_address(name, made.address)
         return made
 
@@ -177,13 +185,12 @@ class TrtSession(Session):
         if self.recorder is not None:
             self.runs.append(self.recorder.take())
 
-    def infer(self, images: Array) -> Array:
-        """Outputs for `images` of `input_shape`."""
-        if images.shape != self.input_shape:
-            raise BadInput(f"images of shape {images.shape}", str(self.input_shape))
-        self.input.upload(images, self.timed_stream.stream)
-        self.run()
-        return self.output.download(self.timed_stream.stream)
+    def _feed(self, feeds: Feeds) -> None:
+        for name, values in feeds.items():
+            self.buffers[name].upload(values, self.timed_stream.stream)
+
+    def _fetch(self) -> dict[str, NDArray[Any]]:
+        return {name: self.buffers[name].download(self.timed_stream.stream) for name in self.outputs}
 
     def node_times(self) -> list[dict[str, float]]:
         """By ONNX node; fused layers are divided as `profilers.runtimes.tensorrt.layers` says."""
@@ -192,12 +199,16 @@ class TrtSession(Session):
         runs, self.runs = self.runs, []
         return [trt_layers.attribute(run, self.nodes, self.weights) for run in runs]
 
+    def node_details(self) -> dict[str, NodeDetail]:
+        """By ONNX node the layer that it is computed in, with all of the layer's nodes."""
+        return {} if self.recorder is None else trt_layers.details(self.nodes)
+
     def close(self) -> None:
         """Free graph, context, buffers and engine, in that order."""
         buffers: dict[str, cuda.Buffer] = self.__dict__.pop("buffers", {})
         if buffers and self.graph is not None:
             self.graph.close()
-        for name in ("context", "engine", "runtime", "recorder", "input", "output"):
+        for name in ("context", "engine", "runtime", "recorder"):
             self.__dict__.pop(name, None)
         for buffer in buffers.values():
             buffer.close()

@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from profilers.base import Options, Profiler, Samples, TimingPlan
+from profilers.base import Options, Profiler, Samples, Tensor, TimingPlan
 from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
 from profilers.registry import PROFILERS, get_profiler
+from profilers.session import default_feeds
 from profilers.timing.loop import time_sessions
 from profilers.timing.pinning import pin
 from tests.profilers import models
@@ -101,9 +102,71 @@ def test_a_damaged_model_is_refused(profiler, model):
     refused(profiler, model)
 
 
-@pytest.mark.parametrize("make", [models.two_inputs, models.integer_input, models.dynamic_size])
+@pytest.mark.parametrize("make", [models.text_input, models.dynamic_size])
 def test_a_model_of_another_form_is_refused(profiler, make):
     refused(profiler, make())
+
+
+@pytest.mark.parametrize("make", [models.two_inputs, models.integer_input, models.tokens])
+def test_any_inputs_and_outputs_agree_with_the_reference(profiler, make):
+    model, rng = make(), np.random.default_rng(3)
+    proto = onnx.load_from_string(model)
+    with profiler.load(model) as session:
+        assert list(session.inputs) == [t.name for t in proto.graph.input]
+        assert list(session.outputs) == [t.name for t in proto.graph.output]
+        for feeds in (default_feeds(session.inputs), {n: drawn(t, rng) for n, t in session.inputs.items()}):
+            found = session.run_on(feeds)
+            expected = dict(zip(session.outputs, ReferenceEvaluator(proto).run(None, feeds), strict=True))
+            assert {n: Tensor(v.shape, str(v.dtype)) for n, v in found.items()} == session.outputs
+            assert all(np.allclose(found[name], expected[name], atol=1e-4) for name in expected)
+        kept = {name: values.copy() for name, values in found.items()}
+        session.run_on(default_feeds(session.inputs))
+        assert all(np.array_equal(found[name], kept[name]) for name in kept)  # they are copies
+
+
+def drawn(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
+    whole = rng.integers(0, 2 if tensor.dtype == "bool" else 10, tensor.shape)
+    return rng.standard_normal(tensor.shape, np.float32) if tensor.dtype == "float32" else whole.astype(tensor.dtype)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mask": None}, "inputs tokens; allowed: tokens, mask"),
+        ({"more": np.zeros(1)}, "inputs tokens, mask, more"),
+        ({"tokens": np.zeros((1, 4), np.int64)}, r"input tokens of shape \(1, 4\)"),
+        ({"tokens": np.zeros((1, 5), np.float32)}, "input tokens of type float32; allowed: int64"),
+    ],
+)
+def test_other_inputs_are_refused(profiler, change, words):
+    with profiler.load(models.tokens()) as session, pytest.raises(BadInput, match=words):
+        feeds = {**default_feeds(session.inputs), **change}
+        session.run_on({name: values for name, values in feeds.items() if values is not None})
+
+
+def test_images_are_only_for_one_float_input(profiler):
+    with profiler.load(models.tokens()) as session:
+        with pytest.raises(BadInput, match=r"2 inputs \(tokens, mask\); allowed: one float32 input"):
+            session.infer(np.zeros((1, 5), np.float32))
+        with pytest.raises(BadInput, match="2 outputs"):
+            _ = session.output_shape
+    with profiler.load(models.integer_input()) as session, pytest.raises(BadInput, match="input a of type int32"):
+        _ = session.input_shape
+
+
+def test_traced_nodes_are_those_of_the_onnx_and_say_what_was_fused(profiler):
+    if not profiler.traces:
+        pytest.skip(f"{profiler.name} has no per-node times")
+    model = models.tokens()
+    nodes = [node.name for node in onnx.load_from_string(model).graph.node]
+    with profiler.load(model, traced=True) as session:
+        session.run()
+        (times,) = session.node_times()
+        details = session.node_details()
+    assert set(times) == set(details) <= set(nodes)
+    behind = [node for detail in details.values() for node in detail.nodes]
+    assert sorted(behind) == sorted(nodes)  # each in one place
+    assert all(name in detail.nodes and detail.op for name, detail in details.items())
 
 
 def test_another_batch_than_the_static_one_is_refused(profiler):
