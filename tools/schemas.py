@@ -13,6 +13,7 @@ from typing import Any
 
 from hwnas.export.datasheet_schema import Datasheet
 from hwnas.search.config import Config
+from hwnas.space.definition import Definition
 from hwnas.train.config import FinetuneConfig, SupernetConfig
 from lut.table.store import Document
 from profilers.runtimes.tensorrt.manifest import Manifest
@@ -23,6 +24,7 @@ FILES = {
     "search": (Config, "hwnas search CONFIG.toml"),
     "supernet": (SupernetConfig, "hwnas train supernet CONFIG.toml"),
     "finetune": (FinetuneConfig, "hwnas train finetune CONFIG.toml"),
+    "space": (Definition, "A search space of one's own: FILE.toml, or the definition in a table, run or checkpoint"),
     "table": (Document, "A latency table"),
     "datasheet": (Datasheet, "datasheet.json of an exported engine"),
     "engine": (Manifest, "The manifest beside a TensorRT engine"),

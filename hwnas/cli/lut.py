@@ -11,7 +11,7 @@ import typer
 from hwnas.cli import lut_networks
 from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, space_of, warn
 from hwnas.ofa.network_files import read_networks
-from hwnas.space import SearchSpace, get_space
+from hwnas.space import SearchSpace, space_of_table
 from lut import LatencyTable, load, save
 from profilers.base import STEADY, Options
 from profilers.errors import BadInput
@@ -190,7 +190,7 @@ def export(
 
 def table_space(table: LatencyTable, classes: int | None = None) -> SearchSpace:
     """The space that a table was made for, of its own or another number of classes; BadInput if it is not here."""
-    return get_space(table.space.name, table.space.resolutions, table.space.classes if classes is None else classes)
+    return space_of_table(table, classes)
 
 
 def _tell(out: Path, warnings: list[str] | None) -> None:

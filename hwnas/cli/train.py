@@ -14,6 +14,7 @@ from hwnas.cli.shared import emit, people, people_table
 from hwnas.data.reference import resolve_reference
 from hwnas.ofa.network_files import read_archs
 from hwnas.settings import build, read_toml
+from hwnas.space.configured import with_definition
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
 Settings = Annotated[
@@ -30,7 +31,7 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
 
     with single_error_report():
         data = read_toml(config, settings or [], {"phases": [asdict(phase) for phase in SHRINKING]})
-        wanted = build(SupernetConfig, data, str(config))
+        wanted = build(SupernetConfig, with_definition(data, config.parent), str(config))
         dataset = resolve_reference(wanted.dataset, config.parent)
         wanted = replace(wanted, dataset=dataset, out=config.parent / wanted.out)
         _, provenance = train_supernet(wanted, resume=resume)
@@ -47,7 +48,8 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
     from hwnas.train.finetune_networks import Finetuning
 
     with single_error_report():
-        wanted = build(FinetuneConfig, read_toml(config, settings or []), str(config))
+        data = with_definition(read_toml(config, settings or []), config.parent)
+        wanted = build(FinetuneConfig, data, str(config))
         folder, weights = config.parent, wanted.supernet and config.parent / wanted.supernet
         dataset = resolve_reference(wanted.dataset, folder)
         wanted = replace(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
 from hwnas.nets.tensorfile import read_tensors, write_tensors
-from hwnas.space import SearchSpace, get_space
+from hwnas.space import SearchSpace, get_space, stored_space
 from profilers.errors import BadInput
 
 VERSION = 1
@@ -73,7 +73,7 @@ def open_supernet(path: Path, space: SearchSpace | None) -> tuple[Supernet, Prov
         return supernet, provenance
     if space is None:
         raise BadInput(f"{path} does not say of which space it is", "space = NAME", 'space = "mbv3"')
-    return read_ofa_checkpoint(path, get_space(space.name, space.resolutions, _PUBLISHED_CLASSES)), None
+    return read_ofa_checkpoint(path, get_space(space, classes=_PUBLISHED_CLASSES)), None
 
 
 def save_network(path: Path, network: Network, space: SearchSpace, provenance: Provenance) -> None:
@@ -103,6 +103,7 @@ def header(kind: str, space: SearchSpace, provenance: Provenance) -> dict[str, A
         "classes": space.classes,
         "in_channels": space.in_channels,
         "resolutions": list(space.resolutions),
+        "definition": space.to_json(),
         "provenance": asdict(provenance),
     }
 
@@ -116,7 +117,7 @@ def check_header(head: Mapping[str, Any], kind: str, path: Path) -> SearchSpace:
         name, resolutions, classes = str(head["space"]), [int(r) for r in head["resolutions"]], int(head["classes"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"the header of {path} lacks its space") from error
-    space = get_space(name, resolutions, classes)
+    space = stored_space(name, head.get("definition"), resolutions, classes, where=str(path))
     if not space.has_signature(str(head.get("signature"))):
         got = f"{path} is of a space {name!r} with signature {head.get('signature')}"
         raise BadInput(got, f"{space.signature}, which this version has", "train again")

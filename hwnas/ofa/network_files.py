@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.ofa.net_config import is_net_config, read_layers
-from hwnas.space import SPACES, Architecture, LayerSpec, SearchSpace, get_space
+from hwnas.space import Architecture, LayerSpec, SearchSpace, get_space
 from hwnas.space.arch_lines import parse_lines, space_of_lines
 from hwnas.space.fixed import ArchitectureLike, FixedNetwork, SpaceLike, architecture_of
+from hwnas.space.registry import BUILT_IN, SpaceSource
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_json, read_text
 
@@ -50,7 +51,9 @@ class NetworkFile:
         """Whether it is one, right or wrong in its details."""
         return self.config is not None
 
-    def network(self, sizes: Sequence[int] | None, space: str | None, classes: int | None = None) -> ResolvedNetwork:
+    def network(
+        self, sizes: Sequence[int] | None, space: SpaceSource | None, classes: int | None = None
+    ) -> ResolvedNetwork:
         """The network of a net.config; see `read_network` and `check_classes`."""
         found = _network(self.config, self.path, sizes, space)
         check_classes(found, self.path, classes)
@@ -59,7 +62,7 @@ class NetworkFile:
     def networks(
         self,
         *,
-        space: str | None = None,
+        space: SpaceSource | None = None,
         sizes: Sequence[int] | None = None,
         classes: int | None = None,
         expected: SearchSpace | None = None,
@@ -92,7 +95,7 @@ def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
 def read_networks(
     path: Path,
     *,
-    space: str | None = None,
+    space: SpaceSource | None = None,
     sizes: Sequence[int] | None = None,
     classes: int | None = None,
     expected: SearchSpace | None = None,
@@ -108,10 +111,14 @@ def read_networks(
 
 
 def _of_net_config(
-    file: NetworkFile, space: str | None, sizes: Sequence[int] | None, classes: int | None, expected: SearchSpace | None
+    file: NetworkFile,
+    space: SpaceSource | None,
+    sizes: Sequence[int] | None,
+    classes: int | None,
+    expected: SearchSpace | None,
 ) -> tuple[SearchSpace, list[Architecture]]:
     if expected is not None:
-        space, sizes = expected.name, expected.resolutions if len(expected.resolutions) == 1 else None
+        space, sizes = expected, expected.resolutions if len(expected.resolutions) == 1 else None
     network = file.network(sizes, space)
     if not isinstance(network.space, SearchSpace) or not isinstance(network.arch, Architecture):
         got = f"{file.path} is {network}"
@@ -133,7 +140,7 @@ def holds_net_config(path: Path) -> bool:
     return _net_config(read_text(path)) is not None
 
 
-def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | None = None) -> ResolvedNetwork:
+def read_network(path: Path, sizes: Sequence[int] | None = None, space: SpaceSource | None = None) -> ResolvedNetwork:
     """The network of a net.config: a space and its architecture, or a fixed network where no space has it.
 
     Args:
@@ -150,12 +157,12 @@ def read_network(path: Path, sizes: Sequence[int] | None = None, space: str | No
     return _network(value, path, sizes, space)
 
 
-def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: str | None) -> ResolvedNetwork:
+def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: SpaceSource | None) -> ResolvedNetwork:
     layers = _layers(value, path, sizes)
     if space is not None:
         found = get_space(space, [layers[0].size], layers[-1].out_channels)
         return ResolvedNetwork(found, _architecture(layers, found, path), layers)
-    for name in SPACES:
+    for name in BUILT_IN:
         try:
             found = get_space(name, [layers[0].size], layers[-1].out_channels)
             return ResolvedNetwork(found, architecture_of(layers, found), layers)

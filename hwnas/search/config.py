@@ -17,7 +17,8 @@ from hwnas.search.executors import ExecutorSettings
 from hwnas.search.objectives import TOP1, check_name
 from hwnas.search.problem import Scalarise
 from hwnas.settings import Resolutions, build, read_toml
-from hwnas.space import SearchSpace, get_space
+from hwnas.space import SearchSpace, stored_space
+from hwnas.space.configured import configured_space, spelled, with_definition
 from profilers.constraints import Name, OneOf, Pattern, Positive, Seed, Text
 from profilers.errors import BadInput
 
@@ -69,7 +70,7 @@ class Config:
     """
 
     space: Text
-    """Name of the search space."""
+    """The search space: the name of one, FILE.toml, or python:module:NAME."""
     accuracy: str
     """Where accuracies come from: supernet:CKPT, ofa-predictor:PATH, table:F.csv or python:module:function."""
     resolutions: Resolutions | None = None
@@ -96,6 +97,8 @@ class Config:
     """How is searched, and for how long."""
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     """Where evaluations run."""
+    definition: dict[str, Any] | None = None
+    """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
     def __post_init__(self) -> None:
         from profilers.validation import check_fields, check_plain
@@ -106,7 +109,7 @@ class Config:
 
     def make_space(self) -> SearchSpace:
         """The space, with its resolutions and classes."""
-        return get_space(self.space, self.resolutions, self.classes)
+        return configured_space(self, self.resolutions, self.classes)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -122,9 +125,10 @@ class Config:
 
     def source(self, folder: Path | None = None) -> str:
         """What a worker needs to open the accuracy source, as JSON; what it fine-tunes is kept in `folder`."""
-        names = ("accuracy", "space", "resolutions", "classes", "evaluate")
+        names = ("accuracy", "resolutions", "classes", "evaluate")
         keep = str(folder.absolute()) if folder is not None and self.fine_tunes else None
-        return json.dumps({name: getattr(self, name) for name in names} | {"keep": keep}, allow_nan=False)
+        values = {name: getattr(self, name) for name in names} | spelled(self.make_space())
+        return json.dumps(values | {"keep": keep}, allow_nan=False)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -136,9 +140,21 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     return parse(read_toml(path, overrides), path.parent, str(path))
 
 
+def load_stored(path: Path) -> Config:
+    """The configuration that a run's folder keeps, which may come from somebody else: no module that it names is used.
+
+    Raises:
+        FileProblem: it cannot be read. BadInput: anything in it that does not fit.
+    """
+    data = read_toml(path)
+    if isinstance(name := data.get("space"), str):
+        stored_space(name, data.get("definition"), where=str(path))
+    return parse(data, path.parent, str(path))
+
+
 def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     """Check a configuration; paths are relative to `folder`, `where` names it in errors."""
-    config = build(Config, data, where)
+    config = build(Config, with_definition(data, folder), where)
     evaluate = dict(config.evaluate)
     if isinstance(dataset := evaluate.get("dataset"), str):
         evaluate["dataset"] = resolve_reference(dataset, folder)

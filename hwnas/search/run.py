@@ -18,12 +18,13 @@ import lut
 from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
-from hwnas.search.config import Config, load, to_toml
+from hwnas.search.config import Config, load_stored, to_toml
 from hwnas.search.front import front
 from hwnas.search.objectives import TOP1, make_objectives
 from hwnas.search.problem import Problem
 from hwnas.search.transfer import by_size
 from hwnas.space import Architecture, Genes, SearchSpace
+from hwnas.space.configured import settled
 from lut import LatencyTable
 from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, read_json, write_bytes, write_json, write_text
@@ -88,6 +89,7 @@ def create_run(folder: Path, config: Config) -> Run:
     """
     if (folder / ARCHIVE).exists() or (folder / CONFIG).exists():
         raise BadInput(f"{folder} already holds a run", "a new folder", "--resume, or another --out")
+    config = settled(config)
     problem = make_problem(config)
     if config.init_from:
         write_start(folder / START, front_of(config.init_from, problem.space))
@@ -106,7 +108,7 @@ def open_run(folder: Path) -> Run:
     """
     if not (folder / CONFIG).is_file():
         raise FileProblem(f"{folder} holds no run (no {CONFIG})", remedy="hwnas search CONFIG.toml --out RUN")
-    config = load(folder / CONFIG)
+    config = load_stored(folder / CONFIG)
     return Run(folder, config, make_problem(config), archives.open_archive(folder / ARCHIVE))
 
 
@@ -118,7 +120,7 @@ def resume_run(folder: Path, config: Config) -> Run:
     if not (folder / ARCHIVE).exists():
         (folder / CONFIG).unlink(missing_ok=True)
         return create_run(folder, config)
-    run = open_run(folder)
+    run, config = open_run(folder), settled(config)
     if differences := _differences(run.config, config):
         run.archive.close()
         raise BadInput(
@@ -186,12 +188,20 @@ def _differences(old: Config, new: Config) -> list[str]:
         if name == "tables":
             if [*a] != [*b] or any(_table(a[k]) != _table(b[k]) for k in a):
                 found.append(f"{name} differ")
+        elif name == "definition":
+            if old.make_space() != new.make_space():
+                found.append(f"the space was {_identity(old)}, is {_identity(new)}")
         elif name == "evaluate":
             if {k: v for k, v in a.items() if k != "unit"} != {k: v for k, v in b.items() if k != "unit"}:
                 found.append(f"{name} was {a}, is {b}")
         elif a != b and name not in _FREE:
             found.append(f"{name} was {a}, is {b}")
     return found
+
+
+def _identity(config: Config) -> str:
+    space = config.make_space()
+    return f"{space.name} ({space.signature})"
 
 
 def _flat(old: Config, new: Config) -> Iterator[tuple[str, Any, Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 from hwnas.accuracy import Accuracy, open_accuracy
 from hwnas.accuracy.unit import UnclearUnit
 from hwnas.search.kept_weights import keeping
-from hwnas.space import Architecture, get_space
+from hwnas.space import Architecture, stored_space
 from profilers.errors import BadInput, HwnasError
 from profilers.isolate import end_with_parent
 
@@ -28,7 +28,8 @@ from profilers.isolate import end_with_parent
 def open_source(text: str) -> Accuracy:
     """The accuracy source that `Config.source` describes, opened once a process."""
     source = json.loads(text)
-    space = get_space(source["space"], source["resolutions"], source["classes"])
+    about = source["resolutions"], source["classes"]
+    space = stored_space(source["space"], source["definition"], *about, where="the search")
     return keeping(open_accuracy(source["accuracy"], space, source["evaluate"]), source["keep"])
 
 

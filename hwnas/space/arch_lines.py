@@ -1,7 +1,7 @@
 """Lines of architectures: {"arch": {"ks": …, "e": …, "d": …, "r": …}, "space": "mbv3", "classes": 3, …}, or bare ones.
 
-What hwnas writes names the space and the number of classes beside the architecture, which alone is no network yet.
-Lines of older versions, and bare ones, do not.
+What hwnas writes names the space and the number of classes beside the architecture, which alone is no network yet, and
+the signature of a space that is not built in. Lines of older versions, and bare ones, do not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hwnas.space import Architecture, SearchSpace, get_space
+from hwnas.space.registry import BUILT_IN, SpaceSource, is_built_in
 from profilers.errors import BadInput
 from profilers.files import parse_json
 
@@ -21,22 +22,27 @@ FORM = '{"arch": {"ks": …, "e": …, "d": …, "r": …}, "space": …, "class
 
 def stated(arch: Architecture, space: SearchSpace) -> dict[str, Any]:
     """The fields that make an architecture a network, for a line or a document."""
-    return {"arch": arch.to_json(), "space": space.name, "classes": space.classes}
+    own = {} if is_built_in(space) else {"signature": space.signature}
+    return {"arch": arch.to_json(), "space": space.name, **own, "classes": space.classes}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One architecture, unchecked; `space` and `classes` are None where nothing is said of them."""
+    """One architecture, unchecked; `space`, `classes` and `signature` are None where nothing is said of them."""
 
     where: str
     arch: Any
     space: str | None = None
     classes: int | None = None
+    signature: str | None = None
 
     def of(self, space: SearchSpace) -> Architecture:
         """The architecture; BadInput, naming the line, if it is not of `space`."""
         if self.space not in (None, space.name):
             raise BadInput(f"{self.where}: a network of space {self.space}", space.name)
+        if self.space and not (space.has_signature(self.signature) if self.signature else _is_meant(space)):
+            got = f"{self.where}: a network of another space {self.space} ({self.signature or 'the built-in one'})"
+            raise BadInput(got, f"{space.name} ({space.signature})", "--space FILE.toml of the space that it is of")
         try:
             return space.parse(self.arch)
         except BadInput as error:
@@ -48,6 +54,11 @@ class Line:
         r = self.arch.get("r") if isinstance(self.arch, Mapping) else None
         r = r[0] if isinstance(r, list) and len(r) == 1 else r
         return r if isinstance(r, int) and not isinstance(r, bool) else None
+
+
+def _is_meant(space: SearchSpace) -> bool:
+    """Whether the name alone can mean `space`: what is built in is written without its signature."""
+    return space.name not in BUILT_IN or is_built_in(space)
 
 
 def parse_lines(text: str, path: Path) -> list[Line]:
@@ -68,7 +79,7 @@ def space_of_lines(
     lines: Sequence[Line],
     path: Path,
     *,
-    space: str | None = None,
+    space: SpaceSource | None = None,
     sizes: Sequence[int] | None = None,
     classes: int | None = None,
     expected: SearchSpace | None = None,
@@ -79,7 +90,7 @@ def space_of_lines(
     Args:
         lines: of `path`.
         path: for the message.
-        space: of --space.
+        space: of --space: a name, FILE.toml, python:module:NAME or a space.
         sizes: of --resolutions; by default those that occur, where lines say which space they are of.
         classes: of --classes.
         expected: the space to be assumed, that of a table for instance; lines must not name another one.
@@ -88,7 +99,8 @@ def space_of_lines(
     Raises:
         BadInput: lines that contradict each other or what is given; no space is named anywhere.
     """
-    named = _agreed([x.space for x in lines], path, "space", "--space", space)
+    given = None if space is None else get_space(space)
+    named = _agreed([x.space for x in lines], path, "space", "--space", given.name if given else None)
     wide = _agreed([x.classes for x in lines], path, "classes", "--classes", classes)
     if expected is not None:
         if named not in (None, expected.name):
@@ -98,7 +110,15 @@ def space_of_lines(
         raise BadInput(f"{path} holds architectures, but of which space", "--space NAME", "--space mbv3")
     if sizes is None and (any_size or any(x.space for x in lines)):
         sizes = sorted({x.pixels for x in lines if x.pixels is not None}) or None
-    return get_space(named, sizes, wide)
+    return get_space(given or _built_in(named, path), sizes, wide)
+
+
+def _built_in(name: str, path: Path) -> SearchSpace:
+    """The space that lines name: only a user's own word (--space) makes hwnas open a file or a module."""
+    if name not in BUILT_IN:
+        got = f"{path} holds networks of space {name!r}, which is not built in"
+        raise BadInput(got, ", ".join(BUILT_IN), f"--space {name}, --space FILE.toml or --space python:module:NAME")
+    return BUILT_IN[name]
 
 
 def _agreed(found: Sequence[T | None], path: Path, what: str, option: str, given: T | None) -> T | None:
@@ -126,9 +146,11 @@ def _one_object(text: str) -> Any:
 def _line(value: Any, where: str) -> Line:
     if not isinstance(value, dict) or "arch" not in value:
         return Line(where, value)
-    space, classes = value.get("space"), value.get("classes")
+    space, classes, signature = value.get("space"), value.get("classes"), value.get("signature")
     if not isinstance(space, str | None):
         raise BadInput(f"{where}: space is {space!r}", "the name of a space")
+    if not isinstance(signature, str | None):
+        raise BadInput(f"{where}: signature is {signature!r}", "twelve hexadecimal digits")
     if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int)):
         raise BadInput(f"{where}: classes is {classes!r}", "a number of classes")
-    return Line(where, value["arch"], space, classes)
+    return Line(where, value["arch"], space, classes, signature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
@@ -46,3 +47,9 @@ def check_one_of(what: str, value: Any, allowed: Collection[str]) -> None:
     """One of some words."""
     if not isinstance(value, str) or value not in allowed:
         raise BadInput(f"{what} {value!r}", ", ".join(allowed))
+
+
+def check_name(name: Any) -> None:
+    """The name of a space, which is no file and no module."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) or name.endswith(".toml"):
+        raise BadInput(f"name {name!r} of a space", "letters, digits, _, - and ., not ending in .toml")

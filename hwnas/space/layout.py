@@ -8,7 +8,7 @@ Source: NSGANetV2, section 3.1; once-for-all's OFAMobileNetV3 and OFAProxylessNA
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -16,112 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.arch import Architecture
-from hwnas.space.checks import (
-    MOST_CHANNELS,
-    MOST_KERNEL,
-    MOST_PIXELS,
-    check_classes,
-    check_integer,
-    check_integers,
-    check_number,
-    check_one_of,
-)
 from hwnas.space.cost import CostArray
+from hwnas.space.definition import Definition
 from hwnas.space.identity import legacy_signature, signature
-from hwnas.space.layer import ACTIVATIONS, KINDS, LayerSpec, round_channels
-from profilers.errors import BadInput
-from profilers.onnx.operations import EPS
+from hwnas.space.layer import LayerSpec, round_channels
 
-MOST_EXPAND = 64
-MOST_LAYERS = 32  # of a stage
 _NOT_OF_LAYERS = {"name", "resolutions", "resolution_bounds", "classes"}
 _REFERENCE_PIXELS = 224
-_ONCE_A_NETWORK = {"pool", "linear"}  # kinds that are no stage's
-MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One block of the network; only its first layer has the stride.
+class Layout(Definition):
+    """Where the layers of a defined space stand."""
 
-    `layers` is the number of its layers where that is not elastic, and 0 where it is one of the space's depths; `kind`
-    is theirs, of `hwnas.space.layer.KINDS`.
-    """
-
-    channels: int
-    stride: int
-    act: str
-    se: bool
-    layers: int = 0
-    kind: str = "mbconv"
-
-    def __post_init__(self) -> None:
-        check_integer("channels of a stage", self.channels, 1, MOST_CHANNELS)
-        check_integer("stride of a stage", self.stride, 1, 4)
-        check_integer("layers of a stage", self.layers, 0, MOST_LAYERS)
-        check_one_of("activation of a stage", self.act, ACTIVATIONS)
-        check_one_of("kind of a stage's layers", self.kind, [kind for kind in KINDS if kind not in _ONCE_A_NETWORK])
-        if not isinstance(self.se, bool):
-            raise BadInput(f"se of a stage {self.se!r}", "True or False")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Everything that defines a space.
-
-    `stem`, `first`, `final` and `mix` are channels: of the first convolution, of the fixed bottleneck behind it (0: as
-    the stem), of the last 1x1 convolution, and of the one behind the pooling (0: there is none). `eps` is BatchNorm's.
-    """
-
-    name: str
-    stages: tuple[Stage, ...]
-    resolutions: tuple[int, ...]
-    resolution_bounds: tuple[int, int]
-    stem: int
-    final: int
-    mix: int
-    width: float = 1.0
-    in_channels: int = 3
-    classes: int = 1000
-    kernels: tuple[int, ...] = (3, 5, 7)
-    expands: tuple[int, ...] = (3, 4, 6)
-    depths: tuple[int, ...] = (2, 3, 4)
-    act: str = "hswish"
-    first_act: str = "relu"
-    first: int = 0
-    eps: float = EPS
-    _specs: dict[Any, LayerSpec] = field(init=False, default_factory=dict, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise BadInput(f"name {self.name!r} of a space", "a word")
-        if not isinstance(self.stages, tuple) or not self.stages or not all(isinstance(s, Stage) for s in self.stages):
-            raise BadInput(f"stages of space {self.name}", "a tuple of one Stage or more")
-        self._check_channels()
-        self._check_choices()
-
-    def _check_channels(self) -> None:
-        for what, least in {"in_channels": 1, "stem": 1, "first": 0, "final": 1, "mix": 0}.items():
-            check_integer(f"{what} of space {self.name}", getattr(self, what), least, MOST_CHANNELS)
-        check_classes(self.classes)
-        check_number(f"width of space {self.name}", self.width, 0, 100)
-        check_number(f"eps of space {self.name}", self.eps, 0, 1)
-        check_one_of(f"activation of space {self.name}", self.act, ACTIVATIONS)
-        check_one_of(f"first activation of space {self.name}", self.first_act, ACTIVATIONS)
-
-    def _check_choices(self) -> None:
-        check_integers(f"resolution bounds of space {self.name}", self.resolution_bounds, 1, MOST_PIXELS)
-        if len(self.resolution_bounds) != 2:
-            raise BadInput(f"resolution bounds of space {self.name} {self.resolution_bounds!r}", "two integers")
-        low, high = self.resolution_bounds
-        check_integers(f"resolutions of space {self.name}", self.resolutions, low, high)
-        check_integers(f"kernels of space {self.name}", self.kernels, 1, MOST_KERNEL)
-        check_integers(f"expands of space {self.name}", self.expands, 1, MOST_EXPAND)
-        check_integers(f"depths of space {self.name}", self.depths, 1, MOST_LAYERS)
-        if even := [k for k in self.kernels if k % 2 == 0]:
-            raise BadInput(f"kernel {even[0]} of space {self.name}", "odd numbers")
-        if (choices := len(self.kernels) * len(self.expands)) > MOST_CHOICES:
-            raise BadInput(f"{choices} choices a layer in space {self.name}", f"at most {MOST_CHOICES}")
+    @cached_property
+    def _specs(self) -> dict[Any, LayerSpec]:
+        """The layers that have been made."""
+        return {}
 
     # --- slots -----------------------------------------------------------------------------------------------
 

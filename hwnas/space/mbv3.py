@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hwnas.space.base import SearchSpace
+from hwnas.space.definition import Stage
 from hwnas.space.layer import round_channels
-from hwnas.space.layout import Stage
 
 
 def make(name: str, width: float) -> SearchSpace:

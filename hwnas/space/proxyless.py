@@ -7,8 +7,8 @@ Source: once-for-all's OFAProxylessNASNets; ProxylessNAS (Cai et al. 2019), sect
 from __future__ import annotations
 
 from hwnas.space.base import SearchSpace
+from hwnas.space.definition import Stage
 from hwnas.space.layer import round_channels
-from hwnas.space.layout import Stage
 
 STAGES = ((24, 2, 0), (40, 2, 0), (80, 2, 0), (96, 1, 0), (192, 2, 0), (320, 1, 1))  # channels, stride, fixed depth
 

@@ -108,7 +108,7 @@ class SupernetConfig:
     """`hwnas train supernet`. Paths are relative to the file."""
 
     space: Text
-    """Name of the search space."""
+    """The search space: the name of one, FILE.toml, or python:module:NAME."""
     dataset: str
     """Data set: digits, NAME:FOLDER or folder:FOLDER."""
     out: Path
@@ -125,13 +125,15 @@ class SupernetConfig:
     """Optimisation."""
     phases: Annotated[tuple[Phase, ...], MinLen(1)] = SHRINKING
     """Phases of progressive shrinking, in order."""
+    definition: dict[str, Any] | None = None
+    """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """What the weights depend on: all but where they go and what computes them."""
-        return {k: v for k, v in asdict(self).items() if k not in ("out", "threads", "device")}
+        return _without(self, "out", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class FinetuneConfig:
     supernet: Path | None = None
     """The supernet's file; without one the weights are random."""
     space: Text | None = None
-    """Name of the space; needed without a supernet, or with one of once-for-all's published files."""
+    """The space, as for a supernet; needed without one, or with one of once-for-all's published files."""
     resolutions: Resolutions | None = None
     """Pixels that the space has; by default the supernet's."""
     teacher: bool = False
@@ -170,6 +172,8 @@ class FinetuneConfig:
     """Optimisation."""
     regularise: Regularise = Regularise()
     """Against overfitting."""
+    definition: dict[str, Any] | None = None
+    """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -180,5 +184,10 @@ class FinetuneConfig:
 
     def to_json(self) -> dict[str, Any]:
         """What a network's weights depend on beside its architecture and the supernet's weights."""
-        left_out = ("archs", "out", "supernet", "threads", "device")
-        return {k: v for k, v in asdict(self).items() if k not in left_out}
+        return _without(self, "archs", "out", "supernet", "threads", "device")
+
+
+def _without(config: SupernetConfig | FinetuneConfig, *names: str) -> dict[str, Any]:
+    """Plain values of all fields but those; a built-in space's definition is in no file of before."""
+    left_out = names if config.definition is not None else (*names, "definition")
+    return {k: v for k, v in asdict(config).items() if k not in left_out}

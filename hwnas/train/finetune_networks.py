@@ -14,6 +14,7 @@ from hwnas.nets.supernet import with_new_classifier
 from hwnas.settings import build
 from hwnas.space import Architecture, get_space
 from hwnas.space.arch_lines import stated
+from hwnas.space.configured import configured_space, settled
 from hwnas.train.config import FinetuneConfig
 from hwnas.train.distributed import Group, distributed
 from hwnas.train.evaluate import recalibrate_on, top1
@@ -36,15 +37,16 @@ class Finetuning:
     """
 
     def __init__(self, config: FinetuneConfig, *, resume: bool = False) -> None:
+        config = settled(config) if config.space else config
         self.config, self.resume, self.supernet = config, resume, None
         data, source = get_dataset(config.dataset), {"supernet_sha256": ""}
-        named = get_space(config.space, config.resolutions, data.classes) if config.space else None
+        named = configured_space(config, config.resolutions, data.classes) if config.space else None
         if config.supernet is not None:
             self.supernet, _ = open_supernet(config.supernet, named)
             source["supernet_sha256"] = sha256(read_bytes(config.supernet))
         own = self.supernet.space if self.supernet else named
         assert own is not None  # the configuration has one of them
-        self.space = get_space(own.name, config.resolutions or own.resolutions, data.classes)
+        self.space = get_space(own, config.resolutions or own.resolutions, data.classes)
         self.dataset = data.with_channels(self.space.in_channels)
         self.identity = config.to_json() | source
         self.teacher = self._teacher() if config.teacher else None

@@ -21,7 +21,8 @@ from hwnas.nets.checkpoint import Provenance, load_state, load_supernet, save_su
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
 from hwnas.settings import build
-from hwnas.space import Architecture, get_space
+from hwnas.space import Architecture
+from hwnas.space.configured import configured_space, settled
 from hwnas.train.config import SupernetConfig
 from hwnas.train.distributed import Group, accumulating, distributed
 from hwnas.train.elastic import Elastic, sort_channels
@@ -70,7 +71,8 @@ class SupernetRun:
     """A training in progress; `done` counts epochs over all phases."""
 
     def __init__(self, config: SupernetConfig, dataset: Dataset, group: Group) -> None:
-        space = get_space(config.space, config.resolutions, dataset.classes)
+        config = settled(config)
+        space = configured_space(config, config.resolutions, dataset.classes)
         self.config, self.group = config, group
         self.dataset = dataset.with_channels(space.in_channels)
         group.check_batch(smallest_batch(self.dataset.size("train"), config.recipe.batch))

@@ -117,4 +117,5 @@ def _seed(plan: BuildPlan, name: str) -> int:
 
 
 def _plain(value: SpaceId) -> dict[str, Any]:
-    return {**asdict(value), "resolutions": list(value.resolutions)}
+    """What an interrupted build is compared by; the signature stands for the definition."""
+    return {**asdict(replace(value, definition=None)), "resolutions": list(value.resolutions)}

@@ -50,11 +50,13 @@ class SpaceId:
     """Pixels of a side, rising."""
     classes: Count
     """Of the networks that were measured, or that an imported file is of."""
+    definition: dict[str, Any] | None = None
+    """The whole of it in plain values; older tables are of built-in spaces and do not hold it."""
 
     @classmethod
     def of(cls, space: Space) -> SpaceId:
         """The identity of `space`."""
-        return cls(space.name, space.signature, tuple(space.resolutions), space.classes)
+        return cls(space.name, space.signature, tuple(space.resolutions), space.classes, space.to_json())
 
 
 @dataclass(frozen=True)
