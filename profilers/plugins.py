@@ -57,7 +57,7 @@ class Registry(Mapping[str, T], Generic[T]):
             return self._accept(name, load_object(name.removeprefix(PREFIX), folder), keep=False)
         if name in self._builtin:
             value = self._builtin[name]
-            self._found[name] = load_object(value) if isinstance(value, str) else value
+            self._found[name] = _own(value) if isinstance(value, str) else value
             return self._found[name]
         if name in (brought := self._brought()):
             return self._accept(name, _loaded(brought[name], self.what))
@@ -127,6 +127,12 @@ def _check_place(imported: Any, module: str, place: Path) -> None:
     loaded = getattr(sys.modules.get(first, imported), "__file__", None)
     if beside and loaded and Path(loaded).resolve() not in beside:
         raise BadInput(f"two modules {first}: {beside[0]} and {loaded}", "one name for one module", "another name")
+
+
+def _own(where: str) -> Any:
+    """An object of ours: no folder is put on the path for it."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _loaded(point: EntryPoint, what: str) -> Any:

@@ -5,33 +5,27 @@ Models that predict accuracy from what a search has evaluated are in `hwnas.surr
     supernet:CKPT            inherit weights, recalibrate BatchNorm, validate
     ofa-predictor:PATH       once-for-all's published accuracy predictor (a number from a regression, not a validation)
     table:F.csv              known accuracies by architecture
-    python:module:function   your own module beside the configuration (or FOLDER/module): a dict {"ks", "e", "d", "r"}
-                             in, top-1 in percent out
-    given                    an object that the program itself hands to `search(run, source)`
+    python:module:NAME       your own module beside the configuration (or FOLDER/module): a function with a dict {"ks",
+                             "e", "d", "r"} in and top-1 in percent out, or an object that evaluates (`given`)
+    given                    what the program itself hands to `search(run, source)`: see `given`
+    NAME:REST                an entry point of the group hwnas.accuracy: called with REST, the space and [evaluate]
 
 A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network. It may
-have `images`, on how many (distinct) images that is; without, nothing is known of its uncertainty.
+have `images`, on how many (distinct) images that is; without, nothing is known of its uncertainty. One that evaluates
+several at once has `evaluate_batch(archs)` and `batch`. `hwnas.testing.check_accuracy` checks one.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput
+from profilers.errors import BadInput, nearest
+from profilers.plugins import Registry
 
-_SOURCES = {
-    "supernet": "hwnas.accuracy.supernet:SupernetAccuracy",
-    "ofa-predictor": "hwnas.ofa.predictor:OfaPredictor",
-    "table": "hwnas.accuracy.table:AccuracyTable",
-    "python": "hwnas.accuracy.function:PythonFunction",
-}
-KINDS = tuple(_SOURCES)
 GIVEN = "given"
 
 
@@ -49,15 +43,33 @@ class KeepsNetworks(Protocol):
         """As of `Accuracy`; the network is written to the file `keep`."""
 
 
+SOURCES: Registry[Callable[..., Accuracy]] = Registry(
+    "hwnas.accuracy",
+    "accuracy source",
+    {
+        "supernet": "hwnas.accuracy.supernet:SupernetAccuracy",
+        "ofa-predictor": "hwnas.ofa.predictor:OfaPredictor",
+        "table": "hwnas.accuracy.table:AccuracyTable",
+        "python": "hwnas.accuracy.function:python_function",
+    },
+)
+FILES = ("supernet", "ofa-predictor", "table", "python")  # whose REST is a path
+
+
 def split(spec: str) -> tuple[str, str]:
-    """`KIND:REST` as (kind, rest); BadInput for anything else."""
-    if spec == GIVEN:
-        return GIVEN, ""
+    """`KIND:REST` as (kind, rest), whether or not that kind is installed; BadInput for anything else."""
     kind, _, rest = spec.partition(":")
-    if kind not in KINDS or not rest:
-        near = get_close_matches(kind, KINDS, 1)
-        raise BadInput(f"accuracy source {spec!r}", ", ".join(f"{k}:…" for k in KINDS), f"{near[0]}:…" if near else "")
+    if spec != GIVEN and not (kind and rest):
+        raise BadInput(f"accuracy source {spec!r}", ", ".join(f"{k}:…" for k in SOURCES))
     return kind, rest
+
+
+def check(spec: str) -> None:
+    """BadInput if there is no such kind of source here."""
+    kind, _ = split(spec)
+    if kind != GIVEN and kind not in SOURCES:
+        near = nearest(kind, list(SOURCES))
+        raise BadInput(f"accuracy source {spec!r}", ", ".join(f"{k}:…" for k in SOURCES), f"{near}:…" if near else "")
 
 
 _OBTAINED = {"ofa-predictor": "predicted", "table": "imported"}  # the others evaluate the network
@@ -90,6 +102,8 @@ def resolve(spec: str, folder: Path) -> str:
     if kind == GIVEN:
         return spec
     path = (folder / rest).absolute()
+    if kind not in FILES:  # only its own code knows what REST is
+        return f"{kind}:{path}" if path.exists() else spec
     return f"{kind}:{path if path.exists() else cached(rest) or path}"
 
 
@@ -103,19 +117,18 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
     if kind == GIVEN:
         raise BadInput("the accuracies came from an object of the program that started this search",
                        "to go on from that program, which calls search(run, source)")  # fmt: skip
-    make = _maker(kind)
-    _check_options(kind, make, options or {})
-    return make(Path(rest), space, **(options or {}))
+    check(spec)
+    make = SOURCES.find(kind)
+    check_options(kind, make, options or {})
+    return make(Path(rest) if kind in FILES else rest, space, **(options or {}))
 
 
-def _maker(kind: str) -> Callable[..., Accuracy]:
-    module, _, name = _SOURCES[kind].partition(":")
-    found: Callable[..., Accuracy] = getattr(importlib.import_module(module), name)
-    return found
-
-
-def _check_options(kind: str, make: Callable[..., Accuracy], options: Mapping[str, Any]) -> None:
-    allowed = [p.name for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
+def check_options(kind: str, make: Callable[..., Any], options: Mapping[str, Any], hidden: Sequence[str] = ()) -> None:
+    """BadInput if `make` takes no such options; those that are `hidden` are no options."""
+    parameters = inspect.signature(make).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    allowed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden]
     for name in options:
         if name not in allowed:
             raise BadInput(f"option {name!r} of accuracy source {kind}", ", ".join(allowed) or "none")

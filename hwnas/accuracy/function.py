@@ -1,39 +1,29 @@
-"""A user's own function as a source of accuracies."""
+"""A user's own function or object as a source of accuracies: `python:module:NAME`."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 
-from hwnas.accuracy.unit import Unit
-from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput, check_least
+from hwnas.accuracy.given import Given, of
+from hwnas.space import SearchSpace
+from profilers.plugins import load_object
 
 
-class PythonFunction:
-    """`FOLDER/module:function`, imported with that folder on the path; runs the user's own code.
+def python_function(
+    where: Path,
+    space: SearchSpace,
+    *,
+    unit: str | None = None,
+    images: int | None = None,
+    batch: int | None = None,
+) -> Given:
+    """`FOLDER/module:NAME`, imported with that folder on the path; runs the user's own code.
 
-    `unit`: see `hwnas.accuracy.unit`; `images`: on how many it judges.
+    Args:
+        where: it.
+        space: not needed.
+        unit: see `hwnas.accuracy.unit`.
+        images: on how many it judges.
+        batch: see `hwnas.accuracy.given`.
     """
-
-    def __init__(self, where: Path, space: SearchSpace, *, unit: str | None = None, images: int | None = None) -> None:
-        check_least(1, images=1 if images is None else images)
-        self.images = images
-        self._unit = Unit(unit, f"python:{where.name}")
-        module, found, function = where.name.partition(":")
-        if not found or not module or not function:
-            raise BadInput(f"accuracy source python:{where}", "python:module:function")
-        sys.path.insert(0, str(where.parent.resolve()))
-        try:
-            self._function = getattr(importlib.import_module(module), function)
-        except Exception as error:  # a user's module can raise anything when imported
-            raise BadInput(f"python:{where.name} cannot be imported: {type(error).__name__}: {error}") from error
-        finally:
-            sys.path.pop(0)
-        if not callable(self._function):
-            raise BadInput(f"python:{where.name} is not a function", "a function of an architecture's dict")
-
-    def evaluate(self, arch: Architecture) -> float:
-        """What the function returns for {"ks", "e", "d", "r"}, in percent; UnclearUnit if it may be a fraction."""
-        return self._unit.percent(float(self._function(arch.to_json())))
+    return of(load_object(str(where)), batch=batch, unit=unit, images=images, name=f"python:{where.name}")

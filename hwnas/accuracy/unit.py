@@ -14,8 +14,12 @@ from profilers.errors import BadInput
 UNITS = ("percent", "fraction")
 
 
-class UnclearUnit(BadInput):
-    """A whole source whose values may be fractions: not the failure of one network."""
+class UnusableSource(BadInput):
+    """A whole source that cannot be used: not the failure of one network."""
+
+
+class UnclearUnit(UnusableSource):
+    """A source whose values may be fractions."""
 
 
 class Unit:

@@ -170,7 +170,7 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
 def _check(config: Config) -> None:
     """The rules over several fields."""
     config.make_space()
-    accuracy.split(config.accuracy)
+    accuracy.check(config.accuracy)
     for name in config.needed:
         check_name(name, config.tables)
     _check_objectives(config)

@@ -5,11 +5,13 @@ What is proposed and recorded, and where a killed run continues, is `hwnas.searc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from hwnas.accuracy import Accuracy
+from hwnas.accuracy import GIVEN, Accuracy, check_options
+from hwnas.accuracy.given import of
 from hwnas.search.archive import Proposed
 from hwnas.search.executors import Executor, Serial
 from hwnas.search.run import Run
@@ -17,21 +19,29 @@ from hwnas.search.state import SearchState
 from profilers.progress import Progress, track
 
 
-def search(run: Run, source: Accuracy | Executor) -> str:
+def search(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> str:
     """Bring a run to its configured number of iterations; what it already has is kept.
 
     Returns why it ended before that, "" if it did not: the space may have no new network within the budget.
 
     Args:
         run: an open run.
-        source: of accuracies, asked in this process; or an executor of `hwnas.search.executors`.
+        source: of accuracies, asked in this process: a function or an object, see `hwnas.accuracy.given`; or an
+            executor of `hwnas.search.executors`.
     """
-    executor = source if isinstance(source, Executor) else Serial(source)
+    executor = source if isinstance(source, Executor) else Serial(_accuracy(run, source))
     state = SearchState(run)
     with track(run.config.search.evaluations, "search", done=len(state.rows)) as progress:
         while missing := state.pending():
             _evaluate(state, executor, missing, progress)
     return state.ended
+
+
+def _accuracy(run: Run, source: Any) -> Accuracy:
+    """What the program brings; [evaluate] of its run may say how it is to be taken."""
+    options = run.config.evaluate if run.config.accuracy == GIVEN else {}
+    check_options("given", of, options, hidden=("name",))
+    return of(source, **options)
 
 
 def _evaluate(state: SearchState, executor: Executor, missing: Sequence[Proposed], progress: Progress) -> None:

@@ -99,7 +99,7 @@ class Executor(ABC):
 
 
 class Serial(Executor):
-    """In this process, in order."""
+    """In this process, in order; as many at once as the source wants."""
 
     def __init__(self, accuracy: Accuracy) -> None:
         self.accuracy = accuracy
@@ -111,8 +111,10 @@ class Serial(Executor):
 
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
         """See `Executor`."""
-        for index, arch in enumerate(archs):
-            yield outcome(index, worker.answer(self.accuracy, arch))
+        size = getattr(self.accuracy, "batch", 1)
+        for start in range(0, len(archs), size):
+            answers = worker.answers(self.accuracy, archs[start : start + size])
+            yield from (outcome(start + i, answer) for i, answer in enumerate(answers))
 
 
 def start(source: str, settings: ExecutorSettings) -> Executor:

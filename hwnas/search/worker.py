@@ -12,12 +12,12 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from hwnas.accuracy import Accuracy, open_accuracy
-from hwnas.accuracy.unit import UnclearUnit
+from hwnas.accuracy.unit import UnusableSource
 from hwnas.search.kept_weights import keeping
 from hwnas.space import Architecture, stored_space
 from profilers.errors import BadInput, HwnasError
@@ -38,15 +38,38 @@ def answer(accuracy: Accuracy, arch: Architecture) -> dict[str, Any]:
 
     {"refused"} if the source as a whole cannot be used.
     """
+    return answers(accuracy, [arch])[0]
+
+
+def answers(accuracy: Accuracy, archs: Sequence[Architecture]) -> list[dict[str, Any]]:
+    """As `answer`, of several that are evaluated at once; each takes its share of the seconds."""
     start = time.perf_counter()
     try:
-        top1 = percentage(accuracy.evaluate(arch))
-        found: dict[str, Any] = {"top1": top1, "images": getattr(accuracy, "images", None)}
-    except UnclearUnit as error:
-        return {"refused": [error.got, error.allowed, error.remedy]}
-    except Exception as problem:
-        found = {"error": f"{type(problem).__name__}: {problem}"}
-    return {**found, "seconds": time.perf_counter() - start}
+        values = _evaluated(accuracy, archs)
+    except UnusableSource as error:
+        return [{"refused": [error.got, error.allowed, error.remedy]}] * len(archs)
+    seconds, images = (time.perf_counter() - start) / len(archs), getattr(accuracy, "images", None)
+    return [{**_found(value, images), "seconds": seconds} for value in values]
+
+
+def _evaluated(accuracy: Any, archs: Sequence[Architecture]) -> list[float | Exception]:
+    if hasattr(accuracy, "evaluate_batch"):
+        return list(accuracy.evaluate_batch(archs))
+    try:
+        return [accuracy.evaluate(arch) for arch in archs]
+    except UnusableSource:
+        raise
+    except Exception as problem:  # a source can raise anything
+        return [problem]
+
+
+def _found(value: float | Exception, images: int | None) -> dict[str, Any]:
+    if isinstance(value, Exception):
+        return {"error": f"{type(value).__name__}: {value}"}
+    try:
+        return {"top1": percentage(value), "images": images}
+    except BadInput as error:
+        return {"error": f"BadInput: {error}"}
 
 
 def serve(text: str, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hwnas.accuracy import open_accuracy, resolve
+from hwnas.accuracy import check, open_accuracy, resolve
 from hwnas.space import get_space
 from profilers.errors import BadInput, FileProblem
 from tests.hwnas.searching import SPACE, genes
@@ -15,7 +15,7 @@ OFA = get_space("mbv3", (160, 176, 192, 208, 224))
 @pytest.mark.parametrize("spec", ["", "table", "tabel:x.csv", "supernet:", "http://x"])
 def test_unknown_kinds(spec):
     with pytest.raises(BadInput, match="supernet:"):
-        resolve(spec, __import__("pathlib").Path())
+        check(spec)
 
 
 def test_unknown_option(tmp_path):

@@ -1,6 +1,7 @@
 """`hwnas search`, `archive` and `select` as a user meets them: JSON on stdout, one line and exit code 2 for errors."""
 
 import json
+import sys
 
 import pytest
 import typer
@@ -40,7 +41,8 @@ def hwnas(monkeypatch, capfd):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "my_accuracy", raising=False)  # of another test's folder
     (tmp_path / "c.toml").write_text(CONFIG)
     (tmp_path / "my_accuracy.py").write_text(
         "def top1(arch):\n    return 99 - 900 / (sum(arch['ks']) * 4 + arch['r'])\n"
