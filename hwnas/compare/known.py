@@ -6,19 +6,15 @@ the size they have in a trained network (left at their start they may underflow 
 
 from __future__ import annotations
 
-import copy
 import importlib.util
-import tempfile
-import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.compare import paper
 from hwnas.compare.count import Counts, count
+from hwnas.onnx.torch_model import export, prepared
 from profilers.errors import BadInput
-from profilers.files import read_bytes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,8 +31,6 @@ DEFAULT = (
     "resnet18",
     "resnet50",
 )
-OPSET = 18
-SEED = 0
 _TWO_STEPS = {"googlenet": {"init_weights": True, "aux_logits": False}, "inception_v3": {"init_weights": True}}
 
 
@@ -119,36 +113,19 @@ def _known(name: str, source: str, network: nn.Module, size: int, batch: int, *s
 
 
 def to_onnx(network: nn.Module, size: int, batch: int) -> bytes:
-    """A torch network as ONNX, input "input" (batch, 3, size, size), BatchNorm as it is: runtimes fold it.
+    """A torch network as ONNX, input "input" (batch, 3, size, size), output "logits".
 
     `network` itself is not touched: a copy is written, with statistics of noise (see `calibrate_batchnorm`).
     """
     import torch
 
-    network = calibrate_batchnorm(network, size, 3)
-    folder = tempfile.TemporaryDirectory(prefix="hwnas-known-")
-    with folder as place, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter through TorchScript is deprecated; the newer needs onnxscript
-        torch.onnx.export(
-            network,
-            (torch.zeros(batch, 3, size, size),),
-            f"{place}/m.onnx",
-            dynamo=False,
-            opset_version=OPSET,
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=True,
-            input_names=["input"],
-            output_names=["logits"],
-        )
-        return read_bytes(Path(place) / "m.onnx")
+    inputs = {"input": torch.zeros(batch, 3, size, size)}
+    copied, _ = prepared(network, inputs)
+    return export(copied, inputs, ["logits"]).data
 
 
 def calibrate_batchnorm(network: M, size: int, channels: int) -> M:
     """A copy on the CPU, in evaluation mode, whose BatchNorm has the statistics of four images of seeded noise."""
     import torch
 
-    from hwnas.nets.statistics import take_statistics
-
-    copied = copy.deepcopy(network).cpu()
-    take_statistics(copied, [torch.randn(4, channels, size, size, generator=torch.Generator().manual_seed(SEED))])
-    return copied
+    return prepared(network, {"input": torch.zeros(1, channels, size, size)})[0]

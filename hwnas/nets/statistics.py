@@ -44,8 +44,10 @@ class _Moments:
 
 
 @torch.no_grad()
-def take_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+def take_statistics(network: nn.Module, batches: Iterable[Tensor | tuple[Tensor, ...]]) -> None:
     """Set every BatchNorm's running statistics to those of `batches`, (n, C, r, r) each, of two images or more.
+
+    A network of several inputs takes a tuple.
 
     Nothing else of the network changes, but it is left in evaluation mode.
     """
@@ -57,7 +59,7 @@ def take_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
             stack.callback(each.norm.register_forward_pre_hook(each.add).remove)
             each.norm.train()
         for images in batches:
-            network(images.to(device))
+            network(*(x.to(device) for x in (images if isinstance(images, tuple) else (images,))))
     for each in moments:
         each.store()
     network.eval()
