@@ -60,7 +60,7 @@ FLOORS = (
     {"accuracy"},
     {"search"},
     {"select"},
-    {"compare", "export"},
+    {"compare", "export", "profile"},
     {"report"},
     {"cli"},
     {"__main__"},

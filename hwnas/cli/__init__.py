@@ -12,7 +12,7 @@ import typer
 from hwnas import __version__
 from profilers.errors import HwnasError
 
-PARTS = ("basics", "fetch", "lut", "train", "search", "export", "compare", "report")
+PARTS = ("basics", "fetch", "lut", "train", "search", "export", "profile", "compare", "report")
 
 app = typer.Typer(
     name="hwnas",

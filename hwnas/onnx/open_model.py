@@ -132,6 +132,6 @@ def _from_torch(module: nn.Module, name: str, shapes: Shapes | None, batch: int 
     copied, fresh = torch_model.prepared(module, examples)
     model = torch_model.export(copied, examples)
     parity = torch_model.difference(copied, model)
-    noise = "; untrained, BatchNorm's statistics are those of noise" if fresh else ""
-    about = f"torch {type(module).__name__} as {_about(model)}, {parity:.1g} from torch{noise}"
+    noise = "; untrained: BatchNorm's statistics are taken from noise" if fresh else ""
+    about = f"torch {type(module).__name__} as {_about(model)}, outputs within {parity:.1g} of torch's{noise}"
     return OpenedModel(model, name, about, copied, parity)

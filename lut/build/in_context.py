@@ -31,13 +31,13 @@ from profilers.errors import MeasurementFailed
 from profilers.onnx.node_names import layer_of
 from profilers.timing import plans
 from profilers.timing.measurement import Load, MeasuredGroup, Measurement
+from profilers.timing.node_times import fit_to, typical
 
 PAIRED = 3  # covers, by which it is known what share of a traced run's nodes the untraced time is
 CONTROLS_BESIDE = 1  # beside a cover: what it has wrong as a whole is found by networks end to end anyway
 NEGLIGIBLE_OVERHEAD = 0.03  # of tracing, relative to a run: one paired cover is enough
 HIGH_OVERHEAD = 0.3  # beyond this all covers are paired: what is taken off must be small against what is left
 TRACED_RUNS = 4  # timed in a block, where small networks are run many times to be timed at all
-_LEAST_SHARE = 0.5  # of a node's time that is left when the cost of tracing is taken from it
 
 
 @dataclass(frozen=True)
@@ -128,52 +128,22 @@ def attribute(
 ) -> Attribution:  # fmt: skip
     """Per-node times of traced runs to layer times that add up to the untraced `plain_ms` (None: the nodes / `share`).
 
-    With the samples of the `traced` session, whose blocks were the last runs, the nodes' sum is that where the
-    machine's level is 1; without, that of the nodes' times.
-    A node's time is the mean of the lower half of its runs: contention only adds time, and a mean evens out a clock of
-    whole microseconds. Tracing costs about the same at every node, so what the traced sum has more than the untraced
-    time is taken from the nodes evenly; what it has less is added in proportion. A layer without a node was fused into
-    its neighbour, and shares that one's time by multiply-adds.
+    Nodes' times are `typical` ones, with the samples of the `traced` session, brought to the untraced time by `fit_to`.
+    A layer without a node was fused into its neighbour, and shares that one's time by multiply-adds.
 
     Raises:
         MeasurementFailed: no node carries a layer's name.
     """
-    names = [n for n in dict.fromkeys(name for run in runs for name in run) if all(n in run for run in runs)]
-    times = np.array([[run[name] for name in names] for run in runs])
-    nodes = np.sort(times, axis=0)[: (len(times) + 1) // 2].mean(axis=0) if names else np.zeros(0)
+    found = typical(runs, traced)
+    names, nodes = list(found), np.array(list(found.values()))
     owner = np.array([_owner(name, len(layers)) for name in names], int)
     if not (owner >= 0).any():
         raise MeasurementFailed("no node of the runtime's trace carries a layer's name", remedy="--method isolated")
-    if traced:
-        nodes *= _nodes_ms(times.sum(axis=1), traced) / nodes.sum()
     sum_ms, unattributed = float(nodes.sum()), float(nodes[owner < 0].sum())
     named, total = nodes[owner >= 0], sum_ms / share if plain_ms is None else plain_ms
-    ms = np.bincount(owner[owner >= 0], _fit_to(named, total), minlength=len(layers)).astype(float)
+    ms = np.bincount(owner[owner >= 0], fit_to(named, total), minlength=len(layers)).astype(float)
     fused = np.setdiff1d(np.arange(len(layers)), owner).tolist()
     return Attribution(_share_fused(ms, layers, fused), fused, unattributed / sum_ms, total, sum_ms / total)
-
-
-def _nodes_ms(sums: Floats, traced: Samples) -> float:
-    """The nodes' sum in timed runs, the drift divided out, from the sums of all runs (m,), warm-up first."""
-    block = traced.untimed + traced.timed
-    blocks = sums[-traced.rounds * block :].reshape(traced.rounds, block)[:, traced.untimed :]
-    good = np.isfinite(traced.blocks)
-    return float(np.median(blocks[good].mean(axis=1) / traced.drift[good]))
-
-
-def _fit_to(nodes: Floats, total: float) -> Floats:
-    """`nodes` brought to the sum `total`: an even amount less each, or all of them stretched."""
-    low, high = 0.0, float(nodes.max())
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _less(nodes, middle).sum() > total else (low, middle)
-    fitted = _less(nodes, high)
-    scale = total / float(fitted.sum())
-    return fitted * scale
-
-
-def _less(nodes: Floats, amount: float) -> Floats:
-    return np.maximum(nodes - amount, _LEAST_SHARE * nodes)
 
 
 def _share_fused(ms: Floats, layers: Sequence[Layer], fused: Sequence[int]) -> Floats:

@@ -1,0 +1,97 @@
+"""What a model is measured with: engines and precisions, the model as each takes it, or why it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hwnas.onnx.open_model import OpenedModel
+from hwnas.profile.facts import QUANTISERS, Refusal
+from profilers.base import Options, Profiler
+from profilers.errors import BadInput, HwnasError
+from profilers.onnx.parse import parse
+from profilers.onnx.quantise import WEIGHTED, QuantConfig, insert_qdq
+from profilers.registry import PROFILERS, get_profiler
+
+ALL = "all"
+SIMULATED = "simulated"
+MADE_UP = "int8 with made-up ranges: its time is that of a calibrated model, its answers are not"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model ready for a runtime."""
+
+    profiler: Profiler
+    options: Options
+    model: bytes
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in `openvino bf16`."""
+        return f"{self.profiler.name} {self.options.precision}"
+
+
+def engines_of(name: str) -> list[Profiler]:
+    """The runtime of that name, or all that measure a real device.
+
+    Raises:
+        BadInput: an unknown name.
+    """
+    if name != ALL:
+        return [get_profiler(name)]
+    return [profiler for profiler in map(get_profiler, PROFILERS) if profiler.device != SIMULATED]
+
+
+def precisions_of(name: str, engine: str, opened: OpenedModel) -> list[str]:
+    """The precisions of `--precision`; none means all. By default the model's own on one engine, and all on all."""
+    if not name and engine != ALL:
+        return ["int8" if is_quantised(opened.model.data) else "fp32"]
+    if not name:
+        return []
+    return [] if name == ALL else [part.strip() for part in name.split(",") if part.strip()]
+
+
+def candidates(
+    opened: OpenedModel, profilers: Iterable[Profiler], precisions: Sequence[str], options: Options
+) -> Iterator[Candidate | Refusal]:
+    """One for each runtime and precision.
+
+    Args:
+        opened: the model.
+        profilers: the runtimes.
+        precisions: those asked for; none: all that the runtime has here.
+        options: threads, batch and state.
+    """
+    quantised = is_quantised(opened.model.data)
+    for profiler in profilers:
+        status = profiler.status()
+        if not status.available:
+            yield Refusal(profiler.name, "", str(HwnasError(status.reason, remedy=status.remedy)))
+            continue
+        for precision in precisions or profiler.supported_precisions():
+            chosen = Options(options.threads, precision, options.batch, options.optimization, options.state)
+            try:
+                profiler.require(chosen)
+                yield _candidate(opened, profiler, chosen, quantised)
+            except HwnasError as error:
+                yield Refusal(profiler.name, precision, str(error))
+
+
+def is_quantised(model: bytes) -> bool:
+    """Whether it has nodes that quantise."""
+    return any(node.op_type in QUANTISERS for node in parse(model).graph.node)
+
+
+def _candidate(opened: OpenedModel, profiler: Profiler, options: Options, quantised: bool) -> Candidate:
+    data = opened.model.data
+    if quantised and options.precision != "int8":
+        raise BadInput("a model that is quantised", "int8", "--precision int8")
+    if quantised or options.precision != "int8":
+        return Candidate(profiler, options, data)
+    if not any(node.op_type in WEIGHTED for node in parse(data).graph.node):
+        raise BadInput(f"int8 of a model without {' or '.join(WEIGHTED)}", "one that has them, or is quantised already")
+    on_gpu = profiler.device == "cuda"
+    config = QuantConfig(symmetric=True) if on_gpu else QuantConfig.for_this_cpu()
+    return Candidate(profiler, options, insert_qdq(data, config=config), (MADE_UP,))

@@ -1,0 +1,115 @@
+"""Profiles as plain text that fits a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+from hwnas.profile.facts import F, Facts, Layer, Layers, Several
+
+SLOWEST = 15  # layers that are shown
+WIDE = 44  # characters of a name
+SIDE_BY_SIDE = ("engine", "ms", "low", "high", "p90", "x fastest")
+Row = tuple[str, ...]
+
+
+def text(profiles: Several[F]) -> str:
+    """All of them: side by side, by operator, and the layers of the fastest."""
+    if len(profiles) == 1 and not profiles.refused:
+        return profile_text(profiles[0])
+    first = profiles[0]
+    parts = [
+        f"{first.model}: {first.about}",
+        inputs_line(first),
+        "",
+        *_table(SIDE_BY_SIDE, (_side(p, first.ms) for p in profiles)),
+    ]
+    parts += [f"  not measured: {printable(str(refusal))}" for refusal in profiles.refused]
+    parts += [f"  {p.title}: {note}" for p in profiles for note in p.notes]
+    return "\n".join([*parts, "", *_body(next((p for p in profiles if p.layers), first))])
+
+
+def profile_text(profile: Facts) -> str:
+    """One engine's."""
+    m = profile.measured
+    ends = f"95 % interval {m.low:.4g} to {m.high:.4g}, p90 {profile.p90:.4g}"
+    head = [
+        f"{printable(profile.model)}: {printable(profile.about)}",
+        inputs_line(profile),
+        "",
+        f"  {m.ms:.4g} ms ({ends})",
+    ]
+    notes = [f"  note: {note}" for note in profile.notes]
+    return "\n".join([*head, *notes, "", *_body(profile)])
+
+
+def inputs_line(profile: Facts) -> str:
+    """What went in, and by how many threads it was computed."""
+    made = profile.fingerprint
+    shapes = ", ".join(f"{printable(name)}: {shape}" for name, shape in profile.inputs.items()) or "no inputs"
+    threads = f"{made.threads} thread{'s' if made.threads > 1 else ''}"
+    return f"{shapes}; {threads}, {profile.measured.state}; {made.device}"
+
+
+def _side(profile: Facts, fastest: float) -> Row:
+    m = profile.measured
+    return (profile.title, *(f"{x:.4g}" for x in (m.ms, m.low, m.high, profile.p90)), f"{m.ms / fastest:.2f}")
+
+
+def _body(profile: Facts) -> Iterator[str]:
+    made = profile.fingerprint
+    yield f"{profile.title} ({made.runtime} {made.runtime_version.split('-')[0]})"
+    if profile.layers:
+        yield from _layers(profile.layers)
+
+
+def _layers(found: Layers) -> Iterator[str]:
+    slowest = sorted(found.layers, key=lambda layer: -layer.ms)
+    rows = [_row(layer) for layer in slowest[:SLOWEST]]
+    if rest := slowest[SLOWEST:]:
+        rows.append((f"{len(rest)} more layers", "", *_time(sum(x.ms for x in rest), sum(x.share for x in rest))))
+    rows.append(("unattributed", "", *_time(found.unattributed_ms, found.unattributed_share)))
+    yield from _table(("slowest layers", "operators", "ms", "share"), rows, left=2)
+    yield ""
+    groups = [(op, str(count), *_time(ms, share)) for op, count, ms, share in found.by_operator()]
+    yield from _table(("operator", "layers", "ms", "share"), groups)
+    yield ""
+    yield from (f"  {line}" for line in remarks(found))
+
+
+def remarks(found: Layers) -> Iterator[str]:
+    """How the layers were found, and how well they explain the whole."""
+    slower = f"{max(found.tracing_slowdown, 0.0):.0%}".replace("%", " %")
+    end = "and are shortened to it" if found.sum_over_whole > 1 else "the rest passes between them"
+    yield f"Layers are timed in traced runs, which take {slower} longer than untraced ones;"
+    yield f"they add up to {found.sum_over_whole:.2f} of an untraced run, {end}."
+    left = found.nodes - found.timed
+    yield f"{found.timed} of {found.nodes} ONNX nodes run in these layers; computed at load, or left out: {left}."
+
+
+def _row(layer: Layer) -> Row:
+    return short(layer.name), layer.operators, *_time(layer.ms, layer.share)
+
+
+def _time(ms: float, share: float) -> tuple[str, str]:
+    return f"{ms:.3g}" if ms >= 0.0005 else "0", f"{share:.1%}".replace("%", " %")
+
+
+def short(name: str) -> str:
+    """A name's end, which tells more than its beginning."""
+    name = printable(name)
+    return name if len(name) <= WIDE else f"…{name[-WIDE + 1 :]}"
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor: names come from a file that anybody may have made."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _table(header: Row, rows: Iterable[Row], left: int = 1) -> Iterator[str]:
+    """Lines: the first `left` columns to the left, numbers to the right."""
+    cells: Sequence[Row] = [header, *rows]
+    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
+    for row in cells:
+        parts = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=False))]
+        yield f"  {'  '.join(parts)}".rstrip()
