@@ -26,6 +26,9 @@ class HwnasError(Exception):
         got: what was found, as a sentence without its final stop.
         allowed: what would have been right.
         remedy: the command or change that mends it.
+
+    >>> print(BadInput("threads = 0", "1 or more", "threads=1"))
+    threads = 0; allowed: 1 or more; try: threads=1
     """
 
     def __init__(self, got: str, allowed: str = "", remedy: str = "") -> None:
@@ -38,27 +41,52 @@ class HwnasError(Exception):
 
 
 class BadInput(HwnasError):
-    """A value, file or configuration that does not fit."""
+    """A value, file or configuration that does not fit.
+
+    >>> print(BadInput("threads = 0", "1 or more", "threads=1"))
+    threads = 0; allowed: 1 or more; try: threads=1
+    """
 
 
 class TableError(BadInput):
-    """A latency table that cannot be read, or lacks layers."""
+    """A latency table that cannot be read, or lacks layers.
+
+    >>> issubclass(TableError, BadInput)
+    True
+    """
 
 
 class FingerprintMismatch(BadInput):
-    """A table or engine that belongs to another device, runtime or setting."""
+    """A table or engine that belongs to another device, runtime or setting.
+
+    >>> issubclass(FingerprintMismatch, BadInput)
+    True
+    """
 
 
 class EngineUnavailable(HwnasError):
-    """A runtime that is not installed or cannot run on this machine."""
+    """A runtime that is not installed or cannot run on this machine.
+
+    >>> print(EngineUnavailable("openvino is not installed", remedy="pip install 'hwnas[openvino]'"))
+    openvino is not installed; try: pip install 'hwnas[openvino]'
+    """
 
 
 class MeasurementFailed(HwnasError):
-    """A model that could not be timed."""
+    """A model that could not be timed.
+
+    >>> raise MeasurementFailed("an engine could not be timed")
+    Traceback (most recent call last):
+    profilers.errors.MeasurementFailed: an engine could not be timed
+    """
 
 
 class FileProblem(HwnasError):
-    """The operating system refused to read or write."""
+    """The operating system refused to read or write.
+
+    >>> print(FileProblem("cannot read a.onnx: no such file", remedy="check the path"))
+    cannot read a.onnx: no such file; try: check the path
+    """
 
 
 def check_least(least: float, **values: float) -> None:

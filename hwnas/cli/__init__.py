@@ -9,7 +9,7 @@ from functools import cache
 
 import typer
 
-from hwnas import __version__
+from hwnas.version import __version__
 from profilers.errors import HwnasError
 
 PARTS = ("basics", "fetch", "lut", "train", "search", "export", "profile", "compare", "report")

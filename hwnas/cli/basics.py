@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import Classes, Resolutions, emit, networks_of, people
-from hwnas.ofa.network_files import check_classes, holds_net_config, read_network
-from hwnas.space import SPACES, LayerSpec, parse_resolutions
-from profilers.registry import PROFILERS, get_profiler
+from hwnas.api.devices import engines as list_engines
+from hwnas.api.networks import Networks
+from hwnas.cli.shared import Classes, Resolutions, emit, say
+from hwnas.space import SPACES
 
 
 def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
     """List the engines available on this machine; for each other one, the reason and the fix."""
-    for name in PROFILERS:
-        profiler = get_profiler(name)
-        status = profiler.status()
-        precisions = list(profiler.supported_precisions() if status.available else profiler.precisions)
+    found = list_engines()
+    for row, what in zip(found, found.lines, strict=True):
         if as_json:
-            facts = {"reason": status.reason, "remedy": status.remedy, "precisions": precisions}
-            emit(
-                {"engine": name, "device": profiler.device, "available": status.available, "version": status.version}
-                | facts
-            )
-        elif status.available:
-            note = f"; {status.reason}" if status.reason else ""
-            typer.echo(f"{name:18} yes  {status.version}  ({profiler.device}: {', '.join(precisions)}{note})")
+            emit(row)
         else:
-            typer.echo(f"{name:18} no   {status.reason}" + (f"; try: {status.remedy}" if status.remedy else ""))
+            typer.echo(f"{row['engine']:18} {'yes ' if row['available'] else 'no  '} {what}")
 
 
 def count(
@@ -44,19 +34,11 @@ def count(
     classes: Classes = None,
 ) -> None:
     """Count the parameters and multiply-adds of each architecture; prints a line of JSON for each."""
-    if holds_net_config(archs):
-        network = read_network(archs, parse_resolutions(resolutions), space)
-        check_classes(network, archs, classes)
-        people().print(f"{archs}: {network}", markup=False, soft_wrap=True)
-        _emit_counts(network.layers)
-        return
-    chosen, found = networks_of(archs, space, resolutions, classes)
-    for arch in found:
-        _emit_counts(chosen.layers(arch))
-
-
-def _emit_counts(layers: Sequence[LayerSpec]) -> None:
-    emit({"params": sum(x.params for x in layers), "madds": sum(x.madds for x in layers)})
+    found = Networks.read(archs, space, resolutions=resolutions, classes=classes)
+    for line in found.notes:
+        say(line)
+    for network in found:
+        emit({"params": network.params, "madds": network.madds})
 
 
 def register(app: typer.Typer) -> None:

@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import emit, people, warn
-from profilers.base import Options
+from hwnas.api.devices import Device
+from hwnas.cli.shared import emit, say, warn
 from profilers.errors import BadInput
-from profilers.registry import get_profiler
-
-FOLDER = "known"
 
 
 def compare(
@@ -34,25 +31,19 @@ def compare(
     ] = None,
 ) -> None:
     """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
-    from hwnas.compare import known, render
-    from hwnas.compare.chosen import chosen_networks
-    from hwnas.compare.measure import measure, of_known
-    from hwnas.export.run_source import RunSource
+    from hwnas.api.comparing import compare as compare_networks
 
     if size < 0:
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
-    names = [name.strip() for name in models.split(",") if name.strip()] or list(known.usual())
-    options = Options(threads, precision, batch)
-    with RunSource(run, ids, optimistic=optimistic) as source:
-        warn(source.notes)
-        networks = chosen_networks(source, engine, options)
-    networks += [of_known(known.make(name, size or None, batch)) for name in names]
-    found = measure(networks, get_profiler(engine), options)
-    folder = out or run / FOLDER
-    render.write(found, folder)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    device = Device(engine, threads, precision, batch)
+    found = compare_networks(
+        run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out
+    )
+    warn(found.notes)
     emit(found.to_json())
-    people().print(render.text(found), markup=False, soft_wrap=True)
-    people().print(f"written to {folder}/compare.txt, .csv, .json, .svg", markup=False)
+    say(str(found))
+    say(f"written to {found.folder}/compare.txt, .csv, .json, .svg")
 
 
 def register(app: typer.Typer) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import emit, people
+from hwnas.api.fetching import fetch as take
+from hwnas.cli.shared import emit, say
 from hwnas.fetch import FILES, GROUPS, default_cache, find
-from hwnas.fetch import fetch as take
 from profilers.errors import BadInput
 
 
@@ -39,17 +39,12 @@ def fetch(
     if listing:
         _list(names, place)
         return
-    if not names:
-        raise BadInput("no name", "names or groups of files", "hwnas fetch --list")
-    if folder is not None and not folder.is_dir():
-        raise BadInput(f"--from {folder} is no folder", "a folder that has the files")
-    for file in find(names):
-        fetched = take(file, place, folder)
+    for file, fetched in take(names or (), cache=place, folder=folder):
         emit(asdict(fetched))
         line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
         if not fetched.pinned:
             line += "; not pinned: the SHA-256 of the first download is recorded, nothing vouches for that one"
-        people().print(line, markup=False, soft_wrap=True)
+        say(line)
 
 
 def _list(names: list[str] | None, place: Path) -> None:

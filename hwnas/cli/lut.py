@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hwnas.api.devices import Device
+from hwnas.api.measured import MeasuredNetworks
+from hwnas.api.networks import Network
+from hwnas.api.spaces import space_of
+from hwnas.api.tables import LatencyTable
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, space_of, warn
+from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, say, warn
 from hwnas.ofa.network_files import read_networks
-from hwnas.space import SearchSpace, space_of_table
-from lut import LatencyTable, load, save
-from profilers.base import STEADY, Options
+from hwnas.space import space_of_table
+from profilers.base import STEADY
 from profilers.errors import BadInput
-from profilers.files import write_text
-from profilers.registry import get_profiler
 
 Table = Annotated[Path, typer.Argument(help="A latency table.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="The table's file.", show_default=False)]
@@ -42,18 +43,14 @@ def build(
     force: Force = False,
 ) -> None:
     """Measure a table on this machine; if it is interrupted, the same command resumes."""
-    from hwnas.onnx.writer import write_onnx
-    from lut.build.bench import Workbench
-    from lut.build.pipeline import build as build_table
-    from lut.build.schedule import BuildPlan
-
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
-    plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
-    options = Options(threads, precision, batch, optimization, state)
-    workbench = Workbench(space_of(space, resolutions, classes), write_onnx, get_profiler(engine), options)
-    table = build_table(workbench, out=out, method=method, plan=plan, force=force)
-    _tell(out, table.provenance.get("warnings"))
+    device = Device(engine, threads, precision, batch, optimization, state)
+    found = device.build_table(
+        space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
+        force=force,
+    )  # fmt: skip
+    _tell(out, found.data.provenance.get("warnings"))
 
 
 def verify(
@@ -65,20 +62,9 @@ def verify(
     store: Annotated[bool, typer.Option(help="Store the figures in the table.")] = True,
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
-    from hwnas.onnx.writer import write_onnx
-    from lut.build.bench import Workbench
-    from lut.verify import remarks, require_fingerprint
-    from lut.verify import verify as verify_table
-
-    loaded = load(table)
-    profiler = get_profiler(require_fingerprint(loaded).runtime)
-    space = table_space(loaded, classes)
-    workbench = Workbench(space, write_onnx, profiler, loaded.options)
-    figures = verify_table(loaded, workbench, archs=archs, seed=seed, force=force)
-    if store:
-        save(replace(loaded, verify=figures), table)
-    emit(figures)
-    warn(remarks(figures))
+    figures = LatencyTable(table).verify(archs, seed, classes=classes, force=force, store=store)
+    emit(figures.to_json())
+    warn(figures.remarks)
 
 
 def predict(
@@ -87,14 +73,14 @@ def predict(
     classes: Classes = None,
 ) -> None:
     """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
-    loaded = load(table)
-    warn(loaded.remarks)
-    space, found = read_networks(archs, classes=classes, expected=table_space(loaded, classes))
-    bound = loaded.bind(space)
-    estimate, how = bound.predict(space.encode(found)), bound.classifier.how
-    for ms, low, high in zip(*(x.tolist() for x in estimate), strict=True):
-        emit({"ms": ms, "low": low, "high": high, **({"classes": space.classes, "classifier": how} if how else {})})
-    warn([how] if bound.classifier.rough else [])
+    held = LatencyTable(table)
+    warn(held.remarks)
+    space, found = read_networks(archs, classes=classes, expected=space_of_table(held.data, classes))
+    predicted = held.predict([Network.of(space, arch) for arch in found])
+    how = {"classes": space.classes, "classifier": predicted.how} if predicted.how else {}
+    for row in predicted:
+        emit({**row, **how})
+    warn([predicted.how] if predicted.rough else [])
 
 
 def show(
@@ -104,30 +90,22 @@ def show(
     html: Annotated[Path | None, typer.Option(help="Write one HTML file with all heat maps.")] = None,
 ) -> None:
     """Show fingerprint, method, figures of the last verify, and a heat map."""
-    from lut.table.page import page
-    from lut.table.show import draw, facts, heat, suspicious
-
     if as_json and (html is not None or resolution is not None):
         other = "--html" if html is not None else "--resolution"
         raise BadInput(f"{other} with --json, which has no heat map", "one of them")
-    loaded = load(table)
-    space = table_space(loaded)
-    loaded.bind(space)
-    pixels = space.resolutions[-1] if resolution is None else resolution
-    if pixels not in space.resolutions:
-        raise BadInput(f"resolution {pixels}", ", ".join(map(str, space.resolutions)))
+    held = LatencyTable(table)
+    held.pixels(resolution)
     if html is not None:
-        write_text(html, page(loaded, space, pixels))
+        held.page(html, resolution)
         _tell(html, [])
         return
-    lines = list(facts(loaded))
-    lines += [("suspicious", f"{big} is faster than {small}") for small, big in suspicious(loaded, space)]
+    lines = held.facts()
     if as_json:
         emit([{"name": name, "value": value} for name, value in lines])
         return
     for name, value in lines:
         typer.echo(f"{name:12} {value}")
-    typer.echo("\n" + "\n".join(draw(heat(loaded, space, pixels))))
+    typer.echo("\n" + "\n".join(held.heat_map(resolution)))
 
 
 def estimate(
@@ -142,18 +120,14 @@ def estimate(
     ] = None,
 ) -> None:
     """Estimate a table from a GPU's data sheet: good for ranking; milliseconds need one network measured on it."""
-    from lut.estimate.roofline import estimate as estimate_table
-    from lut.estimate.roofline import scaled
-
-    chosen = space_of(space, resolutions, classes)
     if networks is not None:
-        chosen, archs = read_networks(networks, classes=classes, expected=chosen)
-        save(scaled(estimate_table(chosen, gpu, batch), chosen, archs, lut_networks.latencies(networks)), out)
+        chosen = space_of(space, resolutions, classes)
+        measured = MeasuredNetworks.read(networks, classes=classes, expected=chosen)
+        LatencyTable.estimate(chosen, gpu, batch, measured=measured).save(out)
         _tell(out, [])
         return
-    table = estimate_table(chosen, gpu, batch)
-    save(table, out)
-    _tell(out, [f"estimated from the data sheet of {table.device}, not measured: good for ranking only"])
+    found = LatencyTable.estimate(space, gpu, batch, resolutions=resolutions, classes=classes).save(out)
+    _tell(out, [f"estimated from the data sheet of {found.device}, not measured: good for ranking only"])
 
 
 def import_(
@@ -168,9 +142,10 @@ def import_(
     ] = None,
 ) -> None:
     """Read a table of a published format."""
-    from lut.formats import import_table
-
-    save(import_table(format_name, space_of(space, resolutions, classes), files, device), out)
+    found = LatencyTable.import_published(
+        format_name, files, space, device, resolutions=resolutions, classes=classes
+    )  # fmt: skip
+    found.save(out)
     _tell(out, [])
 
 
@@ -181,21 +156,13 @@ def export(
     classes: Classes = None,
 ) -> None:
     """Write a table in a published format."""
-    from lut.formats import export_table
-
-    loaded = load(table)
-    for path in export_table(loaded, format_name, table_space(loaded, classes), out):
+    for path in LatencyTable(table).write(format_name, out, classes=classes):
         _tell(path, [])
-
-
-def table_space(table: LatencyTable, classes: int | None = None) -> SearchSpace:
-    """The space that a table was made for, of its own or another number of classes; BadInput if it is not here."""
-    return space_of_table(table, classes)
 
 
 def _tell(out: Path, warnings: list[str] | None) -> None:
     warn(warnings or [])
-    people().print(f"wrote {out}", markup=False, soft_wrap=True)
+    say(f"wrote {out}")
 
 
 def register(app: typer.Typer) -> None:

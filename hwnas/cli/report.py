@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hwnas.api.runs import Run
 from hwnas.cli.shared import emit, people
 
 
@@ -19,11 +20,8 @@ def report(
     ] = None,
 ) -> None:
     """Write the run as one self-contained HTML file: chosen networks, fronts, accuracy of the latencies."""
-    from hwnas.report import load_run, write_report
-
-    path = out or run / "report.html"
-    size = write_report(load_run(run, seen_from=path.parent, compare=compare or []), path)
-    emit({"report": str(path), "bytes": size})
+    path = Run(run).report(out, compare=compare or [])
+    emit({"report": str(path), "bytes": path.stat().st_size})
     people().print(f"Open {path} in a browser.")
 
 

@@ -6,16 +6,13 @@ import json
 import sys
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from hwnas.ofa.network_files import read_networks
-from hwnas.space import SPACES, Architecture, SearchSpace, get_space, parse_resolutions
+from hwnas.api.display import Printable
+from hwnas.space import SPACES
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
@@ -41,35 +38,16 @@ def warn(lines: Iterable[str]) -> None:
         people().print(f"warning: {line}", markup=False, soft_wrap=True)
 
 
-def people_table(title: str, columns: Iterable[str], caption: str = "") -> Table:
-    """A table for people that fits 80 columns: no frame, numbers to the right."""
-    table = Table(
-        title=title,
-        caption=caption,
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-        collapse_padding=True,
-    )
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+def show(found: Printable) -> None:
+    """Print an object's table; its remarks are the command's to say."""
+    people().print(found.table())
+
+
+def say(line: str) -> None:
+    """One line for people, whatever it contains."""
+    people().print(line, markup=False, soft_wrap=True)
 
 
 def emit(value: Any) -> None:
     """One JSON value on one line of stdout."""
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
-
-
-def space_of(name: str, resolutions: str | None = None, classes: int | None = None) -> SearchSpace:
-    """The space of `--space`, `--resolutions` and `--classes`."""
-    return get_space(name, parse_resolutions(resolutions), classes)
-
-
-def networks_of(
-    path: Path, space: str | None, resolutions: str | None = None, classes: int | None = None, *, any_size: bool = False
-) -> tuple[SearchSpace, list[Architecture]]:
-    """The networks of a file and their space, by its lines or the same options; they must not contradict each other."""
-    sizes = parse_resolutions(resolutions)
-    return read_networks(path, space=space, sizes=sizes, classes=classes, any_size=any_size)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from hwnas.cli.shared import emit, people, people_table
-from hwnas.data.reference import resolve_reference
-from hwnas.ofa.network_files import read_archs
-from hwnas.settings import build, read_toml
-from hwnas.space.configured import with_definition
+from hwnas.api.display import table as people_table
+from hwnas.api.training import finetune as finetune_networks
+from hwnas.api.training import train_supernet
+from hwnas.cli.shared import emit, people
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
 Settings = Annotated[
@@ -25,38 +23,21 @@ Resume = Annotated[bool, typer.Option("--resume", help="Resume what was interrup
 
 def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Train a supernet by progressive shrinking; prints its file and validation accuracies as JSON."""
-    from hwnas.train.config import SHRINKING, SupernetConfig
     from hwnas.train.distributed import is_rank_zero, single_error_report
-    from hwnas.train.progressive_shrinking import train_supernet
 
     with single_error_report():
-        data = read_toml(config, settings or [], {"phases": [asdict(phase) for phase in SHRINKING]})
-        wanted = build(SupernetConfig, with_definition(data, config.parent), str(config))
-        dataset = resolve_reference(wanted.dataset, config.parent)
-        wanted = replace(wanted, dataset=dataset, out=config.parent / wanted.out)
-        _, provenance = train_supernet(wanted, resume=resume)
+        found = train_supernet(config, overrides=settings or [], resume=resume)
         if is_rank_zero():
-            training = provenance.training
-            facts = {"history": training["history"], "left_out": training.get("left_out", 0)}  # damaged images
-            emit({"supernet": str(wanted.out), "dataset": provenance.dataset, **facts})
+            emit(found.to_json())
 
 
 def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
     """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each."""
-    from hwnas.train.config import FinetuneConfig
     from hwnas.train.distributed import is_rank_zero, single_error_report
-    from hwnas.train.finetune_networks import Finetuning
 
+    rows = []
     with single_error_report():
-        data = with_definition(read_toml(config, settings or []), config.parent)
-        wanted = build(FinetuneConfig, data, str(config))
-        folder, weights = config.parent, wanted.supernet and config.parent / wanted.supernet
-        dataset = resolve_reference(wanted.dataset, folder)
-        wanted = replace(
-            wanted, dataset=dataset, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights
-        )
-        training, rows = Finetuning(wanted, resume=resume), []
-        for facts in training.run(read_archs(training.space, wanted.archs)):
+        for facts in finetune_networks(config, overrides=settings or [], resume=resume):
             rows.append(facts)
             if is_rank_zero():
                 emit(facts)

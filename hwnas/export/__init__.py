@@ -14,3 +14,7 @@ One export takes this way through the files:
 
 and a folder that exists: `validate` measures it again, `rebuild` makes its engine anew for this machine.
 """
+
+from hwnas.callable_room import make_callable
+
+make_callable(__name__, "hwnas.api.engines:export")  # so that `hwnas.export(…)` is the command too

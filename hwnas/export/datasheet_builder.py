@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hwnas import __version__
 from hwnas.export import datasheet
 from hwnas.export.build import Built, Target
 from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.item import ExportItem, predicted
 from hwnas.export.parity import ParityReport
 from hwnas.export.quantity import Quantity
+from hwnas.version import __version__
 from profilers.base import INTERRUPTED, STATES, STEADY, Options
 from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance

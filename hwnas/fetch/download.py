@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwnas import __version__
+from hwnas.version import __version__
 from profilers.errors import FileProblem, HwnasError
 from profilers.files import read_json, write_json
 from profilers.progress import Progress, track

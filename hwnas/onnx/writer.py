@@ -18,8 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from hwnas import __version__
 from hwnas.space.layer import LayerSpec
+from hwnas.version import __version__
 from profilers.errors import BadInput
 from profilers.onnx.node_names import node_name
 from profilers.onnx.operations import Convolution, Linear, Pool, Skip, SqueezeExcite

@@ -12,9 +12,9 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from hwnas import __version__
 from hwnas.report import plots, sections, summary
 from hwnas.report.data import RunData
+from hwnas.version import __version__
 from profilers.markup import templates
 
 

@@ -14,3 +14,7 @@
 
 Choosing from a run is in `hwnas.select`. It imports no torch: searching needs none.
 """
+
+from hwnas.callable_room import make_callable
+
+make_callable(__name__, "hwnas.api.searching:search")  # so that `hwnas.search(…)` is the command too

@@ -27,9 +27,14 @@ def export(rows: Sequence[Evaluation], kind: str, space: SearchSpace) -> bytes:
     if kind not in FORMATS:
         raise BadInput(f"format {kind!r}", ", ".join(FORMATS))
     if kind == "jsonl":
-        return "".join(json.dumps(_row(row, space), allow_nan=False) + "\n" for row in rows).encode()
+        return "".join(json.dumps(plain, allow_nan=False) + "\n" for plain in plain_rows(rows, space)).encode()
     flat = [_flat(row, space) for row in rows]
     return _csv(flat) if kind == "csv" else _parquet(flat)
+
+
+def plain_rows(rows: Sequence[Evaluation], space: SearchSpace) -> list[dict[str, Any]]:
+    """The rows of a run over `space` in JSON's types."""
+    return [_row(row, space) for row in rows]
 
 
 def _row(row: Evaluation, space: SearchSpace) -> dict[str, Any]:

@@ -16,7 +16,11 @@ _KEYS = {"ks", "e", "d", "r", "w"}
 
 @dataclass(frozen=True, order=True)
 class Architecture:
-    """Depth of each stage `d`, then kernel and expand of each expressed layer, and the resolution in pixels."""
+    """Depth of each stage `d`, then kernel and expand of each expressed layer, and the resolution in pixels.
+
+    >>> Architecture(d=(1, 1, 1), ks=(3, 5, 3), e=(3, 4, 6), r=16).to_json()
+    {'ks': [3, 5, 3], 'e': [3, 4, 6], 'd': [1, 1, 1], 'r': 16}
+    """
 
     d: tuple[int, ...]
     ks: tuple[int, ...]

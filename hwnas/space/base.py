@@ -31,7 +31,16 @@ Genes = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class SearchSpace(Layout):
-    """A layout and how its networks are written as genes; a new space is a file that makes an instance of this."""
+    """A layout and how its networks are written as genes; a new space is a file that makes an instance of this.
+
+    >>> from hwnas.space import Stage
+    >>> stages = (Stage(16, 2, "relu", False), Stage(24, 2, "hswish", True))
+    >>> space = SearchSpace(
+    ...     "mine", stages, resolutions=(32, 48), stem=8, final=64, mix=0, classes=3, depths=(1, 2)
+    ... )
+    >>> space.size, space.slots
+    (16200, 4)
+    """
 
     # --- shape of the encoding -------------------------------------------------------------------------------
 

@@ -33,7 +33,11 @@ _ONCE_A_NETWORK = {"pool", "linear"}  # kinds that are no stage's
 
 @dataclass(frozen=True)
 class Stage:
-    """One block of the network; only its first layer has the stride."""
+    """One block of the network; only its first layer has the stride.
+
+    >>> Stage(channels=24, stride=2, act="relu", se=False).kind
+    'mbconv'
+    """
 
     channels: int
     """Of its layers' outputs."""

@@ -1,12 +1,13 @@
-"""What `hwnas export` and `hwnas validate` print: rows for programs, tables for people."""
+"""Exported engines as rows for programs and as tables for people."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
-from hwnas.cli.shared import people_table
+from hwnas.api.display import table as people_table
 from hwnas.export.parity import NOISE
 
 
@@ -71,7 +72,7 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def changes_table(found: dict[str, Any]) -> Table:
+def changes_table(found: Mapping[str, Any]) -> Table:
     """What `validate` found, beside what the datasheet says."""
     table = Table(title="The datasheet and this machine, now")
     for column in ("quantity", "datasheet", "here", "change"):

@@ -1,0 +1,97 @@
+"""The networks of a run beside known ones, all measured on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.table import Table
+
+from hwnas.api.devices import Device
+from hwnas.api.display import Printable, table
+from hwnas.compare import known, render
+from hwnas.compare.chosen import chosen_networks
+from hwnas.compare.measure import Comparison, measure, of_known
+from hwnas.export.run_source import RunSource
+from profilers.errors import BadInput
+
+FOLDER = "known"  # of a run
+
+
+class HasFolder(Protocol):
+    """A run, as `hwnas.Run`."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+
+
+class Compared(Printable):
+    """Networks fastest first, with what was measured, counted or stated of each; written to `folder`."""
+
+    def __init__(self, comparison: Comparison, folder: Path, notes: Sequence[str]) -> None:
+        self.comparison, self.folder, self.notes = comparison, folder, list(notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """All rows, the fingerprint, and the agreement with the paper's device."""
+        return self.comparison.to_json()
+
+    def __str__(self) -> str:
+        return render.text(self.comparison)
+
+    __repr__ = __str__
+
+    def table(self) -> Table:
+        """See `Printable`."""
+        return table("Networks on this device", render.HEADER, rows=render.lines(self.comparison.rows))
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """See `Printable`."""
+        return render.notes(self.comparison)
+
+
+def compare(
+    run: HasFolder | Path | str,
+    models: Sequence[str] = (),
+    *,
+    ids: Sequence[str] = (),
+    device: Device | None = None,
+    size: int | None = 224,
+    optimistic: bool = False,
+    out: Path | str | None = None,
+) -> Compared:
+    """Measure the chosen networks of a run beside known ones: the paper's Table 3 for this device.
+
+    Args:
+        run: a run, or its folder.
+        models: names of torchvision's, or of timm's where it is installed; by default a usual set.
+        ids: networks of the run; by default those that `Run.select` offers.
+        device: the runtime and its settings; by default ONNX Runtime on one thread.
+        size: of the known networks' images, px; None for that of their training.
+        optimistic: judge latency by the point prediction, not by its interval.
+        out: folder for the text, CSV, JSON and figure; by default `known` in the run.
+
+    Raises:
+        BadInput: an unknown network (the nearest known one is said), or a precision that cannot be compared.
+
+    Example:
+        >>> import hwnas
+        >>> run = hwnas.search("tiny", lambda arch: 90.0 + arch["r"] / 10, objectives=["top1", "params"],
+        ...                    initial=6, iterations=0, out="runs/doc-compare")
+        >>> found = hwnas.compare(run, ["squeezenet1_1"], ids=[run.networks[0].id], size=64)
+        >>> sorted(row["source"] for row in found.to_json()["networks"])
+        ['this search', 'torchvision']
+    """
+    folder, chosen = Path(run) if isinstance(run, str | Path) else run.folder, device or Device()
+    if size is not None and size < 1:
+        raise BadInput(f"size = {size}", "pixels, or None for each network's own")
+    with RunSource(folder, list(ids) or None, optimistic=optimistic) as source:
+        notes = source.notes
+        networks = chosen_networks(source, chosen.engine, chosen.options)
+    networks += [of_known(known.make(name, size, chosen.batch)) for name in models or known.usual()]
+    found = measure(networks, chosen.profiler, chosen.options)
+    target = folder / FOLDER if out is None else Path(out)
+    render.write(found, target)
+    return Compared(found, target, notes)

@@ -1,0 +1,83 @@
+"""What an export is asked for: which options go with which engine; one that would change nothing is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import lut
+from hwnas.data.reference import resolve_reference
+from hwnas.export.engines import ENGINES, get_engine
+from hwnas.export.item import predicts
+from hwnas.export.pipeline import AUTO
+from hwnas.export.weights import Wanted
+from profilers.base import Options
+from profilers.errors import BadInput
+
+
+class HoldsTable(Protocol):
+    """A latency table and its file, as `hwnas.LatencyTable`."""
+
+    @property
+    def data(self) -> lut.LatencyTable:
+        """The table."""
+
+    @property
+    def path(self) -> Path | None:
+        """Its file."""
+
+
+Tables = Sequence[HoldsTable | Path | str]
+
+
+def batch_of(engine: str, batch: int | None) -> int:
+    """The batch that was asked for, or the usual one of the engine."""
+    return (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
+
+
+def weights(supernet: Path | None, random: bool, dataset: str | None, images: Path | None, recalibrate: bool) -> Wanted:
+    """The weights that are asked for; a supernet's file may lie where `hwnas fetch` has put it."""
+    from hwnas.fetch import cached
+
+    if supernet is not None and not supernet.exists():
+        supernet = cached(str(supernet)) or supernet
+    reference = dataset and resolve_reference(dataset, Path())
+    return Wanted(supernet, random, reference, images and images.absolute(), recalibrate)
+
+
+def check_engine(
+    engine: str, precision: str | None, *, max_drop: float | None, compiled: bool | None, calibration: Path | None
+) -> None:
+    """BadInput for an option that would not change this engine; None where it was not given."""
+    if engine == AUTO and precision is not None:
+        raise BadInput(f"--precision {precision} with --engine auto", "none: auto tries all", "the same without it")
+    for option, value in (("--max-accuracy-drop", max_drop), ("--compiled", compiled)):
+        if engine != AUTO and value is not None:
+            raise BadInput(f"{option} with --engine {engine}", "only with --engine auto", "the same without it")
+    if engine != AUTO and calibration is not None and precision != "int8":
+        got = f"--calibration with --precision {precision or 'fp32'}"
+        raise BadInput(got, "only with --precision int8, or --engine auto", "the same without it")
+
+
+def read_tables(tables: Tables, engine: str, options: Options) -> list[lut.LatencyTable]:
+    """The tables that are given; BadInput for one that predicts no engine like this."""
+    found = []
+    for given in tables:
+        table, name = (lut.load(Path(given)), given) if isinstance(given, str | Path) else (given.data, given.path)
+        if not any(predicts(table, runtime, wanted) for runtime, wanted in _settings(table, engine, options)):
+            made = table.fingerprint.runtime if table.fingerprint else f"{table.status}, without a runtime"
+            o, precision = table.options, "any precision" if engine == AUTO else options.precision
+            how = f"{made}, {o.precision}, batch {o.batch}, {o.threads} thread(s)"
+            got = f"{name or 'the table'} predicts no engine like this ({how})"
+            raise BadInput(got, f"{engine}, {precision}, batch {options.batch}, {options.threads} thread(s)")
+        found.append(table)
+    return found
+
+
+def _settings(table: lut.LatencyTable, engine: str, options: Options) -> list[tuple[str, Options]]:
+    """Runtimes and settings that an engine may have; auto tries all precisions."""
+    if engine != AUTO:
+        return [(get_engine(engine).profiler, options)]
+    any_precision = Options(options.threads, table.options.precision, options.batch)
+    return [(e.profiler, any_precision) for e in ENGINES.values()]

@@ -1,0 +1,84 @@
+"""Training: a supernet, and chosen networks; from a configuration's file. Both also work under torchrun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from hwnas.api.display import Facts
+from hwnas.data.reference import resolve_reference
+from hwnas.ofa.network_files import read_archs
+from hwnas.settings import build, read_toml
+from hwnas.space.configured import with_definition
+
+
+def train_supernet(config: Path | str, *, overrides: Sequence[str] = (), resume: bool = False) -> Facts:
+    r"""Train a supernet by progressive shrinking.
+
+    Args:
+        config: TOML, see the README.
+        overrides: as in "seed=2".
+        resume: continue what was interrupted, keep what is done.
+
+    Returns:
+        supernet (its file), dataset, history of validation accuracies, left_out (damaged images).
+
+    Raises:
+        BadInput: anything in the file that does not fit, or a supernet that is there already.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import hwnas
+        >>> _ = Path("s.toml").write_text(
+        ...     'space = "tiny"\ndataset = "digits"\nout = "s.safetensors"\nresolutions = [12]\n'
+        ...     '[[phases]]\nname = "largest"\nepochs = 1\nlr = 0.3\nnetworks = 1\n')
+        >>> hwnas.train_supernet("s.toml")["supernet"]
+        's.safetensors'
+    """
+    from hwnas.train.config import SHRINKING, SupernetConfig
+    from hwnas.train.progressive_shrinking import train_supernet as train
+
+    path = Path(config)
+    data = read_toml(path, overrides, {"phases": [asdict(phase) for phase in SHRINKING]})
+    wanted = build(SupernetConfig, with_definition(data, path.parent), str(path))
+    dataset = resolve_reference(wanted.dataset, path.parent)
+    wanted = replace(wanted, dataset=dataset, out=path.parent / wanted.out)
+    _, provenance = train(wanted, resume=resume)
+    training = provenance.training
+    facts = {"history": training["history"], "left_out": training.get("left_out", 0)}
+    return Facts("Supernet", {"supernet": str(wanted.out), "dataset": provenance.dataset, **facts})
+
+
+def finetune(config: Path | str, *, overrides: Sequence[str] = (), resume: bool = False) -> Iterator[dict[str, Any]]:
+    r"""Fine-tune chosen networks, or train them from scratch; gives each one's facts when it is done.
+
+    Args:
+        config: TOML, see the README.
+        overrides: as in "epochs=2".
+        resume: continue what was interrupted, keep what is done.
+
+    Raises:
+        BadInput: anything in the file that does not fit, or unfinished training in the way.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import hwnas
+        >>> _ = hwnas.Networks.sample("tiny", n=1, resolutions=[12]).save("archs.jsonl")
+        >>> _ = Path("f.toml").write_text(
+        ...     'space = "tiny"\ndataset = "digits"\narchs = "archs.jsonl"\nout = "nets"\nepochs = 1\n')
+        >>> [sorted(facts)[:3] for facts in hwnas.finetune("f.toml")]
+        [['arch', 'classes', 'epochs']]
+    """
+    from hwnas.train.config import FinetuneConfig
+    from hwnas.train.finetune_networks import Finetuning
+
+    path = Path(config)
+    data = with_definition(read_toml(path, overrides), path.parent)
+    wanted = build(FinetuneConfig, data, str(path))
+    folder, weights = path.parent, wanted.supernet and path.parent / wanted.supernet
+    dataset = resolve_reference(wanted.dataset, folder)
+    wanted = replace(wanted, dataset=dataset, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights)
+    training = Finetuning(wanted, resume=resume)
+    yield from training.run(read_archs(training.space, wanted.archs))
