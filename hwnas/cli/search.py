@@ -82,7 +82,7 @@ def select(
 def insights(
     run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False
 ) -> None:
-    """How often each kernel size, expand ratio, depth and resolution occurs on the run's fronts."""
+    """How often each kernel size, expand ratio and other choice, depth and resolution occurs on the run's fronts."""
     opened = Run(run)
     found = opened.insights()
     if machine:
@@ -92,10 +92,10 @@ def insights(
 
 def _shares(found: list[Insight]) -> Table:
     table = Table(title="Choices on the fronts, % of their layers, blocks and networks")
-    for column in ("front", "networks", "kernel", "expand", "depth", "resolution"):
+    for column in ("front", "networks", *found[0].overall):
         table.add_column(column, justify="left" if column == "front" else "right")
     for insight in found:
-        kinds = [insight.overall[kind] for kind in ("kernel", "expand", "depth", "resolution")]
+        kinds = insight.overall.values()
         cells = [", ".join(f"{c}: {100 * share:.0f}" for c, share in kind.items() if share) or "-" for kind in kinds]
         table.add_row(", ".join(insight.objectives), str(insight.shares.networks), *cells)
     return table

@@ -1,6 +1,7 @@
 """The supernet of a space: one elastic module that holds the weights of all its networks.
 
-    slot s        an elastic layer with the largest kernel and expand; a network uses those that it expresses
+    slot s        an elastic layer of the largest kernel and expand; a network uses those that it expresses
+                  (where a slot chooses its kind of layer, one elastic layer of each kind: `slots.4.fused.expand…`)
     kernel        the centre of the larger kernel, flattened, times a learnt matrix: 7 -> 5 -> 3 (W' = W_centre M^T)
     width         the first channels of each tensor, and of BatchNorm's running statistics
 
@@ -11,8 +12,7 @@ Source: once-for-all (Cai et al. 2020), sections 3.2-3.3; OFA's code with KERNEL
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -81,19 +81,29 @@ class ElasticConv(ConvNorm):
 
 
 class ElasticLayer(nn.Module):
-    """The largest layer of a slot (or a fixed layer); its children are named by their parts.
+    """All layers of one kind that a slot can have (or one fixed layer); its children are named by their parts.
 
     Args:
-        largest: the layer with the largest kernel and expand.
-        kernels: every kernel that the layer can have beside its own.
+        variants: the layers, the largest first.
     """
 
-    def __init__(self, largest: LayerSpec, kernels: Sequence[int] = ()) -> None:
+    def __init__(self, *variants: LayerSpec) -> None:
         super().__init__()
-        variants = [largest, *(replace(largest, kernel=kernel) for kernel in kernels)]
-        for c in largest.convolutions:
-            sizes = {other.kernel for spec in variants for other in spec.convolutions if other.part == c.part}
-            self.add_module(c.part, ElasticConv(c, tuple(sorted(sizes))))
+        self.largest = variants[0]
+        parts: dict[str, list[Convolution]] = {}
+        for c in (c for spec in variants for c in spec.convolutions):
+            parts.setdefault(c.part, []).append(c)
+        for part, found in parts.items():
+            largest = max(found, key=lambda c: (c.out_channels, c.in_channels, c.kernel))
+            self.add_module(part, ElasticConv(largest, tuple(sorted({c.kernel for c in found}))))
+
+    def of(self, spec: LayerSpec) -> ElasticLayer:  # as of ElasticChoice
+        """Itself, which holds all."""
+        return self
+
+    def layers(self) -> list[ElasticLayer]:
+        """Itself alone."""
+        return [self]
 
     def active(self, x: Tensor, spec: LayerSpec) -> Tensor:
         """(N, in, size, size) -> (N, out, out, out) by the layer `spec`."""
@@ -102,6 +112,32 @@ class ElasticLayer(nn.Module):
     def part(self, name: str) -> ElasticConv:
         """The convolution of that part's name."""
         return cast(ElasticConv, self.get_submodule(name))
+
+
+class ElasticChoice(nn.Module):
+    """A slot that chooses its kind of layer: an elastic layer of each kind, named by it."""
+
+    def __init__(self, kinds: Mapping[str, ElasticLayer]) -> None:
+        super().__init__()
+        for kind, layer in kinds.items():
+            self.add_module(kind, layer)
+
+    def of(self, spec: LayerSpec) -> ElasticLayer:
+        """The elastic layer of that kind."""
+        return cast(ElasticLayer, self.get_submodule(spec.kind))
+
+    def layers(self) -> list[ElasticLayer]:
+        """Those of all kinds."""
+        return [cast(ElasticLayer, layer) for layer in self.children()]
+
+
+def elastic_slot(variants: Sequence[LayerSpec]) -> ElasticLayer | ElasticChoice:
+    """What holds all layers that a slot can have; `variants` are in the order of the space, the largest last."""
+    kinds: dict[str, list[LayerSpec]] = {}
+    for spec in reversed(variants):
+        kinds.setdefault(spec.kind, []).append(spec)
+    found = {kind: ElasticLayer(*specs) for kind, specs in kinds.items()}
+    return ElasticChoice(found) if len(found) > 1 else next(iter(found.values()))
 
 
 class Supernet(nn.Module):
@@ -116,11 +152,11 @@ class Supernet(nn.Module):
     def __init__(self, space: SearchSpace, *, dropout: float = 0.0, seed: int = 0) -> None:
         super().__init__()
         self.space, self.dropout = space, dropout
-        r, largest = space.resolutions[0], (max(space.kernels), max(space.expands))
+        r = space.resolutions[0]
         (stem, first), (final, pool, *mix, classifier) = space.fixed(r)
         self.stem, self.first = ElasticLayer(stem), ElasticLayer(first)
-        slots = (space.slot_layer(s, r, *largest) for s in range(space.slots))
-        self.slots = nn.ModuleList(ElasticLayer(spec, space.kernels) for spec in slots)
+        slots = ([space.slot_layer(s, r, *options) for options in space.combinations] for s in range(space.slots))
+        self.slots = nn.ModuleList(elastic_slot(variants) for variants in slots)
         self.final, self.pool = ElasticLayer(final), ElasticLayer(pool)
         self.mix = ElasticLayer(mix[0]) if mix else None
         self.classifier = ElasticLayer(classifier)
@@ -136,9 +172,10 @@ class Supernet(nn.Module):
 
     def active(self, arch: Architecture) -> Iterator[tuple[ElasticLayer, LayerSpec]]:
         """The layers of `arch` with the elastic module of each."""
-        slots = [cast(ElasticLayer, self.slots[slot]) for slot in self.space.expressed(arch)]
+        slots = [cast("ElasticLayer | ElasticChoice", self.slots[slot]) for slot in self.space.expressed(arch)]
         tail = [self.final, self.pool, *([self.mix] if self.mix else []), self.classifier]
-        return zip([self.stem, self.first, *slots, *tail], self.space.layers(arch), strict=True)
+        elastic = zip([self.stem, self.first, *slots, *tail], self.space.layers(arch), strict=True)
+        return ((layer.of(spec), spec) for layer, spec in elastic)
 
     @torch.no_grad()
     def extract(self, arch: Architecture) -> Network:

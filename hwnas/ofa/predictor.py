@@ -11,6 +11,7 @@ images, on which networks do better than on ImageNet's validation images, whose 
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ class OfaPredictor:
     """Predicted ImageNet top-1 of width-1.0 `mbv3` networks."""
 
     def __init__(self, path: Path, space: SearchSpace) -> None:
-        if (space.slots, space.kernels, space.expands, space.width) != (20, (3, 5, 7), (3, 4, 6), 1.0):
+        if (space.slots, space.combinations, space.width) != (20, tuple(product((3, 5, 7), (3, 4, 6))), 1.0):
             raise BadInput(f"OFA's accuracy predictor for space {space.name}", "mbv3 (width 1.0)")
         if bad := sorted(set(space.resolutions) - set(RESOLUTIONS)):
             allowed = ", ".join(map(str, RESOLUTIONS))

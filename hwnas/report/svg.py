@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hwnas.report.data import Floats
 from hwnas.select.frequencies import Drawing, Frequencies
 from hwnas.space import SearchSpace
+from hwnas.space.attributes import Option
 
 BAR, GAP, TALL, LEFT = 30, 4, 50, 176  # px: a layer's width, between layers, the highest layer, the row's label
 CELL, SIDE, WIDE = 18, 20, 27  # px: a cell of a heat map, its row labels, a cell with its label below
@@ -56,7 +57,10 @@ class Picture:
 
 
 def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Picture:
-    """One row: stem, the blocks between dashed lines, head. Colour and digit say the kernel, height the expand."""
+    """One row: stem, the blocks between dashed lines, head.
+
+    Colour and digit say the kernel, height the expand, a frame every further choice but its first option.
+    """
     boxes, labels = [_fixed(LEFT)], [Label(0, TALL / 2 - 2, name, "start", "name")]
     labels.append(Label(0, TALL / 2 + 14, note, "start", "note"))
     splits, x = [LEFT + BAR + 2 * GAP], LEFT + BAR + 4 * GAP
@@ -74,7 +78,8 @@ def legend(space: SearchSpace) -> list[tuple[Picture, str]]:
     """What colours and heights mean, for this space."""
     kernels = [(_swatch(BAR, 14, f"k{i % 4}"), f"kernel {k} × {k}") for i, k in enumerate(space.kernels)]
     heights = [(_swatch(12, _height(space, e) * 0.6, "fixed"), f"expand {e}") for e in space.expands]
-    return [*kernels, *heights, (_swatch(BAR, 10, "fixed"), "stem and head, the same in all")]
+    frames = [(_swatch(BAR, 14, frame), text) for frame, text in _frames(space)]
+    return [*kernels, *heights, *frames, (_swatch(BAR, 10, "fixed"), "stem and head, the same in all")]
 
 
 def _swatch(width: float, height: float, kind: str) -> Picture:
@@ -83,58 +88,81 @@ def _swatch(width: float, height: float, kind: str) -> Picture:
 
 def _block(space: SearchSpace, drawing: Drawing, stage: int, x: float) -> Iterator[tuple[Box, Label]]:
     """The layers of a block that the network has, with their kernels as digits."""
-    for slot, (kernel, expand) in enumerate(zip(drawing.kernels[stage], drawing.expands[stage], strict=True)):
-        if kernel is None or expand is None:
+    for slot, options in enumerate(drawing.layers[stage]):
+        if options is None:
             continue
+        kernel, expand, *_ = options
         left, height = x + GAP + slot * (BAR + GAP), _height(space, expand)
-        title = f"block {stage + 1}, layer {slot + 1}: kernel {kernel} × {kernel}, expand {expand}"
-        colour = f"k{space.kernels.index(kernel) % 4}"
+        title = f"block {stage + 1}, layer {slot + 1}: {_said(space, options)}"
+        colour = f"k{space.attributes[0].options.index(kernel) % 4}{_frame(space, options)}"
         box = Box(left, TALL - height + 3, BAR, height, colour, title)
         yield box, Label(left + BAR / 2, TALL - 3, str(kernel), "middle", "digit")
+
+
+def _said(space: SearchSpace, options: Sequence[Option]) -> str:
+    """A layer's choices in words."""
+    kernel, *others = options
+    rest = (f"{a.name} {option}" for a, option in zip(space.attributes[1:], others, strict=True))
+    return ", ".join([f"kernel {kernel} × {kernel}", *rest])
+
+
+def _frames(space: SearchSpace) -> list[tuple[str, str]]:
+    """CSS class and text of each option that is drawn as a frame: of attributes behind kernel and expand."""
+    marked = [f"{a.name} {option}" for a in space.attributes[2:] for option in a.options[1:]]
+    return [(f"fixed f{i % 4}", text) for i, text in enumerate(marked)]
+
+
+def _frame(space: SearchSpace, options: Sequence[Option]) -> str:
+    """The CSS class of a layer's frame, the first of its choices that has one."""
+    said = {f"{a.name} {option}" for a, option in zip(space.attributes, options, strict=True)}
+    return next((f" {frame.removeprefix('fixed ')}" for frame, text in _frames(space) if text in said), "")
 
 
 def _fixed(x: float) -> Box:
     return Box(x + GAP, TALL - 13, BAR, 16, "fixed")
 
 
-def _height(space: SearchSpace, expand: int) -> float:
-    return round(TALL * expand / max(space.expands), 2)
+def _height(space: SearchSpace, expand: Option) -> float:
+    return round(TALL * int(expand) / max(space.expands), 2)
 
 
 def _spoken(drawing: Drawing) -> str:
     blocks = []
-    for number, (kernels, expands) in enumerate(zip(drawing.kernels, drawing.expands, strict=True), 1):
-        layers = [f"{k}×{k} expand {e}" for k, e in zip(kernels, expands, strict=True) if k is not None]
+    for number, stage in enumerate(drawing.layers, 1):
+        layers = [" ".join([f"{k}×{k} expand {e}", *map(str, more)]) for k, e, *more in filter(None, stage)]
         blocks.append(f"block {number}: {', '.join(layers)}")
     return "; ".join(blocks)
 
 
 def heat_maps(space: SearchSpace, found: Frequencies) -> list[tuple[str, Picture]]:
-    """Titles and drawings of one front: kernel and expand by layer, depth by block and resolution."""
+    """Titles and drawings of one front: each choice by layer, depth by block and resolution."""
     blocks, stages = space.stage_of.tolist(), [str(i + 1) for i in range(len(space.stages))]
     slots = [f"{block + 1}.{place + 1}" for block, place in zip(blocks, space.position.tolist(), strict=True)]
     return [
-        _heat_map("Kernel by layer", found.kernel, space.kernels, slots, blocks),
-        _heat_map("Expand by layer", found.expand, space.expands, slots, blocks),
+        *(
+            _heat_map(f"{a.name.capitalize()} by layer", found.choices[a.name], a.options, slots, blocks)
+            for a in space.attributes
+        ),
         _heat_map("Depth by block", found.depth, space.all_depths, stages, [0] * len(stages)),
         _strip("Resolution (px)", found.resolution[:, 0], space.resolutions),
     ]
 
 
 def _heat_map(
-    title: str, shares: Floats, rows: Sequence[int], columns: Sequence[str], blocks: Sequence[int]
+    title: str, shares: Floats, rows: Sequence[Option], columns: Sequence[str], blocks: Sequence[int]
 ) -> tuple[str, Picture]:
-    labels = [Label(SIDE - 6, i * CELL + 13, str(row), "end", "note") for i, row in enumerate(rows)]
+    side = max(SIDE, 8 + 6 * max(len(str(row)) for row in rows))
+    labels = [Label(side - 6, i * CELL + 13, str(row), "end", "note") for i, row in enumerate(rows)]
     boxes = [
-        _cell(SIDE + j * CELL + 3 * blocks[j], i * CELL, float(shares[i, j]), f"{title} {column}: {row}")
+        _cell(side + j * CELL + 3 * blocks[j], i * CELL, float(shares[i, j]), f"{title} {column}: {row}")
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
     ]
-    width = SIDE + len(columns) * CELL + 3 * blocks[-1]
+    width = side + len(columns) * CELL + 3 * blocks[-1]
     return title, Picture(width, len(rows) * CELL, boxes, labels, spoken=_summary(title, shares, rows))
 
 
-def _strip(title: str, shares: Floats, choices: Sequence[int]) -> tuple[str, Picture]:
+def _strip(title: str, shares: Floats, choices: Sequence[Option]) -> tuple[str, Picture]:
     """A heat map of one row, its choices below."""
     boxes = [_cell(i * WIDE, 0, float(shares[i]), f"{title}: {n}", width=WIDE) for i, n in enumerate(choices)]
     labels = [Label((i + 0.5) * WIDE - 1, CELL + 11, str(n), "middle", "note") for i, n in enumerate(choices)]
@@ -149,6 +177,6 @@ def _cell(x: float, y: float, share: float, name: str, width: float = CELL) -> B
     return Box(x, y, width - 2, CELL - 2, "heat", title, rx=2, opacity=round(max(share, 0.04), 3))
 
 
-def _summary(title: str, shares: Floats, rows: Sequence[int]) -> str:
+def _summary(title: str, shares: Floats, rows: Sequence[Option]) -> str:
     best = ["none" if not math.isfinite(c.max()) else str(rows[int(c.argmax())]) for c in shares.T]
     return f"{title}; most frequent: {', '.join(best)}"

@@ -255,6 +255,6 @@ def _translated(path: Path) -> Iterator[None]:
 def _evaluation(row: Sequence[Any]) -> Evaluation:
     number, iteration, status, arch, genes, objectives, error, seconds, images = row
     value = json.loads(arch)
-    made = Architecture(tuple(value["d"]), tuple(value["ks"]), tuple(value["e"]), value["r"])
+    made = Architecture.from_json(value)
     values = json.loads(objectives)
     return Evaluation(number, iteration, status, made, tuple(json.loads(genes)), values, error, seconds, images)

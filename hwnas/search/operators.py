@@ -2,7 +2,7 @@
 
     n networks   S slots   genes (n, n_genes), see `hwnas.space.base`
 
-Kernel and expand of a slot, the depth of a stage and the resolution are what varies. A gene is 0 where its layer is
+What a slot chooses, the depth of a stage and the resolution are what varies. A gene is 0 where its layer is
 absent, so mutating single genes could hardly ever add a layer; here depth is a site of its own, and an added layer
 gets random choices.
 """
@@ -31,9 +31,9 @@ def crossover(space: SearchSpace, a: Genes, b: Genes, rng: np.random.Generator) 
     from_b = np.where(has_a & has_b, rng.random((n, s)) < 0.5, has_b)
     depth_from_b = (rng.random((n, len(space.stages))) < 0.5)[:, space.stage_of]
     present = np.where(depth_from_b, has_b, has_a)
-    slots = np.where(_twice(from_b), b[:, 1:], a[:, 1:]) * _twice(present)
+    slots = np.where(space.tiled(from_b), b[:, 1:], a[:, 1:])
     resolution = np.where(rng.random((n, 1)) < 0.5, a[:, :1], b[:, :1])
-    return np.concatenate([resolution, slots], axis=1)
+    return space.keep(np.concatenate([resolution, slots], axis=1), present)
 
 
 def mutate(space: SearchSpace, genes: Genes, rng: np.random.Generator) -> Genes:
@@ -45,8 +45,7 @@ def mutate(space: SearchSpace, genes: Genes, rng: np.random.Generator) -> Genes:
     changed = np.where((rng.random(genes.shape) < rate) | (genes == 0), drawn, genes)
     drawn_depth = rng.random((n, stages)) < rate
     depth = np.where(drawn_depth, rng.choice(space.depths, (n, stages)), space.depth_of(genes))
-    changed[:, 1:] *= _twice(space.present(depth))
-    return changed
+    return space.keep(changed, space.present(depth))
 
 
 def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes:
@@ -58,8 +57,7 @@ def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes
     u = rng.random((n, 1))
     genes = 1 + rng.binomial(np.broadcast_to(space.upper - 1, (n, space.n_genes)), u)
     depth = np.array(space.depths)[rng.binomial(len(space.depths) - 1, u, (n, len(space.stages)))]
-    genes[:, 1:] *= _twice(space.present(depth))
-    return genes
+    return space.keep(genes, space.present(depth))
 
 
 def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:
@@ -73,8 +71,3 @@ def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:
 def key(row: Genes) -> bytes:
     """A canonical genotype as a dictionary key."""
     return row.astype(np.int64).tobytes()
-
-
-def _twice(slots: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n, 2 S): the same flags for kernel and expand genes."""
-    return np.concatenate([slots, slots], axis=1)

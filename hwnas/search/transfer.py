@@ -26,8 +26,7 @@ def sample_like(space: SearchSpace, front: Genes, n: int, rng: np.random.Generat
     depths = np.stack([_draw(w, depth[:, i], space.depths, rng) for i in range(len(space.stages))], axis=1)
     present = space.present(depths)
     genes = np.stack([_draw(w, front[:, g], range(1, space.upper[g] + 1), rng) for g in range(space.n_genes)], axis=1)
-    genes[:, 1:] *= np.concatenate([present, present], axis=1)
-    return genes
+    return space.keep(genes, present)
 
 
 def by_size(space: SearchSpace, genes: Genes) -> Genes:

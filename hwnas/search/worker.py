@@ -78,7 +78,7 @@ def serve(text: str, value: Mapping[str, Any]) -> dict[str, Any]:
         accuracy = open_source(text)
     except HwnasError as error:
         return {"refused": [error.got, error.allowed, error.remedy]}
-    return answer(accuracy, _architecture(value))
+    return answer(accuracy, Architecture.from_json(value))
 
 
 def check_open(found: Mapping[str, Any]) -> None:
@@ -92,11 +92,6 @@ def percentage(value: float) -> float:
     if not math.isfinite(value) or not 0 <= value <= 100:
         raise BadInput(f"an accuracy of {value}", "a percentage from 0 to 100")
     return float(value)
-
-
-def _architecture(value: Mapping[str, Any]) -> Architecture:
-    """An architecture of our own JSON."""
-    return Architecture(tuple(value["d"]), tuple(value["ks"]), tuple(value["e"]), value["r"])
 
 
 def main() -> None:
@@ -113,7 +108,7 @@ def main() -> None:
         return
     print("{}", file=out)
     for line in sys.stdin:
-        print(json.dumps(answer(accuracy, _architecture(json.loads(line)))), file=out)
+        print(json.dumps(answer(accuracy, Architecture.from_json(json.loads(line)))), file=out)
 
 
 if __name__ == "__main__":

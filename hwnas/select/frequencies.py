@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space import Architecture, SearchSpace
+from hwnas.space.attributes import Option
 
 Floats = NDArray[np.float64]
 
@@ -17,41 +18,37 @@ Floats = NDArray[np.float64]
 class Frequencies:
     """Shares of the networks on one front, columns add up to 1, or are NaN where no network has that layer.
 
-    kernel (K, S) and expand (E, S) by layer, depth (D, stages) by block, resolution (R, 1).
+    choices (options, S) by layer, for each attribute's name; depth (D, stages) by block, resolution (R, 1).
     """
 
     title: str
     networks: int
-    kernel: Floats
-    expand: Floats
+    choices: Mapping[str, Floats]
     depth: Floats
     resolution: Floats
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One network: (stages, slots a stage) kernel and expand of each layer, None where it is absent."""
+    """One network: (stages, slots a stage) the options of each layer, in the space's order; None where it is absent."""
 
     id: str
     resolution: int
-    kernels: tuple[tuple[int | None, ...], ...]
-    expands: tuple[tuple[int | None, ...], ...]
+    layers: tuple[tuple[tuple[Option, ...] | None, ...], ...]
 
 
 def count(title: str, space: SearchSpace, archs: Sequence[Architecture]) -> Frequencies:
     """The shares of each choice among these networks."""
-    drawings = [draw(space, arch) for arch in archs]
-    kernels, expands = (
-        np.array([sum(getattr(d, k), ()) for d in drawings], object).reshape(-1, space.slots)
-        for k in ("kernels", "expands")
-    )
+    genes = space.genes_of(space.encode(archs))
     depth = np.array([arch.d for arch in archs]).reshape(-1, len(space.stages))
     resolution = np.array([arch.r for arch in archs]).reshape(-1, 1)
     return Frequencies(
         title,
         len(archs),
-        _shares(kernels, space.kernels),
-        _shares(expands, space.expands),
+        {
+            a.name: _shares(gene, range(1, n + 1))
+            for a, n, gene in zip(space.attributes, space.counts, genes, strict=True)
+        },
         _shares(depth, space.all_depths),
         _shares(resolution, space.resolutions),
     )
@@ -66,10 +63,9 @@ def _shares(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], allowed: 
 
 def draw(space: SearchSpace, arch: Architecture) -> Drawing:
     """The layers of `arch` at their places."""
-    kernels, expands, start = [], [], 0
-    for depth, capacity in zip(arch.d, space.capacity, strict=True):
-        absent = (None,) * (capacity - depth)
-        kernels.append((*arch.ks[start : start + depth], *absent))
-        expands.append((*arch.e[start : start + depth], *absent))
-        start += depth
-    return Drawing(arch.id, arch.r, tuple(kernels), tuple(expands))
+    layers = iter(zip(*(arch.values(a.key) for a in space.attributes), strict=True))
+    stages = [
+        (*(next(layers) for _ in range(depth)), *(None,) * (capacity - depth))
+        for depth, capacity in zip(arch.d, space.capacity, strict=True)
+    ]
+    return Drawing(arch.id, arch.r, tuple(stages))

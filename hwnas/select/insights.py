@@ -14,6 +14,7 @@ from hwnas.search.objectives import TOP1
 from hwnas.search.problem import Problem
 from hwnas.select.frequencies import Floats, Frequencies, count
 from hwnas.space import Architecture, SearchSpace
+from hwnas.space.attributes import Option
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,15 @@ class Insight:
 
     objectives: tuple[str, ...]
     shares: Frequencies
-    overall: Mapping[str, Mapping[int, float]]
+    overall: Mapping[str, Mapping[Option, float]]
 
     def to_json(self) -> dict[str, Any]:
         """As `hwnas insights --json` prints it; None where no network of the front has that layer."""
-        by = {"kernel": "by_layer", "expand": "by_layer", "depth": "by_block", "resolution": None}
+        shares = {"by_layer": self.shares.choices, "by_block": {"depth": self.shares.depth}}
         found: dict[str, Any] = {"objectives": list(self.objectives), "networks": self.shares.networks}
-        for kind, place in by.items():
-            overall = self.overall[kind]
+        for kind, overall in self.overall.items():
             found[kind] = {"choices": list(overall), "overall": list(overall.values())}
-            if place:
-                found[kind][place] = _plain(getattr(self.shares, kind))
+            found[kind] |= {place: _plain(by[kind]) for place, by in shares.items() if kind in by}
         return found
 
 
@@ -52,10 +51,9 @@ def _insight(problem: Problem, rows: Sequence[Evaluation], names: tuple[str, ...
     return Insight(names, shares, _overall(problem.space, archs))
 
 
-def _overall(space: SearchSpace, archs: Sequence[Architecture]) -> dict[str, dict[int, float]]:
-    values = {
-        "kernel": (space.kernels, [x for a in archs for x in a.ks]),
-        "expand": (space.expands, [x for a in archs for x in a.e]),
+def _overall(space: SearchSpace, archs: Sequence[Architecture]) -> dict[str, dict[Option, float]]:
+    values: dict[str, tuple[Sequence[Option], list[Option]]] = {
+        **{a.name: (a.options, [x for arch in archs for x in arch.values(a.key)]) for a in space.attributes},
         "depth": (space.all_depths, [x for a in archs for x in a.d]),
         "resolution": (space.resolutions, [a.r for a in archs]),
     }

@@ -1,10 +1,10 @@
-"""A search space: a layout of inverted bottlenecks with elastic depth, kernel, expand and resolution, and its genes.
+"""A search space: a layout of inverted bottlenecks with elastic depth, kernel, expand, …, and its genes.
 
-    R  resolutions        S  slots, stage by stage       K, E  kernel and expand choices
-    genes (n, 1 + 2 S) integers: resolution 1..R, then S kernel genes, then S expand genes
+    R  resolutions        S  slots, stage by stage       A  attributes: kernel, expand, and op where a space has it
+    genes (n, 1 + A S) integers: resolution 1..R, then S genes of each attribute: S kernel genes, S expand genes, …
 
 A gene of 0 means "layer absent" and is possible only beyond a stage's minimum depth; choices count from 1. A slot is
-absent if either of its genes is 0 or the slot before it in its stage is absent; `canonical` writes zeros there, so
+absent if one of its genes is 0 or the slot before it in its stage is absent; `canonical` writes zeros there, so
 that two genotypes of one network become equal. Every integer vector within `lower`..`upper` is a network.
 Source: NSGANetV2, section 3.1, and once-for-all's OFAMobileNetV3.
 """
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.arch import Architecture, parse
+from hwnas.space.attributes import Option
 from hwnas.space.layer import LayerSpec
 from hwnas.space.layout import Layout
 from profilers.errors import BadInput
@@ -47,34 +48,44 @@ class SearchSpace(Layout):
     @property
     def n_genes(self) -> int:
         """Length of a genotype."""
-        return 1 + 2 * self.slots
+        return 1 + len(self.attributes) * self.slots
 
     @cached_property
     def lower(self) -> Genes:
         """(n_genes,) smallest gene values."""
-        return np.concatenate([[1], ~self.optional, ~self.optional]).astype(np.int64)
+        return np.concatenate([[1], *[~self.optional] * len(self.attributes)]).astype(np.int64)
 
     @cached_property
     def upper(self) -> Genes:
         """(n_genes,) largest gene values."""
-        k, e = len(self.kernels), len(self.expands)
-        return np.concatenate([[len(self.resolutions)], [k] * self.slots, [e] * self.slots]).astype(np.int64)
+        return np.concatenate([[len(self.resolutions)], *([n] * self.slots for n in self.counts)]).astype(np.int64)
 
     @cached_property
     def size(self) -> int:
         """Number of networks."""
-        choices = len(self.kernels) * len(self.expands)
+        choices = len(self.combinations)
         stages: list[int] = [sum(choices**d for d in depths) for depths in self.depth_choices]
         return len(self.resolutions) * prod(stages)
+
+    def tiled(self, slots: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(n, n_genes - 1): flags of slots (n, S) for the genes of every attribute."""
+        return np.concatenate([slots] * len(self.attributes), axis=1)
+
+    def genes_of(self, genes: Genes) -> list[Genes]:
+        """(n, S) genes of each attribute, as views."""
+        return [genes[:, 1 + i * self.slots : 1 + (i + 1) * self.slots] for i in range(len(self.attributes))]
 
     # --- genes -----------------------------------------------------------------------------------------------
 
     def choices(self, genes: Genes) -> Genes:
-        """(n, S): 0 for an absent slot, else 1 + kernel index * E + expand index. The fast path of all look-ups."""
-        small = genes.astype(np.uint8)
-        k, e = small[:, 1 : 1 + self.slots], small[:, 1 + self.slots :]
-        # (k - 1) * E + e, and 0 where either is 0; every choice fits a byte
-        choice: Genes = (k * np.uint8(len(self.expands)) + e - np.uint8(len(self.expands))) * ((k > 0) & (e > 0))
+        """(n, S): 0 for an absent slot, else 1 + the index in `combinations`. The fast path of all look-ups."""
+        first, *others = self.genes_of(genes.astype(np.uint8))
+        choice, present = first, first > 0
+        for gene, count in zip(others, self.counts[1:], strict=True):
+            # (choice - 1) * count + gene; every index fits a byte, and where a gene is 0 it does not matter
+            choice = choice * np.uint8(count) + gene - np.uint8(count)
+            present = present & (gene > 0)
+        choice = choice * present
         for slot in np.flatnonzero(self.optional):
             if self.optional[slot - 1]:
                 choice[:, slot] *= choice[:, slot - 1] > 0
@@ -83,8 +94,11 @@ class SearchSpace(Layout):
     def canonical(self, genes: Genes) -> Genes:
         """(n, n_genes) with zeros wherever a layer is not expressed."""
         genes = self.check_genes(genes)
-        present = self.choices(genes) > 0
-        kept: Genes = genes * np.concatenate([np.ones((len(genes), 1), bool), present, present], axis=1)
+        return self.keep(genes, self.choices(genes) > 0)
+
+    def keep(self, genes: Genes, present: NDArray[np.bool_]) -> Genes:
+        """(n, n_genes) genes with zeros in the slots that are not present (n, S)."""
+        kept: Genes = genes * np.concatenate([np.ones((len(genes), 1), bool), self.tiled(present)], axis=1)
         return kept
 
     def check_genes(self, genes: Genes) -> Genes:
@@ -99,23 +113,22 @@ class SearchSpace(Layout):
         return genes.astype(np.int64, copy=False)
 
     def sample(self, n: int, rng: np.random.Generator) -> Genes:
-        """(n, n_genes) canonical genes: depth, kernel, expand and resolution drawn uniformly and independently."""
+        """(n, n_genes) canonical genes: depth, each choice and resolution drawn uniformly and independently."""
         genes = rng.integers(np.maximum(self.lower, 1), self.upper + 1, (n, self.n_genes))
-        present = self.present(rng.choice(self.depths, (n, len(self.stages))))
-        genes[:, 1:] *= np.concatenate([present, present], axis=1)
-        return genes
+        return self.keep(genes, self.present(rng.choice(self.depths, (n, len(self.stages)))))
 
     def all_genes(self) -> Genes:
         """(size, n_genes) canonical genes of every network; for small spaces only."""
-        pairs = [(k, e) for k in range(1, 1 + len(self.kernels)) for e in range(1, 1 + len(self.expands))]
-        stages: list[list[tuple[tuple[int, int], ...]]] = []
+        layers = list(product(*(range(1, 1 + n) for n in self.counts)))
+        none = (0,) * len(self.attributes)
+        stages: list[list[tuple[tuple[int, ...], ...]]] = []
         for depths, most in zip(self.depth_choices, self.capacity, strict=True):
-            absent = [((0, 0),) * (most - d) for d in depths]
-            stages.append([s + none for d, none in zip(depths, absent, strict=True) for s in product(pairs, repeat=d)])
+            absent = [(none,) * (most - d) for d in depths]
+            stages.append([s + rest for d, rest in zip(depths, absent, strict=True) for s in product(layers, repeat=d)])
         rows = []
         for resolution, parts in product(range(1, 1 + len(self.resolutions)), list(product(*stages))):
             slots = [slot for part in parts for slot in part]
-            rows.append([resolution, *(k for k, _ in slots), *(e for _, e in slots)])
+            rows.append([resolution, *(gene for genes in zip(*slots, strict=True) for gene in genes)])
         return np.array(rows, np.int64)
 
     def encode(self, archs: Sequence[Architecture]) -> Genes:
@@ -125,8 +138,8 @@ class SearchSpace(Layout):
             self.check(arch)
             row[0] = 1 + self.resolutions.index(arch.r)
             slots = np.array(self.expressed(arch))
-            row[1 + slots] = [1 + self.kernels.index(k) for k in arch.ks]
-            row[1 + self.slots + slots] = [1 + self.expands.index(e) for e in arch.e]
+            for i, a in enumerate(self.attributes):
+                row[1 + i * self.slots + slots] = [1 + a.options.index(x) for x in arch.values(a.key)]
         return genes
 
     def decode(self, genes: Genes) -> list[Architecture]:
@@ -134,10 +147,10 @@ class SearchSpace(Layout):
         return [self._decode(row) for row in self.canonical(genes).tolist()]
 
     def _decode(self, row: list[int]) -> Architecture:
-        ks, e = row[1 : 1 + self.slots], row[1 + self.slots :]
-        d = tuple(self.depth_of(np.array([row]))[0].tolist())
-        kernels = tuple(self.kernels[x - 1] for x in ks if x)
-        return Architecture(d, kernels, tuple(self.expands[x - 1] for x in e if x), self.resolutions[row[0] - 1])
+        genes = np.array([row])
+        chosen = zip(self.attributes, self.genes_of(genes), strict=True)
+        choices = {a.key: [a.options[x - 1] for x in found[0].tolist() if x] for a, found in chosen}
+        return Architecture.of(self.depth_of(genes)[0].tolist(), choices, self.resolutions[row[0] - 1])
 
     def depth_of(self, genes: Genes) -> Genes:
         """(n, stages) depths of canonical genes."""
@@ -148,53 +161,69 @@ class SearchSpace(Layout):
 
     def parse(self, value: Any) -> Architecture:
         """Read an architecture's JSON (compact or padded) and check that it belongs here."""
-        return self.check(parse(value, capacity=self.capacity, width=self.width))
+        return self.check(parse(value, capacity=self.capacity, attributes=self.attributes, width=self.width))
 
     def check(self, arch: Architecture) -> Architecture:
         """`arch` itself; BadInput names what this space does not have."""
         if len(arch.d) != len(self.stages):
             raise BadInput(f"an architecture of {len(arch.d)} stages", f"{len(self.stages)} in space {self.name}")
+        if {*arch.keys} != {*(keys := [a.key for a in self.attributes])}:
+            raise BadInput(f"an architecture that chooses {', '.join(arch.keys)}", f"{', '.join(keys)} in {self.name}")
         depths = zip(arch.d, self.depth_choices, strict=True)
-        wanted: list[tuple[str, Sequence[int], Sequence[int]]] = [
-            ("kernel", arch.ks, self.kernels),
-            ("expand", arch.e, self.expands),
+        wanted: list[tuple[str, Sequence[Option], Sequence[Option]]] = [
+            *((a.name, arch.values(a.key), a.options) for a in self.attributes),
             *(("depth", [depth], allowed) for depth, allowed in depths),
             ("resolution", [arch.r], self.resolutions),
         ]
         for what, got, allowed in wanted:
-            if bad := sorted(set(got) - set(allowed)):
+            if bad := sorted(set(got) - set(allowed), key=lambda x: (str(type(x)), x)):
                 remedy = "--resolutions FIRST:LAST:STEP" if what == "resolution" else ""
                 raise BadInput(f"{what} {bad[0]} is not in space {self.name}", _ranges(allowed), remedy)
         return arch
 
     def extremes(self, resolution: int | None = None) -> tuple[Architecture, Architecture]:
-        """The smallest and the largest network (of one resolution, if given)."""
+        """The smallest and the largest network (of one resolution, if given).
+
+        Numbers and depths are the smallest and the largest; of words, those with the fewest and the most multiply-adds.
+        """
         found = []
         for pick in (min, max):
             d, r = tuple(pick(choices) for choices in self.depth_choices), resolution or pick(self.resolutions)
-            ks, e = ((pick(choices),) * sum(d) for choices in (self.kernels, self.expands))
-            found.append(self.check(Architecture(d, ks, e, r)))
+            slots = np.flatnonzero(self.present(np.array([d]))[0]).tolist()
+            found.append(self.check(self._of(d, [self._extreme(slot, r, pick) for slot in slots], r)))
         return found[0], found[1]
 
+    def _extreme(self, slot: int, resolution: int, pick: Any) -> tuple[Option, ...]:
+        found = self.candidates(pick)
+        if len(found) == 1:
+            return found[0]
+        chosen: tuple[Option, ...] = pick(found, key=lambda options: self.slot_layer(slot, resolution, *options).madds)
+        return chosen
+
+    def _of(self, d: Sequence[int], layers: Sequence[tuple[Option, ...]], resolution: int) -> Architecture:
+        """The architecture whose expressed layers choose these options."""
+        columns = zip(*layers, strict=True)
+        choices = {a.key: column for a, column in zip(self.attributes, columns, strict=True)}
+        return Architecture.of(d, choices, resolution)
+
     def cover(self, resolution: int, rng: np.random.Generator) -> list[Architecture]:
-        """K * E full-depth networks that together hold every choice of every slot once (random permutations)."""
-        n = len(self.kernels) * len(self.expands)
+        """Full-depth networks that together hold every combination in every slot once (random permutations)."""
+        n = len(self.combinations)
         order = np.stack([rng.permutation(n) for _ in range(self.slots)], axis=1)
-        kernels, expands = np.array(self.kernels), np.array(self.expands)
-        rows = [(kernels[row // len(expands)].tolist(), expands[row % len(expands)].tolist()) for row in order]
-        return [self.check(Architecture(self.capacity, tuple(k), tuple(e), resolution)) for k, e in rows]
+        rows = [[self.combinations[i] for i in row] for row in order.tolist()]
+        return [self.check(self._of(self.capacity, row, resolution)) for row in rows]
 
     def layers(self, arch: Architecture) -> tuple[LayerSpec, ...]:
         """Every layer of `arch` in order of execution."""
         self.check(arch)
         head, tail = self.fixed(arch.r)
-        choices = zip(self.expressed(arch), arch.ks, arch.e, strict=True)
-        return (*head, *(self.slot_layer(slot, arch.r, k, e) for slot, k, e in choices), *tail)
+        choices = zip(self.expressed(arch), *(arch.values(a.key) for a in self.attributes), strict=True)
+        return (*head, *(self.slot_layer(slot, arch.r, *options) for slot, *options in choices), *tail)
 
 
-def _ranges(values: Sequence[int]) -> str:
-    values = list(values)
-    steps = {b - a for a, b in pairwise(values)}
-    if len(values) > 4 and len(steps) == 1:
+def _ranges(values: Sequence[Option]) -> str:
+    numbers = [value for value in values if isinstance(value, int)]
+    steps = {b - a for a, b in pairwise(numbers)}
+    if len(numbers) > 4 and len(steps) == 1:
         return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
     return ", ".join(map(str, values))

@@ -53,3 +53,13 @@ def check_name(name: Any) -> None:
     """The name of a space, which is no file and no module."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) or name.endswith(".toml"):
         raise BadInput(f"name {name!r} of a space", "letters, digits, _, - and ., not ending in .toml")
+
+
+def check_words(what: str, values: Any, allowed: Collection[str]) -> None:
+    """A tuple of some words, at least one and each once."""
+    if not isinstance(values, tuple) or not values:
+        raise BadInput(f"{what} {values!r}", "a tuple of one word or more")
+    for value in values:
+        check_one_of(what, value, allowed)
+    if len(set(values)) < len(values):
+        raise BadInput(f"{what} {values!r}", "each word once")

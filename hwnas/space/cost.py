@@ -1,13 +1,14 @@
 """Sums over layers as one array look-up per slot, so that a whole population is evaluated at once.
 
 base (R,)              the fixed layers at each resolution
-cost (S, R, K, E)      the layer in each slot for each choice
+cost (S, R, K, E, …)   the layer in each slot for each choice, an axis for each attribute of the space
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ class CostArray:
 
     @cached_property
     def _flat(self) -> NDArray[np.float64]:
-        slots, resolutions, k, e = self.cost.shape
-        table = np.zeros((resolutions, slots, 1 + k * e))
-        table[:, :, 1:] = self.cost.reshape(slots, resolutions, k * e).transpose(1, 0, 2)
+        slots, resolutions, *options = self.cost.shape
+        table = np.zeros((resolutions, slots, 1 + prod(options)))
+        table[:, :, 1:] = self.cost.reshape(slots, resolutions, -1).transpose(1, 0, 2)
         return table.reshape(resolutions, -1)
 
     def evaluate(self, resolution: NDArray[Any], choices: NDArray[Any]) -> NDArray[np.float64]:

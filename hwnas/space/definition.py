@@ -6,8 +6,11 @@ Keys of a TOML file, arguments of `SearchSpace` and what tables and checkpoints 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from math import prod
 from typing import Annotated, Any, Self
 
+from hwnas.space.attributes import KNOWN, Attribute
 from hwnas.space.checks import (
     MOST_CHANNELS,
     MOST_KERNEL,
@@ -18,6 +21,7 @@ from hwnas.space.checks import (
     check_name,
     check_number,
     check_one_of,
+    check_words,
 )
 from hwnas.space.layer import ACTIVATIONS, KINDS
 from hwnas.space.resolutions import parse_resolutions
@@ -27,8 +31,12 @@ from profilers.onnx.operations import EPS
 
 MOST_EXPAND = 64
 MOST_LAYERS = 32  # of a stage
-MOST_CHOICES = 255  # kernel x expand: the choices of a network are bytes
-_ONCE_A_NETWORK = {"pool", "linear"}  # kinds that are no stage's
+MOST_CHOICES = 255  # combinations of a layer: they are looked up as bytes
+
+
+def stage_kinds() -> list[str]:
+    """Kinds of layer that can stand in a stage."""
+    return [kind for kind in KINDS if kind not in ("pool", "linear")]
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Stage:
         check_integer("stride of a stage", self.stride, 1, 4)
         check_integer("layers of a stage", self.layers, 0, MOST_LAYERS)
         check_one_of("activation of a stage", self.act, ACTIVATIONS)
-        check_one_of("kind of a stage's layers", self.kind, [kind for kind in KINDS if kind not in _ONCE_A_NETWORK])
+        check_one_of("kind of a stage's layers", self.kind, stage_kinds())
         if not isinstance(self.se, bool):
             raise BadInput(f"se of a stage {self.se!r}", "True or False")
 
@@ -100,6 +108,8 @@ class Definition:
     """Channels of the fixed bottleneck behind the stem; 0: as the stem."""
     eps: float = EPS
     """What BatchNorm adds to the variance."""
+    ops: tuple[str, ...] = ()
+    """Kinds of layer that each layer chooses among, as mbconv and fused; without any, a stage says its own kind."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -126,17 +136,32 @@ class Definition:
         check_integers(f"kernels of space {self.name}", self.kernels, 1, MOST_KERNEL)
         check_integers(f"expands of space {self.name}", self.expands, 1, MOST_EXPAND)
         check_integers(f"depths of space {self.name}", self.depths, 1, MOST_LAYERS)
+        self._check_ops()
         if even := [k for k in self.kernels if k % 2 == 0]:
             raise BadInput(f"kernel {even[0]} of space {self.name}", "odd numbers")
-        if (choices := len(self.kernels) * len(self.expands)) > MOST_CHOICES:
+        if (choices := prod(len(a.options) for a in self.attributes)) > MOST_CHOICES:
             raise BadInput(f"{choices} choices a layer in space {self.name}", f"at most {MOST_CHOICES}")
+
+    def _check_ops(self) -> None:
+        if self.ops == ():
+            return
+        check_words(f"ops of space {self.name}", self.ops, stage_kinds())
+        if other := [stage.kind for stage in self.stages if stage.kind != Stage.kind]:
+            raise BadInput(f"a stage of kind {other[0]!r} in space {self.name}, whose layers choose among ops",
+                           "ops, or a kind for each stage")  # fmt: skip
+
+    @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What each layer chooses, in the order of genes and look-ups."""
+        return tuple(Attribute(*known, options) for known, field in KNOWN if (options := getattr(self, field)))
 
     # --- plain values ----------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
         """The whole definition in plain values, of which `from_json` makes the same space."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}
+        given = {name: value for name, value in own.items() if value != ()}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return plain | {"stages": [asdict(stage) for stage in self.stages]}
 
     @classmethod

@@ -115,8 +115,8 @@ def architecture_of(layers: Sequence[LayerSpec], space: SearchSpace) -> Architec
         raise BadInput(f"a network of {len(layers)} layers", f"one of space {space.name}")
     starts = [i for i, spec in enumerate(slots) if not spec.skip]  # a stage begins where the shape changes
     depths = tuple(b - a for a, b in zip(starts, [*starts[1:], len(slots)], strict=True))
-    kernels, expands = tuple(spec.kernel for spec in slots), tuple(spec.expand for spec in slots)
-    arch = space.check(Architecture(depths, kernels, expands, resolution))
+    choices = {a.key: [getattr(spec, a.field) for spec in slots] for a in space.attributes}
+    arch = space.check(Architecture.of(depths, choices, resolution))
     for index, (ours, theirs) in enumerate(zip_longest(space.layers(arch), layers)):
         if ours != theirs:
             got, allowed = (spec.key if spec else "none" for spec in (theirs, ours))

@@ -30,7 +30,7 @@ def legacy_signature(definition: Mapping[str, Any]) -> str | None:
     None for a space that could not be described then.
     """
     stages = definition["stages"]
-    if any(stage["kind"] != "mbconv" for stage in stages):
+    if "ops" in definition or any(stage["kind"] != "mbconv" for stage in stages):
         return None
     text = "SearchSpace(name='', stages=(" + ", ".join(map(_legacy_stage, stages)) + ("," if len(stages) == 1 else "")
     text += "), resolutions=(), resolution_bounds=(0, 0)"

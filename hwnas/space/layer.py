@@ -157,6 +157,23 @@ def _mbconv(spec: LayerSpec) -> Iterable[Operation]:
         yield Skip(depth.out, spec.out_channels)
 
 
+def _fused(spec: LayerSpec) -> Iterable[Operation]:
+    """Fused inverted bottleneck: kxk expand and 1x1 project (one kxk convolution where expand is 1), skip.
+
+    Source: EfficientNetV2 (Tan and Le 2021), section 3.2 and figure 2.
+    """
+    part, width = ("conv", spec.out_channels) if spec.expand == 1 else ("expand", spec.mid)
+    shape = spec.size, spec.in_channels, width, spec.kernel, spec.stride
+    full = Convolution(part, *shape, eps=spec.eps, act=spec.act)
+    yield full
+    if spec.expand != 1 and spec.se:
+        yield SqueezeExcite(full.out, width, round_channels(width // 4))
+    if spec.expand != 1:
+        yield Convolution("project", full.out, width, spec.out_channels, eps=spec.eps)
+    if spec.skip:
+        yield Skip(full.out, spec.out_channels)
+
+
 def _pool(spec: LayerSpec) -> Iterable[Operation]:
     """Global average pooling."""
     yield Pool(spec.size, spec.out_channels)
@@ -173,5 +190,6 @@ def _no_choices(_: LayerSpec) -> str:
 
 register_kind("conv", _conv, _conv_choices)
 register_kind("mbconv", _mbconv)
+register_kind("fused", _fused)
 register_kind("pool", _pool, _no_choices)
 register_kind("linear", _linear, _no_choices)

@@ -1,26 +1,29 @@
 """What stands where in a network: the stages, their slots, and the layer in each. The one walk over layers is here.
 
-    S  slots, stage by stage       R  resolutions       K, E  kernel and expand choices
+    S  slots, stage by stage       R  resolutions       options  of a layer: what it chooses of each attribute
 
 Source: NSGANetV2, section 3.1; once-for-all's OFAMobileNetV3 and OFAProxylessNASNets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.arch import Architecture
+from hwnas.space.attributes import Option
 from hwnas.space.cost import CostArray
 from hwnas.space.definition import Definition
 from hwnas.space.identity import legacy_signature, signature
 from hwnas.space.layer import LayerSpec, round_channels
 
+_LATER = {"ops"}  # fields that are left out where they are empty, for the signatures of before
 _NOT_OF_LAYERS = {"name", "resolutions", "resolution_bounds", "classes"}
 _REFERENCE_PIXELS = 224
 
@@ -82,32 +85,51 @@ class Layout(Definition):
         present = self.present(np.array([arch.d]))[0]
         return np.flatnonzero(present).tolist()
 
+    # --- choices ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Options of each attribute."""
+        return tuple(len(a.options) for a in self.attributes)
+
+    @cached_property
+    def combinations(self) -> tuple[tuple[Option, ...], ...]:
+        """Everything that a slot can choose; the last attribute changes first."""
+        return tuple(product(*(a.options for a in self.attributes)))
+
+    def label(self, options: Sequence[Option]) -> str:
+        """A combination for people: "k5 e3 fused"."""
+        pairs = zip(self.attributes, options, strict=True)
+        return " ".join(f"{a.name[0]}{option}" if a.is_number else str(option) for a, option in pairs)
+
+    def candidates(self, pick: Callable[[Any], Any]) -> list[tuple[Option, ...]]:
+        """The combinations of the smallest (`min`) or the largest (`max`) numbers with every word."""
+        return list(product(*((pick(a.options),) if a.is_number else a.options for a in self.attributes)))
+
     # --- layers ----------------------------------------------------------------------------------------------
 
-    def slot_layer(self, slot: int, resolution: int, kernel: int, expand: int) -> LayerSpec:
-        """The layer that stands in a slot, given its choices."""
-        key = (slot, resolution, kernel, expand)
+    def slot_layer(self, slot: int, resolution: int, *options: Option) -> LayerSpec:
+        """The layer that stands in a slot, given what it chooses of each attribute."""
+        key = (slot, resolution, *options)
         if key not in self._specs:
-            self._specs[key] = self._make_layer(*key)
+            self._specs[key] = self._make_layer(slot, resolution, options)
         return self._specs[key]
 
-    def _make_layer(self, slot: int, resolution: int, kernel: int, expand: int) -> LayerSpec:
+    def _make_layer(self, slot: int, resolution: int, options: Sequence[Option]) -> LayerSpec:
+        chosen: dict[str, Any] = {a.field: option for a, option in zip(self.attributes, options, strict=True)}
         index = int(self.stage_of[slot])
         stage, size = self.stages[index], self._stage_sizes(resolution)[index]
         channels, stride = self._entries[index], stage.stride
         if self.position[slot] > 0:
             size, channels, stride = -(-size // stage.stride), stage.channels, 1
+        of_stage: dict[str, Any] = {"kind": stage.kind, "act": stage.act, "se": stage.se}
         return LayerSpec(
-            kind=stage.kind,
+            **of_stage | chosen,
             size=size,
             in_channels=channels,
             out_channels=stage.channels,
-            kernel=kernel,
             stride=stride,
-            expand=expand,
-            mid=round_channels(channels * expand),
-            act=stage.act,
-            se=stage.se,
+            mid=round_channels(channels * chosen["expand"]),
             skip=stride == 1 and channels == stage.channels,
             eps=self.eps,
         )
@@ -166,33 +188,34 @@ class Layout(Definition):
             for part in self.fixed(r):
                 yield from part
             for s in range(self.slots):
-                yield from (self.slot_layer(s, r, k, e) for k in self.kernels for e in self.expands)
+                yield from (self.slot_layer(s, r, *options) for options in self.combinations)
 
     def compile(self, value: Callable[[LayerSpec], float]) -> CostArray:
-        """Turn a sum over layers into a look-up: base[resolution] + sum of cost[slot, resolution, kernel, expand]."""
-        shape = (self.slots, len(self.resolutions), len(self.kernels), len(self.expands))
+        """Turn a sum over layers into a look-up: base[resolution] + sum of cost[slot, resolution, *options]."""
+        shape = (self.slots, len(self.resolutions), len(self.combinations))
         cost, base = np.zeros(shape), np.zeros(len(self.resolutions))
         for j, r in enumerate(self.resolutions):
             base[j] = sum(value(layer) for part in self.fixed(r) for layer in part)
-            for s, a, b in np.ndindex(shape[0], *shape[2:]):
-                cost[s, j, a, b] = value(self.slot_layer(s, r, self.kernels[a], self.expands[b]))
-        return CostArray(base, cost)
+            for s, i in np.ndindex(shape[0], shape[2]):
+                cost[s, j, i] = value(self.slot_layer(s, r, *self.combinations[i]))
+        return CostArray(base, cost.reshape(*shape[:2], *self.counts))
 
     # --- identity --------------------------------------------------------------------------------------------
 
     def definition(self) -> dict[str, Any]:
         """Everything that makes the layers, in plain values; not name, resolutions and classes.
 
-        `inside` are the convolutions of each stage's largest first layer, so that a kind of layer that was registered
-        with other contents is another space.
+        `inside` are the convolutions of each stage's largest first layer (of each kind), so that a kind of layer that
+        was registered with other contents is another space.
         """
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in _NOT_OF_LAYERS}
         own |= {"width": float(self.width), "eps": float(self.eps)}  # 1 and 1.0 are one width
+        own = {name: value for name, value in own.items() if value != () or name not in _LATER}
         return own | {"stages": [asdict(stage) for stage in self.stages], "inside": self._inside()}
 
     def _inside(self) -> list[list[tuple[Any, ...]]]:
-        starts, largest = np.flatnonzero(self.position == 0).tolist(), (max(self.kernels), max(self.expands))
-        layers = (self.slot_layer(slot, _REFERENCE_PIXELS, *largest) for slot in starts)
+        places = product(np.flatnonzero(self.position == 0).tolist(), self.candidates(max))
+        layers = (self.slot_layer(slot, _REFERENCE_PIXELS, *options) for slot, options in places)
         return [
             [(c.in_channels, c.out_channels, c.kernel, c.stride, c.groups, c.act) for c in layer.convolutions]
             for layer in layers

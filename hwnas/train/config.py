@@ -39,6 +39,8 @@ class Phase:
     """The largest depths that are allowed; 0: all."""
     expands: Choices = 1
     """The largest expansion ratios that are allowed; 0: all."""
+    ops: Choices = 0
+    """The last kinds of layer that are allowed, where the space has ops; 0: all."""
     resolutions: Choices = 1
     """The largest resolutions that are allowed; 0: all."""
     sandwich: bool = False

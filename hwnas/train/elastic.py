@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hwnas.nets.network import ConvNorm
-from hwnas.nets.supernet import ElasticLayer, Supernet
-from hwnas.space import Architecture, SearchSpace
+from hwnas.nets.supernet import ElasticChoice, ElasticLayer, Supernet
+from hwnas.space import Architecture, Convolution, SearchSpace
+from hwnas.space.attributes import Option
 from hwnas.space.layer import round_channels
 from hwnas.train.config import Phase
 from profilers.errors import BadInput
+from profilers.onnx.operations import SqueezeExcite
 
 
 @dataclass(frozen=True)
 class Elastic:
-    """The choices of a phase, ascending."""
+    """The choices of a phase, ascending; `options` are those of each attribute of the space, in its order."""
 
     space: SearchSpace
-    kernels: tuple[int, ...]
-    expands: tuple[int, ...]
+    options: tuple[tuple[Option, ...], ...]
     depths: tuple[int, ...]
     resolutions: tuple[int, ...]
 
     @classmethod
     def of(cls, space: SearchSpace, phase: Phase) -> Elastic:
         """The largest so many choices of the space; BadInput if it has fewer."""
-        found = {}
-        for name in ("kernels", "expands", "depths", "resolutions"):
-            count, values = getattr(phase, name), tuple(sorted(getattr(space, name)))
+
+        def largest(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+            count = getattr(phase, name, 0)  # -0 is all
             if count > len(values):
                 raise BadInput(f"phase {phase.name!r}: {name} = {count}", f"0 to {len(values)} in space {space.name}")
-            found[name] = values[-count:]  # -0 is all
-        return cls(space, **found)
+            return values[-count:]
+
+        options = tuple(largest(f"{a.name}s", a.options) for a in space.attributes)
+        depths, resolutions = (largest(name, getattr(space, name)) for name in ("depths", "resolutions"))
+        return cls(space, options, depths, resolutions)
+
+    def allowed(self, name: str) -> tuple[Option, ...]:
+        """The options of the attribute of that name."""
+        return self.options[[a.name for a in self.space.attributes].index(name)]
 
     def sample(self, rng: np.random.Generator, resolution: int) -> Architecture:
-        """Depth, kernel and expand drawn uniformly and independently."""
+        """Depth and each layer's choices drawn uniformly and independently."""
         d = self._fitting(rng.choice(self.depths, len(self.space.stages)).tolist())
-        ks, e = (rng.choice(values, sum(d)).tolist() for values in (self.kernels, self.expands))
-        return Architecture(d, tuple(ks), tuple(e), resolution)
+        choices = [[options[i] for i in rng.choice(len(options), sum(d))] for options in self.options]
+        return self._network(d, choices, resolution)
 
     def extreme(self, index: int, resolution: int) -> Architecture:
         """The smallest (index 0) or largest (index -1) network."""
         d = self._fitting([self.depths[index]] * len(self.space.stages))
-        return Architecture(d, (self.kernels[index],) * sum(d), (self.expands[index],) * sum(d), resolution)
+        return self._network(d, [[options[index]] * sum(d) for options in self.options], resolution)
+
+    def _network(self, d: tuple[int, ...], choices: list[list[Option]], resolution: int) -> Architecture:
+        keys = [a.key for a in self.space.attributes]
+        return Architecture.of(d, dict(zip(keys, choices, strict=True)), resolution)
 
     def _fitting(self, depths: list[int]) -> tuple[int, ...]:
         """The same, but for stages of fixed depth."""
@@ -70,23 +83,33 @@ def sort_channels(supernet: Supernet, elastic_expands: int) -> None:
     space = supernet.space
     expands = sorted(space.expands)[len(space.expands) - max(elastic_expands, 1) :]
     for slot in supernet.slots:
-        assert isinstance(slot, ElasticLayer)
-        inputs = slot.part("expand").conv.in_channels
-        _sort_slot(slot, [round_channels(inputs * e) for e in expands])
+        for layer in cast(ElasticLayer | ElasticChoice, slot).layers():
+            _sort_layer(layer, [round_channels(layer.largest.in_channels * e) for e in expands])
 
 
-def _sort_slot(slot: ElasticLayer, widths: list[int]) -> None:
-    importance = slot.part("project").conv.weight.abs().sum((0, 2, 3))  # (mid,)
-    order = _within_groups(importance, widths)
-    for name in ("expand", "depth"):
-        _permute(slot.part(name), order)
-    project = slot.part("project").conv.weight
-    project.copy_(project[:, order])
-    parts = dict(slot.named_children())
-    if "se_reduce" in parts:
-        reduce, expand = slot.part("se_reduce"), slot.part("se_expand")
-        reduce.conv.weight.copy_(reduce.conv.weight[:, order])
-        _permute(expand, order)
+def _sort_layer(layer: ElasticLayer, widths: list[int]) -> None:
+    """By the order of its inner channels, which all operations but the first and the last convolution keep."""
+    operations = layer.largest.graph()
+    convolutions = [c for c in operations if isinstance(c, Convolution)]
+    if len(convolutions) < 2 or convolutions[0].groups > 1:  # its inner channels are its input's
+        return
+    first, last = (layer.part(c.part) for c in (convolutions[0], convolutions[-1]))
+    order = _within_groups(last.conv.weight.abs().sum((0, 2, 3)), widths)  # (mid,)
+    for operation in operations:
+        if isinstance(operation, SqueezeExcite):
+            _read(layer.part(operation.reduce.part), order)
+            _permute(layer.part(operation.expand.part), order)
+        elif isinstance(operation, Convolution) and operation is not convolutions[-1]:
+            unit = layer.part(operation.part)
+            if unit is not first and operation.groups == 1:
+                _read(unit, order)
+            _permute(unit, order)
+    _read(last, order)
+
+
+def _read(unit: ConvNorm, order: Tensor) -> None:
+    """Reorder the input channels of a convolution."""
+    unit.conv.weight.copy_(unit.conv.weight[:, order])
 
 
 def _within_groups(importance: Tensor, widths: list[int]) -> Tensor:

@@ -122,7 +122,7 @@ class SupernetRun:
         """The teacher after the first phase; sorted channels before widths shrink; momentum from zero."""
         if index == 1:
             self.teacher = self.largest()
-        before, now = len(self.elastic[index - 1].expands), len(self.elastic[index].expands)
+        before, now = (len(self.elastic[i].allowed("expand")) for i in (index - 1, index))
         if now > before:
             sort_channels(self.supernet, before)
         self.descent = Descent(self.supernet, self.config.recipe, self.group.device)

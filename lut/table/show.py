@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lut.protocols import Floats, Space
 from lut.table.entry import Entry
 from lut.table.table import LatencyTable
 
+Options = tuple[int | str, ...]
 _SHADES = " ░▒▓█"
 _VERIFY = (
     ("networks", "{networks} random networks"),
@@ -34,7 +35,7 @@ _VERIFY = (
 
 @dataclass(frozen=True)
 class Heat:
-    """ms (slots, kernels x expands) at one resolution, with the labels of both axes and the layers' keys."""
+    """ms (slots, combinations) at one resolution, with the labels of both axes and the layers' keys."""
 
     ms: Floats
     rows: tuple[str, ...]
@@ -45,11 +46,11 @@ class Heat:
 
 def heat(table: LatencyTable, space: Space, resolution: int) -> Heat:
     """The layers of one resolution by slot and choice; a pure tuple to draw from."""
-    choices = [(k, e) for k in space.kernels for e in space.expands]
-    keys = tuple(tuple(space.slot_layer(s, resolution, k, e).key for k, e in choices) for s in range(space.slots))
+    combinations = space.combinations
+    keys = tuple(tuple(space.slot_layer(s, resolution, *c).key for c in combinations) for s in range(space.slots))
     ms = np.array([[table.entries[key].ms for key in row] for row in keys])
     rows = tuple(f"slot {s}" for s in range(space.slots))
-    return Heat(ms, rows, tuple(f"k{k} e{e}" for k, e in choices), resolution, keys)
+    return Heat(ms, rows, tuple(space.label(c) for c in combinations), resolution, keys)
 
 
 def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
@@ -104,12 +105,13 @@ def _faster(a: Entry, b: Entry) -> bool:
     return b.ms - a.ms > 3 * float(np.hypot(a.se, b.se))
 
 
-def _steps(space: Space) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Choices (kernel, expand) of which the second is the next bigger in one of both."""
-    for k in space.kernels:
-        yield from (((k, a), (k, b)) for a, b in pairwise(space.expands))
-    for e in space.expands:
-        yield from (((a, e), (b, e)) for a, b in pairwise(space.kernels))
+def _steps(space: Space) -> Iterator[tuple[Options, Options]]:
+    """Combinations of which the second is the next bigger in one number."""
+    attributes = space.attributes
+    for i in reversed([i for i, attribute in enumerate(attributes) if attribute.is_number]):
+        for others in product(*(a.options for j, a in enumerate(attributes) if j != i)):
+            for a, b in pairwise(attributes[i].options):
+                yield (*others[:i], a, *others[i:]), (*others[:i], b, *others[i:])
 
 
 def _widths(table: LatencyTable) -> str:

@@ -182,18 +182,17 @@ def test_frequencies_count_choices():
     space = get_space("tiny")
     small_one, large_one = space.extremes()
     found = frequencies.count("all", space, [small_one, large_one, large_one])
-    assert found.kernel[:, 0].tolist() == pytest.approx([1 / 3, 0, 2 / 3])  # 3, 5, 7 in the first layer
-    assert found.kernel[:, 1].tolist() == [0, 0, 1]  # only the large ones have a second
+    assert found.choices["kernel"][:, 0].tolist() == pytest.approx([1 / 3, 0, 2 / 3])  # 3, 5, 7 in the first layer
+    assert found.choices["kernel"][:, 1].tolist() == [0, 0, 1]  # only the large ones have a second
     assert found.depth[:, 0].tolist() == pytest.approx([1 / 3, 0, 2 / 3])
     assert found.resolution[[0, -1], 0].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert np.isnan(frequencies.count("one", space, [small_one]).kernel[:, 1]).all()
+    assert np.isnan(frequencies.count("one", space, [small_one]).choices["kernel"][:, 1]).all()
 
 
 def test_drawing_puts_layers_at_their_places():
     arch = SPACE.parse({"d": [1, 3, 2], "ks": [3, 5, 7, 3, 5, 7], "e": [3, 4, 6, 3, 4, 6], "r": SPACE.resolutions[0]})
     drawn = frequencies.draw(SPACE, arch)
-    assert drawn.kernels == ((3, None, None), (5, 7, 3), (5, 7, None))
-    assert drawn.expands == ((3, None, None), (4, 6, 3), (4, 6, None))
+    assert drawn.layers == (((3, 3), None, None), ((5, 4), (7, 6), (3, 3)), ((5, 4), (7, 6), None))
 
 
 def test_a_run_needs_objectives():

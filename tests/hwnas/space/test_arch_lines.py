@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -40,8 +41,9 @@ def rows(out: str) -> list[dict]:
 
 
 @pytest.fixture
-def run(capsys, tmp_path):
+def run(capsys, tmp_path, monkeypatch):
     """A run over networks of 3 classes, with a table that was made of 10."""
+    monkeypatch.delitem(sys.modules, "accuracy_of_lines", raising=False)  # of another test's folder
     (tmp_path / "accuracy_of_lines.py").write_text("def top1(arch):\n    return 50 + arch['r']\n")
     (tmp_path / "c.toml").write_text(CONFIG)
     save(with_widths(get_space("tiny", [12, 20])), tmp_path / "t.json")

@@ -23,10 +23,10 @@ from profilers.onnx.node_names import layer_of
 from profilers.onnx.operations import Convolution, Operation, Skip
 
 torch.set_num_threads(1)
-LAYER = LayerSpec("fused", 16, 8, 8, kernel=3, expand=4, mid=32, act="hswish", skip=True)
+LAYER = LayerSpec("dense", 16, 8, 8, kernel=3, expand=4, mid=32, act="hswish", skip=True)
 
 
-def fused(spec: LayerSpec) -> Iterator[Operation]:
+def dense(spec: LayerSpec) -> Iterator[Operation]:
     """Fused inverted bottleneck: a full kxk expand, 1x1 project, skip (EfficientNetV2, section 3.1)."""
     shape = spec.size, spec.in_channels, spec.mid, spec.kernel, spec.stride
     expand = Convolution("expand", *shape, eps=spec.eps, act=spec.act)
@@ -38,17 +38,17 @@ def fused(spec: LayerSpec) -> Iterator[Operation]:
 
 @pytest.fixture(autouse=True)
 def _registered():
-    register_kind("fused", fused)
+    register_kind("dense", dense)
     yield
-    del KINDS["fused"]
+    del KINDS["dense"]
 
 
 @pytest.fixture
 def space() -> SearchSpace:
-    """`tiny` with fused layers in its first two stages."""
+    """`tiny` with dense layers in its first two stages."""
     tiny = get_space("tiny")
-    stages = [replace(s, kind="fused", se=False) if i < 2 else s for i, s in enumerate(tiny.stages)]
-    return replace(tiny, name="fused-tiny", stages=tuple(stages))
+    stages = [replace(s, kind="dense", se=False) if i < 2 else s for i, s in enumerate(tiny.stages)]
+    return replace(tiny, name="dense-tiny", stages=tuple(stages))
 
 
 def with_statistics(network: torch.nn.Module) -> None:
@@ -67,7 +67,7 @@ def test_counts_by_hand():
 
 
 def test_its_table_key_tells_every_choice_apart():
-    assert LAYER.key == "fused-16x16x8-16x16x8-k3-s1-hswish-e4-m32-se0-skip1"
+    assert LAYER.key == "dense-16x16x8-16x16x8-k3-s1-hswish-e4-m32-se0-skip1"
     others = [replace(LAYER, **{k: v}) for k, v in {"kernel": 5, "act": "relu", "mid": 24, "skip": False}.items()]
     assert len({layer.key for layer in [LAYER, *others]}) == 5
 
@@ -125,21 +125,21 @@ def test_spaces_with_it_have_a_signature_of_their_own(space):
 
 
 def test_published_formats_have_no_name_for_it(space):
-    with pytest.raises(BadInput, match=r"a layer fused-.*allowed: inverted bottlenecks"):
+    with pytest.raises(BadInput, match=r"a layer dense-.*allowed: inverted bottlenecks"):
         get_format("ofa").names(space, 12)
 
 
 def test_kinds_are_named_once_and_must_be_known():
-    with pytest.raises(BadInput, match="a second kind of layer 'fused'"):
-        register_kind("fused", fused)
+    with pytest.raises(BadInput, match="a second kind of layer 'dense'"):
+        register_kind("dense", dense)
     with pytest.raises(BadInput, match="a kind of layer 'a b'"):
-        register_kind("a b", fused)
-    with pytest.raises(BadInput, match="unknown kind of layer 'gru'; allowed: conv, mbconv, pool, linear"):
+        register_kind("a b", dense)
+    with pytest.raises(BadInput, match="unknown kind of layer 'gru'; allowed: conv, mbconv, fused, pool, linear"):
         replace(LAYER, kind="gru").graph()
     with pytest.raises(BadInput, match="kind of a stage's layers 'gru'"):
         replace(get_space("tiny").stages[0], kind="gru")
 
 
-def test_a_foreign_network_is_refused_in_one_line():
+def test_a_foreign_network_is_redense_in_one_line():
     with pytest.raises(BadInput, match="a Sequential; allowed: a Network of layer specs"):
         fold(torch.nn.Sequential())

@@ -109,7 +109,7 @@ def test_an_impossible_space_is_one_clear_line(change, said):
         ({"act": "gelu"}, "activation of a stage 'gelu'"),
         ({"layers": -1}, "layers of a stage -1"),
         ({"se": 1}, "se of a stage 1; allowed: True or False"),
-        ({"kind": "pool"}, "kind of a stage's layers 'pool'; allowed: conv, mbconv"),
+        ({"kind": "pool"}, "kind of a stage's layers 'pool'; allowed: conv, mbconv, fused"),
     ],
 )
 def test_an_impossible_stage_is_one_clear_line(change, said):
