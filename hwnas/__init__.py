@@ -30,11 +30,11 @@ _HOMES = {
         "TableError",
     ),
 }  # fmt: skip
-_ROOMS = ("compare", "export", "fetch", "search")  # folders that can be called (`hwnas.api.callable_room`)
+_ROOMS = ("compare", "export", "fetch", "profile", "search")  # folders that can be called (`hwnas.api.callable_room`)
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  as people read it
-    "Device", "engines", "LatencyTable", "MeasuredNetworks",
+    "Device", "engines", "profile", "LatencyTable", "MeasuredNetworks",
     "SearchSpace", "Stage", "Architecture", "get_space", "Network", "Networks", "plan_networks",
     "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch",
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from hwnas.api.networks import Network as Network
     from hwnas.api.networks import Networks as Networks
     from hwnas.api.networks import plan_networks as plan_networks
+    from hwnas.api.profiling import profile as profile
     from hwnas.api.runs import Run as Run
     from hwnas.api.searching import open_search as open_search
     from hwnas.api.searching import search as search

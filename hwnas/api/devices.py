@@ -12,6 +12,7 @@ from rich.table import Table
 from hwnas.api.display import Printable, facts, table
 from hwnas.api.measured import MeasuredNetworks
 from hwnas.api.networks import Network, of_a_space
+from hwnas.api.profiling import profile
 from hwnas.api.spaces import Resolutions, space_of
 from hwnas.api.tables import LatencyTable
 from hwnas.space import Architecture, SearchSpace
@@ -20,6 +21,9 @@ from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from hwnas.profile.result import Profile
     from lut.build.bench import Workbench
 
 
@@ -71,6 +75,21 @@ class Device(Printable):
     def status(self) -> Status:
         """Whether the runtime works here, or why not and what would mend it."""
         return self.profiler.status()
+
+    def profile(
+        self,
+        model: str | Path | bytes | nn.Module,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        inputs: Any = None,
+        html: Path | str | None = None,
+    ) -> Profile:
+        """Measure any model, end to end and by layer; arguments as of `hwnas.profile`."""
+        (found,) = profile(
+            model, engine=self.engine, precision=self.precision, batch=self.batch, threads=self.threads,
+            shapes=shapes, inputs=inputs, state=self.state, html=html,
+        )  # fmt: skip
+        return found
 
     def build_table(
         self,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hwnas.cli.shared import State, emit, people
-from profilers.base import STEADY, Options
+from hwnas.cli.shared import State, emit, say
+from profilers.base import STEADY
 
 
 def profile(
@@ -35,23 +35,18 @@ def profile(
     html: Annotated[Path | None, typer.Option(help="Write a page of the result.")] = None,
 ) -> None:
     """Measure any model, end to end and by layer; prints a line of JSON for each engine and precision."""
-    from hwnas.onnx.open_model import open_model, parse_shapes
-    from hwnas.profile.candidates import engines_of, precisions_of
-    from hwnas.profile.measure import profile_model
-    from hwnas.profile.page import check_place, write_page
+    from hwnas.api.profiling import profile as profile_model
+    from hwnas.onnx.open_model import parse_shapes
 
-    if html:
-        check_place(html)
-    options = Options(threads, state=state)
-    profilers = engines_of(engine)
-    opened = open_model(model, parse_shapes(shape or ()), batch)
-    found = profile_model(opened, profilers, options, precisions_of(precision, engine, opened))
+    found = profile_model(
+        model, engine=engine, precision=precision, batch=batch, threads=threads, shapes=parse_shapes(shape or ()),
+        state=state, html=html,
+    )  # fmt: skip
     for each in found:
         emit(each.to_json())
-    people().print(str(found), markup=False, soft_wrap=True)
+    say(str(found))
     if html:
-        write_page(found, html)
-        people().print(f"written to {html}", markup=False, soft_wrap=True)
+        say(f"written to {html}")
 
 
 def register(app: typer.Typer) -> None:

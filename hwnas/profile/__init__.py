@@ -4,3 +4,7 @@ result.py      what was found: Profile, Profiles, as JSON, text and HTML       a
 candidates.py  the models and options of each engine, and why some are left out
 measure.py     profile_model                                                   page.py       one HTML file
 """
+
+from hwnas.callable_room import make_callable
+
+make_callable(__name__, "hwnas.api.profiling:profile")  # so that `hwnas.profile(…)` is the command too

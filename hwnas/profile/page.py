@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwnas import __version__
 from hwnas.profile.facts import F, Facts, Layer, Several
 from hwnas.profile.text import inputs_line, remarks
+from hwnas.version import __version__
 from profilers.errors import FileProblem
 from profilers.files import write_text
 from profilers.markup import templates

@@ -16,7 +16,9 @@ def my_function(arch: dict[str, Any]) -> float:
 def ten_lines(folder: Path, space: str = "mbv3", engine: str = "openvino", **size: Any) -> hwnas.Engine:
     """Profile, build a table, verify it, search, select, export; gives the engine."""
     resolutions = size.pop("resolutions", None)
+    hwnas.Networks.sample(space, n=1)[0].onnx(folder / "model.onnx")
     cpu = hwnas.Device("onnxruntime", threads=1)
+    print(cpu.profile(folder / "model.onnx"))
     table = cpu.build_table(
         space, out=folder / "cpu.json", resolutions=resolutions, budget_seconds=size.pop("seconds", None)
     )

@@ -61,7 +61,7 @@ def test_importing_loads_nothing_and_names_load_no_torch():
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
-@pytest.mark.parametrize("room", ["search", "export", "compare", "fetch"])
+@pytest.mark.parametrize("room", ["search", "export", "compare", "fetch", "profile"])
 def test_a_room_that_is_a_command_shows_the_command(room):
     module = getattr(hwnas, room)
     assert inspect.ismodule(module) and "Args:" in module.__doc__
@@ -89,7 +89,7 @@ def test_the_commands_decide_nothing():
     allowed = ("hwnas.api", "hwnas.cli", "hwnas.version", "hwnas.space", "hwnas.fetch", "hwnas.settings")
     needed = {  # what stands in an option's help, or is printed as it is
         "hwnas.export.engines", "hwnas.export.engine_selection", "hwnas.select.insights", "hwnas.search",
-        "hwnas.search.config", "hwnas.train.distributed", "hwnas.ofa.network_files",
+        "hwnas.search.config", "hwnas.onnx.open_model", "hwnas.train.distributed", "hwnas.ofa.network_files",
     }  # fmt: skip
     for path in (ROOT / "hwnas" / "cli").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
