@@ -1,28 +1,34 @@
 """The contract of every runtime: an ONNX model in, a session that runs it, timing samples out.
 
-A runtime is one file with one `Profiler` subclass and one line in `profilers.registry`.
-Public methods check their arguments; the subclass's `_status` and `_load` do the work.
+A runtime is one file with one `Profiler` subclass. Its name is a line in `profilers.registry`, an entry point of a
+package (group `hwnas.runtimes`), or `python:module:Class`. Public methods check their arguments and make one line of
+whatever goes wrong; the subclass's `_status`, `_load` and `_compile` do the work.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from profilers.errors import BadInput, EngineUnavailable, FileProblem
+from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
 from profilers.session import Array as Array
 from profilers.session import Feeds as Feeds
+from profilers.session import FunctionSession as FunctionSession
 from profilers.session import NodeDetail as NodeDetail
 from profilers.session import Session as Session
 from profilers.session import Tensor as Tensor
-
-STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
-STATES = (STEADY, INTERRUPTED)
+from profilers.timing.samples import INTERRUPTED as INTERRUPTED
+from profilers.timing.samples import MIN_BLOCKS as MIN_BLOCKS
+from profilers.timing.samples import STATES as STATES
+from profilers.timing.samples import STEADY as STEADY
+from profilers.timing.samples import UNSTATED as UNSTATED
+from profilers.timing.samples import Failure as Failure
+from profilers.timing.samples import Samples as Samples
+from profilers.timing.samples import TimingPlan as TimingPlan
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,51 @@ class Status:
     remedy: str = ""
 
 
+class Loader(NamedTuple):
+    """A runtime's part of a program that needs nothing of this project.
+
+    needs    packages, as in "onnxruntime"
+    imports  as in "numpy as np, onnxruntime as ort"
+    load     lines that load the engine; `here`, a `pathlib.Path`, is its folder
+    call     an expression for the outputs by name, of `feeds`, the inputs by name
+    """
+
+    needs: str
+    imports: str
+    load: str
+    call: str
+
+
 class Profiler(ABC):
-    """One runtime on this machine."""
+    """One runtime on this machine.
+
+    A subclass has a `name` and writes `_status` and `_load`. That is enough to profile models and build tables
+    (`traces = False` if it does not time single nodes). With `loader` it can be exported to.
+
+    >>> class Mine(Profiler):
+    ...     name, traces = "mine", False
+    ...
+    ...     def _status(self):
+    ...         return Status(False, reason="mine is not installed", remedy="pip install mine")
+    ...
+    ...     def _load(self, model, options, traced):
+    ...         ...
+    >>> Mine().status().reason
+    'mine is not installed'
+    """
 
     name: ClassVar[str]
     device: ClassVar[str] = "cpu"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    levels: ClassVar[tuple[str, ...]] = ()  # of graph optimisation
     supports_parallel_load: ClassVar[bool] = False  # several models at once (`timing.core_groups`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
+
+    # Of an exported folder
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)  # of the engine's files, the one that is opened first
+    default_batch: ClassVar[int] = 1  # images a run where nothing is said
+    machine_specific: ClassVar[bool] = False  # whether the files are for one version and one kind of CPU
+    gpu: ClassVar[bool] = False  # compiled for one batch and named cards, by a machine that may have none
 
     def status(self) -> Status:
         """Never raises: a runtime that cannot be imported or asked is unavailable, with the reason."""
@@ -95,7 +138,41 @@ class Profiler(ABC):
             raise EngineUnavailable(f"{self.name} has no per-node times", remedy="--method isolated")
         if isinstance(model, Path) and not model.is_file():
             raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
-        return self._load(model, options, traced)
+        with self._one_line():
+            return self._load(model, options, traced)
+
+    def open(self, path: Path, options: Options) -> Session:
+        """Load what `compile` wrote; `path` is its first file, of the first of `suffixes`. Raises as `load`."""
+        return self.load(path, options)
+
+    def compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        """Write an engine's files into `folder`; their names, in the order of `suffixes`.
+
+        Args:
+            model: ONNX, with its batch and precision. A runtime that loads it as it is writes nothing.
+            options: how the engine will run.
+            gpus: compute capabilities that it is for, as in "sm86"; none for the card at hand.
+            folder: an existing one.
+
+        Raises:
+            BadInput: a model or setting that the runtime refuses. EngineUnavailable: it does not work here.
+        """
+        with self._one_line():
+            return self._compile(model, options, gpus, folder)
+
+    def loader(self, file: str, options: Options) -> Loader:
+        """The part of the shipped `run.py` that loads and calls the engine, whose first file is `file`."""
+        raise EngineUnavailable(f"{self.name} has no loader for run.py", remedy="--engine onnx")
+
+    @property
+    def compiles(self) -> bool:
+        """Whether an engine is something else than its ONNX."""
+        return self.suffixes != Profiler.suffixes
+
+    @classmethod
+    def ships(cls) -> bool:
+        """Whether engines can be exported: it has a `loader`."""
+        return cls.loader is not Profiler.loader
 
     def require(self, options: Options) -> None:
         """Check that the runtime works here with these options; raises as `load` does."""
@@ -106,6 +183,9 @@ class Profiler(ABC):
             raise BadInput(f"precision {options.precision!r} on {self.name}", ", ".join(self.precisions))
         if options.precision not in (here := self.supported_precisions()):
             raise BadInput(f"precision {options.precision!r}, which {self.name} lacks on this device", ", ".join(here))
+        if options.optimization not in ("", *self.levels):
+            allowed = ", ".join(self.levels) or "none: it has no levels"
+            raise BadInput(f"optimization {options.optimization!r} on {self.name}", allowed)
         if options.state == INTERRUPTED and self.device == "cuda":
             raise BadInput(f"state {INTERRUPTED} on {self.name}, whose caches are the GPU's", STEADY)
 
@@ -121,114 +201,22 @@ class Profiler(ABC):
         """The device's model; "" where the device is this machine's CPU."""
         return ""
 
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Whatever a runtime raises is a model that it refuses."""
+        try:
+            yield
+        except (HwnasError, MemoryError):
+            raise
+        except Exception as error:
+            said = f"{self.name} refuses the model: {type(error).__name__}: {error}"
+            raise BadInput(said, "an ONNX model that it can run") from error
+
+    def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        return []
+
     @abstractmethod
     def _status(self) -> Status: ...
 
     @abstractmethod
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session: ...
-
-
-MIN_BLOCKS = 3  # accepted blocks without which there is no estimate: the spread of two is not known
-
-
-@dataclass(frozen=True)
-class TimingPlan:
-    """How models are timed; all rules are fixed beforehand. The named plans are in `profilers.timing.plans`.
-
-    Rounds. One round runs every model once, in random order, each as a block: untimed runs until the model's data is
-    in the caches, then timed runs, whose mean is the block's time. A block has `runs_per_block` timed runs, or more
-    (up to `MOST_RUNS`) until they last `block_ms`, because a run of microseconds is mostly clock reading.
-    `untimed_runs`: None lets the loop learn the number (`profilers.timing.settling`). In the state `interrupted` there
-    are no untimed runs, and the caches are disturbed before each timed one.
-
-    Estimator. The `quantile` of the accepted blocks, after division by the machine's drift (`profilers.timing.drift`).
-
-    Stopping. After `min_rounds` and `least_seconds`, once the half-width of every 95 % interval is within
-    `relative_interval` of its estimate; at the latest after `max_rounds` rounds or `seconds`.
-
-    Rejection. A block whose wall time exceeds `max_wall_over_cpu` times its CPU time a thread: the process was
-    descheduled. `cpu_time_when_busy`: single-threaded models of which this rejects most blocks are timed by CPU time
-    instead, and models of which it rejects nearly all blocks are timed without rejection.
-    """
-
-    min_rounds: int = 10
-    max_rounds: int = 60
-    runs_per_block: int = 1
-    untimed_runs: int | None = None
-    block_ms: float = 0.5
-    warmup_runs: int = 5
-    warmup_max_runs: int = 50
-    relative_interval: float = 0.02
-    max_wall_over_cpu: float = 1.05
-    quantile: float = 0.5
-    cpu_time_when_busy: bool = True
-    least_seconds: float = 0.0
-    seconds: float | None = None
-    state: str = STEADY
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {
-            "min_rounds": MIN_BLOCKS,
-            "max_rounds": self.min_rounds,
-            "runs_per_block": 1,
-            "least_seconds": 0,
-            "warmup_runs": 1,
-        }
-        for name, low in least.items():
-            if getattr(self, name) < low:
-                raise BadInput(f"{name} = {getattr(self, name)} in a timing plan", f"{low} or more")
-        if not 0 <= self.quantile <= 1:
-            raise BadInput(f"quantile = {self.quantile} in a timing plan", "0 to 1")
-
-    @property
-    def estimator(self) -> str:
-        """What `Samples.ms` is, in words."""
-        name = "median" if self.quantile == 0.5 else f"{self.quantile:.0%} quantile"
-        return f"{name} of the accepted blocks, slowdown against the machine's quick moments divided out"
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields, for provenance."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Raw block times of one model and their summary.
-
-    blocks (rounds,)  milliseconds of one run, NaN where rejected
-    drift  (rounds,)  the machine's slowdown around each block (`profilers.timing.drift`), 1 at its fastest
-
-    `ms`, `median` and `p90` are of blocks / drift; `low` to `high` is the 95 % bootstrap interval of `ms`. `estimator`
-    says what `ms` is, `state` in which state of the caches. `clock` is "cpu" where the machine was too busy for wall
-    time. `contended_fraction` is the share of blocks, of all models of the call, before which other work was detected
-    on the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
-    """
-
-    blocks: NDArray[np.float64] = field(repr=False)
-    drift: NDArray[np.float64] = field(repr=False)
-    ms: float
-    low: float
-    high: float
-    median: float
-    p90: float
-    rejected: int
-    converged: bool
-    clock: str = "wall"
-    contended_fraction: float = 0.0
-    estimator: str = ""
-    state: str = STEADY
-    untimed: int = 0
-    timed: int = 1
-
-    @property
-    def rounds(self) -> int:
-        """Rounds made, rejected ones included."""
-        return len(self.blocks)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a model has no samples."""
-
-    reason: str

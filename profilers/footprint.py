@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from profilers.base import Options, Session
+from profilers.base import Options
 from profilers.isolate import run_limited
-from profilers.registry import get_profiler
-from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine
-from profilers.runtimes.tensorrt.session import TensorRt
+from profilers.registry import get_profiler, place
 from profilers.timing.pinning import pin
 
 
@@ -30,17 +27,17 @@ class Footprint:
 
 
 def footprint(engine: str, model: Path, options: Options) -> Footprint:
-    """Load an ONNX model or a built engine (`*.engine`) and run it once, in this process.
+    """Load an ONNX model or the first file of an engine, and run it once, in this process.
 
     Raises:
-        BadInput, EngineUnavailable, FileProblem: as `Profiler.load`.
+        BadInput, EngineUnavailable, FileProblem: as `Profiler.open`.
     """
     profiler = get_profiler(engine)
     profiler.status()  # imports the runtime
     before = memory("VmRSS")
     with pin(options.threads):
         start = time.perf_counter()
-        session = _load(engine, model, options)
+        session = profiler.open(model, options)
         loaded = time.perf_counter()
         session.run()
         ran = time.perf_counter()
@@ -51,7 +48,7 @@ def footprint(engine: str, model: Path, options: Options) -> Footprint:
 
 def fresh_footprint(engine: str, model: Path, options: Options, *, seconds: float = 120) -> Footprint:
     """`footprint` in a new process; MeasurementFailed if it dies or takes longer than `seconds`."""
-    return run_limited(footprint, engine, model.resolve(), options, seconds=seconds)
+    return run_limited(footprint, place(engine), model.resolve(), options, seconds=seconds)
 
 
 def memory(field: str) -> float | None:
@@ -62,10 +59,3 @@ def memory(field: str) -> float | None:
         return None
     found = [int(line.split()[1]) for line in lines if line.startswith(f"{field}:")]
     return found[0] * 1024 / 1e6 if found else None
-
-
-def _load(engine: str, model: Path, options: Options) -> Session:
-    profiler = get_profiler(engine)
-    if model.suffix == SUFFIX:
-        return cast(TensorRt, profiler).load_engine(read_engine(model))
-    return profiler.load(model, options)

@@ -7,6 +7,8 @@ so that `run` alone is what is timed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Mapping, NamedTuple  # noqa: UP035  collections.abc's cannot be subscripted on Python 3.8
 
 import numpy as np
@@ -50,26 +52,22 @@ class Session(ABC):
     `threads` is the number of CPU threads that a run uses, 0 where another device does the work (the timing loop then
     compares no CPU time). `clock` times the runs; a simulated device has its own.
 
-    A subclass sets `inputs` and `outputs` and writes `run`, `_feed` and `_fetch`:
+    A subclass sets `inputs` and `outputs`; its `run` takes `feeds` and leaves `results`, both by name. One that binds
+    buffers of its runtime writes `_feed` and `_fetch` instead.
 
     >>> class Doubled(Session):
     ...     inputs = {"x": Tensor((2,), "float32")}
     ...     outputs = {"y": Tensor((2,), "float32")}
     ...
-    ...     def _feed(self, feeds):
-    ...         self.x = feeds["x"]
-    ...
     ...     def run(self):
-    ...         self.y = 2 * self.x
-    ...
-    ...     def _fetch(self):
-    ...         return {"y": self.y}
+    ...         self.results = {"y": 2 * self.feeds["x"]}
     >>> Doubled().run_on({"x": np.array([1.0, 2.0])})
     {'y': array([2., 4.], dtype=float32)}
     """
 
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+    results: Feeds
     threads: int = 1
     clock: Clock = SystemClock()
 
@@ -77,13 +75,18 @@ class Session(ABC):
     def run(self) -> None:
         """One inference on the bound buffers, complete when it returns."""
 
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What the next run works on, by name; `default_feeds` at first."""
+        return default_feeds(self.inputs)
+
     def _feed(self, feeds: Feeds) -> None:
-        """Put values of the inputs' shapes and types into the bound buffers."""
-        raise EngineUnavailable(f"{type(self).__name__} takes no inputs")
+        """Put values of the inputs' shapes and types where `run` finds them."""
+        self.feeds = feeds
 
     def _fetch(self) -> dict[str, NDArray[Any]]:
         """The outputs of the last run, which later runs do not change."""
-        raise EngineUnavailable(f"{type(self).__name__} gives no outputs")
+        return {name: np.array(values) for name, values in self.results.items()}
 
     def run_on(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """Outputs by name (copies) for inputs by name; not timed. Later runs keep these inputs.
@@ -136,6 +139,29 @@ class Session(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FunctionSession(Session):
+    """A function as a session: it is called with the inputs by name and gives the outputs in order.
+
+    >>> tensor = Tensor((2,), "float32")
+    >>> with FunctionSession({"x": tensor}, {"y": tensor}, lambda feeds: [2 * feeds["x"]]) as session:
+    ...     session.infer(np.ones(2, np.float32))
+    array([2., 2.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        inputs: dict[str, Tensor],
+        outputs: dict[str, Tensor],
+        function: Callable[[Feeds], Sequence[NDArray[Any]]],
+        threads: int = 1,
+    ) -> None:
+        self.inputs, self.outputs, self.function, self.threads = inputs, outputs, function, threads
+
+    def run(self) -> None:
+        """Call it once."""
+        self.results = dict(zip(self.outputs, self.function(self.feeds), strict=True))
 
 
 def default_feeds(inputs: Mapping[str, Tensor], seed: int = 0) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ from hwnas.api.tables import LatencyTable
 from hwnas.space import Architecture, SearchSpace
 from profilers.base import STEADY, Options, Profiler, Status
 from profilers.errors import BadInput
-from profilers.registry import PROFILERS, get_profiler
+from profilers.registry import PROFILERS, describe, get_profiler
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ class Device(Printable):
     """A runtime on this machine, and how it runs networks.
 
     Args:
-        engine: a runtime of `hwnas.engines()`.
+        engine: a runtime of `hwnas.engines()`, or `python:module:Class`, a runtime of your own.
         threads: of the runtime.
         precision: that it computes in: fp32, bf16, fp16 or int8.
         batch: images a run.
@@ -58,7 +58,7 @@ class Device(Printable):
     state: str = STEADY
 
     def __post_init__(self) -> None:
-        get_profiler(self.engine)
+        object.__setattr__(self, "engine", get_profiler(self.engine).name)
         _ = self.options
 
     @property
@@ -186,30 +186,18 @@ class Engines(Printable):
         return table("Engines", ("engine", "here", "what"), rows=cells)
 
 
-def engines() -> Engines:
+def engines(*names: str) -> Engines:
     """What can be measured and built here, and for the rest: why not, and what would fix it.
+
+    Args:
+        names: of runtimes, or `python:module:Class`; by default all that there are.
 
     Example:
         >>> import hwnas
         >>> "onnxruntime" in [row["engine"] for row in hwnas.engines()]
         True
     """
-    return Engines([_facts(name) for name in PROFILERS])
-
-
-def _facts(name: str) -> dict[str, Any]:
-    profiler = get_profiler(name)
-    status = profiler.status()
-    precisions = list(profiler.supported_precisions() if status.available else profiler.precisions)
-    return {
-        "engine": name,
-        "device": profiler.device,
-        "available": status.available,
-        "version": status.version,
-        "reason": status.reason,
-        "remedy": status.remedy,
-        "precisions": precisions,
-    }
+    return Engines([describe(name) for name in names or PROFILERS])
 
 
 def _what(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from hwnas.api.spaces import Resolutions, pixels
 from hwnas.data.reference import resolve_reference
 from hwnas.export import datasheet
 from hwnas.export.engine_selection import MAX_DROP
-from hwnas.export.engines import get_engine, open_engine
+from hwnas.export.engines import open_engine, stored_engine
 from hwnas.export.item import ExportItem, counted
 from hwnas.export.many import export_many
 from hwnas.export.pipeline import Request
@@ -109,7 +109,7 @@ class Engine(Printable):
         if values.ndim != 4 or list(values.shape[1:]) != shape or not len(values):
             raise BadInput(f"images of shape {values.shape}", f"(n, {', '.join(map(str, shape))})")
         sheet = self.datasheet
-        engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
+        engine, options = stored_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
         padded = np.concatenate([values, np.repeat(values[-1:], -len(values) % batch, 0)]).astype(np.float32)
         with open_engine(engine, self.folder, options, list(sheet["files"])) as session:
             found = [session.infer(padded[i : i + batch]) for i in range(0, len(padded), batch)]

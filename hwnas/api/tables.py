@@ -143,9 +143,9 @@ class LatencyTable(Printable):
         from hwnas.onnx.writer import write_onnx
         from lut.build.bench import Workbench
         from lut.verify import remarks, require_fingerprint, verify
-        from profilers.registry import get_profiler
+        from profilers.registry import stored_profiler
 
-        profiler = get_profiler(require_fingerprint(self.data).runtime)
+        profiler = stored_profiler(require_fingerprint(self.data).runtime)
         workbench = Workbench(space_of_table(self.data, classes), write_onnx, profiler, self.data.options)
         figures = verify(self.data, workbench, archs=n, seed=seed, force=force)
         if store:

@@ -13,9 +13,15 @@ from hwnas.cli.shared import Classes, Resolutions, emit, say
 from hwnas.space import SPACES
 
 
-def engines(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+def engines(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENGINE]…", help="By default all; also python:module:Class, a runtime of your own."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
     """List the engines available on this machine; for each other one, the reason and the fix."""
-    found = list_engines()
+    found = list_engines(*(names or ()))
     for row, what in zip(found, found.lines, strict=True):
         if as_json:
             emit(row)

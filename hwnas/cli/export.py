@@ -12,7 +12,7 @@ from hwnas.api.engines import Exported
 from hwnas.api.engines import export as export_networks
 from hwnas.api.engines import validate as validate_engine
 from hwnas.cli import export_options as options
-from hwnas.cli.shared import Classes, Resolutions, emit, people, say, show, warn
+from hwnas.cli.shared import Classes, OwnEngine, Resolutions, emit, know_engine, people, say, show, warn
 
 
 def export(
@@ -47,9 +47,10 @@ def export(
 
 def validate(
     folder: options.ExportedFolder, force: options.Force = False, rebuild: options.Rebuild = False,
-    quick: options.Quick = False,
+    quick: options.Quick = False, engine: OwnEngine = None,
 ) -> None:  # fmt: skip
     """Measure an exported engine again, on this machine, and compare it with its datasheet; prints JSON."""
+    know_engine(engine)
     found = validate_engine(folder, force=force, rebuild=rebuild, quick=quick)
     emit(found.to_json())
     show(found)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hwnas.export.engine_selection import MAX_DROP
-from hwnas.export.engines import ENGINES
+from hwnas.export.engines import NAMES
 
 # The source, and which networks of it
 SourcePath = Annotated[
@@ -41,7 +41,12 @@ NoRecalibration = Annotated[
 
 # The engine
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; several networks get a folder each in it.")]
-EngineName = Annotated[str, typer.Option("--engine", help=f"{', '.join(ENGINES)}; or auto: the fastest of all.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine", help=f"{', '.join(NAMES)}, another of hwnas engines, python:module:Class; or auto: the fastest."
+    ),
+]
 Precision = Annotated[
     str | None, typer.Option("--precision", help="What the engine computes in, by default fp32; auto tries all.")
 ]

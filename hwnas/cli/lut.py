@@ -13,7 +13,7 @@ from hwnas.api.networks import Network
 from hwnas.api.spaces import space_of
 from hwnas.api.tables import LatencyTable
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, say, warn
+from hwnas.cli.shared import Classes, OwnEngine, Resolutions, SpaceName, State, emit, know_engine, say, warn
 from hwnas.ofa.network_files import read_networks
 from hwnas.space import space_of_table
 from profilers.base import STEADY
@@ -60,8 +60,10 @@ def verify(
     force: Force = False,
     classes: Classes = None,
     store: Annotated[bool, typer.Option(help="Store the figures in the table.")] = True,
+    engine: OwnEngine = None,
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
+    know_engine(engine)
     figures = LatencyTable(table).verify(archs, seed, classes=classes, force=force, store=store)
     emit(figures.to_json())
     warn(figures.remarks)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hwnas.api.display import Printable
 from hwnas.space import SPACES
+from profilers.registry import get_profiler
 
 SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
@@ -23,6 +24,10 @@ State = Annotated[
         "--state",
         help="steady: back to back, as benchmark tools do; interrupted: with the caches evicted by other work.",
     ),
+]
+
+OwnEngine = Annotated[
+    str | None, typer.Option("--engine", help="python:module:Class, where the engine is a runtime of your own.")
 ]
 
 
@@ -51,3 +56,9 @@ def say(line: str) -> None:
 def emit(value: Any) -> None:
     """One JSON value on one line of stdout."""
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
+
+def know_engine(name: str | None) -> None:
+    """Import the runtime of one's own that `--engine` names; files name it by its own name."""
+    if name:
+        get_profiler(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hwnas.export import inference_script
 from hwnas.export.calibration import Calibration, images_of_dataset, images_of_path
-from hwnas.export.engines import MODEL, Engine, open_engine, script
+from hwnas.export.engines import MODEL, Engine, compile_engine, open_engine, script
 from hwnas.export.item import ExportItem
 from hwnas.export.quantise import TOLERANCE, Quantised, quantise
 from hwnas.onnx.edit import with_batch
@@ -112,8 +112,7 @@ def build(variants: PrecisionVariants, target: Target, folder: Path) -> Built:
     model, note = variants.of(target)
     built = Built(folder, [MODEL], note=note)
     write_bytes(folder / MODEL, model)
-    if target.engine.compile is not None:
-        built.files += target.engine.compile(model, target.options, target.gpus, folder)
+    built.files += compile_engine(target.engine, model, target.options, target.gpus, folder)
     try:
         built.session = open_engine(target.engine, folder, target.options, built.files)
     except EngineUnavailable as error:

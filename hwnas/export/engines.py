@@ -1,91 +1,119 @@
-"""Engine formats: what lies in the folder for each, and which profiler runs it. A new one is one entry.
+"""Engine formats: what lies in the folder for each, and which runtime runs it.
 
 Every folder holds `model.onnx`, float32 or quantised, with its weights inside; the engine is made of it and lies beside
 it: ONNX Runtime's optimised model (`model.ort`), OpenVINO's IR (`model.xml`, `model.bin`), TensorRT's engine with its
-manifest. Format "onnx" is the ONNX itself.
+manifest. Format "onnx" is the ONNX itself. Every runtime that has a loader for `run.py` is a format; a new one is added
+in `profilers` or by a package (`profilers.base.Profiler`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import onnx
 
 from hwnas.export import inference_script
-from profilers.base import Options, Session
-from profilers.errors import BadInput, FingerprintMismatch
+from profilers.base import Loader, Options, Profiler, Session
+from profilers.errors import BadInput, FingerprintMismatch, HwnasError, nearest
 from profilers.files import inside, read_bytes
-from profilers.registry import get_profiler
-from profilers.runtimes.save import save_ir, save_optimised
-from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings, build
-from profilers.runtimes.tensorrt.manifest import SUFFIX, read_engine, write_engine
-from profilers.runtimes.tensorrt.session import TensorRt
-from profilers.timing.fingerprint import Fingerprint, cpu_flags
+from profilers.plugins import PREFIX
+from profilers.registry import BUILTIN, OWN, PROFILERS, get_profiler
+from profilers.runtimes.onnxruntime import OnnxRuntime
+from profilers.timing.fingerprint import Fingerprint, cpu_flags, vector_flags
 
-MODEL = "model.onnx"
-VECTORS = {"avx2", "avx512f", "asimd"}  # CPU flags that decide the layouts in an optimised model
-Compile = Callable[[bytes, Options, tuple[str, ...], Path], list[str]]
+MODEL, PLAIN = "model.onnx", "onnx"
+NAMES = (PLAIN, *(name for name, runtime in BUILTIN.items() if runtime.ships()))
+"""Formats that need no package of somebody else's."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A format.
-
-    profiler  runs and times it              suffixes  of its files, the one that is loaded first
-    loader    `run.py`'s part for it         compile   makes the files from the ONNX; None where it is the ONNX
-    batch     usual images a run             gpu       built for cards, by a machine that may have none
-    machine_specific  whether the files are for one version of the runtime and one kind of CPU
-    """
+    """A format: a runtime's own one, or with `plain` the ONNX that it loads as it is."""
 
     name: str
-    profiler: str
-    loader: inference_script.Loader
-    suffixes: tuple[str, ...] = (".onnx",)
-    compile: Compile | None = None
-    batch: int = 1
-    gpu: bool = False
-    machine_specific: bool = False
+    runtime: type[Profiler]
+    plain: bool = False
+
+    @property
+    def profiler(self) -> str:
+        """The name of the runtime that runs and times it."""
+        return self.runtime.name
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of its files, the one that is loaded first."""
+        return Profiler.suffixes if self.plain else self.runtime.suffixes
+
+    @property
+    def compiles(self) -> bool:
+        """Whether it has files beside the ONNX."""
+        return self.suffixes != Profiler.suffixes
+
+    @property
+    def batch(self) -> int:
+        """Usual images a run."""
+        return self.runtime.default_batch
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it is built for cards, by a machine that may have none."""
+        return self.runtime.gpu
+
+    @property
+    def machine_specific(self) -> bool:
+        """Whether the files are for one version of the runtime and one kind of CPU."""
+        return self.compiles and self.runtime.machine_specific
 
 
-def _optimised(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
-    save_optimised(model, options, folder / "model.ort")
-    return ["model.ort"]
+class _Engines(Mapping[str, Engine]):
+    """By name, those whose runtime can be imported."""
+
+    def __getitem__(self, name: str) -> Engine:
+        if name == PLAIN:
+            return Engine(PLAIN, OnnxRuntime, plain=True)
+        try:
+            runtime = PROFILERS[name]
+        except HwnasError as error:  # `hwnas engines` says why
+            raise KeyError(name) from error
+        if not runtime.ships():
+            raise KeyError(name)
+        return Engine(name, runtime)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in (PLAIN, *PROFILERS) if name in self)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
-def _ir(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
-    save_ir(model, options, folder / "model.xml")
-    return ["model.xml", "model.bin"]
+ENGINES = _Engines()
 
 
-def _compiler(product: Product) -> Compile:
-    def compile_(model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
-        settings = Settings(options.precision, options.batch, gpus, options.optimization)
-        return write_engine(folder, build(product, model, settings))
+def get_engine(name: str, folder: Path | None = None) -> Engine:
+    """The format of that name, or of a runtime of one's own, `python:module:Class` (see `get_profiler`).
 
-    return compile_
-
-
-_GPU = (SUFFIX, ".json")
-ENGINES = {
-    engine.name: engine
-    for engine in (
-        Engine("onnx", "onnxruntime", inference_script.ORT),
-        Engine("onnxruntime", "onnxruntime", inference_script.OPTIMISED, (".ort",), _optimised, machine_specific=True),
-        Engine("openvino", "openvino", inference_script.OV, (".xml", ".bin"), _ir),
-        Engine("tensorrt", "tensorrt", inference_script.TRT, _GPU, _compiler(TENSORRT), 64, gpu=True),
-        Engine("tensorrt-rtx", "tensorrt-rtx", inference_script.TRT_RTX, _GPU, _compiler(TENSORRT_RTX), 64, gpu=True),
-    )
-}
+    Raises:
+        BadInput: an unknown name (those that exist are listed), a runtime without a loader, or one that cannot be
+            imported.
+    """
+    return stored_engine(get_profiler(name, folder).name if name.startswith(PREFIX) else name)
 
 
-def get_engine(name: str) -> Engine:
-    """The format of that name; BadInput lists those that exist."""
-    if name not in ENGINES:
-        raise BadInput(f"unknown engine {name!r}", ", ".join(ENGINES))
-    return ENGINES[name]
+def stored_engine(name: str) -> Engine:
+    """The format that a file names: never `python:…`, which would run a module of the sender's choice."""
+    if name in ENGINES:
+        return ENGINES[name]
+    if name in PROFILERS:
+        PROFILERS.find(name)  # says why it cannot be imported, if that is the reason
+        raise BadInput(f"engine {name!r}, which has no loader for run.py", ", ".join(ENGINES), f"--engine {PLAIN}")
+    raise BadInput(f"unknown engine {name!r}", ", ".join(ENGINES), nearest(name, list(ENGINES)) or OWN)
+
+
+def compile_engine(engine: Engine, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+    """Write the engine's files beside its ONNX; their names, none where it is the ONNX. Raises as its runtime does."""
+    return get_profiler(engine.profiler).compile(model, options, gpus, folder) if engine.compiles else []
 
 
 def engine_files(engine: Engine, files: Sequence[str]) -> list[str]:
@@ -104,17 +132,14 @@ def open_engine(engine: Engine, folder: Path, options: Options, files: Sequence[
         engine: its format.
         folder: where it lies.
         options: how it runs.
-        files: the folder's files; those that `compile` wrote are among them.
+        files: the folder's files; those that `compile_engine` wrote are among them.
 
     Raises:
         BadInput: a damaged ONNX or engine, or one that points to other files.
         FingerprintMismatch: an engine of another version or card. EngineUnavailable: it cannot run here.
     """
     check_onnx(read_bytes(inside(folder, MODEL)), MODEL)
-    profiler, path = get_profiler(engine.profiler), inside(folder, engine_files(engine, files)[0])
-    if engine.gpu:
-        return cast(TensorRt, profiler).load_engine(read_engine(path))
-    return profiler.load(path, options)
+    return get_profiler(engine.profiler).open(inside(folder, engine_files(engine, files)[0]), options)
 
 
 def check_machine(engine: Engine, made: Fingerprint) -> None:
@@ -131,39 +156,21 @@ def check_machine(engine: Engine, made: Fingerprint) -> None:
 
 def made_for(version: str, flags: Sequence[str]) -> str:
     """What an optimised model is specific to, in words."""
-    return f"version {version} on a CPU with {' '.join(vectors(flags)) or 'unknown vectors'}"
-
-
-def vectors(flags: Sequence[str]) -> list[str]:
-    """Those flags that decide the layouts."""
-    return sorted(VECTORS & set(flags))
+    return f"version {version} on a CPU with {' '.join(vector_flags(flags)) or 'unknown vectors'}"
 
 
 def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str]) -> str:
     """The lines of code that load and run it."""
-    return inference_script.snippet(engine.loader, shape, **_values(engine, options, files))
+    return inference_script.snippet(_loader(engine, options, files), shape)
 
 
 def script(engine: Engine, options: Options, files: Sequence[str]) -> str:
     """The text of `run.py`."""
-    return inference_script.script(engine.loader, options.batch, **_values(engine, options, files))
+    return inference_script.script(_loader(engine, options, files), options.batch)
 
 
-def _values(engine: Engine, options: Options, files: Sequence[str]) -> dict[str, object]:
-    """What the loaders have in braces."""
-    hint = {"bf16": "bf16", "fp16": "f16"}.get(options.precision, "f32")  # OpenVINO's word; int8 is in the model
-    return {
-        "threads": options.threads,
-        "hint": hint,
-        "file": engine_files(engine, files)[0],
-        "version": get_profiler(engine.profiler).status().version or "unknown",
-        "families": _set(sorted(VECTORS)),
-        "vectors": _set(vectors(cpu_flags())),
-    }
-
-
-def _set(names: Sequence[str]) -> str:
-    return "{" + ", ".join(f'"{name}"' for name in names or ["unknown"]) + "}"
+def _loader(engine: Engine, options: Options, files: Sequence[str]) -> Loader:
+    return get_profiler(engine.profiler).loader(engine_files(engine, files)[0], options)
 
 
 def check_onnx(model: bytes, name: str) -> None:

@@ -11,68 +11,12 @@ import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from profilers.base import Loader
 
 PICTURE = Path(__file__).parents[1] / "data" / "picture.py"  # its text is a part of every run.py
 
-
-class Loader(NamedTuple):
-    """A runtime's part of the file: what to install and import, lines that load the engine, and how it is called."""
-
-    needs: str
-    imports: str
-    load: str
-    call: str
-
-
-_ORT_SESSION = """\
-options = ort.SessionOptions()
-options.intra_op_num_threads = {threads}
-model = here / %s
-session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])"""
-_ORT_CALL = 'session.run(None, {"input": images})[0]'
-
-ORT = Loader("onnxruntime", "numpy as np, onnxruntime as ort", _ORT_SESSION % '"model.onnx"', _ORT_CALL)
-
-# What is optimised for one CPU may compute nonsense on another: there, and for another version, the ONNX is loaded.
-_SAME = """\
-# model.ort is for one version of ONNX Runtime and one kind of CPU; elsewhere model.onnx does the same
-cpu = pathlib.Path("/proc/cpuinfo").read_text().split() if sys.platform == "linux" else []
-same = (ort.__version__, {families} & {{*cpu}}) == ("{version}", {vectors})
-"""
-_EITHER = "f\"model.{{'ort' if same else 'onnx'}}\""
-OPTIMISED = Loader(ORT.needs, ORT.imports, _SAME + _ORT_SESSION % _EITHER, _ORT_CALL)
-
-OV = Loader(
-    "openvino",
-    "numpy as np, openvino as ov",
-    """\
-hints = {{"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": {threads}, "INFERENCE_PRECISION_HINT": "{hint}"}}
-model = ov.Core().compile_model(here / "model.xml", "CPU", hints)""",
-    "model(images)[0]",
-)
-
-_TRT_LOAD = """\
-engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / "{file}").read_bytes())
-context, stream = engine.create_execution_context(), cuda.Stream()
-def run(images):
-    logits = np.empty(tuple(engine.get_tensor_shape("logits")), np.float32)
-    buffers = {{"input": cuda.mem_alloc(images.nbytes), "logits": cuda.mem_alloc(logits.nbytes)}}
-    for name, buffer in buffers.items():
-        context.set_tensor_address(name, int(buffer))
-    cuda.memcpy_htod(buffers["input"], images)
-    context.execute_async_v3(stream.handle)
-    stream.synchronize()
-    cuda.memcpy_dtoh(logits, buffers["logits"])
-    return logits"""
-
-TRT, TRT_RTX = (
-    Loader(
-        f"{package} {{version}}, pycuda", f"numpy as np, {package} as trt, pycuda.autoinit, pycuda.driver as cuda",
-        _TRT_LOAD, "run(images)",
-    )
-    for package in ("tensorrt", "tensorrt_rtx")
-)  # fmt: skip
 
 _HEAD = '''\
 """Classify an image: python run.py IMAGE. Needs {needs}, numpy and Pillow.
@@ -111,8 +55,9 @@ def main(path):
         import {imports}
 
 {load}
-        images = np.repeat(image, {batch}, 0)  # as many as the engine takes
-        logits = {call}[0]
+        feeds = {{"input": np.repeat(image, {batch}, 0)}}  # as many as the engine takes
+        (outputs,) = ({call}).values()
+        logits = outputs[0]
     except Exception as error:  # each runtime has its own
         stop(f"the engine cannot be run: {{error}}")
     shares = np.exp(logits - np.logaddexp.reduce(logits))
@@ -128,33 +73,25 @@ _SNIPPET = """\
 import pathlib, sys, {imports}
 here = pathlib.Path(".")
 {load}
-images = np.zeros({shape}, np.float32)
-logits = {call}"""
+feeds = {{"input": np.zeros({shape}, np.float32)}}
+outputs = {call}"""
 
 
-def script(loader: Loader, batch: int, **values: Any) -> str:
+def script(loader: Loader, batch: int) -> str:
     """The file's text.
 
     Args:
         loader: the runtime's part.
         batch: images a run.
-        values: what its `load` has in braces.
     """
     inside = loader._replace(load=textwrap.indent(loader.load, " " * 8))
     _, _, picture = PICTURE.read_text(encoding="utf-8").partition('"""')
-    return _filled(_HEAD, loader, values) + picture + _filled(_TAIL, inside, values, batch=batch)
+    return _HEAD.format(**loader._asdict()) + picture + _TAIL.format(**inside._asdict(), batch=batch)
 
 
-def snippet(loader: Loader, shape: tuple[int, ...], **values: Any) -> str:
+def snippet(loader: Loader, shape: tuple[int, ...]) -> str:
     """The lines that load the engine and run it on zeros of `shape`."""
-    return _filled(_SNIPPET, loader, values, shape=shape)
-
-
-def _filled(text: str, loader: Loader, values: Mapping[str, Any], **more: Any) -> str:
-    parts = {
-        name: part.format(**values) if name in ("needs", "load") else part for name, part in loader._asdict().items()
-    }
-    return text.format(**parts, **more)
+    return _SNIPPET.format(**loader._asdict(), shape=shape)
 
 
 def metadata(preprocessing: Mapping[str, Any]) -> dict[str, str]:

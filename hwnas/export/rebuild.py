@@ -8,16 +8,12 @@ from typing import Any
 
 from hwnas.export import datasheet
 from hwnas.export.build import SCRIPT
-from hwnas.export.engines import ENGINES, MODEL, Engine, engine_files, get_engine, script, snippet
+from hwnas.export.engines import ENGINES, MODEL, Engine, compile_engine, engine_files, script, snippet, stored_engine
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, write_text
 from profilers.registry import get_profiler
-from profilers.runtimes.tensorrt import build as trt_build
-from profilers.runtimes.tensorrt.manifest import read_engine, write_engine
 from profilers.timing.fingerprint import fingerprint
-
-PRODUCTS = {product.name: product for product in (trt_build.TENSORRT, trt_build.TENSORRT_RTX)}
 
 
 def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -32,28 +28,19 @@ def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
         EngineUnavailable: the package is missing, or a GPU where one is needed.
     """
     sheet = datasheet.read(folder)
-    engine, old = get_engine(sheet["engine"]["name"]), list(sheet["files"])
-    if engine.compile is None:
-        compiled = ", ".join(e.name for e in ENGINES.values() if e.compile)
+    engine, old = stored_engine(sheet["engine"]["name"]), list(sheet["files"])
+    if not engine.compiles:
+        compiled = ", ".join(e.name for e in ENGINES.values() if e.compiles)
         raise BadInput(f"--rebuild of {engine.name}, which loads its ONNX as it is", compiled)
     options = engine_options(sheet["engine"])
     pair = engine_files(engine, old)
-    written = _again(engine, folder, pair, options, gpus)
+    written = compile_engine(engine, read_bytes(folder / MODEL), options, gpus, folder)
     for name in set(pair) - set(written):
         inside(folder, name).unlink()
     files = [name for name in old if name not in pair] + written
     write_text(folder / SCRIPT, script(engine, options, files))
     datasheet.write(folder, _renewed(sheet, engine, options, folder, files))
     return datasheet.read(folder)
-
-
-def _again(engine: Engine, folder: Path, old: Sequence[str], options: Options, gpus: tuple[str, ...]) -> list[str]:
-    """A GPU's engine is built as its manifest says, a CPU's as any."""
-    model = read_bytes(folder / MODEL)
-    if engine.gpu:
-        manifest = read_engine(inside(folder, old[0])).manifest
-        return write_engine(folder, trt_build.rebuild(PRODUCTS[engine.profiler], manifest, model, gpus))
-    return engine.compile(model, options, (), folder) if engine.compile else []
 
 
 def _renewed(

@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.accuracy.wilson import wilson
 from hwnas.export import datasheet, parity
 from hwnas.export.datasheet_builder import timing_facts, within
-from hwnas.export.engines import check_machine, get_engine, open_engine
+from hwnas.export.engines import check_machine, open_engine, stored_engine
 from hwnas.export.parity import NOISE, read_reference
 from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
@@ -61,7 +61,7 @@ def _measure(
     sheet: dict[str, Any], folder: Path, files: list[str], plan: TimingPlan, costs: CostPlan
 ) -> dict[str, Any]:
     """All that `validate` finds out about the engine that lies in the folder."""
-    engine, options = get_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
+    engine, options = stored_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
     states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
     with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
@@ -85,7 +85,7 @@ def _checked_differences(sheet: dict[str, Any], force: bool) -> list[str]:
             "the same device, runtime and settings",
             "--force to measure here all the same",
         )
-    check_machine(get_engine(sheet["engine"]["name"]), Fingerprint.from_json(sheet["fingerprint"]))
+    check_machine(stored_engine(sheet["engine"]["name"]), Fingerprint.from_json(sheet["fingerprint"]))
     return differ
 
 
@@ -114,7 +114,7 @@ def _latency(was: dict[str, Any], found: Measurement) -> dict[str, Any]:
 
 def differences(sheet: dict[str, Any]) -> list[str]:
     """The fields in which this machine and the datasheet's differ, a line each."""
-    profiler = get_profiler(get_engine(sheet["engine"]["name"]).profiler)
+    profiler = get_profiler(stored_engine(sheet["engine"]["name"]).profiler)
     here = fingerprint(profiler, engine_options(sheet["engine"]))
     return here.differences(Fingerprint.from_json(sheet["fingerprint"]))
 

@@ -11,7 +11,7 @@ from profilers.base import Options, Profiler
 from profilers.errors import BadInput, HwnasError
 from profilers.onnx.parse import parse
 from profilers.onnx.quantise import WEIGHTED, QuantConfig, insert_qdq
-from profilers.registry import PROFILERS, get_profiler
+from profilers.registry import every_profiler, get_profiler
 
 ALL = "all"
 SIMULATED = "simulated"
@@ -41,7 +41,7 @@ def engines_of(name: str) -> list[Profiler]:
     """
     if name != ALL:
         return [get_profiler(name)]
-    return [profiler for profiler in map(get_profiler, PROFILERS) if profiler.device != SIMULATED]
+    return [profiler for profiler in every_profiler() if profiler.device != SIMULATED]
 
 
 def precisions_of(name: str, engine: str, opened: OpenedModel) -> list[str]:

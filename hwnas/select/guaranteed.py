@@ -27,7 +27,7 @@ from lut.build.bench import Network, Workbench, open_bench
 from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
-from profilers.registry import get_profiler
+from profilers.registry import stored_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import Measurement
 
@@ -234,7 +234,7 @@ def measure_as_tables(
         if name not in tables:
             raise BadInput(f"{name} is not a latency", "an objective with a table")
         table = tables[name]
-        profiler = get_profiler(require_fingerprint(table).runtime)
+        profiler = stored_profiler(require_fingerprint(table).runtime)
         check_fingerprint(table, profiler)
         with open_bench(Workbench(problem.space, write_onnx, profiler, table.options)) as bench:
             group = bench.networks([Network(row.arch) for row in rows], plan, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from profilers.base import Tensor
+from profilers.onnx.parse import parse
 from profilers.onnx.shapes import Declared, static, static_tensor
 
 if TYPE_CHECKING:
@@ -44,6 +46,12 @@ def set_batch(proto: onnx.ModelProto, batch: int) -> tuple[dict[str, Tensor], di
         if dims:
             dims[0].dim_value = (inputs.get(tensor.name) or outputs[tensor.name]).shape[0]
     return inputs, outputs
+
+
+def read_static(model: bytes | Path, batch: int) -> tuple[onnx.ModelProto, dict[str, Tensor], dict[str, Tensor]]:
+    """The checked model with its batch set, its inputs and its outputs. Raises as `parse` and `set_batch` do."""
+    proto = parse(model, check=True)
+    return proto, *set_batch(proto, batch)
 
 
 def _declared(tensor: onnx.ValueInfoProto) -> Declared:

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
-from profilers.errors import BadInput, MeasurementFailed
+from profilers.base import NodeDetail, Options, Profiler, Session, Status
+from profilers.errors import MeasurementFailed
 from profilers.files import read_bytes
 from profilers.onnx.madds import node_madds
-from profilers.onnx.parse import Shapes, name_of, parse, tensor_shapes
-from profilers.onnx.ports import dtype_of, inputs_of, set_batch
-from profilers.session import default_feeds
+from profilers.onnx.parse import Shapes, name_of, tensor_shapes
+from profilers.onnx.ports import read_static
 
 if TYPE_CHECKING:
     import onnx
@@ -130,8 +129,6 @@ class Fake(Profiler):
         return Status(True, VERSION, reason="simulated, not a device")
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
-        if options.optimization:
-            raise BadInput(f"optimization {options.optimization!r} on {self.name}", "none: it has no levels")
         return FakeSession(model, options, traced, self)
 
 
@@ -142,15 +139,12 @@ class FakeSession(Session):
 
     def __init__(self, model: bytes | Path, options: Options, traced: bool, device: Fake) -> None:
         data = model if isinstance(model, bytes) else read_bytes(model)
-        self.model = _with_batch(data, options.batch)
+        self.model, self.inputs, self.outputs = read_static(data, options.batch)
         self.options, self.traced, self.behaviour, self.clock = options, traced, device.behaviour, device.clock
         self.caches = device.caches
         self.threads = options.threads
         shapes = tensor_shapes(self.model, strict=True)
         graph = self.model.graph
-        self.inputs = {t.name: Tensor(shapes[t.name], dtype_of(t)) for t in inputs_of(graph)}
-        self.outputs = {t.name: Tensor(shapes[t.name], dtype_of(t)) for t in graph.output}
-        self.feeds: Feeds = default_feeds(self.inputs)
         self.operators = {name_of(n): str(n.op_type) for n in graph.node}
         self.nodes = {name_of(n): _node_ms(n, shapes, options) for n in graph.node}
         self.ideal_ms = sum(self.nodes.values()) + EDGE_MS
@@ -186,9 +180,6 @@ class FakeSession(Session):
         """Leave the caches to other work."""
         self.caches.owner = None
 
-    def _feed(self, feeds: Feeds) -> None:
-        self.feeds = feeds
-
     def _fetch(self) -> dict[str, NDArray[Any]]:
         """ONNX Runtime's outputs, since only the times are simulated."""
         import onnxruntime
@@ -206,13 +197,6 @@ class FakeSession(Session):
     def node_details(self) -> dict[str, NodeDetail]:
         """Every node as it is: nothing is fused."""
         return {name: NodeDetail(op, (name,)) for name, op in self.operators.items()}
-
-
-def _with_batch(model: bytes | Path, batch: int) -> onnx.ModelProto:
-    """The checked model with its batch set."""
-    proto = parse(model, check=True)
-    set_batch(proto, batch)
-    return proto
 
 
 def _node_ms(node: onnx.NodeProto, shapes: Shapes, options: Options) -> float:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
 from profilers.files import read_text
 from profilers.onnx.shapes import Declared, static, static_shape, static_tensor
 from profilers.runtimes.onnxruntime_trace import Trace, parse_trace
 from profilers.session import default_feeds
+from profilers.timing.fingerprint import VECTORS, cpu_flags, vector_flags
 
 KINDS = {"float": "float32", "double": "float64"}  # ONNX Runtime's words, where they are not NumPy's
 LEVELS = {
@@ -27,6 +28,20 @@ LEVELS = {
 }
 
 
+# What is optimised for one CPU may compute nonsense on another: there, and for another version, the ONNX is loaded.
+_SAME = """\
+# model.ort is for one version of ONNX Runtime and one kind of CPU; elsewhere model.onnx does the same
+cpu = pathlib.Path("/proc/cpuinfo").read_text().split() if sys.platform == "linux" else []
+same = (ort.__version__, {families} & {{*cpu}}) == ("{version}", {vectors})
+"""
+_LOAD = """\
+options = ort.SessionOptions()
+options.intra_op_num_threads = {threads}
+model = here / {model}
+session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])"""
+_CALL = "dict(zip([port.name for port in session.get_outputs()], session.run(None, feeds)))"
+
+
 class OnnxRuntime(Profiler):
     """The CPU provider: sequential execution, explicit threads, inputs and outputs bound beforehand."""
 
@@ -35,6 +50,32 @@ class OnnxRuntime(Profiler):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8")  # int8: the model arrives quantised
     provider: ClassVar[str] = "CPUExecutionProvider"
     remedy: ClassVar[str] = "pip install onnxruntime"
+    levels: ClassVar[tuple[str, ...]] = tuple(LEVELS)
+    suffixes: ClassVar[tuple[str, ...]] = (".ort",)
+    machine_specific: ClassVar[bool] = True
+
+    def loader(self, file: str, options: Options) -> Loader:
+        """Of the optimised model, which is for one version and one kind of CPU, or of the ONNX."""
+        load, model = _LOAD, f'"{file}"'
+        if file.endswith(".ort"):
+            load, model = _SAME + _LOAD, "f\"model.{'ort' if same else 'onnx'}\""
+        families, vectors = (_set(names) for names in (sorted(VECTORS), vector_flags(cpu_flags())))
+        facts = {"families": families, "vectors": vectors, "version": self.status().version or "unknown"}
+        load = load.format(threads=options.threads, model=model, **facts)
+        return Loader("onnxruntime", "numpy as np, onnxruntime as ort", load, _CALL)
+
+    def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        """ONNX Runtime's own format: the graph after all optimisations, with layouts for the CPU's vector width."""
+        self.require(options)
+        import onnxruntime as ort
+
+        settings = ort.SessionOptions()
+        settings.log_severity_level = 4  # it warns that the file is for this CPU
+        settings.graph_optimization_level = optimisation_level(options)
+        settings.optimized_model_filepath = str(folder / "model.ort")
+        settings.add_session_config_entry("session.save_model_format", "ORT")
+        open_model(model, settings, self.provider)
+        return ["model.ort"]
 
     def _status(self) -> Status:
         try:
@@ -59,6 +100,9 @@ class OnnxRuntimeCuda(OnnxRuntime):
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     traces: ClassVar[bool] = False  # its profile has the times at which kernels were launched, not their durations
     provider: ClassVar[str] = "CUDAExecutionProvider"
+    suffixes: ClassVar[tuple[str, ...]] = Profiler.suffixes
+    machine_specific: ClassVar[bool] = False
+    loader = Profiler.loader  # engines are exported for CPUs
     remedy: ClassVar[str] = "pip install onnxruntime-gpu, on a machine with an NVIDIA GPU"
 
     def device_name(self) -> str:
@@ -91,7 +135,7 @@ class _OrtSession(Session):
             name: ort.OrtValue.ortvalue_from_shape_and_type(t.shape, np.dtype(t.dtype).type, self.device)
             for name, t in self.outputs.items()
         }
-        self.values, self.results, self.binding = values, results, self.session.io_binding()
+        self.values, self.written, self.binding = values, results, self.session.io_binding()
         for name, value in values.items():
             self.binding.bind_ortvalue_input(name, value)
         for name, value in results.items():
@@ -128,7 +172,7 @@ class _OrtSession(Session):
             self.values[name].update_inplace(values)
 
     def _fetch(self) -> dict[str, NDArray[Any]]:
-        return {name: np.array(value.numpy()) for name, value in self.results.items()}
+        return {name: np.array(value.numpy()) for name, value in self.written.items()}
 
     def node_times(self) -> list[dict[str, float]]:
         """By node; ONNX Runtime can end a profile only once, so the next run opens a new session."""
@@ -167,7 +211,7 @@ class _OrtSession(Session):
             self.session.end_profiling()
         if self.traced:
             self.folder.cleanup()
-        for name in ("binding", "session", "values", "results"):
+        for name in ("binding", "session", "values", "written"):
             self.__dict__.pop(name, None)
 
 
@@ -196,11 +240,9 @@ def session_settings(options: Options) -> Any:
 
 
 def optimisation_level(options: Options) -> Any:
-    """ONNX Runtime's constant for `options.optimization`; BadInput if there is none."""
+    """ONNX Runtime's constant for `options.optimization`."""
     import onnxruntime as ort
 
-    if options.optimization not in ("", *LEVELS):
-        raise BadInput(f"optimization {options.optimization!r} on ONNX Runtime", ", ".join(LEVELS))
     return getattr(ort.GraphOptimizationLevel, LEVELS[options.optimization or "all"])
 
 
@@ -211,3 +253,7 @@ def _declared(tensor: Any, batch: Collection[str] | None = None) -> Declared:
     if batch is not None and dims and dims[0] is None and tensor.shape[0] not in batch:
         dims = [None, None]  # not known before a run
     return Declared(dims, KINDS.get(kind, kind))
+
+
+def _set(names: Sequence[str]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in names or ["unknown"]) + "}"

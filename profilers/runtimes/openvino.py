@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
 from profilers.onnx.fusion import NodeNames, groups
 from profilers.onnx.parse import parse
@@ -32,6 +32,12 @@ WINDOW = 8
 TRUNCATED_MS = 0.0005
 NOT_THERE = ("undef", "unknown")  # implementation of fused nodes; of inputs, outputs and reshapes
 
+SIXTEEN_BIT = ("bf16", "fp16")  # precisions that need weights of 16 bits only
+_LOAD = """\
+hints = {{"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": {threads}, "INFERENCE_PRECISION_HINT": "{hint}"}}
+model = ov.Core().compile_model(here / "{file}", "CPU", hints)"""
+_CALL = "{port.get_any_name(): values for port, values in model(feeds).items()}"
+
 
 class OpenVino(Profiler):
     """The CPU plug-in, with the precisions that the device reports."""
@@ -39,6 +45,21 @@ class OpenVino(Profiler):
     name: ClassVar[str] = "openvino"
     supports_parallel_load: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = tuple(TYPES)
+    suffixes: ClassVar[tuple[str, ...]] = (".xml", ".bin")
+
+    def loader(self, file: str, options: Options) -> Loader:
+        """Of the IR, on the CPU."""
+        load = _LOAD.format(threads=options.threads, hint=TYPES[options.precision], file=file)
+        return Loader("openvino", "numpy as np, openvino as ov", load, _CALL)
+
+    def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        """The IR, which is optimised when it is loaded, on any CPU; weights of 16 bits where that is computed in."""
+        self.require(options)
+        import openvino
+
+        graph = read_graph(openvino.Core(), model)
+        openvino.save_model(graph, folder / "model.xml", compress_to_fp16=options.precision in SIXTEEN_BIT)
+        return ["model.xml", "model.bin"]
 
     def _status(self) -> Status:
         try:
@@ -55,8 +76,6 @@ class OpenVino(Profiler):
         return tuple(p for p in self.precisions if CAPABILITIES[p] in found)
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
-        if options.optimization:
-            raise BadInput(f"optimization {options.optimization!r} on {self.name}", "none: it has no levels")
         return _OvSession(model, options, traced)
 
 
@@ -66,11 +85,7 @@ class _OvSession(Session):
 
         core = ov.Core()
         self.model, self.traced, self.threads = model, traced, options.threads
-        data = model if isinstance(model, bytes) else str(model)
-        try:
-            graph = core.read_model(data)
-        except Exception as error:  # RuntimeError, or one of openvino's own
-            raise BadInput(f"OpenVINO refuses the model: {error}", "an ONNX model") from error
+        graph = read_graph(core, model)
         names = tuple(_names(ports, model) for ports in (graph.inputs, graph.outputs))
         self.inputs = _set_batch(graph, names[0], options.batch)
         self.compiled = core.compile_model(graph, "CPU", _properties(options, traced))
@@ -152,6 +167,14 @@ class _OvSession(Session):
         """Free the request and with it the compiled model."""
         for name in ("request", "compiled"):
             self.__dict__.pop(name, None)
+
+
+def read_graph(core: Any, model: bytes | Path) -> Any:
+    """OpenVINO's graph; BadInput for a model that it refuses."""
+    try:
+        return core.read_model(model if isinstance(model, bytes) else str(model))
+    except Exception as error:  # RuntimeError, or one of openvino's own
+        raise BadInput(f"OpenVINO refuses the model: {error}", "an ONNX model") from error
 
 
 def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from profilers.base import UNSTATED, Options, Profiler
 from profilers.timing.cgroup import cgroup_quota, system_text
 from profilers.timing.pinning import allowed_cores
 
+VECTORS = {"avx2", "avx512f", "asimd"}
 FLAGS = ("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512", "amx", "bf16", "asimd", "sve", "i8mm", "neon")
 RECORDED = ("cores_effective", "affinity", "mhz", "memory_gb", "os", "python", "load")  # not part of the identity
 
@@ -130,6 +132,11 @@ def cpu_flags() -> tuple[str, ...]:
     info = _cpuinfo()
     flags = (info.get("flags") or info.get("Features") or "").split()
     return tuple(sorted(f for f in flags if f in FLAGS or f.startswith(("avx512", "amx")) or "bf16" in f))
+
+
+def vector_flags(flags: Sequence[str]) -> list[str]:
+    """Those of a CPU's flags that decide the layouts of an optimised model."""
+    return sorted(VECTORS & set(flags))
 
 
 def physical_cores() -> int:

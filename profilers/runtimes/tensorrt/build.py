@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from profilers.base import Status, Tensor
 from profilers.errors import BadInput, EngineUnavailable
-from profilers.files import read_bytes, sha256, write_bytes
+from profilers.files import read_bytes, write_bytes
 from profilers.onnx.cast_precision import Prepared, prepare
 from profilers.runtimes.tensorrt.cuda import gpu, gpu_status
-from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, check_form, make_manifest
+from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, make_manifest
 
 if TYPE_CHECKING:
     import tensorrt as T
@@ -146,23 +146,6 @@ def _facts(settings: Settings, model: Prepared) -> dict[str, Any]:
 
 def _tensors(tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     return [{"name": name, "shape": list(t.shape), "dtype": t.dtype} for name, t in tensors.items()]
-
-
-def rebuild(
-    product: Product, manifest: dict[str, Any], model: bytes | Path, targets: tuple[str, ...] = ()
-) -> BuiltEngine:
-    """Build an engine again as its manifest says, with this machine's runtime, for the GPU at hand or `targets`.
-
-    Raises:
-        BadInput: no manifest, or an ONNX that is not the one the engine was made from.
-        EngineUnavailable: see `build`.
-    """
-    check_form(manifest)
-    original = read_bytes(model) if isinstance(model, Path) else model
-    if sha256(original) != manifest["onnx_sha256"]:
-        raise BadInput("the ONNX is not the one that the engine was made from (SHA-256 differs)", remedy="export again")
-    settings = Settings(manifest["precision"], manifest["batch"], targets, manifest["optimization"])
-    return build(product, original, settings)
 
 
 def logger(trt: Any) -> Any:

@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
-from profilers.base import Feeds, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import EngineUnavailable, MeasurementFailed
 from profilers.onnx.shapes import Declared, static_tensor
 from profilers.runtimes.tensorrt import build as trt_build
 from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt import layers as trt_layers
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings
-from profilers.runtimes.tensorrt.manifest import BuiltEngine, check_manifest, check_runtime
+from profilers.runtimes.tensorrt.manifest import (
+    SUFFIX,
+    BuiltEngine,
+    check_manifest,
+    check_runtime,
+    read_engine,
+    write_engine,
+)
 from profilers.session import default_feeds
 
 if TYPE_CHECKING:
@@ -28,6 +35,24 @@ if TYPE_CHECKING:
 
 DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}  # TensorRT's words that are not NumPy's
 BUILD_ELSEWHERE = "; engines for another machine can be built here with --target"
+
+_LOAD = """\
+engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / "{file}").read_bytes())
+context, stream = engine.create_execution_context(), cuda.Stream()
+def run(feeds):
+    arrays = {{name: np.ascontiguousarray(values) for name, values in feeds.items()}}
+    for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
+        kind = trt.nptype(engine.get_tensor_dtype(name))
+        arrays.setdefault(name, np.empty(tuple(engine.get_tensor_shape(name)), kind))
+    buffers = {{name: cuda.mem_alloc(values.nbytes) for name, values in arrays.items()}}
+    for name, buffer in buffers.items():
+        context.set_tensor_address(name, int(buffer))
+        cuda.memcpy_htod(buffer, arrays[name])
+    context.execute_async_v3(stream.handle)
+    stream.synchronize()
+    for name in arrays.keys() - feeds.keys():
+        cuda.memcpy_dtoh(arrays[name], buffers[name])
+    return {{name: values for name, values in arrays.items() if name not in feeds}}"""
 
 
 @dataclass
@@ -39,7 +64,25 @@ class TensorRt(Profiler):
     name: ClassVar[str] = TENSORRT.name
     device: ClassVar[str] = "cuda"
     precisions: ClassVar[tuple[str, ...]] = trt_build.PRECISIONS
+    levels: ClassVar[tuple[str, ...]] = trt_build.LEVELS
     product: ClassVar[Product] = TENSORRT
+    suffixes: ClassVar[tuple[str, ...]] = (SUFFIX, ".json")
+    default_batch: ClassVar[int] = 64
+    gpu: ClassVar[bool] = True
+
+    def loader(self, file: str, options: Options) -> Loader:
+        """Of the engine, through PyCUDA."""
+        package, version = self.product.package, self.status().version or "unknown"
+        imports = f"numpy as np, {package} as trt, pycuda.autoinit, pycuda.driver as cuda"
+        return Loader(f"{package} {version}, pycuda", imports, _LOAD.format(file=file), "run(feeds)")
+
+    def open(self, path: Path, options: Options) -> Session:
+        """A built engine, which brings its options, or an ONNX model."""
+        return self.load_engine(read_engine(path)) if path.suffix == SUFFIX else self.load(path, options)
+
+    def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        settings = Settings(options.precision, options.batch, gpus, options.optimization)
+        return write_engine(folder, trt_build.build(self.product, model, settings))
 
     def device_name(self) -> str:
         """As the driver names it."""
@@ -94,6 +137,7 @@ class TensorRtRtx(TensorRt):
 
     name: ClassVar[str] = TENSORRT_RTX.name
     traces: ClassVar[bool] = False
+    levels: ClassVar[tuple[str, ...]] = ()
     product: ClassVar[Product] = TENSORRT_RTX
 
 

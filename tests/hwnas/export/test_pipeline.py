@@ -65,7 +65,7 @@ def test_the_snippet_runs_as_printed(folder, monkeypatch):
     scope: dict[str, object] = {}
     code = compile(datasheet.read(folder)["snippet"], "snippet", "exec")
     exec(code, scope)
-    assert scope["logits"].shape == (1, 10)
+    assert scope["outputs"]["logits"].shape == (1, 10)
 
 
 ALONE = """

@@ -127,15 +127,6 @@ def test_two_builds_are_the_same_where_nothing_is_timed(rtx):
     assert first.data == second.data
 
 
-def test_an_engine_is_rebuilt_as_its_manifest_says(rtx):
-    old = build(TENSORRT_RTX, models.chain(), settings(precision="fp16"))
-    new = trt_build.rebuild(TENSORRT_RTX, old.manifest, models.chain(), ("sm89",))
-    changed = {k for k in old.manifest if old.manifest[k] != new.manifest[k]}
-    assert changed <= {"targets", "engine_sha256", "bytes", "build_seconds"} and new.manifest["targets"] == ["sm89"]
-    with pytest.raises(BadInput, match="ONNX is not the one"):
-        trt_build.rebuild(TENSORRT_RTX, old.manifest, models.chain(kernel=5), ("sm89",))
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
