@@ -161,7 +161,8 @@ class FunctionSession(Session):
 
     def run(self) -> None:
         """Call it once."""
-        self.results = dict(zip(self.outputs, self.function(self.feeds), strict=True))
+        found = self.function(self.feeds)
+        self.results = {name: found[i] for i, name in enumerate(self.outputs)}
 
 
 def default_feeds(inputs: Mapping[str, Tensor], seed: int = 0) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,17 @@ from profilers import plugins, registry
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.footprint import fresh_footprint
-from profilers.registry import PROFILERS, describe, get_profiler, place, stored_profiler
+from profilers.registry import (
+    BUILTIN,
+    PROFILERS,
+    describe,
+    every_profiler,
+    get_profiler,
+    place,
+    register,
+    stored_profiler,
+)
+from profilers.runtimes.fake import Fake
 from tests.profilers import models
 
 EXAMPLE = Path(__file__).parents[2] / "plugin_package" / "hwnas_example" / "runtime"
@@ -109,11 +119,24 @@ def test_a_package_that_cannot_be_imported_is_listed_with_its_reason(own, monkey
     }  # fmt: skip
     with pytest.raises(BadInput, match="cannot be imported"):
         get_profiler("broken")
+    assert [profiler.name for profiler in every_profiler()] == list(BUILTIN)
     from hwnas.export.engines import ENGINES, NAMES, stored_engine
 
     assert list(ENGINES) == list(NAMES) == ["onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"]
     with pytest.raises(BadInput, match="cannot be imported"):
         stored_engine("broken")
+
+
+def test_a_class_can_be_made_known_by_this_process(own):
+    class Mine(Fake):
+        name = "mine"
+
+    assert register(Mine) == register(Mine) == "mine" and get_profiler("mine").status().available
+    assert place("mine").startswith("python:/") and place("mine").endswith("test_registry:" + Mine.__qualname__)
+    with pytest.raises(BadInput, match="a second engine 'mine'"):
+        register(type("Other", (Fake,), {"name": "mine"}))
+    with pytest.raises(BadInput, match="is no runtime"):
+        register(int)
 
 
 def test_a_runtime_without_a_loader_is_no_format(own):
