@@ -11,8 +11,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from profilers.markup import templates
-
 WIDTH = 110  # characters of a line of text
 _TITLE = 78  # of a title that is not broken
 
@@ -129,4 +127,6 @@ def shown(value: Any) -> str:
 
 @cache
 def _templates() -> Any:
+    from profilers.markup import templates
+
     return templates("hwnas.api")

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.devices import engines as list_engines
-from hwnas.api.networks import Networks
+import hwnas
 from hwnas.cli.shared import Classes, Resolutions, emit, say
 from hwnas.space import SPACES
 
@@ -21,7 +20,7 @@ def engines(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the engines available on this machine; for each other one, the reason and the fix."""
-    found = list_engines(*(names or ()))
+    found = hwnas.engines(*(names or ()))
     for row, what in zip(found, found.lines, strict=True):
         if as_json:
             emit(row)
@@ -40,7 +39,7 @@ def count(
     classes: Classes = None,
 ) -> None:
     """Count the parameters and multiply-adds of each architecture; prints a line of JSON for each."""
-    found = Networks.read(archs, space, resolutions=resolutions, classes=classes)
+    found = hwnas.Networks.read(archs, space, resolutions=resolutions, classes=classes)
     for line in found.notes:
         say(line)
     for network in found:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.devices import Device
+import hwnas
 from hwnas.cli.shared import emit, say, warn
 from profilers.errors import BadInput
 
@@ -31,15 +31,11 @@ def compare(
     ] = None,
 ) -> None:
     """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
-    from hwnas.api.comparing import compare as compare_networks
-
     if size < 0:
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
     names = [name.strip() for name in models.split(",") if name.strip()]
-    device = Device(engine, threads, precision, batch)
-    found = compare_networks(
-        run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out
-    )
+    device = hwnas.Device(engine, threads, precision, batch)
+    found = hwnas.compare(run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out)
     warn(found.notes)
     emit(found.to_json())
     say(str(found))

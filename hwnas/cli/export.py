@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
-from hwnas.api.engine_tables import selection_reasons, selection_table
-from hwnas.api.engines import Exported
-from hwnas.api.engines import export as export_networks
-from hwnas.api.engines import validate as validate_engine
+import hwnas
 from hwnas.cli import export_options as options
 from hwnas.cli.shared import Classes, OwnEngine, Resolutions, emit, know_engine, people, say, show, warn
+
+if TYPE_CHECKING:
+    from hwnas.api.engines import Exported
 
 
 def export(
@@ -26,7 +27,7 @@ def export(
     compiled: options.Compiled = None, quick: options.Quick = False,
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
-    found = export_networks(
+    found = hwnas.export(
         source, out, engine=engine, ids=ids or (), front=front, optimistic=optimistic, space=space,
         resolutions=resolutions, classes=classes, supernet=supernet, random_weights=random, dataset=dataset,
         images=images, recalibrate=not stale, tables=tables or (), precision=precision, batch=batch, threads=threads,
@@ -51,7 +52,7 @@ def validate(
 ) -> None:  # fmt: skip
     """Measure an exported engine again, on this machine, and compare it with its datasheet; prints JSON."""
     know_engine(engine)
-    found = validate_engine(folder, force=force, rebuild=rebuild, quick=quick)
+    found = hwnas.validate(folder, force=force, rebuild=rebuild, quick=quick)
     emit(found.to_json())
     show(found)
     for line in found.remarks:
@@ -59,6 +60,8 @@ def validate(
 
 
 def _print(found: Exported) -> None:
+    from hwnas.api.engine_tables import selection_reasons, selection_table
+
     for engine in found:
         emit(engine.row())
         warn(f"{engine.name}: {line}" for line in engine.remarks)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.fetching import fetch as take
+import hwnas
 from hwnas.cli.shared import emit, say
 from hwnas.fetch import FILES, GROUPS, default_cache, find
 from profilers.errors import BadInput
@@ -39,7 +39,7 @@ def fetch(
     if listing:
         _list(names, place)
         return
-    for file, fetched in take(names or (), cache=place, folder=folder):
+    for file, fetched in hwnas.fetch(names or (), cache=place, folder=folder):
         emit(asdict(fetched))
         line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
         if not fetched.pinned:

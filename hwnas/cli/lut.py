@@ -7,15 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.devices import Device
-from hwnas.api.measured import MeasuredNetworks
-from hwnas.api.networks import Network
-from hwnas.api.spaces import space_of
-from hwnas.api.tables import LatencyTable
+import hwnas
 from hwnas.cli import lut_networks
 from hwnas.cli.shared import Classes, OwnEngine, Resolutions, SpaceName, State, emit, know_engine, say, warn
 from hwnas.ofa.network_files import read_networks
-from hwnas.space import space_of_table
+from hwnas.space import parse_resolutions, space_of_table
 from profilers.base import STEADY
 from profilers.errors import BadInput
 
@@ -45,7 +41,7 @@ def build(
     """Measure a table on this machine; if it is interrupted, the same command resumes."""
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
-    device = Device(engine, threads, precision, batch, optimization, state)
+    device = hwnas.Device(engine, threads, precision, batch, optimization, state)
     found = device.build_table(
         space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
         force=force,
@@ -64,7 +60,7 @@ def verify(
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
     know_engine(engine)
-    figures = LatencyTable(table).verify(archs, seed, classes=classes, force=force, store=store)
+    figures = hwnas.LatencyTable(table).verify(archs, seed, classes=classes, force=force, store=store)
     emit(figures.to_json())
     warn(figures.remarks)
 
@@ -75,10 +71,10 @@ def predict(
     classes: Classes = None,
 ) -> None:
     """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
-    held = LatencyTable(table)
+    held = hwnas.LatencyTable(table)
     warn(held.remarks)
     space, found = read_networks(archs, classes=classes, expected=space_of_table(held.data, classes))
-    predicted = held.predict([Network.of(space, arch) for arch in found])
+    predicted = held.predict([hwnas.Network.of(space, arch) for arch in found])
     how = {"classes": space.classes, "classifier": predicted.how} if predicted.how else {}
     for row in predicted:
         emit({**row, **how})
@@ -95,7 +91,7 @@ def show(
     if as_json and (html is not None or resolution is not None):
         other = "--html" if html is not None else "--resolution"
         raise BadInput(f"{other} with --json, which has no heat map", "one of them")
-    held = LatencyTable(table)
+    held = hwnas.LatencyTable(table)
     held.pixels(resolution)
     if html is not None:
         held.page(html, resolution)
@@ -123,12 +119,12 @@ def estimate(
 ) -> None:
     """Estimate a table from a GPU's data sheet: good for ranking; milliseconds need one network measured on it."""
     if networks is not None:
-        chosen = space_of(space, resolutions, classes)
-        measured = MeasuredNetworks.read(networks, classes=classes, expected=chosen)
-        LatencyTable.estimate(chosen, gpu, batch, measured=measured).save(out)
+        chosen = hwnas.get_space(space, parse_resolutions(resolutions), classes)
+        measured = hwnas.MeasuredNetworks.read(networks, classes=classes, expected=chosen)
+        hwnas.LatencyTable.estimate(chosen, gpu, batch, measured=measured).save(out)
         _tell(out, [])
         return
-    found = LatencyTable.estimate(space, gpu, batch, resolutions=resolutions, classes=classes).save(out)
+    found = hwnas.LatencyTable.estimate(space, gpu, batch, resolutions=resolutions, classes=classes).save(out)
     _tell(out, [f"estimated from the data sheet of {found.device}, not measured: good for ranking only"])
 
 
@@ -144,7 +140,7 @@ def import_(
     ] = None,
 ) -> None:
     """Read a table of a published format."""
-    found = LatencyTable.import_published(
+    found = hwnas.LatencyTable.import_published(
         format_name, files, space, device, resolutions=resolutions, classes=classes
     )  # fmt: skip
     found.save(out)
@@ -158,7 +154,7 @@ def export(
     classes: Classes = None,
 ) -> None:
     """Write a table in a published format."""
-    for path in LatencyTable(table).write(format_name, out, classes=classes):
+    for path in hwnas.LatencyTable(table).write(format_name, out, classes=classes):
         _tell(path, [])
 
 

@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.devices import Device
-from hwnas.api.measured import MeasuredNetworks
-from hwnas.api.networks import Networks, plan_networks
-from hwnas.api.spaces import space_of
-from hwnas.api.tables import LatencyTable
+import hwnas
 from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, say, warn
+from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
 
@@ -33,9 +30,9 @@ def plan(
     """Propose the most informative networks to measure, best first."""
     candidates = None
     if among is not None:
-        expected = space_of(space, resolutions, classes)
-        candidates = Networks.read(among, classes=classes, expected=expected)
-    found, left = plan_networks(
+        expected = hwnas.get_space(space, parse_resolutions(resolutions), classes)
+        candidates = hwnas.Networks.read(among, classes=classes, expected=expected)
+    found, left = hwnas.plan_networks(
         space, number, batch, resolutions=resolutions, classes=classes, among=candidates, seed=seed
     )
     found.save(out)
@@ -60,8 +57,8 @@ def measure(
     """Measure networks end to end here, or write a bundle that measures them on a machine with only the runtime."""
     if (out is None) is (bundle is None):
         raise BadInput("neither --out nor --bundle" if out is None else "both --out and --bundle", "one of them")
-    some = Networks.read(networks, space, classes=classes, any_size=True)
-    device = Device(engine, threads, precision, batch, optimization, state)
+    some = hwnas.Networks.read(networks, space, classes=classes, any_size=True)
+    device = hwnas.Device(engine, threads, precision, batch, optimization, state)
     if out is None:
         files = device.write_bundle(some, bundle or Path())
         say(f"wrote {len(files)} files to {bundle}; there: python measure.py")
@@ -82,7 +79,7 @@ def fit(
     classes: Classes = None,
 ) -> None:
     """Fit a table to 10 to 50 networks measured end to end, for devices without per-layer times."""
-    measured = MeasuredNetworks.read(networks, space, resolutions=resolutions, classes=classes)
-    found = LatencyTable.fit(measured, device, batch).save(out)
+    measured = hwnas.MeasuredNetworks.read(networks, space, resolutions=resolutions, classes=classes)
+    found = hwnas.LatencyTable.fit(measured, device, batch).save(out)
     emit(found.data.provenance["cross_validated"])
     say(f"wrote {out}")

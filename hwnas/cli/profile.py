@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import hwnas
 from hwnas.cli.shared import State, emit, say
 from profilers.base import STEADY
 
@@ -35,10 +36,9 @@ def profile(
     html: Annotated[Path | None, typer.Option(help="Write a page of the result.")] = None,
 ) -> None:
     """Measure any model, end to end and by layer; prints a line of JSON for each engine and precision."""
-    from hwnas.api.profiling import profile as profile_model
     from hwnas.onnx.open_model import parse_shapes
 
-    found = profile_model(
+    found = hwnas.profile(
         model, engine=engine, precision=precision, batch=batch, threads=threads, shapes=parse_shapes(shape or ()),
         state=state, html=html,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwnas.api.runs import Run
+import hwnas
 from hwnas.cli.shared import emit, people
 
 
@@ -20,7 +20,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the run as one self-contained HTML file: chosen networks, fronts, accuracy of the latencies."""
-    path = Run(run).report(out, compare=compare or [])
+    path = hwnas.Run(run).report(out, compare=compare or [])
     emit({"report": str(path), "bytes": path.stat().st_size})
     people().print(f"Open {path} in a browser.")
 

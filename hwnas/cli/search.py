@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from hwnas.api.runs import Run
+import hwnas
 from hwnas.cli.shared import emit, people, say, show
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def archive(
     run: RunFolder, kind: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl"
 ) -> None:
     """Print every evaluation of a run, in order."""
-    data = Run(run).archive(kind)
+    data = hwnas.Run(run).archive(kind)
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
@@ -71,7 +71,7 @@ def select(
     The upper end of a network's latency interval must be within the budget. A network whose interval contains the
     budget is measured first if this is the device of the table.
     """
-    found = Run(run).select(*(budget or []), n=n, prefer=prefer, knee=knee, optimistic=optimistic)
+    found = hwnas.Run(run).select(*(budget or []), n=n, prefer=prefer, knee=knee, optimistic=optimistic)
     for row in found.rows:
         emit(row)
     show(found)
@@ -83,7 +83,7 @@ def insights(
     run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False
 ) -> None:
     """How often each kernel size, expand ratio and other choice, depth and resolution occurs on the run's fronts."""
-    opened = Run(run)
+    opened = hwnas.Run(run)
     found = opened.insights()
     if machine:
         emit({"run": str(run), "space": opened.space.name, "fronts": [insight.to_json() for insight in found]})

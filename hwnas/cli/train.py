@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+import hwnas
 from hwnas.api.display import table as people_table
-from hwnas.api.training import finetune as finetune_networks
-from hwnas.api.training import train_supernet
 from hwnas.cli.shared import emit, people
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
@@ -26,7 +25,7 @@ def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = No
     from hwnas.train.distributed import is_rank_zero, single_error_report
 
     with single_error_report():
-        found = train_supernet(config, overrides=settings or [], resume=resume)
+        found = hwnas.train_supernet(config, overrides=settings or [], resume=resume)
         if is_rank_zero():
             emit(found.to_json())
 
@@ -37,7 +36,7 @@ def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = No
 
     rows = []
     with single_error_report():
-        for facts in finetune_networks(config, overrides=settings or [], resume=resume):
+        for facts in hwnas.finetune(config, overrides=settings or [], resume=resume):
             rows.append(facts)
             if is_rank_zero():
                 emit(facts)
