@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,15 +17,22 @@ Resolutions = Annotated[tuple[int, ...], AlsoText(parse_resolutions, "192:256:4"
 """Pixels: a list, or FIRST:LAST:STEP."""
 
 
-def read_toml(path: Path, overrides: Sequence[str] = (), defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def read_toml(
+    path: Path,
+    overrides: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    loads: Callable[[str], dict[str, Any]] = tomllib.loads,
+) -> dict[str, Any]:
     """The tables of a TOML file with `a.b=c` overrides applied; `defaults` stand for top-level keys that it lacks.
+
+    `loads` reads the text; ValueError where it is not TOML.
 
     Raises:
         FileProblem: the file cannot be read. BadInput: it is not TOML, or an override does not fit.
     """
     text = read_text(path)
     try:
-        data = {**(defaults or {}), **tomllib.loads(text)}
+        data = {**(defaults or {}), **loads(text)}
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not valid TOML: {error}") from error
     for item in overrides:

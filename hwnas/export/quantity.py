@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from profilers.constraints import Count, NotNegative, Pattern, Share
 from profilers.errors import BadInput
 
-HOW = ("measured", "predicted", "estimated", "exact", "evaluated", "imported", "fitted", "not measured")
+HOW = ("measured", "predicted", "estimated", "exact", "computed", "evaluated", "imported", "fitted", "not measured")
 How = Annotated[str, Pattern(rf"({'|'.join(HOW)})[\s\S]*", f"a word of {', '.join(HOW)} first")]
 
 

@@ -26,7 +26,6 @@ _ORIGIN = {
     "table": "a table",
 }
 _HOW = {
-    "exact": "exact: counted from the layers",
     "measured-table": "predicted by a table measured on {device}",
     "fitted-table": "predicted by a table fitted to networks measured on {device}",
     "imported-table": "predicted by an imported table of {device}",
@@ -150,8 +149,8 @@ def _objectives(run: Run, row: Evaluation, tables: dict[str, LatencyTable]) -> d
         value = row.objectives[name]
         if name == "top1":
             found[name] = Quantity(value, "%", _how_accurate(run, row), *(row.top1_interval or ()))
-        elif objective.status == "exact":
-            found[name] = Quantity(value, objective.unit, _HOW["exact"])
+        elif name not in tables:
+            found[name] = Quantity(value, objective.unit, run.how(name))
         else:
             estimate = tables[name].bind(run.space).predict(genes)
             how = _HOW[objective.status].format(device=tables[name].device)

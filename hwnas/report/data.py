@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hwnas.search.archive import Evaluation
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.limits import beyond, ends, surely_within
+from hwnas.search.objectives import COST, LATENCY
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -27,12 +28,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ObjectiveInfo:
-    """An objective's name, unit and goal, and `how` its values came about, in words."""
+    """An objective's name, unit and goal, `how` its values came about, in words, and its kind (see `Objective`)."""
 
     name: str
     unit: str
     minimise: bool
     how: str
+    kind: str = COST
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class RunData:
     """A run, and what else is known of its problem.
 
     `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same search
-    with other seeds; `budgets` are limits by objective, upper ones but for top1; `config` is run.toml's text.
+    with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is run.toml's text.
     """
 
     name: str
@@ -84,6 +86,7 @@ class RunData:
     repeats: Sequence[CurvePoint] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     config: str = ""
+    limited: Sequence[ObjectiveInfo] = ()
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -122,7 +125,7 @@ class RunData:
     @cached_property
     def main_cost(self) -> int:
         """Index of the first latency, else of the first cost (of the quality, if there is no cost)."""
-        latencies = [i for i in self.costs if self.objectives[i].name.endswith("_ms")]
+        latencies = [i for i in self.costs if self.objectives[i].kind == LATENCY]
         return next(iter([*latencies, *self.costs]), self.quality)
 
     @cached_property
@@ -141,8 +144,17 @@ class RunData:
             values = [row.objectives.get(name) for row in self.done]
             if all(_finite(value) for value in values):
                 found = ends(self.space, genes, [float(value or 0.0) for value in values], self.tables.get(name))
-                mask &= meets(found, limit, name != "top1")
+                mask &= meets(found, limit, self.minimises(name))
         return mask
+
+    def info(self, name: str) -> ObjectiveInfo | None:
+        """What is known of an objective that is shown or limited."""
+        return next((o for o in (*self.objectives, *self.limited) if o.name == name), None)
+
+    def minimises(self, name: str) -> bool:
+        """Whether less of an objective is better."""
+        info = self.info(name)
+        return name != "top1" if info is None else info.minimise
 
     @cached_property
     def front(self) -> Mask:

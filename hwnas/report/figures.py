@@ -12,7 +12,8 @@ from itertools import groupby
 import numpy as np
 
 from hwnas.report.data import RunData
-from hwnas.report.formatting import Scale, label, scales
+from hwnas.report.formatting import Scale, label_of, scales
+from hwnas.search.objectives import LATENCY
 from hwnas.select.frequencies import Frequencies, count
 
 Numbers = tuple[float, ...]
@@ -100,7 +101,7 @@ def front(run: RunData) -> Front | None:
     if len(run.objectives) < 3 or not run.done:
         return None
     names, shown = [o.name for o in run.objectives], scales(run)
-    ordered = sorted(run.costs, key=lambda i: (not names[i].endswith("_ms"), i))
+    ordered = sorted(run.costs, key=lambda i: (run.objectives[i].kind != LATENCY, i))
     x = ordered.pop(0)
     y = next((i for i in ordered if names[i] == "params"), ordered[0])
     ordered.remove(y)
@@ -173,7 +174,7 @@ def frequencies(run: RunData) -> list[Frequencies]:
     found = []
     for i in run.costs if run.done else ():
         chosen = [run.archs[k] for k in np.flatnonzero(run.front_of([run.quality, i]))]
-        found.append(count(label(run.objectives[i].name), run.space, chosen))
+        found.append(count(label_of(run, run.objectives[i].name), run.space, chosen))
     return found
 
 

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwnas.export.quantity import HOW
-from hwnas.report.data import ObjectiveInfo, RunData
+from hwnas.report.data import RunData
+from hwnas.search.objectives import COST, LATENCY
+from hwnas.search.units import scaled
 
-_LABELS = {"top1": "Top-1 accuracy", "params": "Parameters", "madds": "MAdds"}
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_LABELS = {
+    "top1": "Top-1 accuracy",
+    "params": "Parameters",
+    "madds": "MAdds",
+    "weight_bytes": "Weights",
+    "peak_memory": "Peak memory",
+}
 
 
 @dataclass(frozen=True)
@@ -36,35 +43,36 @@ class Scale:
         return f"{self.number(value)} {self.unit}".rstrip()
 
 
-def label(name: str) -> str:
-    """An objective's name for people: `cpu_ms` is "CPU latency"."""
+def label(name: str, kind: str = COST) -> str:
+    """An objective's name for people: the latency `cpu_ms` is "CPU latency"."""
     if name in _LABELS:
         return _LABELS[name]
-    if name.endswith("_ms"):
-        device = name.removesuffix("_ms").replace("_", " ")
-        return f"{device.upper() if len(device) <= 3 else device} latency"
-    return name
+    if kind != LATENCY:
+        return name
+    device = name.removesuffix("_ms").replace("_", " ")
+    if "latency" in device:
+        return device
+    return f"{device.upper() if len(device) <= 3 else device} latency"
+
+
+def label_of(run: RunData, name: str) -> str:
+    """As `label`, of an objective of a run."""
+    info = run.info(name)
+    return label(name, info.kind if info else COST)
 
 
 def scales(run: RunData) -> list[Scale]:
-    """(m) how each objective is shown; counts in k, M or G of the largest value."""
+    """(m) how each objective is shown; counts and bytes in a multiple that suits the largest value."""
     found = []
     for i, objective in enumerate(run.objectives):
         largest = float(abs(run.values[:, i]).max(initial=0.0))
-        prefix = next(((f, p) for f, p in _PREFIXES if largest >= f), (1.0, ""))
-        plain = _is_count(objective)
-        unit, divisor = (prefix[1], prefix[0]) if plain else (objective.unit, 1.0)
-        found.append(Scale(label(objective.name), unit, divisor))
+        found.append(Scale(label(objective.name, objective.kind), *scaled(objective.unit, largest)))
     return found
 
 
 def lower(name: str) -> str:
     """A label inside a sentence; what is written in capitals stays so (MAdds, CPU)."""
     return name if name[1:2].isupper() else name[:1].lower() + name[1:]
-
-
-def _is_count(objective: ObjectiveInfo) -> bool:
-    return objective.unit in ("", "count", "1")
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -13,7 +13,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import lut
 from hwnas import accuracy
 from hwnas.export import datasheet
 from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
@@ -47,7 +46,8 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
         config = run.config
         shown = [*run.problem.names, *([config.scalarise.objective] if config.scalarise else [])]
         random, repeats = _compared(run, folder, compare)
-        tables = {name: lut.load(path) for name, path in config.tables.items() if name in run.problem.objectives}
+        tables = {name: table for name, table in run.tables.items() if name in run.problem.objectives}
+        limited = [name for name in config.budget if name not in shown]
         return RunData(
             folder.resolve().name,
             run.space,
@@ -60,6 +60,7 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
             repeats,
             config.budget,
             read_text(folder / CONFIG),
+            [_objective(run, name, tables.get(name)) for name in limited],
         )
 
 
@@ -76,11 +77,11 @@ def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo
         how = _how(table) + (f"; {objective.note}" if objective.note else "")
     elif name == "top1":
         kind, rest = accuracy.split(run.config.accuracy)
-        how = ", ".join(x for x in (_TOP1[kind], Path(rest).name) if x)
+        how = ", ".join(x for x in (_TOP1.get(kind, f"evaluated: {kind}"), Path(rest).name) if x)
         how += f"; {objective.note}" if objective.note else ""
     else:
-        how = "exact: counted from the layers"
-    return ObjectiveInfo(name, objective.unit, objective.minimise, how)
+        how = run.how(name)
+    return ObjectiveInfo(name, objective.unit, objective.minimise, how, objective.kind)
 
 
 def _how(table: LatencyTable) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwnas.report import figures, latency, plots, svg, tables
 from hwnas.report.data import RunData
-from hwnas.report.formatting import label, lower, plural, scales
+from hwnas.report.formatting import label_of, lower, plural, scales
 from hwnas.select.frequencies import draw
 from hwnas.space import Architecture
 
@@ -114,7 +114,7 @@ def habits(run: RunData) -> Section | None:
     ]
     if not shown:
         return None
-    best = lower(label(run.objectives[run.quality].name))
+    best = lower(label_of(run, run.objectives[run.quality].name))
     about = f"How often each choice occurs in networks of the best {best} for a cost; a stronger colour is more often."
     return Section("What the best networks have in common", about, "habits.html", {"fronts": shown})
 

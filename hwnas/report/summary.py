@@ -10,9 +10,10 @@ from typing import Any
 from hwnas.accuracy.wilson import alike, optimistic, wilson
 from hwnas.report import figures
 from hwnas.report.data import Engine, Mask, RunData
-from hwnas.report.formatting import label, listing, lower, plural, scales, share, significant
+from hwnas.report.formatting import label_of, listing, lower, plural, scales, share, significant
 from hwnas.report.latency import agreements, mean_error
 from hwnas.search.limits import beyond
+from hwnas.search.objectives import LATENCY
 from hwnas.space import SearchSpace
 
 POINT_PREDICTION = "by the point prediction of its latency: no network is certain to meet the budget"
@@ -65,8 +66,10 @@ def _effort(run: RunData) -> str:
 
 
 def _searched(run: RunData) -> str:
-    names = [lower(label(run.objectives[i].name)) for i in run.costs]
-    against = f", weighing {lower(label(run.objectives[run.quality].name))} against {listing(names)}" if names else ""
+    names = [lower(label_of(run, run.objectives[i].name)) for i in run.costs]
+    against = (
+        f", weighing {lower(label_of(run, run.objectives[run.quality].name))} against {listing(names)}" if names else ""
+    )
     evaluated = f"{len(run.done):,} {'was' if len(run.done) == 1 else 'were'} evaluated"
     return f"Of {size(run.space)} networks in the space {run.space.name}, {evaluated}{against}."
 
@@ -92,14 +95,14 @@ def _devices(run: RunData) -> list[str]:
     for name, table in run.tables.items():
         how = "is looked up in a table measured on" if table.status == "measured" else f"is {table.status}, for"
         options = table.options
-        found.append(f"{label(name)} {how} {table.device} (batch {options.batch}, {options.precision}).")
+        found.append(f"{label_of(run, name)} {how} {table.device} (batch {options.batch}, {options.precision}).")
     return found
 
 
 def _budget(run: RunData) -> str:
     units = {o.name: scale for o, scale in zip(run.objectives, scales(run), strict=True)}
     limits = [
-        f"{lower(label(name))} of at {'least' if name == 'top1' else 'most'} "
+        f"{lower(label_of(run, name))} of at {'most' if run.minimises(name) else 'least'} "
         + (units[name].text(limit) if name in units else significant(limit))
         for name, limit in run.budgets.items()
     ]
@@ -127,7 +130,7 @@ def _best(run: RunData) -> list[Tile]:
     if not run.done:
         return []
     objective, text = run.objectives[run.quality], scales(run)[run.quality].text
-    name = f"Best {label(objective.name).lower()}{_limited(run)}"
+    name = f"Best {label_of(run, objective.name).lower()}{_limited(run)}"
     inside, how = (
         (run.within_budgets, objective.how)
         if run.within_budgets.any()
@@ -164,10 +167,11 @@ def keeps(run: RunData, engine: Engine) -> bool:
         if figure is None or figure.get("value") is None:
             continue
         own = guess["value"] is not None and math.isclose(guess["value"], figure["value"], rel_tol=1e-6)
-        if name.endswith("_ms") and own and measured["value"] is not None:
+        info, minimise = run.info(name), run.minimises(name)
+        if info is not None and info.kind == LATENCY and own and measured["value"] is not None:
             figure = measured
-        worst = figure.get("high") if name != "top1" else None
-        if beyond(figure["value"] if worst is None else worst, limit, name != "top1"):
+        worst = figure.get("high") if minimise else None
+        if beyond(figure["value"] if worst is None else worst, limit, minimise):
             return False
     return True
 

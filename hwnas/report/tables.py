@@ -24,6 +24,7 @@ _MEANINGS = {
     "fitted": "from a model of few networks that were measured on the device",
     "imported": "from somebody else's table",
     "exact": "counted from the network's layers",
+    "computed": "by code of the user's own, from the network or its layers",
 }
 SHOWN = 8  # networks that are listed where none was exported
 
@@ -178,7 +179,7 @@ def _top1_interval(run: RunData, value: float, images: int, column: int) -> str:
 def origins(run: RunData) -> Table:
     """How each objective came about, in full."""
     rows = [
-        [Cell(label(o.name)), Cell(o.name, code=True), Cell("", origin=Origin(o.how)), Cell(o.how)]
+        [Cell(label(o.name, o.kind)), Cell(o.name, code=True), Cell("", origin=Origin(o.how)), Cell(o.how)]
         for o in run.objectives
     ]
     return Table(["Objective", "Name", "Kind", "How it was obtained"], rows, "How the objectives were obtained")

@@ -11,11 +11,14 @@ A process killed at any moment leaves whole rows; `--resume` evaluates what was 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -100,12 +103,21 @@ def history(rows: Sequence[Evaluation], n_genes: int) -> History:
 class Archive:
     """An open archive; see `create` and `open_archive`. Use as a context manager."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path, self._connection = path, connection
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        write: bool = True,
+        copy: TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self.path, self._connection, self._write, self._copy = path, connection, write, copy
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     def __enter__(self) -> Archive:
         return self
@@ -202,6 +214,8 @@ class Archive:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if not self._write:
+            raise BadInput(f"{self.path} was opened to be read", "resume_run, to continue a search")
         with _translated(self.path), self._connection:
             yield self._connection
 
@@ -212,7 +226,7 @@ def create(path: Path, meta: Mapping[str, Any]) -> Archive:
         raise BadInput(f"{path} exists", "a new run", "--resume, or another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _translated(path):
-        connection = sqlite3.connect(path, check_same_thread=False)  # ask_tell locks
+        connection = _connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
         with connection:
             head = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
@@ -221,8 +235,8 @@ def create(path: Path, meta: Mapping[str, Any]) -> Archive:
     return Archive(path, connection)
 
 
-def open_archive(path: Path) -> Archive:
-    """An existing archive.
+def open_archive(path: Path, *, write: bool = False) -> Archive:
+    """An existing archive; it is only read unless `write`, and may then lie where nothing can be written.
 
     Raises:
         FileProblem: there is none.
@@ -231,14 +245,50 @@ def open_archive(path: Path) -> Archive:
     if not path.is_file():
         raise FileProblem(f"there is no archive {path}", remedy="hwnas search CONFIG.toml --out RUN")
     with _translated(path):
-        connection = sqlite3.connect(path, check_same_thread=False)  # ask_tell locks
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise BadInput(f"{path} is a database, but not an archive of hwnas", "the archive.sqlite of a run")
-        if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) not in (1, SCHEMA):
-            raise BadInput(f"{path} has schema {schema}", f"schema 1 or {SCHEMA}", "the version of hwnas that wrote it")
-        if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-            raise BadInput(f"{path} is damaged: {found}", remedy="a copy of it, or a new run")
-    return Archive(path, connection)
+        connection, copy = (_connect(path), None) if write else _reading(path)
+        try:
+            _check_file(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+    return Archive(path, connection, write=write, copy=copy)
+
+
+def _check_file(path: Path, connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise BadInput(f"{path} is a database, but not an archive of hwnas", "the archive.sqlite of a run")
+    if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) not in (1, SCHEMA):
+        raise BadInput(f"{path} has schema {schema}", f"schema 1 or {SCHEMA}", "the version of hwnas that wrote it")
+    if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+        raise BadInput(f"{path} is damaged: {found}", remedy="a copy of it, or a new run")
+
+
+def _connect(path: Path | str, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(path, uri=uri, check_same_thread=False)  # `ask_tell` has a lock of its own
+
+
+def _reading(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | None]:
+    """A connection that only reads, and the folder of the copy that it reads, if any.
+
+    SQLite's WAL wants files beside the database even to read it. Where they cannot be made, the database is read as it
+    lies, or with its unfinished WAL from a copy.
+    """
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("SELECT COUNT(*) FROM sqlite_master")
+        return connection, None
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(path.parent, os.W_OK):
+            raise
+    wal = path.with_name(f"{path.name}-wal")
+    if not wal.is_file() or not wal.stat().st_size:
+        return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), None
+    folder = TemporaryDirectory(prefix="hwnas-")
+    for part in (path, wal):
+        shutil.copyfile(part, Path(folder.name) / part.name)
+    return _connect(Path(folder.name) / path.name), folder
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +15,17 @@ from annotated_types import Interval
 from hwnas import accuracy
 from hwnas.data.reference import resolve_reference
 from hwnas.search.executors import ExecutorSettings
-from hwnas.search.objectives import TOP1, check_name
+from hwnas.search.objective_headers import loads_objectives
+from hwnas.search.objectives import COUNTS, TOP1, check_name
+from hwnas.search.own_objectives import BUILT_IN, OBJECTIVES, TABLE, ObjectiveSettings, resolve
 from hwnas.search.problem import Scalarise
 from hwnas.settings import Resolutions, build, read_toml
 from hwnas.space import SearchSpace, stored_space
 from hwnas.space.configured import configured_space, spelled, with_definition
-from profilers.constraints import Name, OneOf, Pattern, Positive, Seed, Text
+from profilers.constraints import Name, OneOf, Positive, Seed, Text
 from profilers.errors import BadInput
 
-TableName = Annotated[str, Pattern("[A-Za-z0-9_-]{1,97}_ms", "letters a to z, digits, _ and -, ending in _ms")]
+_STORED: ContextVar[bool] = ContextVar("stored", default=False)  # a run's own file is read: see `load_stored`
 
 
 @dataclass(frozen=True)
@@ -78,17 +81,17 @@ class Config:
     classes: int | None = None
     """Classes of the classifier; by default the space's."""
     objectives: tuple[Name, ...] = (TOP1, "params", "madds")
-    """What is searched: top1 and others of params, madds and the names in [tables]."""
+    """What is searched: top1 and others of params, madds, weight_bytes, peak_memory, [tables] and [objective]."""
     seed: Seed = 1
     """Of everything that is drawn."""
     init_from: Path | None = None
     """Folder of a run whose front says how the initial networks are drawn."""
     evaluate: dict[str, Any] = field(default_factory=dict)
     """Options of the accuracy source."""
-    tables: dict[TableName, Path] = field(default_factory=dict)
-    """Latency tables by the name of their objective, which ends in _ms."""
+    tables: dict[Name, Path] = field(default_factory=dict)
+    """Latency tables by the name of their objective."""
     budget: dict[Name, Positive] = field(default_factory=dict)
-    """The most that an objective may be, in its unit; the least for top1, in percent."""
+    """The most that an objective may be, in its unit; the least for top1, in percent, and for what is maximised."""
     scalarise: Scalarise | None = None
     """One objective made of accuracy and one cost, in place of a front."""
     hypervolume: dict[Annotated[str, OneOf((TOP1,))], tuple[float, float]] = field(default_factory=dict)
@@ -97,6 +100,8 @@ class Config:
     """How is searched, and for how long."""
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     """Where evaluations run."""
+    objective: dict[Name, ObjectiveSettings] = field(default_factory=dict)
+    """Objectives of one's own by their name; a file may say [objectives.NAME], too."""
     definition: dict[str, Any] | None = None
     """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
@@ -118,6 +123,25 @@ class Config:
         return tuple(dict.fromkeys([*self.objectives, *extra]))
 
     @property
+    def all_tables(self) -> dict[str, Path]:
+        """The files of [tables], and of sections [objective.NAME] whose source is a table."""
+        own = {name: section.table for name, section in self.objective.items()}
+        return {**self.tables, **{name: path for name, path in own.items() if path is not None}}
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The needed objectives that are neither accuracy, counts nor tables."""
+        return tuple(name for name in self.needed if name not in (TOP1, *COUNTS, *self.all_tables))
+
+    def with_tables(self, paths: Mapping[str, Path]) -> Config:
+        """The same, with its tables in other places."""
+        sections = {
+            name: replace(section, source=f"{TABLE}:{paths[name]}") if section.table else section
+            for name, section in self.objective.items()
+        }
+        return replace(self, tables={name: paths[name] for name in self.tables}, objective=sections)
+
+    @property
     def fine_tunes(self) -> bool:
         """Whether evaluations change weights, so that the supernet alone does not give the evaluated networks."""
         kind, _ = accuracy.split(self.accuracy)
@@ -137,7 +161,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         FileProblem: the file cannot be read. BadInput: anything in it that does not fit, with the nearest allowed.
     """
-    return parse(read_toml(path, overrides), path.parent, str(path))
+    return parse(read_toml(path, overrides, loads=loads_objectives), path.parent, str(path))
 
 
 def load_stored(path: Path) -> Config:
@@ -149,7 +173,11 @@ def load_stored(path: Path) -> Config:
     data = read_toml(path)
     if isinstance(name := data.get("space"), str):
         stored_space(name, data.get("definition"), where=str(path))
-    return parse(data, path.parent, str(path))
+    token = _STORED.set(True)
+    try:
+        return parse(data, path.parent, str(path))
+    finally:
+        _STORED.reset(token)
 
 
 def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
@@ -161,6 +189,7 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     return replace(
         config,
         tables={name: folder / path for name, path in config.tables.items()},
+        objective={name: resolve(section, folder) for name, section in config.objective.items()},
         accuracy=accuracy.resolve(config.accuracy, folder),
         init_from=(folder / config.init_from).absolute() if config.init_from else None,
         evaluate=evaluate,
@@ -170,15 +199,31 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
 def _check(config: Config) -> None:
     """The rules over several fields."""
     config.make_space()
-    accuracy.check(config.accuracy)
-    for name in config.needed:
-        check_name(name, config.tables)
+    if not _STORED.get():  # what a finished run was made with need not be installed
+        accuracy.check(config.accuracy)
+        for name in config.needed:
+            check_name(name, config.all_tables, (*config.objective, *OBJECTIVES))
+    _check_sections(config)
     _check_objectives(config)
     if 0 < config.budget.get(TOP1, 0) <= 1:
         raise BadInput(f"budget.top1 = {config.budget[TOP1]:g}", f"percent, as in {100 * config.budget[TOP1]:g}")
     for worst, best in config.hypervolume.values():
         if not (0 <= worst < best and 1 < best <= 100):
             raise BadInput(f"hypervolume.top1 = [{worst:g}, {best:g}]", "[worst, best] in percent")
+
+
+def _check_sections(config: Config) -> None:
+    taken = [TOP1, *COUNTS]
+    for name in config.tables:
+        if name in (*taken, *BUILT_IN):
+            raise BadInput(f"a table {name!r}, which is built in", "another name")
+    for name, section in config.objective.items():
+        if name in taken:
+            raise BadInput(f"[objective.{name}], which is built in", "another name")
+        if name in config.tables and section.source:
+            raise BadInput(f"objective {name} has a table and a source {section.source}", "one of them")
+        if section.source and section.table is None and section.source.startswith(f"{TABLE}:"):
+            raise BadInput(f"source {section.source!r} of objective {name}", f"{TABLE}:FILE")
 
 
 def _check_objectives(config: Config) -> None:
@@ -199,10 +244,16 @@ def to_toml(config: Config) -> str:
         BadInput: [evaluate] holds what TOML cannot, such as None.
     """
     values = {name: value for name, value in asdict(config).items() if name != "executor"}
+    values["objective"] = {name: _stated(section) for name, section in values["objective"].items()}
     try:
-        return tomli_w.dumps(_plain({k: v for k, v in values.items() if v is not None and v != {}}))
+        return tomli_w.dumps(_plain(_stated(values)))
     except TypeError as error:
         raise BadInput(f"evaluate = {config.evaluate!r}", "texts, numbers, true, false, lists and sections") from error
+
+
+def _stated(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that say something."""
+    return {name: value for name, value in section.items() if value is not None and value != {}}
 
 
 def _plain(value: Any) -> Any:

@@ -1,28 +1,38 @@
 """Objectives: a name, a unit, a direction, and how its values come about.
 
-Accuracy (`top1`, percent, maximised) is evaluated network by network; everything else is a sum over layers, looked up
-for whole populations. `status` says how values were obtained: "exact" (counted from the layers), for accuracy that of
-its source ("evaluated", "predicted", "imported"), for latencies that of the table ("measured-table", "fitted-table",
-"imported-table", "estimated").
+Accuracy (`top1`, percent, maximised) is evaluated network by network; everything else is looked up for whole
+populations. `status` says how values were obtained: "exact" (counted from the layers), "computed" (by a user's own
+code), for accuracy that of its source ("evaluated", "predicted", "imported"), for what a table holds that of the table
+("measured-table", "fitted-table", "imported-table", "estimated").
+
+    kind      top1 is "accuracy", params and madds are "count", a table in milliseconds "latency", all others "cost"
+    own       what is built in beside these, or is a user's: `own_objectives`
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.search.lookups import Lookup, compiled
 from hwnas.space import Genes, LayerSpec, SearchSpace
 from profilers.errors import BadInput
+
+if TYPE_CHECKING:
+    from lut.table.table import BoundTable
 
 Floats = NDArray[np.float64]
 TOP1 = "top1"
 COUNTS: dict[str, Callable[[LayerSpec], float]] = {"params": lambda x: x.params, "madds": lambda x: x.madds}
+ACCURACY, COUNT, LATENCY, COST = KINDS = ("accuracy", "count", "latency", "cost")
+EXACT, COMPUTED = "exact", "computed"
+MS = "ms"
 _TABLE_STATUS = {"estimated": "estimated"}  # others: "<status>-table"
 
 
@@ -32,7 +42,9 @@ class Objective:
 
     evaluate: (n, n_genes) canonical genes to (n,) values in `unit`; None for accuracy, which is evaluated one by one.
     note: what is to be known of its values beside their status: how a table serves another number of classes.
-    low, high: the values of the space's smallest and largest network; for accuracy, of what can be stated (0 to 100).
+    low, high: what costs are normalised by: the least and the largest of the space; of a table, the values of the
+    smallest and the largest network; of a network's own function, of a sample; for accuracy, 0 to 100.
+    kind: see above. least, most: what no network of the space is beyond, where that is known.
     """
 
     name: str
@@ -43,6 +55,9 @@ class Objective:
     low: float
     high: float
     note: str = ""
+    kind: str = COST
+    least: float = -np.inf
+    most: float = np.inf
 
     @property
     def obtained(self) -> str:
@@ -56,42 +71,76 @@ class Objective:
 
 
 def make_objectives(
-    space: SearchSpace, names: Sequence[str], tables: Mapping[str, Path], top1: str = "evaluated", note: str = ""
+    space: SearchSpace,
+    names: Sequence[str],
+    tables: Mapping[str, Path],
+    top1: str = "evaluated",
+    note: str = "",
+    own: Mapping[str, Objective] | None = None,
 ) -> dict[str, Objective]:
-    """The objectives of those names, in that order; `top1` says how accuracy is obtained, `note` what else of it.
+    """The objectives of those names, in that order.
+
+    Args:
+        space: of the networks.
+        names: which.
+        tables: files, by the objective that they predict.
+        top1: how accuracy is obtained.
+        note: what else of it.
+        own: further objectives, by name.
 
     Raises:
         BadInput: an unknown name, or a table of another space (TableError).
     """
-    found = {name: _make(space, name, tables, top1) for name in names}
-    return {name: replace(o, note=note) if name == TOP1 else o for name, o in found.items()}
+    further = own or {}
+    for name in names:
+        check_name(name, tables, further)
+    made = {name: further[name] if name in further else _make(space, name, tables, top1) for name in names}
+    return {name: replace(o, note=note) if name == TOP1 else o for name, o in made.items()}
 
 
-def check_name(name: str, tables: Mapping[str, Path]) -> None:
+def check_name(name: str, tables: Mapping[str, Path], own: Iterable[str] = ()) -> None:
     """BadInput if no objective of that name can be made."""
-    allowed = [TOP1, *COUNTS, *tables]
+    allowed = list(dict.fromkeys([TOP1, *COUNTS, *tables, *own]))
     if name not in allowed:
         near = get_close_matches(name, allowed, 1)
-        remedy = f'a table: [tables] {name} = "FILE.json"' if name.endswith("_ms") else (near[0] if near else "")
+        remedy = near[0] if near else f'a table: [tables] {name} = "FILE.json", or a section [objective.{name}]'
         raise BadInput(f"unknown objective {name!r}", ", ".join(allowed), remedy)
 
 
 def _make(space: SearchSpace, name: str, tables: Mapping[str, Path], top1: str) -> Objective:
-    check_name(name, tables)
     if name == TOP1:
-        return Objective(TOP1, "%", False, top1, None, 0.0, 100.0)
+        return Objective(TOP1, "%", False, top1, None, 0.0, 100.0, kind=ACCURACY, least=0.0, most=100.0)
     if name in COUNTS:
-        cost = space.compile(COUNTS[name])
-        return _bounded(space, name, "", "exact", lambda genes: cost.evaluate(genes[:, 0], space.choices(genes)))
+        lookup = compiled(space, COUNTS[name], False, name)
+        low, high = lookup.bounds()
+        return Objective(name, "", True, EXACT, lookup, low, high, "", COUNT, low, high)
+    return _of_table(space, name, tables[name])
+
+
+def _of_table(space: SearchSpace, name: str, path: Path) -> Objective:
+    """Costs are normalised by the smallest and the largest network, whatever the noise of the measured layers."""
     import lut
 
-    table = lut.load(tables[name])
+    table = lut.load(path)
     bound = table.bind(space)
     status = _TABLE_STATUS.get(table.status, f"{table.status}-table")
-    found = _bounded(space, name, "ms", status, lambda genes: bound.predict(genes).ms)
-    return replace(found, note=bound.classifier.how)
+
+    def evaluate(genes: Genes) -> Floats:
+        return bound.predict(genes).ms
+
+    low, high = map(float, evaluate(space.encode(space.extremes())))
+    least, most = _reach(space, bound)
+    low, high = (low, high) if low < high else (least, most)
+    return Objective(name, MS, True, status, evaluate, low, high, bound.classifier.how, LATENCY, least, most)
 
 
-def _bounded(space: SearchSpace, name: str, unit: str, status: str, evaluate: Callable[[Genes], Floats]) -> Objective:
-    low, high = evaluate(space.encode(space.extremes()))
-    return Objective(name, unit, True, status, evaluate, float(low), float(high))
+def _reach(space: SearchSpace, bound: BoundTable) -> tuple[float, float]:
+    """The least and the largest prediction of any network."""
+    lookup = Lookup(space, bound.cost.base, bound.cost.cost)
+    if (calibration := bound.table.calibration) is None:
+        return lookup.bounds()
+    pixels, found = np.array(space.resolutions, float), []
+    for pick in (np.min, np.max):
+        corrected = [calibration.apply(sums, n, pixels) for n, sums in lookup.by_layers(pick).items()]
+        found.append(float(pick(corrected)))
+    return found[0], found[1]

@@ -1,7 +1,8 @@
 """What is searched: the objectives, normalised, under budgets.
 
     n networks   m costs: the searched objectives beside accuracy   genes (n, n_genes), canonical
-    costs (n, m)   0 = the space's smallest network, 1 = its largest, or the budget where that is less
+    costs (n, m)   0 = the space's best network, 1 = its worst, or the budget where that is better; an objective that is
+                   maximised becomes a cost here, and everything behind this module minimises
     loss (n,)      0 = the best accuracy of the range, 1 = the worst
 
 The range of accuracy is stated in the configuration, or is that of the space's smallest and largest network, which are
@@ -73,12 +74,11 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name, limit in self.budget.items():
-            objective = self.objectives[name]
-            if name != TOP1 and limit < objective.low:
-                raise BadInput(
-                    f"budget {name} = {limit:g} is below the space's smallest network",
-                    f"at least {_upwards(objective.low)} {objective.unit}".rstrip(),
-                )
+            if name != TOP1:
+                _check_budget(self.objectives[name], limit)
+        if self.scalarise and self.objectives[self.scalarise.objective].low <= 0:
+            got = f"[scalarise] of {self.scalarise.objective}, which may be 0 or less"
+            raise BadInput(got, "an objective whose values are above 0")
 
     @cached_property
     def cost_names(self) -> tuple[str, ...]:
@@ -109,9 +109,9 @@ class Problem:
         return np.asarray(self._shares(genes).max(axis=0, initial=0.0))
 
     def _shares(self, genes: Genes) -> Floats:
-        """(b, n) the share of each of the b budgets of costs that a network takes."""
-        limits = [(o.evaluate, self.budget[name]) for name, o in self.objectives.items() if name in self.budget]
-        shares = [evaluate(genes) / limit for evaluate, limit in limits if evaluate is not None]
+        """(b, n) the share of each of the b budgets of costs that a network takes; beyond 1 it breaks the budget."""
+        limits = [(o, self.budget[name]) for name, o in self.objectives.items() if name in self.budget]
+        shares = [_share(o.evaluate(genes), limit, o.minimise) for o, limit in limits if o.evaluate is not None]
         return np.array(shares, float).reshape(len(shares), len(genes))
 
     def score(self, top1: Floats, genes: Genes) -> Floats:
@@ -155,8 +155,10 @@ class Problem:
     def _normalised(self, name: str, genes: Genes) -> Floats:
         objective = self.objectives[name]
         assert objective.evaluate is not None  # costs are looked up
-        high = min(objective.high, self.budget.get(name, objective.high))
-        return (objective.evaluate(genes) - objective.low) / max(high - objective.low, 1e-12)
+        best, worst = (objective.low, objective.high) if objective.minimise else (-objective.high, -objective.low)
+        sign = 1.0 if objective.minimise else -1.0
+        worst = min(worst, sign * self.budget.get(name, sign * worst))
+        return (sign * objective.evaluate(genes) - best) / max(worst - best, 1e-12)
 
     def _anchored(self, done: History) -> tuple[float, float]:
         """Scores of the smallest and the largest network; what failed or makes no sense is replaced by 0 or 100."""
@@ -168,9 +170,26 @@ class Problem:
         return worst, best if best > worst else max(100.0, worst + 1.0)
 
 
+def _share(values: Floats, limit: float, minimise: bool) -> Floats:
+    return values / limit if minimise else 2.0 - values / limit
+
+
+def _check_budget(objective: Objective, limit: float) -> None:
+    """BadInput if no network of the space keeps the limit."""
+    name, unit = objective.name, objective.unit
+    if objective.minimise and limit < objective.least:
+        raise BadInput(
+            f"budget {name} = {limit:g} is below the space's smallest network",
+            f"at least {_upwards(objective.least)} {unit}".rstrip(),
+        )
+    if not objective.minimise and limit > objective.most:
+        got = f"budget {name} = {limit:g} is above the space's best network"
+        raise BadInput(got, f"at most {objective.most:.4g} {unit}".rstrip())
+
+
 def _upwards(value: float) -> str:
     """Four digits, rounded up, so that what is said to be allowed is."""
-    if value == round(value):
+    if value == round(value) or value <= 0:
         return f"{value:.0f}"
     unit = 10.0 ** (np.floor(np.log10(value)) - 3)
     return f"{np.ceil(value / unit) * unit:.{max(0, int(3 - np.floor(np.log10(value))))}f}"

@@ -1,13 +1,14 @@
 """A run's folder, which stands alone.
 
-`run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies), `start.json` (the front that it starts
-from, a copy), `weights/` (networks of the front that were fine-tuned).
+`run.toml` (the resolved configuration), `archive.sqlite`, `tables/` (copies), `objectives.json` (own objectives,
+without their code), `start.json` (the front that it starts from, a copy), `weights/` (networks of the front that were
+fine-tuned).
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -20,7 +21,10 @@ from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
 from hwnas.search.config import Config, load_stored, to_toml
 from hwnas.search.front import front
-from hwnas.search.objectives import TOP1, make_objectives
+from hwnas.search.made_objectives import continued, keep, kept, made
+from hwnas.search.objectives import COST, EXACT, LATENCY, MS, TOP1, Objective, make_objectives
+from hwnas.search.own_objectives import ObjectiveSettings, OwnObjective, find, same_source
+from hwnas.search.places import portable, relocated, same_accuracy, same_options
 from hwnas.search.problem import Problem
 from hwnas.search.transfer import by_size
 from hwnas.space import Architecture, Genes, SearchSpace
@@ -31,6 +35,7 @@ from profilers.files import read_bytes, read_json, write_bytes, write_json, writ
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 _FREE = ("iterations", "executor")  # what may differ where a run is continued
+Given = Mapping[str, OwnObjective] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,16 @@ class Run:
     @cached_property
     def tables(self) -> dict[str, LatencyTable]:
         """The latency tables, by objective."""
-        return {name: lut.load(path) for name, path in self.config.tables.items()}
+        return {name: lut.load(path) for name, path in self.config.all_tables.items()}
+
+    def how(self, name: str) -> str:
+        """How an objective that is neither accuracy nor of a table came about, in words."""
+        objective, section = self.problem.objectives[name], self.config.objective.get(name)
+        source = (section.source if section else None) or name
+        kind, found, rest = source.partition(":")
+        shown = f"{kind}:{Path(rest).name}" if found else source  # whoever reads it need not know the folder
+        how = "exact: counted from the layers" if objective.status == EXACT else f"computed by {shown}"
+        return f"{how}; {objective.note}" if objective.note else how
 
     def __enter__(self) -> Run:
         return self
@@ -64,25 +78,47 @@ class Run:
         self.archive.close()
 
 
-def make_problem(config: Config) -> Problem:
-    """The problem that a configuration describes; BadInput for a table of another space or an impossible budget."""
+def make_problem(config: Config, own: Mapping[str, Objective]) -> Problem:
+    """The problem that a configuration describes, with its `own` objectives.
+
+    Raises:
+        BadInput: a table of another space, or an impossible budget.
+    """
     space = config.make_space()
     stated = config.hypervolume.get(TOP1)
     how, note = accuracy.obtained(config.accuracy), accuracy.remark(config.accuracy)
-    objectives = make_objectives(space, config.needed, config.tables, how, note)
+    objectives = make_objectives(space, config.needed, config.all_tables, how, note, own)
+    described = {name: _described(o, config.objective.get(name)) for name, o in objectives.items()}
     limits = (stated[0], stated[1]) if stated else None
-    return Problem(space, objectives, config.objectives, config.budget, config.scalarise, limits)
+    return Problem(space, described, config.objectives, config.budget, config.scalarise, limits)
 
 
-def check(folder: Path, config: Config) -> None:
+def _described(objective: Objective, section: ObjectiveSettings | None) -> Objective:
+    """A table's objective as its section describes it: in milliseconds it is a latency."""
+    if section is None or objective.kind != LATENCY:
+        return objective
+    unit = MS if section.unit is None else section.unit
+    note = "; ".join(text for text in (section.note, objective.note) if text)
+    minimise = section.direction != "maximise"
+    return replace(objective, unit=unit, minimise=minimise, note=note, kind=LATENCY if unit == MS else COST)
+
+
+def _new_problem(config: Config, given: Given) -> Problem:
+    space = config.make_space()
+    return make_problem(config, {name: made(space, find(name, config.objective, given)) for name in config.own})
+
+
+def check(folder: Path, config: Config, given: Given = None) -> None:
     """BadInput or FileProblem if a run of `config` in `folder` could not start; nothing is written."""
-    problem = make_problem(config)
-    if config.init_from and not (folder / ARCHIVE).exists():
+    if (folder / ARCHIVE).exists():
+        return
+    problem = _new_problem(config, given)
+    if config.init_from:
         front_of(config.init_from, problem.space)
 
 
-def create_run(folder: Path, config: Config) -> Run:
-    """A new run in a folder that holds none.
+def create_run(folder: Path, config: Config, given: Given = None) -> Run:
+    """A new run in a folder that holds none; `given` are the objectives whose source is "given", by name.
 
     Raises:
         BadInput: the folder already holds a run, or the configuration does not fit its tables.
@@ -90,18 +126,24 @@ def create_run(folder: Path, config: Config) -> Run:
     if (folder / ARCHIVE).exists() or (folder / CONFIG).exists():
         raise BadInput(f"{folder} already holds a run", "a new folder", "--resume, or another --out")
     config = settled(config)
-    problem = make_problem(config)
+    problem = _new_problem(config, given)
     if config.init_from:
         write_start(folder / START, front_of(config.init_from, problem.space))
-    for name, path in config.tables.items():
+    for name, path in config.all_tables.items():
         write_bytes(folder / TABLES / f"{name}.json", read_bytes(path))
-    tables = {name: Path(TABLES) / f"{name}.json" for name in config.tables}
-    write_text(folder / CONFIG, to_toml(replace(config, tables=tables)))
+    keep(folder, [problem.objectives[name] for name in config.own])
+    write_text(folder / CONFIG, to_toml(_written(config, folder)))
     return Run(folder, config, problem, archives.create(folder / ARCHIVE, _meta(problem)))
 
 
-def open_run(folder: Path) -> Run:
-    """An existing run, as it was configured.
+def _written(config: Config, folder: Path) -> Config:
+    """As a run's folder holds it."""
+    tables = {name: Path(TABLES) / f"{name}.json" for name in config.all_tables}
+    return portable(config.with_tables(tables), folder)
+
+
+def open_run(folder: Path, *, write: bool = False) -> Run:
+    """An existing run, as it was configured; it is only read unless `write`.
 
     Raises:
         FileProblem: there is none. BadInput: it is damaged.
@@ -109,27 +151,48 @@ def open_run(folder: Path) -> Run:
     if not (folder / CONFIG).is_file():
         raise FileProblem(f"{folder} holds no run (no {CONFIG})", remedy="hwnas search CONFIG.toml --out RUN")
     config = load_stored(folder / CONFIG)
-    return Run(folder, config, make_problem(config), archives.open_archive(folder / ARCHIVE))
+    archive = archives.open_archive(folder / ARCHIVE, write=write)
+    try:
+        own = kept(folder, config.make_space(), config.own, archive.evaluations)
+        return Run(folder, config, make_problem(config, own), archive)
+    except BaseException:
+        archive.close()
+        raise
 
 
-def resume_run(folder: Path, config: Config) -> Run:
+def resume_run(folder: Path, config: Config, given: Given = None) -> Run:
     """The run in `folder`, to be continued under `config`, which may ask for more iterations and nothing else.
 
-    A folder in which a search was killed before its archive existed is started anew.
+    Files that it names may lie at another place than before. `given` as of `create_run`. A folder in which a search was
+    killed before its archive existed is started anew.
     """
     if not (folder / ARCHIVE).exists():
         (folder / CONFIG).unlink(missing_ok=True)
-        return create_run(folder, config)
-    run, config = open_run(folder), settled(config)
-    if differences := _differences(run.config, config):
+        return create_run(folder, config, given)
+    run, config = open_run(folder, write=True), settled(config)
+    try:
+        return _resumed(run, config, given)
+    except BaseException:
         run.archive.close()
+        raise
+
+
+def _resumed(run: Run, config: Config, given: Given) -> Run:
+    if differences := _differences(run.config, config):
         raise BadInput(
-            f"{folder} was searched with another configuration: {'; '.join(differences)}",
+            f"{run.folder} was searched with another configuration: {'; '.join(differences)}",
             "the same, or another search.iterations",
             "another --out",
         )
+    own = {name: find(name, config.objective, given) for name in run.config.own}
+    again = continued(run.problem.objectives, own, run.space, run.archive.evaluations() if own else ())
     run.archive.upgrade()
-    return replace(run, config=replace(run.config, search=config.search))
+    placed = relocated(run.config, config)
+    if placed != run.config:
+        write_text(run.folder / CONFIG, to_toml(_written(placed, run.folder)))
+    objectives = {**run.problem.objectives, **again}
+    problem = replace(run.problem, objectives={name: objectives[name] for name in run.problem.objectives})
+    return replace(run, config=replace(placed, search=config.search), problem=problem)
 
 
 def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
@@ -183,20 +246,35 @@ def _table(path: Path) -> LatencyTable:
 
 
 def _differences(old: Config, new: Config) -> list[str]:
-    found = []
-    for name, a, b in _flat(old, new):
-        if name == "tables":
-            if [*a] != [*b] or any(_table(a[k]) != _table(b[k]) for k in a):
-                found.append(f"{name} differ")
-        elif name == "definition":
-            if old.make_space() != new.make_space():
-                found.append(f"the space was {_identity(old)}, is {_identity(new)}")
-        elif name == "evaluate":
-            if {k: v for k, v in a.items() if k != "unit"} != {k: v for k, v in b.items() if k != "unit"}:
-                found.append(f"{name} was {a}, is {b}")
-        elif a != b and name not in _FREE:
-            found.append(f"{name} was {a}, is {b}")
-    return found
+    return [line for name, a, b in _flat(old, new) if (line := _difference(old, new, name, a, b))]
+
+
+def _difference(old: Config, new: Config, name: str, a: Any, b: Any) -> str:
+    """What of a key is another than it was, or ""; places of files do not count, but what they hold does."""
+    if name == "tables":
+        a, b = old.all_tables, new.all_tables
+        same = [*a] == [*b] and all(_table(a[k]) == _table(b[k]) for k in a)
+        return "" if same else f"{name} differ"
+    if name == "definition":
+        return "" if old.make_space() == new.make_space() else f"the space was {_identity(old)}, is {_identity(new)}"
+    if name == "init_from" and a and b:
+        a, b = a.name, b.name  # the front itself is kept in the run
+    return "" if name in _FREE or _alike(name, a, b) else f"{name} was {a}, is {b}"
+
+
+def _same_sections(old: Mapping[str, ObjectiveSettings], new: Mapping[str, ObjectiveSettings]) -> bool:
+    return old.keys() == new.keys() and all(same_source(old[name], new[name]) for name in old)
+
+
+def _alike(name: str, a: Any, b: Any) -> bool:
+    match name:
+        case "accuracy":
+            return same_accuracy(a, b)
+        case "evaluate":
+            return same_options(a, b)
+        case "objective":
+            return _same_sections(a, b)
+    return bool(a == b)
 
 
 def _identity(config: Config) -> str:

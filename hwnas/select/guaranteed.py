@@ -19,6 +19,7 @@ from hwnas.accuracy.wilson import alike, optimistic
 from hwnas.onnx.writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.limits import beyond, ends
+from hwnas.search.objectives import LATENCY
 from hwnas.search.problem import Problem
 from hwnas.select.choose import Choice, check_choice, choose, select_by_prediction, within
 from hwnas.space import SearchSpace
@@ -231,7 +232,7 @@ def measure_as_tables(
     """
 
     def measure(name: str, rows: Sequence[Evaluation]) -> dict[str, Measurement]:
-        if name not in tables:
+        if name not in tables or problem.objectives[name].kind != LATENCY:
             raise BadInput(f"{name} is not a latency", "an objective with a table")
         table = tables[name]
         profiler = stored_profiler(require_fingerprint(table).runtime)

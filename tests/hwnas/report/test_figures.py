@@ -78,7 +78,8 @@ def test_axes_of_the_front(run):
 def test_any_subset_of_objectives(names, dimensions):
     rng = np.random.default_rng(0)
     values = [dict(zip(names, rng.random(len(names)).tolist(), strict=True)) for _ in range(20)]
-    run = small(values, [ObjectiveInfo(n, "ms" if n.endswith("_ms") else "", n != "top1", "exact") for n in names])
+    kind = lambda n: "latency" if n.endswith("_ms") else "count"  # noqa: E731
+    run = small(values, [ObjectiveInfo(n, "", n != "top1", "exact", kind(n)) for n in names])
     data = figures.front(run)
     assert (data is None) == (dimensions is None)
     if data is not None:

@@ -25,12 +25,14 @@ def test_numbers(value, shown):
 
 
 def test_names_lists_and_quantities():
-    assert [formatting.label(n) for n in ("cpu_ms", "jetson_nano_ms", "top1", "energy")] == [
+    latencies = ("cpu_ms", "jetson_nano_ms", "phone", "latency_of_x")
+    assert [formatting.label(n, "latency") for n in latencies] == [
         "CPU latency",
         "jetson nano latency",
-        "Top-1 accuracy",
-        "energy",
+        "phone latency",
+        "latency of x",
     ]
+    assert [formatting.label(n) for n in ("top1", "energy_ms")] == ["Top-1 accuracy", "energy_ms"]
     assert (
         formatting.listing(["a", "b", "c"]) == "a, b and c"
         and formatting.listing(["a"]) == "a"

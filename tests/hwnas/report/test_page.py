@@ -127,8 +127,8 @@ def test_theme_colours_exist(html):
 
 def test_every_number_of_the_table_says_how(outline, run):
     badges = [a for a in outline.all("span") if str(a.get("class", "")).startswith("badge")]
-    # eight columns of four engines, five objectives, seven explanations
-    assert len(badges) == 7 * 4 + 5 + 7
+    # eight columns of four engines, five objectives, eight explanations
+    assert len(badges) == 7 * 4 + 5 + 8
     assert all(a["title"] for a in badges)
     kinds = {str(a["class"]).removeprefix("badge ") for a in badges}
     assert {"measured", "predicted", "estimated", "exact", "evaluated"} <= kinds

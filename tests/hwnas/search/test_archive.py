@@ -169,7 +169,7 @@ class TestImages:
             plain.execute("ALTER TABLE evaluations DROP COLUMN images")
             plain.execute("PRAGMA user_version = 1")
         plain.close()
-        with archives.open_archive(archive.path) as old:
+        with archives.open_archive(archive.path, write=True) as old:
             assert old.evaluations() == [row(0)] and old.evaluations()[0].top1_interval is None
             old.upgrade()
             old.add_evaluation(row(1, seed=1))

@@ -41,7 +41,7 @@ surrogate = "rbf"
 LEAST = 'space = "tiny"\naccuracy = "table:t.csv"\nobjectives = ["top1", "madds"]\n'
 
 
-ODD_NAMES = ("rpi.4_ms", "my board_ms", "gerät_ms", "../../x_ms", "_ms", "x_ms.json", "a" * 98 + "_ms")
+ODD_NAMES = ("rpi.4_ms", "my board_ms", "gerät_ms", "../../x_ms", "x_ms.json", "a" * 98 + "_ms")
 
 
 def read(tmp_path, text, *overrides):
@@ -109,7 +109,15 @@ def test_overrides(tmp_path):
             LEAST + "[executor]\nresources = {jetson = -1}",
             "jetson = -1; allowed: a number, 0 or more",
         ),
-        (LEAST + "[tables]\ncpu = 'x.json'", "_ms"),
+        (LEAST + "[tables]\nmadds = 'x.json'", "which is built in"),
+        (LEAST + "[objective.madds]\nunit = 'M'", "which is built in"),
+        (LEAST + "[objective.e]\nsource = 'layers:m'", "layers:module:function"),
+        (LEAST + "[objective.e]\nsource = 'table:'", "table:FILE"),
+        (LEAST + "[objective.e]\ndirection = 'down'", "minimise, maximise"),
+        (LEAST + "[objective.e]\nsorce = 'x'", "try: source"),
+        (LEAST + "[tables]\ne = 'x'\n[objective.e]\nsource = 'network:m:f'", "one of them"),
+        (LEAST.replace('"madds"', '"energy"'), r"\[objective.energy\]"),
+        (LEAST.replace('objectives = ["top1", "madds"]', "[objectives.e]\nunit = 'J'"), "names ="),
         (LEAST + "[hypervolume]\ntop1 = [90, 80]", "worst, best"),
         (LEAST + "[hypervolume]\nmadds = [1, 2]", "allowed: top1"),
         (LEAST + "[hypervolume]\ntop1 = [1, 2, 3]", "a list of 2 values"),
@@ -151,7 +159,7 @@ def test_choices_are_what_is_registered():
     [
         {"space": "huge"}, {"accuracy": "tables:t.csv"}, {"seed": -1}, {"resolutions": (13, 1000)}, {"classes": 0},
         {"objectives": ("madds",)}, {"objectives": ("top1",)}, {"objectives": ("top1", "cpu_ms")},
-        {"tables": {"my board_ms": Path("t.json")}}, {"tables": {"cpu": Path("t.json")}}, {"budget": {"madds": 0.0}},
+        {"tables": {"my board_ms": Path("t.json")}}, {"tables": {"madds": Path("t.json")}}, {"budget": {"madds": 0.0}},
         {"budget": {"cpu_ms": 1.0}}, {"hypervolume": {"top1": (90.0, 80.0)}}, {"search": 3},
     ],
     ids=str,
