@@ -19,6 +19,7 @@ from hwnas.search.archive_formats import plain_rows
 from hwnas.search.config import Config
 from hwnas.search.front import front
 from hwnas.search.objectives import Objective
+from hwnas.search.units import scaled
 from hwnas.select.guaranteed import Selection, select_from_run
 from hwnas.select.insights import Insight
 from hwnas.select.insights import insights as find_insights
@@ -202,22 +203,30 @@ class Chosen(Networks):
         if any(found.as_good(c.evaluation) and c.evaluation is not found.best for c in found.choices):
             caption += "; ~ not significantly worse than the best (95 %, by the number of images)"
         measured = [f"{name} measured" for name, by_id in found.measured.items() if by_id]
-        made = table(self._title, ("id", "why", *map(_heading, objectives.values()), *measured), caption)
+        scales = {name: _scale(found, o) for name, o in objectives.items()}
+        headings = (_heading(name, unit) for name, (unit, _) in scales.items())
+        made = table(self._title, ("id", "why", *headings, *measured), caption)
         for choice in found.choices:
             key, row = choice.evaluation.arch.id, choice.evaluation
             here = [by_id.get(key) for by_id in found.measured.values() if by_id]
-            values = (_value(found, row, name) for name in objectives)
+            values = (_value(found, row, name, divisor) for name, (_, divisor) in scales.items())
             texts = ("-" if m is None else f"{m.ms:.4g} ({m.low:.4g} to {m.high:.4g})" for m in here)
             made.add_row(key, choice.why, *values, *texts)
         return made
 
 
-def _heading(objective: Objective) -> str:
-    return objective.name if objective.name.endswith("_ms") else f"{objective.name} {objective.unit}".strip()
+def _scale(found: Selection, objective: Objective) -> tuple[str, float]:
+    """The unit in which the chosen networks' values are shown, and what they are divided by; counts are in full."""
+    values = [abs(choice.evaluation.objectives[objective.name] or 0.0) for choice in found.choices]
+    return scaled(objective.unit, max(values, default=0.0)) if objective.unit else ("", 1.0)
 
 
-def _value(found: Selection, row: Evaluation, name: str) -> str:
-    value = float(row.objectives[name] or 0.0)
+def _heading(name: str, unit: str) -> str:
+    return name if name.endswith(f"_{unit.lower()}") else f"{name} {unit}".strip()
+
+
+def _value(found: Selection, row: Evaluation, name: str, divisor: float) -> str:
+    value = float(row.objectives[name] or 0.0) / divisor
     if name != "top1":
         return f"{value:,.0f}" if value > 1e4 else f"{value:.3f}"
     ends = f" ({row.top1_interval[0]:.1f} to {row.top1_interval[1]:.1f})" if row.top1_interval else ""

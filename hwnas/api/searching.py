@@ -22,6 +22,7 @@ from hwnas.search import driver, executors
 from hwnas.search import run as runs
 from hwnas.search.ask_tell import AskTell
 from hwnas.search.config import Config
+from hwnas.search.own_objectives import GIVEN, OwnObjective
 from hwnas.space import SearchSpace
 from hwnas.space.configured import spelled
 
@@ -34,7 +35,7 @@ def search(
     space: str | SearchSpace = "mbv3",
     accuracy: str | Callable[..., Any] | Any = sources.GIVEN,
     *,
-    objectives: Sequence[str] = ("top1", "params", "madds"),
+    objectives: Sequence[str | OwnObjective] = ("top1", "params", "madds"),
     tables: Tables | None = None,
     budget: Mapping[str, float] | None = None,
     initial: int = 100,
@@ -58,7 +59,8 @@ def search(
         accuracy: a function of an architecture {"ks", "e", "d", "r"} that returns top-1 in percent (what it raises, or
             NaN, becomes the failure of that one network), or of a list of them where `evaluate={"batch": 8}`; an object
             with `evaluate`; or a source as a text: "supernet:CKPT", "table:F.csv", …
-        objectives: what is searched: "top1" and others of params, madds, the names in `tables`, and own ones.
+        objectives: what is searched: "top1" and others of params, madds, weight_bytes, peak_memory, the names in
+            `tables`, and own ones: `OwnObjective`s, or names of sections `objective` in `settings`.
         tables: latency tables (objects or files) by the name of their objective.
         budget: the most that an objective may be, in its unit; the least for top1, in percent.
         initial: networks that are evaluated before the first iteration.
@@ -95,7 +97,7 @@ def search(
         "initial": initial, "iterations": iterations, "per_iteration": per_iteration,
     }  # fmt: skip
     with _configured(tables or {}, wanted) as config:
-        return run_config(config, Path(out), resume=resume, source=source)
+        return run_config(config, Path(out), resume=resume, source=source, own=_own(objectives))
 
 
 def search_config(
@@ -127,18 +129,25 @@ def search_config(
 
 
 def run_config(
-    config: Config, folder: Path, *, resume: bool = True, source: Any = None, say: Say = lambda line: None
+    config: Config,
+    folder: Path,
+    *,
+    resume: bool = True,
+    source: Any = None,
+    own: Mapping[str, OwnObjective] | None = None,
+    say: Say = lambda line: None,
 ) -> Run:
     r"""Search as a configuration says, with `source` in place of its accuracy where it is given by the program.
 
+    `own` are objectives that the program gives, by name.
     `say` is called with what a user should know before the search begins, a line each.
     """
     open_run = runs.resume_run if resume and (folder / runs.CONFIG).exists() else runs.create_run
-    runs.check(folder, config)  # what does not fit is said before anything is written
+    runs.check(folder, config, own)  # what does not fit is said before anything is written
     with ExitStack() as stack:
         started = source or stack.enter_context(executors.start(config.source(folder), config.executor))
         stack.enter_context(runs.locked(folder))
-        run = stack.enter_context(open_run(folder, config))
+        run = stack.enter_context(open_run(folder, config, own))
         for line in remarks(run):
             say(line)
         ended = driver.search(run, started)
@@ -202,7 +211,7 @@ class Search(Printable):
 def open_search(
     space: str | SearchSpace = "mbv3",
     *,
-    objectives: Sequence[str] = ("top1", "params", "madds"),
+    objectives: Sequence[str | OwnObjective] = ("top1", "params", "madds"),
     tables: Tables | None = None,
     budget: Mapping[str, float] | None = None,
     initial: int = 100,
@@ -240,8 +249,8 @@ def open_search(
     }  # fmt: skip
     folder = Path(out)
     with _configured(tables or {}, wanted) as config:
-        runs.check(folder, config)
-        with AskTell.open(folder, config) as loop:
+        runs.check(folder, config, own := _own(objectives))
+        with AskTell.open(folder, config, given=own) as loop:
             yield Search(loop)
 
 
@@ -253,6 +262,9 @@ def _configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
     """The configuration that keyword arguments describe; tables without a file have one while it is open."""
     values = _known(wanted)
     more = {name: dict(section) for name, section in values.pop("settings", {}).items()}
+    if own := _own(values["objectives"]):
+        said = {name: {"source": GIVEN, "unit": o.unit, "direction": o.direction} for name, o in own.items()}
+        more["objective"] = {**said, **more.get("objective", {})}
     more["search"] = {**{name: values.pop(name) for name in _SETTINGS}, **more.get("search", {})}
     if (workers := values.pop("workers", 1)) > 1:
         more["executor"] = {"workers": workers, **more.get("executor", {})}
@@ -268,12 +280,16 @@ def _configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
         yield configs.parse(data, Path.cwd(), "search")
 
 
+def _own(objectives: Sequence[str | OwnObjective]) -> dict[str, OwnObjective]:
+    return {o.name: o for o in objectives if isinstance(o, OwnObjective)}
+
+
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    lists = {"objectives": list(values["objectives"])}
+    lists = {"objectives": [getattr(o, "name", o) for o in values["objectives"]]}
     return {**values, **lists, **{k: dict(values[k]) for k in ("budget", "evaluate") if k in values}}
 
 

@@ -19,7 +19,7 @@ from hwnas.accuracy.unit import UnclearUnit, Unit
 from hwnas.search.archive import Proposed
 from hwnas.search.config import Config
 from hwnas.search.executors import Outcome
-from hwnas.search.run import Run, locked, resume_run
+from hwnas.search.run import Given, Run, locked, resume_run
 from hwnas.search.state import SearchState
 from hwnas.search.worker import percentage
 from hwnas.space import Architecture
@@ -50,8 +50,10 @@ class AskTell:
         self._asked: dict[str, float] = {}  # when each network was handed out, by id
 
     @classmethod
-    def open(cls, folder: str | Path, config: Config, unit: str | None = None) -> Self:
+    def open(cls, folder: str | Path, config: Config, unit: str | None = None, given: Given = None) -> Self:
         """The run of `config` in `folder`, begun there or continued, and locked until it is closed.
+
+        `given` are the objectives whose source is "given", by name.
 
         Raises:
             BadInput: it was searched with another configuration, or another process searches there.
@@ -59,7 +61,7 @@ class AskTell:
         folder = Path(folder)
         with ExitStack() as stack:
             stack.enter_context(locked(folder))
-            found = cls(stack.enter_context(resume_run(folder, config)), unit)
+            found = cls(stack.enter_context(resume_run(folder, config, given)), unit)
             found._stack = stack.pop_all()
         return found
 
