@@ -64,6 +64,7 @@ FLOORS = (
     {"compare", "export", "profile"},
     {"report"},
     {"api"},
+    {"testing"},
     {"cli"},
     {"__main__"},
 )

@@ -1,4 +1,4 @@
-"""One contract suite over every registered runtime; a new runtime adds nothing here."""
+"""The contract suite over every registered runtime, and what it has not; a new runtime adds nothing here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from hwnas.testing import check_runtime
 from profilers.base import Options, Profiler, Samples, Tensor, TimingPlan
-from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
+from profilers.errors import BadInput, EngineUnavailable
 from profilers.registry import PROFILERS, get_profiler
 from profilers.session import default_feeds
 from profilers.timing.loop import time_sessions
@@ -44,19 +45,14 @@ def images_for(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROFILERS)
-def test_status_names_the_version_or_the_remedy(name):
-    status = get_profiler(name).status()
-    assert status.version if status.available else status.reason and status.remedy
-
-
-@pytest.mark.parametrize("name", PROFILERS)
-def test_an_unavailable_runtime_says_so_when_loading(name):
-    profiler = get_profiler(name)
-    if profiler.status().available:
-        pytest.skip(f"{name} is available here")
-    with pytest.raises(EngineUnavailable, match=profiler.status().reason):
-        profiler.load(models.chain())
+def test_the_contract(name):
+    try:
+        check_runtime(name)
+    except EngineUnavailable as error:
+        assert not get_profiler(name).status().available
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -70,36 +66,6 @@ def test_outputs_agree_with_the_reference(profiler, batch, dynamic):
         assert session.input_shape[0] == session.output_shape[0] == batch
         assert found.shape == session.output_shape == expected.shape
         assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
-
-
-def test_outputs_are_copies_and_follow_the_images(profiler):
-    model = models.chain()
-    with profiler.load(model) as session:
-        one, two = images_for(session.input_shape, 1), images_for(session.input_shape, 2)
-        first = session.infer(one)
-        kept = first.copy()
-        second = session.infer(two)
-        session.run()
-        assert np.array_equal(first, kept) and not np.allclose(first, second)
-        assert np.allclose(session.infer(one), kept)
-
-
-def test_a_file_is_the_same_as_its_bytes(profiler, tmp_path):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(models.chain())
-    with profiler.load(path) as session, profiler.load(models.chain()) as other:
-        images = images_for(session.input_shape)
-        assert np.allclose(session.infer(images), other.infer(images))
-
-
-def test_a_missing_file_is_one_line(profiler, tmp_path):
-    with pytest.raises(FileProblem, match="no such file"):
-        profiler.load(tmp_path / "absent.onnx")
-
-
-@pytest.mark.parametrize("model", [b"", b"garbage", models.chain()[:-200]], ids=["empty", "garbage", "truncated"])
-def test_a_damaged_model_is_refused(profiler, model):
-    refused(profiler, model)
 
 
 @pytest.mark.parametrize("make", [models.text_input, models.dynamic_size])
@@ -129,21 +95,6 @@ def drawn(tensor: Tensor, rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal(tensor.shape, np.float32) if tensor.dtype == "float32" else whole.astype(tensor.dtype)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"mask": None}, "inputs tokens; allowed: tokens, mask"),
-        ({"more": np.zeros(1)}, "inputs tokens, mask, more"),
-        ({"tokens": np.zeros((1, 4), np.int64)}, r"input tokens of shape \(1, 4\)"),
-        ({"tokens": np.zeros((1, 5), np.float32)}, "input tokens of type float32; allowed: int64"),
-    ],
-)
-def test_other_inputs_are_refused(profiler, change, words):
-    with profiler.load(models.tokens()) as session, pytest.raises(BadInput, match=words):
-        feeds = {**default_feeds(session.inputs), **change}
-        session.run_on({name: values for name, values in feeds.items() if values is not None})
-
-
 def test_images_are_only_for_one_float_input(profiler):
     with profiler.load(models.tokens()) as session:
         with pytest.raises(BadInput, match=r"2 inputs \(tokens, mask\); allowed: one float32 input"):
@@ -169,25 +120,6 @@ def test_traced_nodes_are_those_of_the_onnx_and_say_what_was_fused(profiler):
     assert all(name in detail.nodes and detail.op for name, detail in details.items())
 
 
-def test_another_batch_than_the_static_one_is_refused(profiler):
-    assert "static batch 1" in refused(profiler, models.chain(), Options(batch=2))
-
-
-def test_an_unknown_precision_is_refused_with_the_known_ones(profiler):
-    assert "fp32" in refused(profiler, models.chain(), Options(precision="fp7"))
-
-
-def test_precisions_that_the_device_lacks_are_refused(profiler):
-    lacking = set(profiler.precisions) - set(profiler.supported_precisions())
-    assert "fp32" in profiler.supported_precisions()
-    for precision in lacking:
-        assert precision in refused(profiler, models.chain(), Options(precision=precision))
-
-
-def test_an_unknown_optimization_level_is_refused(profiler):
-    assert "sometimes" in refused(profiler, models.chain(), Options(optimization="sometimes"))
-
-
 def test_images_of_another_shape_are_refused(profiler):
     with profiler.load(models.chain()) as session, pytest.raises(BadInput, match="shape"):
         session.infer(np.zeros((1, 3, 5, 5), np.float32))
@@ -208,13 +140,6 @@ def test_node_times_cover_every_layer_and_add_up_to_no_more_than_the_runs(profil
             assert all({int(name[1:3]) for name in run} == set(range(layers)) for run in times)
             rounding = 0.01 * sum(map(len, times))  # counters are whole microseconds, of several runs together
             assert 0 < sum(sum(run.values()) for run in times) <= 1.01 * elapsed + rounding
-
-
-def test_only_traced_sessions_have_node_times(profiler):
-    with profiler.load(models.chain()) as session:
-        session.run()
-        with pytest.raises(HwnasError):
-            session.node_times()
 
 
 def test_quantised_models_run_and_keep_their_layer_names(profiler, tmp_path):
@@ -244,13 +169,6 @@ def quantised(folder) -> tuple[bytes, int]:
     source.write_bytes(models.chain())
     quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True)
     return target.read_bytes(), 2
-
-
-def test_closing_twice_is_harmless(profiler):
-    session = profiler.load(models.chain(), traced=profiler.traces)
-    session.run()
-    session.close()
-    session.close()
 
 
 def test_the_timing_loop_times_it(profiler):
