@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.onnx.edit import without_copies
 from profilers.errors import BadInput, nearest, shown
 from profilers.onnx.model import OnnxModel, read_model
+from profilers.onnx.parse import parse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -215,7 +217,9 @@ def _exported(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence
             output_names=list(outputs),
             verbose=False,
         )
-        return read_model(path).pinned()
+        proto = parse(read_model(path).data)
+        without_copies(proto)
+        return OnnxModel.of(proto).pinned()
 
 
 def difference(module: nn.Module, model: OnnxModel) -> float:

@@ -88,6 +88,15 @@ def test_example_inputs_come_in_any_order(inputs):
     assert list(open_model(Both(), inputs=inputs).model.inputs) == ["tokens", "image"]
 
 
+def test_weights_that_are_equal_are_one_weight_and_no_node():
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    module[2].load_state_dict(module[0].state_dict())
+    opened = open_model(module, inputs=torch.zeros(1, 4))
+    graph = onnx.load_from_string(opened.model.data).graph
+    assert [node.op_type for node in graph.node] == ["Gemm", "Relu", "Gemm"]
+    assert len(graph.initializer) == 2 and opened.parity < 1e-5
+
+
 def test_several_outputs_are_numbered():
     opened = open_model(Several(), inputs=torch.zeros(1, 3))
     assert [p.shape for p in opened.model.outputs.values()] == [(1, 3), (1, 3), ()]
