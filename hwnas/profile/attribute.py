@@ -18,6 +18,7 @@ from profilers.errors import MeasurementFailed
 from profilers.onnx.madds import PRODUCTS
 from profilers.timing.node_times import fit_to, typical
 
+CONSTANT = "Constant"
 Operators = Mapping[str, str]
 """By ONNX node, in the order of the graph, its operator."""
 
@@ -43,7 +44,8 @@ def attribute(
     Raises:
         MeasurementFailed: no node has a time.
     """
-    times = typical(runs, traced if traced.clock == "wall" else None)  # the nodes' clock is the wall's
+    by_wall = traced.clock == "wall"  # as the nodes are timed
+    times = typical(runs, traced if by_wall else None)
     if not times:
         raise MeasurementFailed("the trace has no time of any node")
     nodes, names = np.array(list(times.values())), list(times)
@@ -52,24 +54,36 @@ def attribute(
     shares = dict(zip(names, (fitted / beside_ms).tolist(), strict=True))
     members = {name: _members(name, details.get(name), operators) for name in names}
     layers = [
-        _layer(members[name], details.get(name, NodeDetail("")), operators, share, whole_ms)
+        _layer(name, members[name], details.get(name, NodeDetail("")), operators, share, whole_ms)
         for name, share in shares.items()
         if members[name]
     ]
     left = max(1.0 - sum(layer.share for layer in layers), 0.0)
-    timed = len({node for nodes in members.values() for node in nodes})
-    slowdown, ratio = traced.ms / beside_ms - 1, sum_ms / beside_ms
-    return Layers(tuple(layers), left * whole_ms, left, slowdown, ratio, len(operators), timed)
+    return Layers(
+        tuple(layers),
+        unattributed_ms=left * whole_ms,
+        unattributed_share=left,
+        tracing_slowdown=traced.ms / beside_ms - 1,
+        sum_over_whole=sum_ms / beside_ms,
+        by_wall=by_wall,
+        nodes=len(operators),
+        timed=len({node for nodes in members.values() for node in nodes}),
+    )
 
 
 def _members(name: str, detail: NodeDetail | None, operators: Operators) -> tuple[str, ...]:
-    """The ONNX nodes behind a name of the trace."""
-    known = tuple(node for node in (detail.nodes if detail else ()) if node in operators)
-    return known or ((name,) if name in operators else ())
+    """The ONNX nodes behind a name of the trace, without constants."""
+    known = (node for node in (detail.nodes if detail else ()) if operators.get(node, CONSTANT) != CONSTANT)
+    return tuple(known) or ((name,) if name in operators else ())
 
 
-def _layer(members: Sequence[str], detail: NodeDetail, operators: Operators, share: float, whole_ms: float) -> Layer:
-    main = next((node for node in members if operators[node] in PRODUCTS), members[-1])
+def _layer(
+    name: str, members: Sequence[str], detail: NodeDetail, operators: Operators, share: float, whole_ms: float
+) -> Layer:
+    """Named after the node that the runtime names it by if that multiplies, else after the first that does."""
+    products = [node for node in members if operators[node] in PRODUCTS]
+    usual = name if name in members else members[-1]
+    main = usual if usual in products or not products else products[0]
     others = tuple(node for node in members if node != main)
     ops = tuple(operators[node] for node in others)
     return Layer(main, operators[main], share * whole_ms, share, others, ops, detail.op, detail.own)

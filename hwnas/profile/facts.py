@@ -46,6 +46,7 @@ class Layers:
     unattributed_ms   of the whole that no ONNX node explains: between nodes, or in nodes of the runtime's own
     tracing_slowdown  of a traced run against an untraced one, relative
     sum_over_whole    the layers' traced times over the untraced whole, before they were brought to it
+    by_wall           whether both are of one clock; on a busy machine a whole is timed by CPU time, and nodes are not
     nodes, timed      ONNX nodes of the model, and those of them that a layer names; the others were computed when the
                       model was loaded, or left out
     """
@@ -55,8 +56,13 @@ class Layers:
     unattributed_share: float
     tracing_slowdown: float
     sum_over_whole: float
+    by_wall: bool
     nodes: int
     timed: int
+
+    def tracing(self) -> dict[str, Any]:
+        """JSON's types only."""
+        return {"slowdown": self.tracing_slowdown, "sum_over_whole": self.sum_over_whole, "by_wall": self.by_wall}
 
     def by_operator(self) -> list[tuple[str, int, float, float]]:
         """Operator, layers, milliseconds and share; the slowest first."""
@@ -134,7 +140,7 @@ class Facts:
             "contended_fraction": m.contended_fraction,
             "layers": [asdict(layer) for layer in found.layers] if found else [],
             "unattributed": found and {"ms": found.unattributed_ms, "share": found.unattributed_share},
-            "tracing": found and {"slowdown": found.tracing_slowdown, "sum_over_whole": found.sum_over_whole},
+            "tracing": found and found.tracing(),
             "nodes": found and {"all": found.nodes, "timed": found.timed},
             "notes": list(self.notes),
             "fingerprint": made.to_json(),

@@ -9,6 +9,7 @@ from hwnas.profile.facts import F, Facts, Layer, Layers, Several
 
 SLOWEST = 15  # layers that are shown
 WIDE = 44  # characters of a name
+NEAR = 0.005  # of 1, which is shown as 1.00
 SIDE_BY_SIDE = ("engine", "ms", "low", "high", "p90", "x fastest")
 Row = tuple[str, ...]
 
@@ -80,11 +81,18 @@ def _layers(found: Layers) -> Iterator[str]:
 def remarks(found: Layers) -> Iterator[str]:
     """How the layers were found, and how well they explain the whole."""
     slower = f"{max(found.tracing_slowdown, 0.0):.0%}".replace("%", " %")
-    end = "and are shortened to it" if found.sum_over_whole > 1 else "the rest passes between them"
     yield f"Layers are timed in traced runs, which take {slower} longer than untraced ones;"
-    yield f"they add up to {found.sum_over_whole:.2f} of an untraced run, {end}."
+    yield f"they add up to {found.sum_over_whole:.2f} of an untraced run{_rest(found.sum_over_whole)}."
+    if not found.by_wall:
+        yield "The machine is busy: runs are timed by CPU time, which layers cannot be; trust their shares only."
     left = found.nodes - found.timed
     yield f"{found.timed} of {found.nodes} ONNX nodes run in these layers; computed at load, or left out: {left}."
+
+
+def _rest(sum_over_whole: float) -> str:
+    if abs(sum_over_whole - 1) < NEAR:
+        return ""
+    return ", and are shortened to it" if sum_over_whole > 1 else "; the rest passes between them"
 
 
 def _row(layer: Layer) -> Row:

@@ -4,6 +4,7 @@
     lookup    architectures a second
     tables    ways to make a latency table, side by side
     noise     how far two loadings of the same networks differ by the way they are timed
+    profile   known networks by `hwnas profile`, a plain loop and benchmark_app
     truth     the same networks by export, validate, a plain loop and benchmark_app
     ship      engine selection, intervals, int8, known networks
     train     a training step beside once-for-all's (plain_ofa); what inherited accuracies are worth
