@@ -11,7 +11,7 @@ from hwnas import accuracy
 from hwnas.export import weights
 from hwnas.export.weights import Weights
 from hwnas.search.kept_weights import weights_file
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FileProblem
 from profilers.files import sha256
 
 if TYPE_CHECKING:
@@ -31,7 +31,15 @@ class RunWeights:
 
     def __init__(self, run: Run) -> None:
         self.run, self.trained = run, run.config.fine_tunes
-        self.supernet = Path(accuracy.split(run.config.accuracy)[1])
+
+    @property
+    def supernet(self) -> Path:
+        """Its file; FileProblem where the run was moved without it."""
+        path = Path(accuracy.split(self.run.config.accuracy)[1])
+        if not path.is_file():
+            got = f"the supernet of {self.run.folder} is not at {path}"
+            raise FileProblem(got, remedy="--supernet with where it is now")
+        return path
 
     @cached_property
     def source(self) -> SupernetAccuracy:

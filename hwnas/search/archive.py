@@ -267,19 +267,26 @@ def _connect(path: Path | str, uri: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(path, uri=uri, check_same_thread=False)  # `ask_tell` has a lock of its own
 
 
+def _query_only(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("SELECT COUNT(*) FROM sqlite_master")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _reading(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | None]:
     """A connection that only reads, and the folder of the copy that it reads, if any.
 
     SQLite's WAL wants files beside the database even to read it. Where they cannot be made, the database is read as it
     lies, or with its unfinished WAL from a copy.
     """
-    connection = _connect(path)
     try:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("SELECT COUNT(*) FROM sqlite_master")
-        return connection, None
+        return _query_only(path), None
     except sqlite3.OperationalError:
-        connection.close()
         if os.access(path.parent, os.W_OK):
             raise
     wal = path.with_name(f"{path.name}-wal")

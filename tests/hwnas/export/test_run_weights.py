@@ -23,7 +23,7 @@ from hwnas.search.front import front
 from hwnas.search.kept_weights import WEIGHTS, weights_file
 from hwnas.search.run import create_run, open_run, resume_run
 from hwnas.space import get_space
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FileProblem
 from profilers.registry import get_profiler
 from tests.hwnas.exporting import REQUEST
 
@@ -82,6 +82,10 @@ def test_an_inherited_network_is_exported_as_it_was_evaluated(supernet, tmp_path
         assert of_engine(item, tmp_path / key) == pytest.approx(archived[key], abs=ONE_IMAGE)
         weights = datasheet.read(tmp_path / key)["weights"]
         assert re.search(r"BatchNorm recalibrated on digits, which moved top-1 from [\d.]+ % to [\d.]+ % on", weights)
+    text = (folder / "run.toml").read_text()
+    (folder / "run.toml").write_text(text.replace("supernet.safetensors", "gone.safetensors"))
+    with pytest.raises(FileProblem, match=r"the supernet of .* is not at .*gone\.safetensors; try: --supernet"):
+        items_of_run(folder, best[:1])
 
 
 def test_the_front_of_a_search_that_fine_tunes_is_kept_and_exported(tuned, tmp_path):
