@@ -24,6 +24,7 @@ _HOMES = {
     "hwnas.api.runs": ("Run",),
     "hwnas.api.engines": ("Engine", "validate"),
     "hwnas.api.training": ("finetune", "train_supernet"),
+    "hwnas.search.own_objectives": ("OwnObjective",),
     "hwnas.space": ("Architecture", "SearchSpace", "Stage", "get_space"),
     "profilers.errors": (
         "BadInput", "EngineUnavailable", "FileProblem", "FingerprintMismatch", "HwnasError", "MeasurementFailed",
@@ -36,7 +37,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  as people read it
     "Device", "engines", "profile", "LatencyTable", "MeasuredNetworks",
     "SearchSpace", "Stage", "Architecture", "get_space", "Network", "Networks", "plan_networks",
-    "search", "search_config", "open_search", "Run", "compare",
+    "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch",
     "HwnasError", "BadInput", "TableError", "FingerprintMismatch", "EngineUnavailable", "MeasurementFailed",
     "FileProblem",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from hwnas.api.tables import LatencyTable as LatencyTable
     from hwnas.api.training import finetune as finetune
     from hwnas.api.training import train_supernet as train_supernet
+    from hwnas.search.own_objectives import OwnObjective as OwnObjective
     from hwnas.space import Architecture as Architecture
     from hwnas.space import SearchSpace as SearchSpace
     from hwnas.space import Stage as Stage

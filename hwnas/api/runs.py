@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from hwnas.api.display import Printable, shown, table
+from hwnas.api.display import Printable, facts, shown, table
 from hwnas.api.frames import frame
 from hwnas.api.networks import Network, Networks
 from hwnas.search import run as runs
@@ -170,9 +170,8 @@ class Run(Printable):
 
     def table(self) -> Table:
         """See `Printable`."""
-        return table(
-            f"Run {self.folder}", ("", ""), rows=[(k, shown(v)) for k, v in self.figures.items() if k != "run"]
-        )
+        rows = [(name, shown(value)) for name, value in self.figures.items() if name != "run"]
+        return facts(f"Run {self.folder}", rows)
 
     @property
     def remarks(self) -> Sequence[str]:
