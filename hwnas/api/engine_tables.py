@@ -116,11 +116,16 @@ def _accuracy(quantity: dict[str, Any]) -> str:
 def _judged(sheet: dict[str, Any]) -> str:
     """What the accuracy of an engine is of, or that there is none."""
     accuracy = sheet["accuracy"]
-    return "not measured" if accuracy["top1"]["value"] is None else f"this engine on the {accuracy['split']} split"
+    if accuracy["top1"]["value"] is None:
+        return "not measured"
+    images = accuracy["dataset"] if sheet["model"] else f"the {accuracy['split']} split"
+    return f"this engine on {images}"
 
 
-def short(value: float) -> str:
+def short(value: float | None) -> str:
     """A count as 3.41 M or 39.4 k."""
+    if value is None:
+        return "-"
     return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.1f} k"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,9 +19,10 @@ from hwnas.api.engine_tables import changes_table, engines_table, export_row
 from hwnas.api.export_request import Tables
 from hwnas.api.spaces import Resolutions, pixels
 from hwnas.data.reference import resolve_reference
-from hwnas.export import datasheet
-from hwnas.export.engine_selection import MAX_DROP
+from hwnas.export import datasheet, parity
+from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
 from hwnas.export.engines import open_engine, stored_engine
+from hwnas.export.exportable import FLOAT
 from hwnas.export.item import ExportItem, counted
 from hwnas.export.many import export_many
 from hwnas.export.pipeline import Request
@@ -28,14 +30,14 @@ from hwnas.export.pipeline import export as export_items
 from hwnas.export.rebuild import engine_options
 from hwnas.export.run_source import RunSource
 from hwnas.export.runtime_costs import CostPlan
-from hwnas.export.source import item_of_net_config, open_source
+from hwnas.export.source import Source, item_of_net_config, open_source
 from hwnas.export.source_options import SourceOptions
 from hwnas.export.validate import validate as validate_folder
 from hwnas.export.weights import Wanted, Weights, weighted_item, weights_of
 from hwnas.ofa.network_files import ResolvedNetwork
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.fixed import ArchitectureLike, SpaceLike
-from profilers.base import Options
+from profilers.base import Options, Session
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
@@ -91,9 +93,11 @@ class Engine(Printable):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(batch, channels, height, width) of the images."""
-        how = self.datasheet["preprocessing"]
-        return int(self.datasheet["engine"]["batch"]), how["channels"], how["size"], how["size"]
+        """Of the one input, such as (batch, channels, height, width); BadInput where there are others."""
+        inputs = self.datasheet["inputs"]
+        if len(inputs) != 1:
+            raise BadInput(f"an engine of {len(inputs)} inputs", 'one; datasheet["inputs"] has all shapes')
+        return tuple(next(iter(inputs.values()))["shape"])
 
     def infer(self, images: Floats | Path | str | Sequence[Path | str]) -> Floats:
         """Logits (n, classes) of images.
@@ -105,15 +109,25 @@ class Engine(Printable):
             BadInput: images of another shape, or a file that is none. EngineUnavailable: it cannot run here.
         """
         values = images if isinstance(images, np.ndarray) else self._prepared(images)
-        batch, *shape = self.input_shape
-        if values.ndim != 4 or list(values.shape[1:]) != shape or not len(values):
+        _, *shape = self.input_shape
+        if not values.ndim or list(values.shape[1:]) != shape or not len(values):
             raise BadInput(f"images of shape {values.shape}", f"(n, {', '.join(map(str, shape))})")
+        with self._opened() as session:
+            return parity.logits_of(session, values)
+
+    def run_on(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name for inputs by name: one run of an engine of any inputs and outputs.
+
+        Raises:
+            BadInput: other inputs than those of `datasheet["inputs"]`. EngineUnavailable: it cannot run here.
+        """
+        with self._opened() as session:
+            return session.run_on(feeds)
+
+    def _opened(self) -> Session:
         sheet = self.datasheet
         engine, options = stored_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
-        padded = np.concatenate([values, np.repeat(values[-1:], -len(values) % batch, 0)]).astype(np.float32)
-        with open_engine(engine, self.folder, options, list(sheet["files"])) as session:
-            found = [session.infer(padded[i : i + batch]) for i in range(0, len(padded), batch)]
-        return np.concatenate(found)[: len(values)]
+        return open_engine(engine, self.folder, options, list(sheet["files"]))
 
     def validate(self, *, force: bool = False, rebuild: bool = False, quick: bool = False) -> Validation:
         """Measure it again on this machine and compare with the datasheet, as `hwnas.validate`."""
@@ -139,6 +153,8 @@ class Engine(Printable):
     def _prepared(self, images: Path | str | Sequence[Path | str]) -> Floats:
         from hwnas.data.picture import Damaged, prepare
 
+        if self.datasheet["preprocessing"] is None:
+            raise BadInput("image files for a model that takes no images", "arrays, with run_on")
         found = []
         for path in [images] if isinstance(images, str | Path) else images:
             try:
@@ -191,7 +207,7 @@ class Exported(Printable, Sequence[Engine]):
 
 
 def export(
-    source: Path | str,
+    source: Path | str | bytes | nn.Module,
     out: Path | str,
     *,
     engine: str = "onnxruntime",
@@ -207,11 +223,15 @@ def export(
     images: Path | str | None = None,
     recalibrate: bool = True,
     tables: Tables = (),
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    labels: Path | str | None = None,
+    preprocessing: str | None = None,
     precision: str | None = None,
-    batch: int | None = None,
+    batch: int | str | None = None,
     threads: int = 1,
     target: Sequence[str] = (),
     max_accuracy_drop: float | None = None,
+    tolerance: float | None = None,
     calibration: Path | str | None = None,
     compiled: bool | None = None,
     quick: bool = False,
@@ -220,7 +240,8 @@ def export(
     """Build engines, check and measure them, and write each with its datasheet.
 
     Args:
-        source: a run's folder; or a file: ARCH.json, net.config or NET.safetensors.
+        source: a run's folder; a file: ARCH.json, net.config or NET.safetensors; or any model: MODEL.onnx, what such a
+            file holds, a torch module, or "python:module:NAME" of one.
         out: folder to write; several networks get a folder each in it.
         engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all.
         ids: networks of the run; by default those that `Run.select` offers.
@@ -232,15 +253,20 @@ def export(
         supernet: to inherit weights from; by default the run's own.
         random_weights: untrained, to measure latency only.
         dataset: for BatchNorm's statistics, as in "imagenet:DIR".
-        images: pictures for the BatchNorm statistics of a published supernet; one folder a class gives top-1.
+        images: pictures for the BatchNorm statistics of a published supernet, or to measure a model's accuracy on; one
+            folder a class gives top-1.
         recalibrate: False to keep the statistics of a published supernet.
         tables: latency tables that predict the engine, beside those of a run.
-        precision: what the engine computes in, by default fp32; "auto" tries all.
-        batch: images a run; by default 1, on a GPU 64.
+        shapes: of a model's inputs, where it leaves them open; "" is the only one.
+        labels: file with a line for each output of a model.
+        preprocessing: of a model's images: "imagenet", "none" (values of 0 to 1), or a JSON file.
+        precision: what the engine computes in, by default fp32 (int8 of a model that is int8); "auto" tries all.
+        batch: images a run; by default 1, on a GPU 64; "dynamic" for any number, measured at 1.
         threads: of the engine.
         target: GPUs to build for, as in "sm86".
         max_accuracy_drop: points of top-1 that "auto" may lose.
-        calibration: images for int8: a folder, or an .npz.
+        tolerance: the largest relative difference of an output that "auto" may make where no labelled images judge.
+        calibration: for int8: a folder of images, or an .npz with an array (n, …) for each input.
         compiled: with "auto", whether torch.compile is timed too (the default).
         quick: leave out throughput, memory and cold start.
         command: the command line that is kept in the datasheet.
@@ -256,14 +282,20 @@ def export(
         >>> engine.folder.name, engine.top1
         ('doc-file', None)
     """
-    request = make_request(
-        engine, precision=precision, batch=batch, threads=threads, target=target, max_accuracy_drop=max_accuracy_drop,
-        calibration=calibration, compiled=compiled, quick=quick, command=command,
+    asked = partial(
+        make_request, engine, precision=precision, batch=batch, threads=threads, target=target,
+        max_accuracy_drop=max_accuracy_drop, tolerance=tolerance, calibration=calibration, compiled=compiled,
+        quick=quick, command=command,
     )  # fmt: skip
+    request = asked()  # checked before anything is opened
     wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
     known = export_request.read_tables(tables, engine, request.options)
-    options = SourceOptions(ids, front, optimistic, space, pixels(resolutions), classes, wanted, known)
-    with open_source(Path(source), options) as opened:
+    options = SourceOptions(
+        ids, front, optimistic, space, pixels(resolutions), classes, wanted, known,
+        shapes or {}, _path(labels), preprocessing, export_request.batch_number(batch),
+    )  # fmt: skip
+    with open_source(source, options) as opened:
+        request = asked(opened=opened)
         if front:
             found = export_many(opened.ids, opened.item, replace(request, weights=opened.weights), Path(out))
             engines = [Engine(Path(out) / key) for key in found.done]
@@ -312,24 +344,32 @@ def make_request(
     engine: str,
     *,
     precision: str | None = None,
-    batch: int | None = None,
+    batch: int | str | None = None,
     threads: int = 1,
     target: Sequence[str] = (),
     max_accuracy_drop: float | None = None,
+    tolerance: float | None = None,
     calibration: Path | str | None = None,
     compiled: bool | None = None,
     quick: bool = False,
     command: str = "",
+    opened: Source | None = None,
 ) -> Request:
-    """What is asked for, checked: see `export`."""
-    images = _path(calibration)
-    drop = max_accuracy_drop
-    export_request.check_engine(engine, precision, max_drop=drop, compiled=compiled, calibration=images)
+    """What is asked for, checked: see `export`; a source that is open may have a batch or a precision of its own."""
+    images, drop = _path(calibration), max_accuracy_drop
+    export_request.check_engine(
+        engine, precision, max_drop=drop, tolerance=tolerance, compiled=compiled, calibration=images
+    )
+    number, usual = export_request.batch_number(batch), export_request.usual_batch(engine)
+    if number is None:
+        number = opened.batch(usual) if opened else usual
     return Request(
         engine,
-        Options(threads, precision or "fp32", export_request.batch_of(engine, batch)),
+        Options(threads, precision or (opened.precision if opened else FLOAT), number),
         tuple(target),
+        batch == export_request.DYNAMIC,
         MAX_DROP if drop is None else drop,
+        TOLERANCE if tolerance is None else tolerance,
         images,
         ("eager",) if compiled is False else ("eager", "compiled"),
         costs=CostPlan.QUICK if quick else CostPlan.FULL,

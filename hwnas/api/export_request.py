@@ -31,9 +31,23 @@ class HoldsTable(Protocol):
 Tables = Sequence[HoldsTable | Path | str]
 
 
-def batch_of(engine: str, batch: int | None) -> int:
-    """The batch that was asked for, or the usual one of the engine."""
-    return (1 if engine == AUTO else get_engine(engine).batch) if batch is None else batch
+DYNAMIC = "dynamic"
+
+
+def batch_number(batch: int | str | None) -> int | None:
+    """The number that was asked for; 1, at which it is measured, for a dynamic batch; BadInput for other texts."""
+    if batch is None or isinstance(batch, int):
+        return batch
+    if batch == DYNAMIC:
+        return 1
+    if not batch.isascii() or not batch.removeprefix("-").isdecimal() or len(batch) > 9:
+        raise BadInput(f"--batch {batch[:40]}", f"a number, or {DYNAMIC}")
+    return int(batch)
+
+
+def usual_batch(engine: str) -> int:
+    """Images per run where nothing is said."""
+    return 1 if engine == AUTO else get_engine(engine).batch
 
 
 def weights(supernet: Path | None, random: bool, dataset: str | None, images: Path | None, recalibrate: bool) -> Wanted:
@@ -47,12 +61,19 @@ def weights(supernet: Path | None, random: bool, dataset: str | None, images: Pa
 
 
 def check_engine(
-    engine: str, precision: str | None, *, max_drop: float | None, compiled: bool | None, calibration: Path | None
+    engine: str,
+    precision: str | None,
+    *,
+    max_drop: float | None,
+    tolerance: float | None,
+    compiled: bool | None,
+    calibration: Path | None,
 ) -> None:
     """BadInput for an option that would not change this engine; None where it was not given."""
     if engine == AUTO and precision is not None:
         raise BadInput(f"--precision {precision} with --engine auto", "none: auto tries all", "the same without it")
-    for option, value in (("--max-accuracy-drop", max_drop), ("--compiled", compiled)):
+    given = {"--max-accuracy-drop": max_drop, "--tolerance": tolerance, "--compiled": compiled}
+    for option, value in given.items():
         if engine != AUTO and value is not None:
             raise BadInput(f"{option} with --engine {engine}", "only with --engine auto", "the same without it")
     if engine != AUTO and calibration is not None and precision != "int8":

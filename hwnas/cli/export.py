@@ -22,16 +22,21 @@ def export(
     space: options.SpaceOfFile = None, resolutions: Resolutions = None, classes: Classes = None,
     supernet: options.Supernet = None, random: options.RandomWeights = False, dataset: options.DatasetName = None,
     images: options.Images = None, stale: options.NoRecalibration = False, tables: options.Tables = None,
+    shapes: options.Shape = None, labels: options.Labels = None, preprocessing: options.Preprocessing = None,
     precision: options.Precision = None, batch: options.Batch = None, threads: options.Threads = 1,
-    gpus: options.Gpus = None, max_drop: options.MaxDrop = None, calibration: options.Calibration = None,
+    gpus: options.Gpus = None, max_drop: options.MaxDrop = None, tolerance: options.Tolerance = None,
+    calibration: options.Calibration = None,
     compiled: options.Compiled = None, quick: options.Quick = False,
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
+    from hwnas.onnx.open_model import parse_shapes
+
     found = hwnas.export(
         source, out, engine=engine, ids=ids or (), front=front, optimistic=optimistic, space=space,
         resolutions=resolutions, classes=classes, supernet=supernet, random_weights=random, dataset=dataset,
-        images=images, recalibrate=not stale, tables=tables or (), precision=precision, batch=batch, threads=threads,
-        target=gpus or (), max_accuracy_drop=max_drop, calibration=calibration, compiled=compiled, quick=quick,
+        images=images, recalibrate=not stale, tables=tables or (), shapes=parse_shapes(shapes or []), labels=labels,
+        preprocessing=preprocessing, precision=precision, batch=batch, threads=threads, target=gpus or (),
+        max_accuracy_drop=max_drop, tolerance=tolerance, calibration=calibration, compiled=compiled, quick=quick,
         command=shlex.join(["hwnas", *sys.argv[1:]]),
     )  # fmt: skip
     warn(found.notes)

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from hwnas.export.engine_selection import MAX_DROP
+from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
 from hwnas.export.engines import NAMES
 
 # The source, and which networks of it
 SourcePath = Annotated[
-    Path,
-    typer.Argument(metavar="RUN|FILE", help="A run's folder; or a file: ARCH.json, net.config or NET.safetensors."),
+    str,
+    typer.Argument(
+        metavar="RUN|FILE|MODEL",
+        help="A run's folder; a file: ARCH.json, net.config or NET.safetensors; any MODEL.onnx or python:module:NAME.",
+    ),
 ]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")]
 Front = Annotated[bool, typer.Option("--all", help="The whole front; resumes where it was interrupted.")]
@@ -33,10 +36,24 @@ DatasetName = Annotated[
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(help="Images for the BatchNorm statistics of a published supernet; one folder a class gives top-1."),
+    typer.Option(
+        help="Images for the BatchNorm statistics of a published supernet, or to measure a MODEL's accuracy on: one "
+        "folder a class."
+    ),
 ]
 NoRecalibration = Annotated[
     bool, typer.Option("--no-recalibration", help="Keep the BatchNorm statistics of a published supernet.")
+]
+
+# Of a model made elsewhere
+Shape = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="Of a MODEL's input, as in image=1x3x224x224; may be given again."),
+]
+Labels = Annotated[Path | None, typer.Option(help="File with a line for each output of a MODEL, in their order.")]
+Preprocessing = Annotated[
+    str | None,
+    typer.Option(help="How a MODEL's images are prepared: imagenet, none (values of 0 to 1), or FILE.json."),
 ]
 
 # The engine
@@ -50,15 +67,25 @@ EngineName = Annotated[
 Precision = Annotated[
     str | None, typer.Option("--precision", help="What the engine computes in, by default fp32; auto tries all.")
 ]
-Batch = Annotated[int | None, typer.Option(help="Images per run; by default 1, on a GPU 64.")]
+Batch = Annotated[
+    str | None, typer.Option(help="Images per run; by default 1, on a GPU 64. dynamic: any number, measured at 1.")
+]
 Threads = Annotated[int, typer.Option(help="Threads of the engine.")]
 Gpus = Annotated[list[str] | None, typer.Option("--target", help="GPU to build for, as in sm86; may be given again.")]
 MaxDrop = Annotated[
     float | None,
     typer.Option("--max-accuracy-drop", help=f"Points of top-1 that auto may lose; by default {MAX_DROP}."),
 ]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        help="With auto, where no labelled images judge: the largest difference of an output, relative to its largest "
+        f"value; by default {TOLERANCE}."
+    ),
+]
 Calibration = Annotated[
-    Path | None, typer.Option(help="Images to calibrate int8 with: a folder, or an .npz of (n, C, r, r).")
+    Path | None,
+    typer.Option(help="To calibrate int8 with: a folder of images, or an .npz with an array (n, …) for each input."),
 ]
 Compiled = Annotated[
     bool | None, typer.Option("--compiled/--no-compiled", help="With auto: time torch.compile, too (the default).")

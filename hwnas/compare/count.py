@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import onnx
 
 from profilers.errors import BadInput
 from profilers.onnx.madds import PRODUCTS, node_madds
+from profilers.onnx.model import read_model
 from profilers.onnx.parse import parse
 
 if TYPE_CHECKING:
@@ -61,19 +61,18 @@ def _shapes(model: bytes, weights: Mapping[str, list[int]]) -> tuple[int, dict[s
     """The batch, and the shapes of what weighted layers read and write."""
     import onnxruntime as ort
 
-    proto = parse(model)
+    proto, whole = parse(model), read_model(model)
     nodes = [node for node in proto.graph.node if node.op_type in PRODUCTS]
     names = {name for node in nodes for name in (*node.input[:2], *node.output) if name and name not in weights}
-    entry = proto.graph.input[0]
-    shape = [d.dim_value for d in entry.type.tensor_type.shape.dim]
+    feeds = whole.pinned().noise()
     del proto.graph.output[:]
-    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - {entry.name}))
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - set(feeds)))
     options = ort.SessionOptions()
     options.log_severity_level, options.graph_optimization_level = 4, ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        found = session.run(None, {entry.name: np.zeros(shape, np.float32)})
+        found = session.run(None, feeds)
     except Exception as error:  # ORT's exceptions have no common base
-        raise BadInput(f"the model cannot be run: {error}", "one float input of static shape") from error
+        raise BadInput(f"the model cannot be run: {error}", "one that ONNX Runtime runs") from error
     shapes = {output.name: list(value.shape) for output, value in zip(session.get_outputs(), found, strict=True)}
-    return shape[0], shapes | {entry.name: shape}
+    return whole.batch, shapes | {name: list(values.shape) for name, values in feeds.items()}

@@ -71,21 +71,36 @@ def read_picture(
 
 
 def prepare(path: Any, how: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    """(1, C, r, r) float32: an image file as the network's input, by the datasheet's section "preprocessing"."""
+    """(1, C, r, r), or as its layout says: an image file as the input, by the datasheet's section "preprocessing"."""
     image, _ = read_picture(path, how.get("white"))
-    return normalised(pixels(centre(image, how["size"], how["crop"]), how["channels"])[None], how["mean"], how["std"])
+    bicubic = str(how.get("interpolation")).startswith("bicubic")
+    resampling = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
+    values = pixels(centre(image, how["size"], how["crop"], resampling), how["channels"])[None]
+    return laid_out(normalised(values, how["mean"], how["std"]), how.get("layout", "NCHW, float32"))
 
 
-def centre(image: Image.Image, r: int, keep: float) -> Image.Image:
+def laid_out(images: np.ndarray[Any, Any], layout: str) -> np.ndarray[Any, Any]:
+    """(n, C, h, w) float32 as a layout of the datasheet says, such as "NHWC, uint8"."""
+    order, _, dtype = layout.partition(", ")
+    if order == "NHWC":
+        images = images.transpose(0, 2, 3, 1)
+    if dtype not in ("float32", "float16", "uint8"):
+        raise ValueError(f"a layout {layout!r}")
+    return np.ascontiguousarray(np.rint(images) if dtype == "uint8" else images, dtype)
+
+
+def centre(
+    image: Image.Image, r: int, keep: float, resampling: Image.Resampling = Image.Resampling.BILINEAR
+) -> Image.Image:
     """(r, r): the shorter side resized to r / keep, rounded up, and the centre cut out, as torchvision does it."""
-    short = math.ceil(r / keep)
+    short = math.ceil(round(r / keep, 6))
     width, height = (int(short * side / min(image.size)) for side in image.size)
     left, top = round((width - r) / 2), round((height - r) / 2)
     if width * height <= _WALL:
-        return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + r, top + r))
+        return image.resize((width, height), resampling).crop((left, top, left + r, top + r))
     x, y = image.width / width, image.height / height
     box = (left * x, top * y, min((left + r) * x, image.width), min((top + r) * y, image.height))
-    return image.resize((r, r), Image.Resampling.BILINEAR, box)
+    return image.resize((r, r), resampling, box)
 
 
 def pixels(image: Image.Image, channels: int) -> np.ndarray[Any, Any]:

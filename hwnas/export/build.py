@@ -1,4 +1,4 @@
-"""Builds one engine in a folder: torch network, folded weights, ONNX (quantised if wanted), engine files."""
+"""Builds one engine in a folder: the network's ONNX (quantised if wanted), and the engine's files made of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwnas.export import inference_script
-from hwnas.export.calibration import Calibration, images_of_dataset, images_of_path
 from hwnas.export.engines import MODEL, Engine, compile_engine, open_engine, script
-from hwnas.export.item import ExportItem
-from hwnas.export.quantise import TOLERANCE, Quantised, quantise
-from hwnas.onnx.edit import with_batch
-from hwnas.onnx.writer import write_onnx
+from hwnas.export.exportable import Exportable, Quantised
+from hwnas.export.quantise import TOLERANCE
 from profilers.base import Options, Session
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import EngineUnavailable
 from profilers.files import write_bytes, write_text
 
 SCRIPT = "run.py"
@@ -25,11 +21,15 @@ SCRIPT = "run.py"
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be built: the format, how it runs, and the GPUs ("sm86", …) that it is built for ahead of time."""
+    """What is to be built: the format, how it runs, and the GPUs ("sm86", …) that it is built for ahead of time.
+
+    With `dynamic`, the engine takes any batch; `options.batch` is the one that it is measured at.
+    """
 
     engine: Engine
     options: Options
     gpus: tuple[str, ...] = ()
+    dynamic: bool = False
 
     @property
     def name(self) -> str:
@@ -52,54 +52,40 @@ class Built:
 
 
 class PrecisionVariants:
-    """An item's ONNX model in each precision; a quantised one is made once, for all the engines that run it.
+    """A network's ONNX model in each precision; a quantised one is made once, for all the engines that run it.
 
     Args:
         item: the network.
-        calibration: the user's images (see `images_of_path`); the data set's where there is one.
+        calibration: the user's images or arrays (see `hwnas.export.calibration`); the data set's where there is one.
         tolerance: % of held-out images that quantisation may move to another class (see `quantise`).
     """
 
-    def __init__(self, item: ExportItem, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
+    def __init__(self, item: Exportable, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
         self.item, self.path, self.tolerance = item, calibration, tolerance
         self.quantised: dict[bool, Quantised] = {}
-        self.source = ""
 
     def of(self, target: Target) -> tuple[bytes, str]:
-        """The model for a target, and what was done to its weights."""
-        batch = target.options.batch
-        if target.options.precision != "int8":
-            return self.float32(batch), ""
-        symmetric = target.engine.gpu
+        """The model for a target, and what was done to its weights; BadInput for a precision that it cannot have."""
+        self.item.check_precision(target.options.precision)
+        batch = None if target.dynamic else target.options.batch
+        if target.options.precision != "int8" or self.item.is_quantised:
+            return self.item.onnx(batch), ""
+        found = self._quantised(symmetric=target.engine.gpu)
+        return found.onnx(batch), found.note
+
+    def _quantised(self, *, symmetric: bool) -> Quantised:
         if symmetric not in self.quantised:
-            calibration, model = self.calibration(), self.float32(1)
-            self.source = calibration.source
-            self.quantised[symmetric] = quantise(model, calibration, symmetric=symmetric, tolerance=self.tolerance)
-        found = self.quantised[symmetric]
-        return with_batch(found.model, batch), found.note(self.source)
+            self.quantised[symmetric] = self.item.quantise(self.path, symmetric=symmetric, tolerance=self.tolerance)
+        return self.quantised[symmetric]
 
     def float32(self, batch: int) -> bytes:
-        """With its weights, preprocessing and labels inside."""
-        from hwnas.nets import fold
-
-        item = self.item
-        facts = {"arch": item.arch.id, "space": item.space.name, "weights": item.weights}
-        facts |= inference_script.metadata(item.preprocessing)
-        return write_onnx(item.space.layers(item.arch), fold(item.network), batch=batch, metadata=facts)
-
-    def calibration(self) -> Calibration:
-        """BadInput where there are no images."""
-        if self.path is not None:
-            return images_of_path(self.path, self.item.preprocessing)
-        if self.item.dataset is None:
-            remedy = "--calibration FOLDER or FILE.npz"
-            raise BadInput("int8 of a network without a data set: no images to set the ranges with", "some", remedy)
-        return images_of_dataset(self.item.dataset, self.item.arch.r)
+        """With its weights as they are."""
+        return self.item.onnx(batch)
 
     @property
-    def can_quantise(self) -> bool:
-        """Whether there are images."""
-        return self.path is not None or self.item.dataset is not None
+    def lacking(self) -> str:
+        """Why there can be no int8, or ""."""
+        return "" if self.item.is_quantised else self.item.cannot_quantise(self.path)
 
 
 def build(variants: PrecisionVariants, target: Target, folder: Path) -> Built:
@@ -119,7 +105,8 @@ def build(variants: PrecisionVariants, target: Target, folder: Path) -> Built:
         if not target.engine.gpu:
             raise
         built.missing = error.got
-    write_text(folder / SCRIPT, script(target.engine, target.options, built.files))
+    entry = next(iter(variants.item.ports(target.options.batch)[0])) if variants.item.preprocessing else None
+    write_text(folder / SCRIPT, script(target.engine, target.options, built.files, entry))
     built.files.append(SCRIPT)
     return built
 
@@ -138,7 +125,7 @@ def temporary(target: Path) -> Iterator[Path]:
             target.parent.rmdir()
 
 
-def replace(folder: Path, target: Path) -> None:
+def put(folder: Path, target: Path) -> None:
     """Put a finished folder in its place."""
     folder.chmod(0o755)
     if target.exists():

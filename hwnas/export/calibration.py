@@ -1,21 +1,23 @@
-"""Images to calibrate int8 with: the data set's, or the user's own.
+"""What int8 is calibrated with: images of the data set or of the user's own, or arrays for a model of any inputs.
 
-images (n, C, r, r) float32, normalised as the network wants them
+images (n, C, r, r) float32, normalised as the network wants them      runs  feeds of batch 1
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.export.parity import Floats
-from profilers.errors import BadInput, FileProblem
+from hwnas.export.exportable import Floats, Tensors
+from hwnas.export.labelled import read_input
+from profilers.base import Feeds, Tensor
+from profilers.errors import BadInput
 from profilers.files import read_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +34,64 @@ class Calibration:
     images: Floats
     held_out: Floats
     source: str
+
+
+@dataclass(frozen=True)
+class CalibrationRuns:
+    """The same for a model of any inputs."""
+
+    runs: Sequence[Feeds]
+    held_out: Sequence[Feeds]
+    source: str
+
+
+def runs_of_path(path: Path, inputs: Tensors, preprocessing: Mapping[str, Any] | None) -> CalibrationRuns:
+    """The user's, for any model: a folder of images where it takes one, or an .npz with an array (n, …) for each input.
+
+    A row of an array has the input's shape, with or without its batch of 1.
+
+    Raises:
+        BadInput: fewer than eight, an array that is missing or does not fit; a folder where the model takes no image.
+    """
+    if path.suffix == ".npz":
+        found = _arrays(path, inputs)
+    elif preprocessing is None:
+        raise BadInput(f"--calibration {path} for a model that takes no image", f"FILE.npz with {', '.join(inputs)}")
+    else:
+        (name,) = inputs
+        found = [{name: image} for image in _images(path, preprocessing)]
+    if len(found) < FEWEST:
+        raise BadInput(f"{len(found)} calibration inputs in {path}", f"{FEWEST} or more, some hundred are good")
+    count = min(CALIBRATION, len(found) - len(found) // 4)
+    return CalibrationRuns(found[:count], found[count : count + HELD_OUT], str(path))
+
+
+def _arrays(path: Path, inputs: Tensors) -> list[Feeds]:
+    """One run for each row, in an order that is not the file's."""
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name]) for name in inputs}
+    except (ValueError, OSError, EOFError, KeyError) as error:
+        raise BadInput(f"{path} has no array for each input: {error}", f"arrays {', '.join(inputs)}") from error
+    rows = {name: _rows(name, values, inputs[name], path) for name, values in arrays.items()}
+    counts = {len(values) for values in rows.values()}
+    if len(counts) != 1:
+        raise BadInput(f"arrays of {', '.join(map(str, sorted(counts)))} rows in {path}", "as many for each input")
+    contents = [b"".join(values[i].tobytes() for values in rows.values()) for i in range(counts.pop())]
+    order = _sample(contents, np.zeros(len(contents), np.int64))
+    return [{name: values[i] for name, values in rows.items()} for i in order]
+
+
+def _rows(name: str, values: np.ndarray[Any, Any], tensor: Tensor, path: Path) -> np.ndarray[Any, Any]:
+    """(n, *shape of the input)."""
+    shape = tensor.shape
+    fits = values.shape[1:] == shape or (shape[:1] == (1,) and values.shape[1:] == shape[1:])
+    if not values.ndim or not fits or not np.can_cast(values.dtype, tensor.dtype, "same_kind"):
+        got = f"array {name} of shape {values.shape} and type {values.dtype} in {path}"
+        raise BadInput(got, f"(n, {', '.join(map(str, shape))}) of {tensor.dtype}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadInput(f"array {name} in {path} is not finite", "finite values")
+    return values.reshape(len(values), *shape).astype(tensor.dtype)
 
 
 def images_of_dataset(dataset: Dataset, size: int) -> Calibration:
@@ -71,6 +131,12 @@ def _array(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
 
 
 def _folder(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
+    shape = (0, preprocessing["channels"], preprocessing["size"], preprocessing["size"])
+    return np.concatenate([np.zeros(shape, np.float32), *_images(path, preprocessing)])
+
+
+def _images(path: Path, preprocessing: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
+    """Rows (1, …) of the input."""
     from hwnas.data.decode import SUFFIXES
 
     if not path.is_dir():
@@ -78,9 +144,7 @@ def _folder(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     names = [os.fsencode(p.relative_to(path)) for p in files]
     folders = np.unique([str(p.parent) for p in files], return_inverse=True)[1]
-    shape = (0, preprocessing["channels"], preprocessing["size"], preprocessing["size"])
-    images = [_read(files[i], preprocessing) for i in _sample(names, folders)]
-    return np.concatenate([np.zeros(shape, np.float32), *images])
+    return [read_input(files[i], preprocessing) for i in _sample(names, folders)]
 
 
 def _sample(contents: list[bytes], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -88,16 +152,3 @@ def _sample(contents: list[bytes], labels: np.ndarray[Any, Any]) -> np.ndarray[A
     from hwnas.data.splits import keyed_order, keys_of
 
     return keyed_order(labels, keys_of(contents))[: CALIBRATION + HELD_OUT]
-
-
-def _read(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
-    """(1, C, r, r): one image as `run.py` prepares it."""
-    from hwnas.data.picture import Damaged, prepare
-
-    try:
-        found: Floats = prepare(path, preprocessing)
-    except Damaged as error:
-        raise BadInput(f"{path} is no image to calibrate with: {error}", "an intact one", "remove it") from error
-    except OSError as error:
-        raise FileProblem(f"cannot read {path}: {error.strerror}", remedy="check the disk and permissions") from error
-    return found

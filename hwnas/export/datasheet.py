@@ -1,4 +1,4 @@
-"""The datasheet of an exported engine: one versioned JSON schema, and its Markdown for people.
+"""The datasheet of an exported engine, read and written: one versioned JSON schema (`datasheet_schema`).
 
 Every quantity is {"value", "unit", "how", "low", "high"}: `how` starts with measured, predicted, estimated, exact,
 evaluated or imported, and `low`..`high` is its interval where it has one. The file carries the SHA-256 of its own
@@ -12,15 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hwnas.export.datasheet_page import markdown as markdown
 from hwnas.export.datasheet_schema import KIND, Datasheet
-from hwnas.export.quantity import Quantity
+from hwnas.export.datasheet_schema import RANDOM as RANDOM
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, read_json, sha256, write_json, write_text
 
-SCHEMA, OLD_SCHEMA, FILE = 5, 4, "datasheet.json"
-RANDOM = "random weights: for latency only"
-SHOWN = 10  # classes that the head of the page names
-NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-adds an image"}
+SCHEMA, OLD_SCHEMAS, FILE = 6, (4, 5), "datasheet.json"
 REMEDY = "export it again"
 
 
@@ -47,8 +45,9 @@ def read(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"{folder} has no {FILE}", "a folder made by `hwnas export`")
     sheet: Any = read_json(path)
-    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in (OLD_SCHEMA, SCHEMA):
-        raise BadInput(f"{path} is not a datasheet of schema {OLD_SCHEMA} or {SCHEMA}", remedy=REMEDY)
+    known = (*OLD_SCHEMAS, SCHEMA)
+    if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in known:
+        raise BadInput(f"{path} is not a datasheet of schema {', '.join(map(str, known))}", remedy=REMEDY)
     stated = sheet.pop("checksum", None)
     if stated != _checksum(sheet, path):
         raise BadInput(f"{path} was changed after it was written", remedy=REMEDY)
@@ -72,18 +71,38 @@ def _check_files(folder: Path, files: Mapping[str, Any]) -> None:
 
 
 def _upgraded(sheet: dict[str, Any]) -> dict[str, Any]:
-    """A datasheet of the schema before under today's names; nothing in it has been checked yet."""
+    """A datasheet of a schema before under today's names; nothing in it has been checked yet."""
     found = {"warnings": _old_warnings(sheet), **sheet}
-    if sheet["schema"] == SCHEMA:
-        return found
-    found = {**_renamed(found, {"running": "runtime_costs", "contest": "engine_selection"}), "schema": SCHEMA}
+    if sheet["schema"] == 4:
+        found = _from_4(found)
+    return found if sheet["schema"] == SCHEMA else {**_TORCH, **_ports(found), **found, "schema": SCHEMA}
+
+
+_TORCH = {"model": None, "reference": "torch"}  # what all datasheets before schema 6 are of
+
+
+def _from_4(sheet: dict[str, Any]) -> dict[str, Any]:
+    found = _renamed(sheet, {"running": "runtime_costs", "contest": "engine_selection"})
     names = {"lost": "accuracy_drop", "drop": "accuracy_drop_interval"}
     selection, latency = found.get("engine_selection"), found.get("latency")
     if isinstance(selection, dict) and isinstance(candidates := selection.get("candidates"), list):
         found["engine_selection"] = selection | {"candidates": [_renamed(c, names) for c in candidates]}
     if isinstance(latency, dict):
         found["latency"] = _timed(latency | {"interrupted": _timed(latency.get("interrupted"))})
-    return found
+    return dict(found)
+
+
+def _ports(sheet: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs and outputs of a network of a space, whose datasheet did not have them."""
+    try:
+        how, batch, classes = sheet["preprocessing"], sheet["engine"]["batch"], sheet["space"]["classes"]
+        shape = [batch, how["channels"], how["size"], how["size"]]
+    except (KeyError, TypeError):
+        return {}  # it is refused later
+    return {
+        "inputs": {"input": {"shape": shape, "dtype": "float32"}},
+        "outputs": {"logits": {"shape": [batch, classes], "dtype": "float32"}},
+    }
 
 
 def _timed(latency: Any) -> Any:
@@ -108,134 +127,3 @@ def _checksum(sheet: Mapping[str, Any], path: Path) -> str:
         return sha256(json.dumps(sheet, sort_keys=True, allow_nan=False).encode())
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} holds a number that is not finite, or is nested too deeply", remedy=REMEDY) from error
-
-
-def markdown(sheet: Mapping[str, Any]) -> str:
-    """The same for people, who need not know this project."""
-    parts = (_head, _about, _engine, _selection, _input, _use, _files, _machine)
-    blocks = ((*lines, "") for part in parts if (lines := part(sheet)))
-    return "\n".join(line for block in blocks for line in block)
-
-
-def _head(sheet: Mapping[str, Any]) -> list[str]:
-    engine, labels, warnings = sheet["engine"], sheet["preprocessing"]["labels"], sheet.get("warnings", [])
-    shown = ", ".join([*labels[:SHOWN], *(["…"] if len(labels) > SHOWN else [])])
-    what = f"An image classifier of {len(labels)} classes ({shown}), ready to run"
-    if RANDOM in warnings:
-        what = f"The network of an image classifier of {len(labels)} classes, never trained, to measure its latency"
-    return [
-        f"# {sheet['name']}: {engine['name']}, {engine['precision']}, batch {engine['batch']}", "",
-        *(line for warning in warnings for line in (f"**Warning: {warning}.**", "")),
-        f"{what}: `{engine['file']}` for {engine['profiler']} on {engine['threads']} thread(s). "
-        "`python run.py IMAGE` names the likeliest classes of an image. Each quantity below says how it was obtained: "
-        "measured (on the machine named at the end), predicted, estimated, counted or imported; brackets are its "
-        "interval.",
-    ]  # fmt: skip
-
-
-def _about(sheet: Mapping[str, Any]) -> list[str]:
-    rows = [f"| {NAMES.get(name, name)} | {_quantity(value)} |" for name, value in sheet["objectives"].items()]
-    return [
-        "## The network", "",
-        f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`. "
-        f"Weights: {sheet['weights']}.", "",
-        "| known before it was exported | value |", "|---|---|", *rows,
-    ]  # fmt: skip
-
-
-def _engine(sheet: Mapping[str, Any]) -> list[str]:
-    latency = sheet["latency"]
-    return [
-        "## This engine", "", "| what | value |", "|---|---|",
-        *_latency_rows(latency, "back to back (steady)"),
-        *_latency_rows(latency["interrupted"], "after other work (interrupted)"),
-        f"| accuracy (top-1) | {_quantity(sheet['accuracy']['top1'])} |",
-        *_parity_rows(sheet["parity"]), *_cost_rows(sheet["runtime_costs"]),
-    ]  # fmt: skip
-
-
-def _latency_rows(latency: Mapping[str, Any], state: str) -> list[str]:
-    rows = [
-        f"| latency, {state}, predicted | {_quantity(latency['predicted'])} |",
-        f"| latency, {state}, measured | {_quantity(latency['measured'])} |",
-    ]
-    inside = f"| measured within the predicted interval | {_yes(latency['within_interval'])} |"
-    return rows if latency["predicted"]["value"] is None else [*rows, inside]
-
-
-def _input(sheet: Mapping[str, Any]) -> list[str]:
-    shape = sheet["preprocessing"]
-    return [
-        "## Input", "",
-        f"{shape['layout']}: {sheet['engine']['batch']} x {shape['channels']} x {shape['size']} x {shape['size']} "
-        f"({'grey' if shape['channels'] == 1 else shape['mode']}), mean {shape['mean']}, std {shape['std']}: "
-        f"{shape['note']}. Preprocessing and class names are in datasheet.json and in the metadata of model.onnx.",
-    ]  # fmt: skip
-
-
-def _use(sheet: Mapping[str, Any]) -> list[str]:
-    return [
-        "## Load and run it", "", "```python", sheet["snippet"], "```", "",
-        "## Make it and check it again", "",
-        "`hwnas validate` measures on whatever machine it runs and prints what differs from this sheet.", "",
-        "```", *sheet["commands"], "```",
-    ]  # fmt: skip
-
-
-def _files(sheet: Mapping[str, Any]) -> list[str]:
-    rows = (f"| {name} | {f['bytes']:,} | {f['sha256']} |" for name, f in sheet["files"].items())
-    return ["## Files", "", "| file | bytes | SHA-256 |", "|---|---|---|", *rows]
-
-
-def _machine(sheet: Mapping[str, Any]) -> list[str]:
-    facts = ((k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in sheet["fingerprint"].items())
-    rows = [f"- {name}: {value}" for name, value in facts if value not in (None, "")]
-    return ["## Measured on", "", *rows, "", f"hwnas {sheet['version']}, {sheet['created']}."]
-
-
-def _parity_rows(parities: Mapping[str, Any]) -> list[str]:
-    return [
-        f"| parity with torch, {name} ({p['images']} images) | largest difference {p['max_abs']:.2g} absolute, "
-        f"{p['max_rel']:.2g} relative; top-1 agreement {100 * p['top1_agreement']:.2f} % |"
-        for name, p in parities.items()
-    ]
-
-
-def _cost_rows(costs: Mapping[str, Any]) -> list[str]:
-    rates = [f"| throughput, batch {n} | {_quantity(value)} |" for n, value in costs.get("throughput", {}).items()]
-    names = {"cold_start": "cold start", "load": "loading alone", "peak_memory": "peak memory"}
-    return rates + [f"| {name} | {_quantity(costs[key])} |" for key, name in names.items() if key in costs]
-
-
-def _selection(sheet: Mapping[str, Any]) -> list[str]:
-    """The table of what else was tried, for an engine that was chosen among several."""
-    selection = sheet["engine_selection"]
-    if not selection:
-        return []
-    rows = [
-        f"| {c['engine']} {c['precision']} | {_quantity(c['latency']) if c['latency'] else '-'} | {_points(c)} "
-        f"| {c['bytes'] / 1e6:.2f} MB | {c['refused'] or 'allowed'} |"
-        for c in selection["candidates"]
-    ]
-    torch = [
-        f"| torch, {name} | {_quantity(value)} | | | for comparison |"
-        for name, value in selection["references"].items()
-    ]
-    return [
-        "## Why this engine", "", f"{selection['why']}.", "", f"Accuracy {selection['accuracy']}.", "",
-        "| engine | latency | points lost | size | |", "|---|---|---|---|---|", *rows, *torch,
-    ]  # fmt: skip
-
-
-def _points(candidate: Mapping[str, Any]) -> str:
-    found = candidate.get("accuracy_drop_interval")
-    ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found else ""
-    return "-" if candidate["accuracy_drop"] is None else f"{candidate['accuracy_drop']:.2f}{ends}"
-
-
-def _quantity(value: Mapping[str, Any]) -> str:
-    return str(Quantity(**value))
-
-
-def _yes(value: bool | None) -> str:
-    return "no prediction for this engine" if value is None else "yes" if value else "no"

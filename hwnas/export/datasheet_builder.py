@@ -10,7 +10,7 @@ from typing import Any
 from hwnas.export import datasheet
 from hwnas.export.build import Built, Target
 from hwnas.export.engines import Engine, engine_files, snippet
-from hwnas.export.item import ExportItem, predicted
+from hwnas.export.exportable import Exportable, Tensors
 from hwnas.export.parity import ParityReport
 from hwnas.export.quantity import Quantity
 from hwnas.version import __version__
@@ -22,46 +22,56 @@ from profilers.timing.measurement import Measurement
 
 
 def make_sheet(
-    item: ExportItem, target: Target, built: Built, report: ParityReport, measured: Mapping[str, Measurement]
+    item: Exportable, target: Target, built: Built, report: ParityReport, measured: Mapping[str, Measurement]
 ) -> dict[str, Any]:
     """The content of a datasheet; `measured` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
-    profiler = get_profiler(engine.profiler)
+    profiler, (inputs, outputs) = get_profiler(engine.profiler), item.ports(options.batch)
+    if built.session is not None:
+        inputs, outputs = built.session.inputs, built.session.outputs
     return {
-        "name": item.arch.id,
+        "name": item.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
-        "architecture": item.arch.to_json(),
-        "space": {"name": item.space.name, "signature": item.space.signature, "classes": item.space.classes},
+        **item.sections,
+        "inputs": tensors(inputs),
+        "outputs": tensors(outputs),
         "engine": {
             "name": engine.name,
             "profiler": engine.profiler,
             "file": engine_files(engine, files)[0],
             **vars(options),
+            "dynamic_batch": target.dynamic,
         },
         "weights": f"{item.weights}; {built.note}" if built.note else item.weights,
         "warnings": list(item.warnings),
         "objectives": {key: quantity.to_json() for key, quantity in item.objectives.items()},
+        "reference": report.reference,
         "latency": latencies(item, measured, engine, options, report.missing),
         "parity": {key: value.to_json() for key, value in report.parity.items()},
         "accuracy": {"dataset": report.dataset, "split": report.split, "top1": report.accuracy.to_json()},
         "preprocessing": item.preprocessing,
         "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
-        "snippet": snippet(engine, options, (options.batch, *item.input_shape), files),
-        "commands": ["hwnas validate .", "python run.py IMAGE"],
+        "snippet": snippet(engine, options, inputs, files),
+        "commands": ["hwnas validate .", "python run.py IMAGE" if item.preprocessing else "python run.py"],
     }
 
 
+def tensors(found: Tensors) -> dict[str, Any]:
+    """A section of the datasheet."""
+    return {name: {"shape": list(t.shape), "dtype": t.dtype} for name, t in found.items()}
+
+
 def latencies(
-    item: ExportItem, measured: Mapping[str, Measurement], engine: Engine, options: Options, missing: str
+    item: Exportable, measured: Mapping[str, Measurement], engine: Engine, options: Options, missing: str
 ) -> dict[str, Any]:
     """The latency section: what is predicted and measured in the state `steady`, and under "interrupted" in that."""
     sections = {}
     for state in STATES:
         setting = replace(options, state=state)
         sections[state] = latency(
-            predicted(item, engine.profiler, setting), measured.get(state), engine, setting, missing
+            item.predicted(engine.profiler, setting), measured.get(state), engine, setting, missing
         )
     return {**sections[STEADY], INTERRUPTED: sections[INTERRUPTED]}
 

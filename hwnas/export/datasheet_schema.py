@@ -16,6 +16,7 @@ from profilers.constraints import Count, NotNegative, Pattern, Share
 from profilers.timing.fingerprint import Fingerprint
 
 KIND = "hwnas-datasheet"
+RANDOM = "random weights: for latency only"  # a warning
 Size = Annotated[int, Ge(0)]
 Sha256 = Annotated[str, Pattern("[0-9a-f]{64}", "64 hexadecimal digits")]
 
@@ -30,6 +31,34 @@ class SpaceSection:
     """Its identity."""
     classes: Count
     """Classes of the classifier."""
+
+
+@dataclass(frozen=True)
+class TensorSection:
+    """An input or output."""
+
+    shape: list[Size]
+    """Its dimensions, at the batch that was measured."""
+    dtype: str
+    """In NumPy's words."""
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """A model that was made elsewhere."""
+
+    source: str
+    """The file or the Python object that it was read from."""
+    sha256: Sha256
+    """Of its ONNX, weights inside, as it was read."""
+    opset: Count
+    """Version of ONNX's operators."""
+    nodes: Size
+    """Of its graph."""
+    quantised: bool
+    """Whether it was int8 before it was exported."""
+    parity_of_export: float | None = None
+    """Largest difference from torch that writing the ONNX made, relative to the largest value; null without torch."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,8 @@ class EngineSection:
     """Graph optimisation level in the runtime's words."""
     state: str
     """State of the caches that is steady unless a section says otherwise."""
+    dynamic_batch: bool = False
+    """Whether it takes any batch; the one above is what was measured."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +181,10 @@ class Preprocessing:
     """The same in words."""
     labels: list[str]
     """Names of the classes, in the order of the outputs."""
+    outputs: Literal["logits", "probabilities"] = "logits"
+    """What the outputs are: values before a softmax, or after one."""
+    source: str = ""
+    """Where the preprocessing is from; empty where it is the network's own."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +235,10 @@ class RequestSection:
     """Images for int8."""
     weights: str = ""
     """What was said about weights."""
+    dynamic_batch: bool = False
+    """Whether an engine of any batch was asked for."""
+    tolerance: float | None = None
+    """Largest difference that an engine chosen by auto may have where no labelled images judge it."""
 
 
 @dataclass(frozen=True)
@@ -215,9 +254,9 @@ class CandidateSection:
     top1: float | None
     """On the validation split, %."""
     accuracy_drop: float | None
-    """Points of top-1 lost, or the share of changed classes, %."""
+    """Points of top-1 lost, or the share of changed classes, %; null where the model has no classes."""
     parity: Parity | None
-    """With torch."""
+    """With the reference."""
     bytes: Size
     """Size of the engine."""
     refused: str
@@ -248,7 +287,7 @@ class Datasheet:
 
     kind: Literal["hwnas-datasheet"]
     """The kind of the file."""
-    schema: Literal[5]
+    schema: Literal[6]
     """The version of this schema."""
     name: str
     """Id of the network."""
@@ -256,10 +295,16 @@ class Datasheet:
     """When, ISO 8601."""
     version: str
     """Of hwnas."""
-    architecture: dict[str, Any]
-    """The network, as `--archs` takes it, or a net.config."""
-    space: SpaceSection
-    """The search space."""
+    architecture: dict[str, Any] | None
+    """A network of a space, as `--archs` takes it, or a net.config; null for a model made elsewhere."""
+    space: SpaceSection | None
+    """Its search space; null for a model made elsewhere."""
+    model: ModelSection | None
+    """A model made elsewhere; null for a network of a space."""
+    inputs: dict[str, TensorSection]
+    """By name."""
+    outputs: dict[str, TensorSection]
+    """By name."""
     engine: EngineSection
     """The engine and how it runs."""
     weights: str
@@ -268,12 +313,14 @@ class Datasheet:
     """What was known before the export, by objective."""
     latency: LatencySection
     """Predicted and measured."""
+    reference: str
+    """What the engine's outputs were compared with."""
     parity: dict[str, Parity]
-    """With torch, by the images' name."""
+    """With the reference, by the inputs' name."""
     accuracy: AccuracySection
     """Of this engine."""
-    preprocessing: Preprocessing
-    """What an image must go through."""
+    preprocessing: Preprocessing | None
+    """What an image must go through; null for a model that takes something else."""
     files: dict[str, FileFacts]
     """The folder's files by name."""
     fingerprint: Fingerprint

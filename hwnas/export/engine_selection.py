@@ -1,43 +1,41 @@
 """`--engine auto`: every runtime and precision that works here, timed against each other; the fastest that is allowed.
 
-The rule. With a data set, a candidate may lose `max_drop` points of top-1 on the validation split, against torch in
-float32 on the same images (`hwnas.accuracy.wilson.drop`). Where the interval of what it loses reaches over `max_drop`,
-the images are too few to decide; a note says so, and what it loses on these images decides. Without a data set
-(random weights) accuracy cannot be measured: there the share of 64 seeded noise images whose class differs from torch's
-stands in for the points lost, and int8 takes part only if images to calibrate it were given. A larger `max_drop` allows
-more in both cases.
+The rule. With labelled images, a candidate may lose `Limits.drop` points of top-1 on them, against the reference (torch
+in float32; for an ONNX file that file, unoptimised) on the same images (`hwnas.accuracy.wilson.drop`). Where the
+interval of what it loses reaches over the limit, the images are too few to decide; a note says so, and what it loses on
+these images decides.
+
+Without labels accuracy cannot be measured. There the share of inputs whose class differs from the reference's stands in
+for the points lost, where the network has classes. The inputs are calibration images that set no ranges, or else seeded
+noise; since the classes of noise say little, outputs may then differ by `Limits.tolerance` at most, too, relative to
+their largest value (of a network with random weights, which is exported for its latency alone, by anything). int8 takes
+part only if images or arrays to calibrate it were given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hwnas.accuracy.wilson import Drop, drop
-from hwnas.export import parity
+from hwnas.accuracy.wilson import Drop
 from hwnas.export.build import Built, PrecisionVariants, Target, build
 from hwnas.export.engines import ENGINES, engine_files
-from hwnas.export.item import ExportItem
+from hwnas.export.exportable import Exportable
+from hwnas.export.judge import MAX_DROP as MAX_DROP
+from hwnas.export.judge import TOLERANCE as TOLERANCE
+from hwnas.export.judge import Judge, Limits
 from hwnas.export.quantity import Parity, Quantity
-from hwnas.export.torch_session import TorchSession
 from profilers.base import Options, Session, TimingPlan
-from profilers.errors import BadInput, EngineUnavailable, HwnasError, MeasurementFailed
+from profilers.errors import EngineUnavailable, HwnasError, MeasurementFailed
 from profilers.progress import track
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
 
-MAX_DROP = 0.5
 REFERENCES = ("eager", "compiled")
-NOISE_IMAGES = 64
-JUDGED = 2000  # validation images at most
 
 
 @dataclass
@@ -99,55 +97,58 @@ class EngineSelection:
         }
 
 
-def targets(options: Options) -> Iterator[Target]:
-    """Every format with a runtime of its own, in every precision that this device computes in."""
+def targets(options: Options, dynamic: bool = False) -> Iterator[Target]:
+    """Every format with a runtime of its own, in every precision that this device computes in; of any batch, or all."""
     for engine in ENGINES.values():
         profiler = get_profiler(engine.profiler)
-        if engine.name != "onnx" and profiler.status().available:
+        if engine.name != "onnx" and profiler.status().available and not (dynamic and engine.gpu):
             for precision in profiler.supported_precisions():
-                yield Target(engine, replace(options, precision=precision, optimization=""))
+                yield Target(engine, replace(options, precision=precision, optimization=""), dynamic=dynamic)
 
 
 def select_engine(
     variants: PrecisionVariants,
     options: Options,
     folder: Path,
-    max_drop: float = MAX_DROP,
+    limits: Limits | None = None,
     references: Sequence[str] = REFERENCES,
     plan: TimingPlan = plans.ENGINE,
     bench: Measuring | None = None,
+    dynamic: bool = False,
 ) -> EngineSelection:
     """Build, check and time all candidates, and choose.
 
     Args:
-        variants: the network's, its int8 made with the tolerance `max_drop`.
+        variants: the network's, its int8 made with the tolerance `limits.drop`.
         options: batch and threads; the precision is not looked at.
         folder: where engines are built; nothing in it is needed afterwards.
-        max_drop: see the module's text, 0 or more.
+        limits: see the module's text.
         references: "eager", "compiled" or both: torch timed in the same run.
         plan: of the timing.
         bench: the measurement that this is part of; one of its own by default.
+        dynamic: only engines of any batch.
 
     Raises:
-        BadInput: a negative `max_drop`.
-        EngineUnavailable: no runtime works here. MeasurementFailed: none could be timed within `max_drop`.
+        BadInput: a negative limit.
+        EngineUnavailable: no runtime works here. MeasurementFailed: none could be timed within the limits.
     """
-    if not max_drop >= 0:
-        raise BadInput(f"a largest accuracy drop of {max_drop}", "0 or more points")
-    found = [Candidate(target) for target in targets(options)]
+    limits = limits or Limits()
+    found = [Candidate(target) for target in targets(options, dynamic)]
     if not found:
         raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
     with ExitStack() as stack:
         bench = bench or stack.enter_context(measuring(options))
-        judge = _Judge(variants.item)
+        judge = Judge(variants.item, variants.path, limits, options.batch)
         with track(len(found), "building and checking candidates") as bar:
             for candidate in found:
-                _try(candidate, variants, folder, judge, max_drop, stack)
+                _try(candidate, variants, folder, judge, stack)
                 bar.advance()
         torch = {name: _reference(variants.item, options, name) for name in references}
         figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
-    return EngineSelection(tuple(found), winner.target, why(found, winner, max_drop), judge.words, figures)
+    return EngineSelection(
+        tuple(found), winner.target, why(found, winner, limits.drop, judge.rule), judge.words, figures
+    )
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
@@ -159,10 +160,12 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
     return min(allowed, key=lambda c: c.ms)
 
 
-def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float) -> str:
-    """The choice in one sentence."""
+def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float, rule: str = "") -> str:
+    """The choice in one sentence; `rule` is what the allowed ones do."""
     allowed = sorted((c for c in candidates if not c.refused), key=lambda c: c.ms)
-    text = f"{winner.target.name}, the fastest of {len(allowed)} that lose no more than {max_drop:g} points"
+    text = (
+        f"{winner.target.name}, the fastest of {len(allowed)} that {rule or f'lose no more than {max_drop:g} points'}"
+    )
     if len(allowed) > 1:
         second = allowed[1]
         text += f": {winner.ms:.4g} ms against {second.ms:.4g} of {second.target.name}"
@@ -188,43 +191,10 @@ def timed(found: Measurement, options: Options) -> Quantity:
     return Quantity(found.ms, "ms", how, found.low, found.high)
 
 
-class _Judge:
-    """What a candidate's logits are compared with, computed once."""
-
-    def __init__(self, item: ExportItem) -> None:
-        self.item = item
-        self.expected, self.labels = self.answers(partial(parity.torch_logits, item.network))
-        if item.dataset is not None:
-            self.words = f"measured: {len(self.expected)} images, {item.dataset.name} validation split"
-        else:
-            self.words = f"not measured: no data set; classes that differ from torch on {NOISE_IMAGES} noise images"
-
-    def answers(self, answer: Callable[[parity.Floats], parity.Floats]) -> tuple[parity.Floats, NDArray[Any] | None]:
-        """Logits and labels (None of noise)."""
-        if self.item.dataset is not None:
-            return parity.logits_over(self.item.dataset, "val", self.item.arch.r, answer, JUDGED)
-        shape = (NOISE_IMAGES, *self.item.input_shape)
-        noise = np.random.default_rng(parity.PARITY_SEED).standard_normal(shape, dtype=np.float32)
-        return answer(noise), None
-
-    def judge(self, candidate: Candidate, session: Session) -> None:
-        """Fill in parity, top-1 and what is lost."""
-        got, _ = self.answers(partial(parity.logits_of, session))
-        candidate.parity = parity.compare_logits(got, self.expected)
-        if self.labels is None:
-            candidate.accuracy_drop = 100 * (1 - candidate.parity.top1_agreement)
-        else:
-            candidate.top1 = parity.top1(got, self.labels)
-            candidate.drop = drop(self.expected.argmax(1) == self.labels, got.argmax(1) == self.labels)
-            candidate.accuracy_drop = candidate.drop.points
-
-
-def _try(
-    candidate: Candidate, variants: PrecisionVariants, folder: Path, judge: _Judge, max_drop: float, stack: ExitStack
-) -> None:
+def _try(candidate: Candidate, variants: PrecisionVariants, folder: Path, judge: Judge, stack: ExitStack) -> None:
     """Build and judge one; what goes wrong is why it is refused, not an error."""
-    if candidate.target.options.precision == "int8" and not variants.can_quantise:
-        candidate.refused = "int8 needs images to set its ranges: --calibration"
+    if candidate.target.options.precision == "int8" and variants.lacking:
+        candidate.refused = variants.lacking
         return
     place = folder / candidate.target.name.replace(" ", "-")
     try:
@@ -234,25 +204,26 @@ def _try(
         session = stack.enter_context(candidate.built.session)
         names = engine_files(candidate.target.engine, candidate.built.files)
         candidate.size = sum((place / name).stat().st_size for name in names)
-        judge.judge(candidate, session)
+        candidate.parity, candidate.top1, candidate.accuracy_drop, candidate.drop = judge.judge(session)
     except HwnasError as error:
         candidate.refused = str(error)
         return
-    candidate.refused = refusal(candidate, max_drop)
+    candidate.refused = refusal(candidate, judge.limits.drop, judge.tolerance)
 
 
-def refusal(candidate: Candidate, max_drop: float) -> str:
-    """Why a candidate loses too much to be chosen, or ""."""
-    lost = candidate.accuracy_drop
-    if lost is None or lost <= max_drop + 1e-9:
-        return ""
-    return f"loses {candidate.drop or f'{lost:.2f} points'}, more than {max_drop:g}{undecided(candidate, max_drop)}"
+def refusal(candidate: Candidate, max_drop: float, tolerance: float | None = None) -> str:
+    """Why a candidate loses or changes too much to be chosen, or ""."""
+    lost, found = candidate.accuracy_drop, candidate.parity
+    if lost is not None and lost > max_drop + 1e-9:
+        return f"loses {candidate.drop or f'{lost:.2f} points'}, more than {max_drop:g}{undecided(candidate, max_drop)}"
+    if tolerance is not None and found is not None and found.max_rel > tolerance:
+        return f"differs by {100 * found.max_rel:.2g} % of an output, more than {100 * tolerance:g} %"
+    return ""
 
 
-def _reference(item: ExportItem, options: Options, name: str) -> Session | Quantity:
+def _reference(item: Exportable, options: Options, name: str) -> Session | Quantity:
     try:
-        shape = (options.batch, *item.input_shape)
-        return TorchSession(item.network, shape, options.threads, compiled=name == "compiled")
+        return item.torch_session(options, compiled=name == "compiled")
     except EngineUnavailable as error:
         return Quantity(None, "ms", f"not measured: {error}")
 
@@ -266,9 +237,7 @@ def _time(
 ) -> dict[str, Quantity]:
     """All in one run; returns torch's figures."""
     sessions: dict[str, Session] = {
-        c.target.name: c.built.session
-        for c in candidates
-        if c.accuracy_drop is not None and c.built and c.built.session
+        c.target.name: c.built.session for c in candidates if c.parity is not None and c.built and c.built.session
     }
     sessions |= {f"torch {name}": session for name, session in torch.items() if isinstance(session, Session)}
     with track(len(sessions), "timing candidates") as bar:

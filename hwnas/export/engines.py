@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 
 from hwnas.export import inference_script
-from profilers.base import Loader, Options, Profiler, Session
+from profilers.base import Loader, Options, Profiler, Session, Tensor
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, nearest
 from profilers.files import inside, read_bytes
 from profilers.plugins import PREFIX
@@ -159,14 +159,14 @@ def made_for(version: str, flags: Sequence[str]) -> str:
     return f"version {version} on a CPU with {' '.join(vector_flags(flags)) or 'unknown vectors'}"
 
 
-def snippet(engine: Engine, options: Options, shape: tuple[int, ...], files: Sequence[str]) -> str:
-    """The lines of code that load and run it."""
-    return inference_script.snippet(_loader(engine, options, files), shape)
+def snippet(engine: Engine, options: Options, inputs: Mapping[str, Tensor], files: Sequence[str]) -> str:
+    """The lines of code that load it and run it on zeros."""
+    return inference_script.snippet(_loader(engine, options, files), inputs)
 
 
-def script(engine: Engine, options: Options, files: Sequence[str]) -> str:
-    """The text of `run.py`."""
-    return inference_script.script(_loader(engine, options, files), options.batch)
+def script(engine: Engine, options: Options, files: Sequence[str], entry: str | None = "input") -> str:
+    """The text of `run.py`; `entry` is the input that takes images, None for a model that takes other arrays."""
+    return inference_script.script(_loader(engine, options, files), options.batch, entry)
 
 
 def _loader(engine: Engine, options: Options, files: Sequence[str]) -> Loader:

@@ -2,7 +2,7 @@
 
 It prepares an image with the very lines that training and validation prepare theirs with (`hwnas.data.picture`), by the
 preprocessing and labels of the datasheet beside it. They are the ONNX model's metadata too (`preprocessing`
-and `labels`, JSON), for whoever has the model alone.
+and `labels`, JSON), for whoever has the model alone. A model that takes no images is run on arrays (`array_script`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from profilers.base import Loader
+from hwnas.export import array_script
+from profilers.base import Loader, Tensor
 
 PICTURE = Path(__file__).parents[1] / "data" / "picture.py"  # its text is a part of every run.py
 
@@ -55,12 +56,12 @@ def main(path):
         import {imports}
 
 {load}
-        feeds = {{"input": np.repeat(image, {batch}, 0)}}  # as many as the engine takes
+        feeds = {{{entry}: np.repeat(image, {batch}, 0)}}  # as many as the engine takes
         (outputs,) = ({call}).values()
-        logits = outputs[0]
+        logits = outputs[0].astype(np.float64)
     except Exception as error:  # each runtime has its own
         stop(f"the engine cannot be run: {{error}}")
-    shares = np.exp(logits - np.logaddexp.reduce(logits))
+    shares = logits if how.get("outputs") == "probabilities" else np.exp(logits - np.logaddexp.reduce(logits))
     for i in shares.argsort()[::-1][:5]:
         print(f"{{how['labels'][i]}}: {{100 * shares[i]:.1f}} %")
 
@@ -73,25 +74,29 @@ _SNIPPET = """\
 import pathlib, sys, {imports}
 here = pathlib.Path(".")
 {load}
-feeds = {{"input": np.zeros({shape}, np.float32)}}
+feeds = {feeds}
 outputs = {call}"""
 
 
-def script(loader: Loader, batch: int) -> str:
+def script(loader: Loader, batch: int, entry: str | None = "input") -> str:
     """The file's text.
 
     Args:
         loader: the runtime's part.
         batch: images a run.
+        entry: the input that takes images; None for a model that takes other arrays.
     """
-    inside = loader._replace(load=textwrap.indent(loader.load, " " * 8))
+    inside = loader._replace(load=textwrap.indent(loader.load, " " * 8))._asdict()
+    if entry is None:
+        return array_script.TEXT.format(**inside)
     _, _, picture = PICTURE.read_text(encoding="utf-8").partition('"""')
-    return _HEAD.format(**loader._asdict()) + picture + _TAIL.format(**inside._asdict(), batch=batch)
+    return _HEAD.format(**loader._asdict()) + picture + _TAIL.format(**inside, batch=batch, entry=repr(entry))
 
 
-def snippet(loader: Loader, shape: tuple[int, ...]) -> str:
-    """The lines that load the engine and run it on zeros of `shape`."""
-    return _SNIPPET.format(**loader._asdict(), shape=shape)
+def snippet(loader: Loader, inputs: Mapping[str, Tensor]) -> str:
+    """The lines that load the engine and run it on zeros of the inputs' shapes."""
+    feeds = ", ".join(f'{name!r}: np.zeros({tuple(t.shape)}, "{t.dtype}")' for name, t in inputs.items())
+    return _SNIPPET.format(**loader._asdict(), feeds=f"{{{feeds}}}")
 
 
 def metadata(preprocessing: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.export import datasheet
-from hwnas.export.item import ExportItem
+from hwnas.export.exportable import Exportable
 from hwnas.export.pipeline import Request, check_request, export
 from profilers.errors import HwnasError
 from profilers.files import write_text
@@ -28,7 +28,7 @@ class ManyExported:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def export_many(ids: Sequence[str], item_of: Callable[[str], ExportItem], request: Request, out: Path) -> ManyExported:
+def export_many(ids: Sequence[str], item_of: Callable[[str], Exportable], request: Request, out: Path) -> ManyExported:
     """Export each network to `out / id`; interrupted, the same call goes on with those that are missing.
 
     A folder is kept where its datasheet holds, and it was made by the same request. `out / errors.jsonl` lists what
@@ -64,7 +64,7 @@ def is_there(folder: Path, request: Request) -> bool:
         return False
 
 
-def _one(key: str, item_of: Callable[[str], ExportItem], request: Request, out: Path, found: ManyExported) -> None:
+def _one(key: str, item_of: Callable[[str], Exportable], request: Request, out: Path, found: ManyExported) -> None:
     try:
         found.done[key] = export({key: item_of(key)}, request, out)[key]
     except Exception as error:  # whatever it was, it is this network's alone

@@ -1,13 +1,12 @@
-"""Parity: whether an engine computes what torch does, and how accurate it is. Found before anything is timed.
+"""Parity: whether an engine computes what its reference does, and how accurate it is. Found before anything is timed.
 
-    n images   images (n, C, r, r) float32   logits (n, classes) float32
+    feeds, outputs, rows   see `hwnas.export.exportable`      logits (n, classes) float32
 
-Torch's answers are kept beside the engine (`reference.npz`), so that `hwnas validate` needs no torch network.
+The reference's answers are kept beside the engine (`reference.npz`), so that `hwnas validate` needs no reference.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,19 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.accuracy.wilson import wilson
-from hwnas.export.item import ExportItem
-from hwnas.export.quantity import Parity, Quantity
-from profilers.base import Session
-from profilers.errors import BadInput, MeasurementFailed
-from profilers.files import read_bytes, write_bytes
+from hwnas.export.answers import StoredAnswers, write_answers
+from hwnas.export.exportable import Exportable, Floats, Labelled, Outputs, Tensors, Values
+from hwnas.export.quantity import OutputParity, Parity, Quantity
+from profilers.base import Feeds, Session
+from profilers.errors import MeasurementFailed
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from hwnas.data import Dataset
-
-Floats = NDArray[np.float32]
-REFERENCE = "reference.npz"
 NOISE = "seeded noise"
 PARITY_IMAGES, PARITY_SEED = 16, 20260
 TOGETHER = 64  # images that are in memory, of a split
@@ -40,48 +35,46 @@ TOGETHER = 64  # images that are in memory, of a split
 class ParityReport:
     """What was found out about an engine; `missing` says why it could not be run here.
 
-    `parity` by the images' name; `dataset` and `split` are those of the accuracy, None without a data set.
+    `parity` by the inputs' name, against `reference`; `dataset` and `split` are those of the accuracy, None without
+    labelled images.
     """
 
     accuracy: Quantity
+    reference: str
     parity: Mapping[str, Parity] = field(default_factory=dict)
     dataset: str | None = None
     split: str | None = None
     missing: str = ""
 
 
-def verify_outputs(item: ExportItem, session: Session | None, folder: Path, missing: str = "") -> ParityReport:
-    """Compare an engine with torch on noise and on the data set's last split.
+def verify_outputs(
+    item: Exportable, session: Session | None, folder: Path, missing: str = "", batch: int = 1
+) -> ParityReport:
+    """Compare an engine with its reference on noise and on labelled images.
 
     Args:
         item: the network.
         session: its engine; None where it cannot be run here, and `missing` says why.
-        folder: where torch's answers are written, as `REFERENCE`.
+        folder: where the reference's answers are written, as `answers.FILE`.
         missing: see `session`.
+        batch: that of the engine.
 
     Raises:
-        MeasurementFailed: the engine's answers are not finite.
+        MeasurementFailed: outputs that are not finite where the reference's are, or of another shape.
     """
-    noise, data = parity_inputs(item.input_shape), item.dataset
-    torch = partial(torch_logits, item.network)
-    reference, expected = {"parity_logits": torch(noise)}, None
-    if data is not None:
-        expected, _ = logits_over(data, data.last_split, item.arch.r, torch)
-        reference["split_top1"] = expected.argmax(1).astype(np.int32)
-    _write_reference(folder, reference)
+    reference, checks, data = item.reference(batch), item.checks(batch), item.tested
+    expected = [reference.answer(feeds) for feeds in checks.runs]
+    logits = None if data is None else logits_over(data, item_logits(item, reference.answer))[0]
+    top1_of_all = None if logits is None else logits.argmax(1)
+    write_answers(folder, StoredAnswers(checks.runs if checks.stored else (), expected, top1_of_all))
     if session is None:
-        return ParityReport(Quantity(None, "%", f"not measured: {missing}"), missing=missing)
-    parity = {NOISE: compare_logits(logits_of(session, noise), reference["parity_logits"])}
-    if data is None or expected is None:
-        return ParityReport(Quantity(None, "%", f"not measured: {_no_accuracy(item)}"), parity)
-    got, labels = logits_over(data, data.last_split, item.arch.r, partial(logits_of, session))
-    name = f"{data.name} {data.last_split} split"
-    accuracy = _accuracy(got, labels, name)
-    return ParityReport(accuracy, {**parity, name: compare_logits(got, expected)}, data.name, data.last_split)
-
-
-def _no_accuracy(item: ExportItem) -> str:
-    return next(iter(item.warnings), "no labelled images")
+        return ParityReport(Quantity(None, "%", f"not measured: {missing}"), reference.name, missing=missing)
+    parity = {NOISE: compare_runs([run_rows(session, feeds) for feeds in checks.runs], expected)}
+    if data is None or logits is None:
+        return ParityReport(Quantity(None, "%", f"not measured: {item.lacking}"), reference.name, parity)
+    got, labels = logits_over(data, partial(logits_of, session))
+    parity[data.name] = compare_logits(got, logits)
+    return ParityReport(_accuracy(got, labels, data.name), reference.name, parity, data.dataset, data.split)
 
 
 def _accuracy(logits: Floats, labels: NDArray[Any], name: str) -> Quantity:
@@ -90,19 +83,49 @@ def _accuracy(logits: Floats, labels: NDArray[Any], name: str) -> Quantity:
     return Quantity(value, "%", how, *wilson(value, len(logits)))
 
 
-def parity_inputs(shape: tuple[int, int, int]) -> Floats:
-    """(16, C, r, r) standard normal images, the same on every machine (numpy's PCG64, fixed seed)."""
+def parity_inputs(shape: tuple[int, ...]) -> Floats:
+    """(16, *shape) standard normal values, the same on every machine (numpy's PCG64, fixed seed)."""
     return np.random.default_rng(PARITY_SEED).standard_normal((PARITY_IMAGES, *shape), dtype=np.float32)
 
 
-def logits_of(session: Session, images: Floats) -> Floats:
-    """(n, classes) for (n, C, r, r), run in the batch of the session; the last batch is filled up."""
-    batch, found = session.input_shape[0], []
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
-        found.append(session.infer(np.ascontiguousarray(filled))[: len(part)])
-    return np.concatenate(found)
+def run_rows(session: Session, feeds: Feeds) -> Outputs:
+    """Outputs for the feeds of one run, or for rows of any number; see `in_batches`."""
+    return in_batches(session.run_on, session.inputs, feeds)
+
+
+def in_batches(answer: Callable[[Feeds], Outputs], inputs: Tensors, feeds: Feeds) -> Outputs:
+    """Outputs for rows that are run in batches, the last one filled up; feeds of the inputs' shapes are one run."""
+    typed = {name: np.asarray(values).astype(inputs[name].dtype, copy=False) for name, values in feeds.items()}
+    if all(values.shape == inputs[name].shape for name, values in typed.items()):
+        return answer(typed)
+    batch, rows = (shape[0] for shape in (next(iter(inputs.values())).shape, next(iter(typed.values())).shape))
+    parts = []
+    for start in range(0, rows, batch):
+        count = min(batch, rows - start)
+        piece = {name: _filled(values[start : start + count], batch) for name, values in typed.items()}
+        parts.append({name: values[:count] for name, values in answer(piece).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _filled(rows: Values, batch: int) -> Values:
+    return np.concatenate([rows, np.repeat(rows[-1:], batch - len(rows), axis=0)])
+
+
+def logits_of(session: Session, rows: Values) -> Floats:
+    """(n, classes) for rows of the only input, run in the batch of the session."""
+    return only(run_rows(session, {next(iter(session.inputs)): rows}))
+
+
+def item_logits(item: Exportable, answer: Callable[[Feeds], Outputs]) -> Callable[[Values], Floats]:
+    """The reference's logits (n, classes) for rows of the network's only input."""
+    (name,) = item.ports(1)[0]
+    return lambda rows: only(answer({name: rows}))
+
+
+def only(outputs: Outputs) -> Floats:
+    """The one output, as float32."""
+    (values,) = outputs.values()
+    return np.asarray(values, np.float32)
 
 
 def torch_logits(network: nn.Module, images: Floats) -> Floats:
@@ -120,39 +143,54 @@ def torch_logits(network: nn.Module, images: Floats) -> Floats:
 
 
 def logits_over(
-    dataset: Dataset, split: str, size: int, answer: Callable[[Floats], Floats], count: int | None = None
+    data: Labelled, answer: Callable[[Values], Floats], count: int | None = None
 ) -> tuple[Floats, NDArray[Any]]:
-    """Logits (n, classes) of `answer`, and labels (n,), over a split or `count` images of it."""
-    batches = dataset.batches(split, size, TOGETHER, count)
-    parts = [(answer(images.numpy()), labels.numpy()) for images, labels in batches]
+    """Logits (n, classes) of `answer`, and labels (n,), over all images or a sample of `count`."""
+    parts = [(answer(rows), labels) for rows, labels in data.batches(count)]
     logits, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
     return logits, labels
 
 
 def compare_logits(got: Floats, reference: Floats) -> Parity:
-    """Compare two (n, classes) arrays of logits; MeasurementFailed if the engine's are not finite."""
-    if got.shape != reference.shape or not np.isfinite(got).all():
-        raise MeasurementFailed(f"the engine's logits {got.shape} are not finite, or not of shape {reference.shape}")
-    difference = float(np.abs(got - reference).max())
-    same = float((got.argmax(1) == reference.argmax(1)).mean())
-    return Parity(difference, difference / max(float(np.abs(reference).max()), 1e-12), same, len(got))
+    """Compare two (n, classes) arrays of logits; MeasurementFailed as of `compare_runs`."""
+    return compare_runs([{"logits": got}], [{"logits": reference}])
+
+
+def compare_runs(got: list[Outputs], reference: list[Outputs]) -> Parity:
+    """Compare the outputs of some runs; a class is the largest of the only output's last axis, where it has two.
+
+    Raises:
+        MeasurementFailed: outputs of other shapes, or that are not finite where the reference's are.
+    """
+    each = {name: _compared(name, [g[name] for g in got], [r[name] for r in reference]) for name in reference[0]}
+    worst = OutputParity(*(max(values) for values in zip(*(vars(p).values() for p in each.values()), strict=True)))
+    first = [next(iter(run.values())) for run in reference]
+    rows = sum(len(values) if values.ndim else 1 for values in first)
+    same = None
+    if len(each) == 1 and first[0].ndim == 2 and first[0].shape[1] > 1 and first[0].dtype.kind == "f":
+        pairs = zip(got, first, strict=True)
+        same = float(np.concatenate([only(g).argmax(1) == r.argmax(1) for g, r in pairs]).mean())
+    return Parity(worst.max_abs, worst.max_rel, same, max(rows, 1), each if len(each) > 1 else {})
+
+
+def _compared(name: str, got: list[Values], reference: list[Values]) -> OutputParity:
+    """Of one output; the arrays are those of some runs."""
+    for found, wanted in zip(got, reference, strict=True):
+        if found.shape != wanted.shape:
+            raise MeasurementFailed(f"the engine's output {name} has shape {found.shape}, not {wanted.shape}")
+    flat, right = (np.concatenate([np.ravel(values) for values in side]) for side in (got, reference))
+    if right.dtype.kind not in "fc":
+        different = flat != right
+        size = np.abs(flat.astype(np.float64) - right.astype(np.float64)).max(initial=0.0)
+        return OutputParity(float(size), float(different.mean()) if len(different) else 0.0)
+    finite = np.isfinite(right)
+    if not np.isfinite(flat[finite]).all() or not np.array_equal(flat[~finite], right[~finite], equal_nan=True):
+        raise MeasurementFailed(f"the engine's output {name} is not finite where the reference's is")
+    flat, right = flat[finite].astype(np.float64), right[finite].astype(np.float64)
+    difference = float(np.abs(flat - right).max(initial=0.0))
+    return OutputParity(difference, difference / max(float(np.abs(right).max(initial=0.0)), 1e-12))
 
 
 def top1(logits: Floats, labels: NDArray[Any]) -> float:
     """Share of images whose largest logit is their label, in %."""
     return 100 * float((logits.argmax(1) == labels).mean())
-
-
-def _write_reference(folder: Path, reference: Mapping[str, Any]) -> None:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **reference)
-    write_bytes(folder / REFERENCE, stream.getvalue())
-
-
-def read_reference(folder: Path) -> dict[str, Any]:
-    """Torch's answers: "parity_logits" (16, classes), and "split_top1" (n,) where there is a data set."""
-    try:
-        with np.load(io.BytesIO(read_bytes(folder / REFERENCE)), allow_pickle=False) as stored:
-            return dict(stored)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"{folder / REFERENCE} is damaged: {error}", remedy="export it again") from error

@@ -1,23 +1,24 @@
 """The way of one export: build every engine, check it, time all of them together, write each folder in one step.
 
-ExportItem ─► (the choice among all engines, for "auto") ─► engine ─► parity, accuracy, latency, runtime costs
+Exportable ─► (the choice among all engines, for "auto") ─► engine ─► parity, accuracy, latency, runtime costs
 ─► datasheet
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hwnas.export import datasheet, engine_selection
-from hwnas.export.build import Built, PrecisionVariants, Target, build, replace, temporary
+from hwnas.export import answers, datasheet, engine_selection
+from hwnas.export.build import Built, PrecisionVariants, Target, build, put, temporary
 from hwnas.export.datasheet_builder import make_sheet
 from hwnas.export.engines import get_engine
-from hwnas.export.item import ExportItem
-from hwnas.export.parity import REFERENCE, ParityReport, verify_outputs
+from hwnas.export.exportable import Exportable
+from hwnas.export.judge import Limits
+from hwnas.export.parity import ParityReport, verify_outputs
 from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import STATES, STEADY, Options, TimingPlan
@@ -36,8 +37,10 @@ class Request:
     engine       a format, or "auto" for the fastest of all within `max_drop`
     options      how it runs; for "auto" the precision is not looked at
     gpus         compute capabilities such as "sm86" that TensorRT-RTX builds for
+    dynamic      an engine of any batch; that of `options` is the one that is measured
     max_drop     points of top-1 that "auto" may lose
-    calibration  images for int8; the data set's by default
+    tolerance    largest difference that "auto" may make where no labelled images judge it (see `engine_selection`)
+    calibration  images or arrays for int8; the data set's by default
     references   what "auto" times torch with: "eager" and "compiled"
     plan, costs  of the timing, and of what is measured beside it
     command      the command line, for the datasheet
@@ -47,7 +50,9 @@ class Request:
     engine: str = "onnxruntime"
     options: Options = field(default_factory=Options)
     gpus: tuple[str, ...] = ()
+    dynamic: bool = False
     max_drop: float = engine_selection.MAX_DROP
+    tolerance: float = engine_selection.TOLERANCE
     calibration: Path | None = None
     references: tuple[str, ...] = engine_selection.REFERENCES
     plan: TimingPlan = plans.ENGINE
@@ -56,14 +61,14 @@ class Request:
     weights: str = ""
 
     @property
-    def tolerance(self) -> float:
-        """Of quantisation, %: what "auto" may lose anyway, or the usual one."""
+    def may_change(self) -> float:
+        """% of images that quantisation may move to another class: what "auto" may lose anyway, or the usual."""
         return self.max_drop if self.engine == AUTO else TOLERANCE
 
     def to_json(self) -> dict[str, Any]:
         """What decides the engine: a folder of the same request and network need not be exported again."""
         calibration = str(self.calibration) if self.calibration else None
-        drop = self.max_drop if self.engine == AUTO else None
+        drop, tolerance = (self.max_drop, self.tolerance) if self.engine == AUTO else (None, None)
         return {
             "engine": self.engine,
             **asdict(self.options),
@@ -71,6 +76,8 @@ class Request:
             "max_accuracy_drop": drop,
             "calibration": calibration,
             "weights": self.weights,
+            "dynamic_batch": self.dynamic,
+            "tolerance": tolerance,
         }
 
 
@@ -78,7 +85,8 @@ class Request:
 class _Built:
     """An item whose engine is built and checked; `measured` by state."""
 
-    item: ExportItem
+    item: Exportable
+    variants: PrecisionVariants
     target: Target
     built: Built
     selection: engine_selection.EngineSelection | None
@@ -86,7 +94,7 @@ class _Built:
     measured: dict[str, Measurement] = field(default_factory=dict)
 
 
-def export(items: Mapping[str, ExportItem], request: Request, out: Path) -> dict[str, dict[str, Any]]:
+def export(items: Mapping[str, Exportable], request: Request, out: Path) -> dict[str, dict[str, Any]]:
     """Export each item to `out / name` (to `out` itself where the name is ""), timed against each other.
 
     What was exported there before is replaced at the end, in one step; where anything fails, nothing is written.
@@ -106,7 +114,7 @@ def export(items: Mapping[str, ExportItem], request: Request, out: Path) -> dict
         _time(work, request.plan, bench)
         sheets = _write_all(work, request)
         for name, done in work.items():
-            replace(done.built.folder, out / name)
+            put(done.built.folder, out / name)
     return sheets
 
 
@@ -115,10 +123,12 @@ def check_request(request: Request) -> None:
     gpu = request.engine != AUTO and get_engine(request.engine).gpu
     if request.gpus and not gpu:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
+    if request.dynamic and gpu:
+        raise BadInput(f"--batch dynamic for engine {request.engine}", "a number: it is compiled for one batch")
 
 
 def _build_all(
-    items: Mapping[str, ExportItem], request: Request, out: Path, bench: Measuring, stack: ExitStack
+    items: Mapping[str, Exportable], request: Request, out: Path, bench: Measuring, stack: ExitStack
 ) -> dict[str, _Built]:
     work = {}
     with track(len(items), "building and checking engines") as bar:
@@ -129,23 +139,24 @@ def _build_all(
     return work
 
 
-def _build(item: ExportItem, request: Request, folder: Path, bench: Measuring, stack: ExitStack) -> _Built:
+def _build(item: Exportable, request: Request, folder: Path, bench: Measuring, stack: ExitStack) -> _Built:
     """One engine, chosen among all where none is named, and compared with torch."""
-    variants, selection = PrecisionVariants(item, request.calibration, request.tolerance), None
+    variants, selection = PrecisionVariants(item, request.calibration, request.may_change), None
     if request.engine == AUTO:
         with temporary(folder) as scratch:
+            limits = Limits(request.max_drop, request.tolerance)
             selection = engine_selection.select_engine(
-                variants, request.options, scratch, request.max_drop, request.references, request.plan, bench
+                variants, request.options, scratch, limits, request.references, request.plan, bench, request.dynamic
             )
         target = selection.chosen
     else:
-        target = Target(get_engine(request.engine), request.options, request.gpus)
+        target = Target(get_engine(request.engine), request.options, request.gpus, request.dynamic)
     built = build(variants, target, folder)
     if built.session is not None:
         stack.enter_context(built.session)
-    report = verify_outputs(item, built.session, folder, built.missing)
-    built.files.append(REFERENCE)
-    return _Built(item, target, built, selection, report)
+    report = verify_outputs(item, built.session, folder, built.missing, target.options.batch)
+    built.files.append(answers.FILE)
+    return _Built(item, variants, target, built, selection, report)
 
 
 def _time(work: Mapping[str, _Built], plan: TimingPlan, bench: Measuring) -> None:
@@ -176,7 +187,9 @@ def _write_all(work: Mapping[str, _Built], request: Request) -> dict[str, dict[s
 def _write(w: _Built, request: Request) -> dict[str, Any]:
     """Measure what else running it costs, and write its datasheet."""
     built = w.built
-    costs = measure_costs(w.target.engine, w.target.options, built.folder, built.files, request.costs, built.missing)
+    costs = measure_costs(
+        w.target.engine, w.target.options, built.folder, built.files, request.costs, built.missing, _of_batch(w)
+    )
     sheet = make_sheet(w.item, w.target, built, w.report, w.measured)
     command = [request.command] if request.command else []
     sheet |= {
@@ -187,6 +200,15 @@ def _write(w: _Built, request: Request) -> dict[str, Any]:
     }
     datasheet.write(built.folder, sheet)
     return sheet
+
+
+def _of_batch(w: _Built) -> Callable[[int], bytes]:
+    """The engine's model for another batch."""
+
+    def model(batch: int) -> bytes:
+        return w.variants.of(replace(w.target, options=replace(w.target.options, batch=batch), dynamic=False))[0]
+
+    return model
 
 
 def _check_target(folder: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hwnas.export import parity
 from hwnas.export.calibration import Calibration
-from hwnas.export.parity import Floats
+from hwnas.export.exportable import Floats
 from hwnas.onnx.edit import with_batch
 from profilers.base import Options
 from profilers.errors import BadInput

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from profilers.constraints import Count, NotNegative, Pattern, Share
@@ -44,18 +44,30 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """How far an engine's logits are from the reference's."""
+class OutputParity:
+    """How far one output is from the reference's."""
 
     max_abs: NotNegative
     """Largest absolute difference."""
     max_rel: NotNegative
-    """The same, relative to the largest logit."""
-    top1_agreement: Share
-    """Share of images with the same class."""
+    """The same, relative to the largest value; of whole numbers the share that differs."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an engine's outputs are from the reference's."""
+
+    max_abs: NotNegative
+    """Largest absolute difference, of all outputs."""
+    max_rel: NotNegative
+    """The same, relative to the largest value, of the worst output; of whole numbers the share that differs."""
+    top1_agreement: Share | None
+    """Share of images with the same class; null where the model is no classifier."""
     images: Count
-    """Images that were compared."""
+    """Images, or other inputs, that were compared."""
+    outputs: dict[str, OutputParity] = field(default_factory=dict)
+    """Each output by its name, where there are several."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields."""
-        return dict(vars(self))
+        return asdict(self)

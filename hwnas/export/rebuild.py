@@ -9,7 +9,7 @@ from typing import Any
 from hwnas.export import datasheet
 from hwnas.export.build import SCRIPT
 from hwnas.export.engines import ENGINES, MODEL, Engine, compile_engine, engine_files, script, snippet, stored_engine
-from profilers.base import Options
+from profilers.base import Options, Tensor
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, write_text
 from profilers.registry import get_profiler
@@ -38,7 +38,8 @@ def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
     for name in set(pair) - set(written):
         inside(folder, name).unlink()
     files = [name for name in old if name not in pair] + written
-    write_text(folder / SCRIPT, script(engine, options, files))
+    entry = next(iter(sheet["inputs"]), None) if sheet["preprocessing"] else None
+    write_text(folder / SCRIPT, script(engine, options, files, entry))
     datasheet.write(folder, _renewed(sheet, engine, options, folder, files))
     return datasheet.read(folder)
 
@@ -47,13 +48,13 @@ def _renewed(
     sheet: dict[str, Any], engine: Engine, options: Options, folder: Path, files: Sequence[str]
 ) -> dict[str, Any]:
     """The datasheet's content, with what the new engine changes."""
-    shape = sheet["preprocessing"]
+    inputs = {name: Tensor(tuple(t["shape"]), t["dtype"]) for name, t in sheet["inputs"].items()}
     new = sheet | {
         "engine": sheet["engine"] | {"file": engine_files(engine, files)[0]},
         "files": datasheet.file_facts(folder, list(files)),
         "fingerprint": fingerprint(get_profiler(engine.profiler), options).to_json(),
         "latency": _unmeasured(sheet["latency"]) | {"interrupted": _unmeasured(sheet["latency"]["interrupted"])},
-        "snippet": snippet(engine, options, (options.batch, shape["channels"], shape["size"], shape["size"]), files),
+        "snippet": snippet(engine, options, inputs, files),
     }
     return {key: value for key, value in new.items() if key not in ("kind", "schema")}
 

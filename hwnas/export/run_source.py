@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwnas import accuracy
+from hwnas.export.exportable import FLOAT
 from hwnas.export.item import ExportItem
 from hwnas.export.quantity import Quantity
 from hwnas.export.run_weights import RunWeights
@@ -78,7 +79,7 @@ class RunSource:
         if self.wanted.supernet and not self.wanted.dataset:
             self.wanted = replace(self.wanted, dataset=self._dataset())
         self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
-        self.given, self.about = tables, ""
+        self.given, self.about, self.precision = tables, "", FLOAT
         self.tables = self.run.tables
         chosen, self.notes = _chosen(self.run, ids, front, optimistic)
         self.rows = {row.arch.id: row for row in chosen}
@@ -104,6 +105,10 @@ class RunSource:
         if found := self.wanted.digest():
             return found
         raise BadInput(self._lacking, ALLOWED)
+
+    def batch(self, usual: int) -> int:
+        """See `source.Source`."""
+        return usual
 
     def item(self, key: str) -> ExportItem:
         """The network of that id, with its weights."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,11 +13,12 @@ import numpy as np
 
 from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.export.quantity import Quantity
-from hwnas.onnx.edit import with_batch
+from hwnas.onnx.edit import is_ours, with_batch
 from profilers.base import Options, Session, TimingPlan
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
 from profilers.footprint import Footprint, fresh_footprint
+from profilers.onnx.model import read_model
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import Measurement, measuring
@@ -49,27 +51,34 @@ def measure_costs(
     files: Sequence[str],
     costs: CostPlan = CostPlan.FULL,
     missing: str = "",
+    of_batch: Callable[[int], bytes] | None = None,
 ) -> dict[str, Any]:
     """The datasheet's section: {"throughput": {batch: quantity}, "cold_start": …, "load": …, "peak_memory": …}.
 
     What cannot be measured here is a quantity without a value that says why (`missing`: why nothing can).
+    `of_batch` gives the engine's ONNX for another batch, by default as far as that in the folder has a dynamic one.
     """
-    rates = throughput(engine, options, folder, costs, missing)
+    rates = throughput(engine, options, of_batch or partial(_of_batch, folder), costs, missing)
     starts, reason = _starts(engine, options, folder, files, costs, missing)
     section: dict[str, Any] = {name: quantity.to_json() for name, quantity in _cold(starts, reason).items()}
     return {"throughput": {str(batch): quantity.to_json() for batch, quantity in rates.items()}, **section}
 
 
+def _of_batch(folder: Path, batch: int) -> bytes:
+    """Of an exported folder; BadInput where its model has another one."""
+    model = read_bytes(folder / MODEL)
+    return with_batch(model, batch) if is_ours(model) else read_model(model).pinned(batch=batch).data
+
+
 def throughput(
-    engine: Engine, options: Options, folder: Path, costs: CostPlan, missing: str = ""
+    engine: Engine, options: Options, of_batch: Callable[[int], bytes], costs: CostPlan, missing: str = ""
 ) -> dict[int, Quantity]:
     """Images a second by batch, from the ONNX; a GPU's engine has one batch."""
     if missing or engine.gpu:
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch in costs.batches}
-    model = read_bytes(folder / MODEL)
     with measuring(options) as bench, ExitStack() as stack:
-        sessions, failed = _open(engine, options, model, costs.batches, stack)
+        sessions, failed = _open(engine, options, of_batch, costs.batches, stack)
         group = bench.time({_name(batch): session for batch, session in sessions.items()}, costs.plan)
     failed |= {batch: group.failed[_name(batch)] for batch in sessions if _name(batch) in group.failed}
     missed = {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch, reason in failed.items()}
@@ -82,14 +91,14 @@ def _name(batch: int) -> str:
 
 
 def _open(
-    engine: Engine, options: Options, model: bytes, batches: Sequence[int], stack: ExitStack
+    engine: Engine, options: Options, of_batch: Callable[[int], bytes], batches: Sequence[int], stack: ExitStack
 ) -> tuple[dict[int, Session], dict[int, str]]:
     """Sessions by batch, and of those that could not be opened the reason."""
     sessions: dict[int, Session] = {}
     failed: dict[int, str] = {}
     for batch in batches:
         try:
-            session = get_profiler(engine.profiler).load(with_batch(model, batch), replace(options, batch=batch))
+            session = get_profiler(engine.profiler).load(of_batch(batch), replace(options, batch=batch))
             sessions[batch] = stack.enter_context(session)
         except (HwnasError, MemoryError) as error:
             failed[batch] = str(error) or "out of memory"

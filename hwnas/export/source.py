@@ -1,4 +1,4 @@
-"""What `hwnas export` is given: a run's folder, a file of an architecture or a net.config, or a trained network's file.
+"""What `hwnas export` is given: a run, a file of an architecture, a net.config or a trained network, or any model.
 
 `open_source` tells which, refuses options that this kind has no use for, and gives the networks one by one.
 """
@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+from hwnas.export.exportable import FLOAT, Exportable
 from hwnas.export.item import ExportItem, counted
+from hwnas.export.model_source import ModelOptions, is_model, open_model_source
 from hwnas.export.run_source import RunSource
-from hwnas.export.source_options import ARCH, NET_CONFIG, NETWORK, RUN, SourceOptions, check_source
+from hwnas.export.source_options import ARCH, MODEL, NET_CONFIG, NETWORK, RUN, SourceOptions, check_source
 from hwnas.export.weights import Wanted, Weights, digest, random_weights, weighted_item, weights_of
 from hwnas.ofa.network_files import NetworkFile, ResolvedNetwork
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Source(Protocol):
@@ -37,7 +42,14 @@ class Source(Protocol):
     def weights(self) -> str:
         """What tells these weights from others."""
 
-    def item(self, key: str) -> ExportItem:
+    @property
+    def precision(self) -> str:
+        """What its engines compute in where nothing else is asked for."""
+
+    def batch(self, usual: int) -> int:
+        """Inputs a run where nothing else is asked for; `usual` is the engine's."""
+
+    def item(self, key: str) -> Exportable:
         """The network of that id, with its weights."""
 
     def __enter__(self) -> Self: ...
@@ -52,6 +64,7 @@ class FileSource:
     made: ExportItem
     about: str = ""
     notes: list[str] = field(default_factory=list)
+    precision: str = FLOAT
 
     @property
     def ids(self) -> list[str]:
@@ -62,6 +75,10 @@ class FileSource:
     def weights(self) -> str:
         """See `Source`."""
         return self.made.weights
+
+    def batch(self, usual: int) -> int:
+        """See `Source`."""
+        return usual
 
     def item(self, key: str) -> ExportItem:
         """See `Source`."""
@@ -74,11 +91,12 @@ class FileSource:
         pass
 
 
-def open_source(path: Path, options: SourceOptions | None = None) -> Source:
+def open_source(source: str | Path | bytes | nn.Module, options: SourceOptions | None = None) -> Source:
     """The networks of a run's folder or of a file, which is read once.
 
     Args:
-        path: a run's folder; architectures as JSON, a net.config, or `.safetensors` of a trained network.
+        source: a run's folder; architectures as JSON, a net.config, or `.safetensors` of a trained network; a model
+            made elsewhere (`.onnx`, "python:module:NAME", what an ONNX file holds, a torch module).
         options: which networks of it, and with which weights and tables.
 
     Raises:
@@ -86,6 +104,11 @@ def open_source(path: Path, options: SourceOptions | None = None) -> Source:
             `item_of_net_config`, `item_of_network` and `RunSource`. FileProblem: it cannot be read.
     """
     wanted = options or SourceOptions()
+    if not isinstance(source, str | Path) or is_model(source):
+        check_source(source if isinstance(source, str | Path) else "a model", MODEL, wanted)
+        about = ModelOptions(wanted.shapes, wanted.weights.images, wanted.labels, wanted.preprocessing)
+        return open_model_source(source, about, wanted.batch)
+    path = Path(source)
     if path.is_dir():
         check_source(path, RUN, wanted)
         return RunSource(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from lut import LatencyTable
 from profilers.errors import BadInput
 
 RUN, ARCH, NET_CONFIG, NETWORK = "a run", "an architecture", "a net.config", "a trained network"
+MODEL = "a model made elsewhere"
 _WEIGHTS = ("--supernet", "--random-weights")
 _STATISTICS = ("--dataset", "--images", "--no-recalibration")
 TAKES = {
@@ -18,6 +19,7 @@ TAKES = {
     ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NETWORK: ("--table",),
+    MODEL: ("--shape", "--images", "--labels", "--preprocessing"),
 }
 
 
@@ -28,6 +30,8 @@ class SourceOptions:
     ids, front, optimistic       which networks of a run: named ones, all of its front, or as `hwnas select` chooses
     space, resolutions, classes  of an architecture whose file does not say it
     weights, tables              what they are exported with, and latency tables beside those of a run
+    shapes, labels, preprocessing    of a model made elsewhere (see `model_source.ModelOptions`)
+    batch                        what the dynamic first dimension of a model becomes; None where it was not said
     """
 
     ids: Sequence[str] = ()
@@ -38,6 +42,10 @@ class SourceOptions:
     classes: int | None = None
     weights: Wanted = field(default_factory=Wanted)
     tables: Sequence[LatencyTable] = ()
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    labels: Path | None = None
+    preprocessing: str | None = None
+    batch: int | None = None
 
     @property
     def given(self) -> list[str]:
@@ -56,11 +64,14 @@ class SourceOptions:
             "--dataset": weights.dataset,
             "--images": weights.images,
             "--no-recalibration": not weights.recalibrate,
+            "--shape": self.shapes,
+            "--labels": self.labels,
+            "--preprocessing": self.preprocessing,
         }
         return [name for name, value in values.items() if value]
 
 
-def check_source(path: Path, kind: str, options: SourceOptions) -> None:
+def check_source(path: str | Path, kind: str, options: SourceOptions) -> None:
     """BadInput for an option that a source of this kind (one of `TAKES`) has no use for, or for two exclusive ones."""
     given = options.given
     if unused := [name for name in given if name not in TAKES[kind]]:
@@ -69,5 +80,7 @@ def check_source(path: Path, kind: str, options: SourceOptions) -> None:
     for group in (_WEIGHTS, ("--id", "--all"), ("--id", "--optimistic"), _STATISTICS):
         if len(both := [name for name in group if name in given]) > 1:
             raise BadInput(f"both {both[0]} and {both[1]}", "one of them")
+    if kind == MODEL:
+        return
     if (lone := sorted({*_STATISTICS} & {*given})) and "--supernet" not in given:
         raise BadInput(f"{lone[0]} without --supernet", "only for weights of a supernet that is given")

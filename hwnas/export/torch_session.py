@@ -23,11 +23,11 @@ COMPILERS = ("g++", "c++", "clang++")  # one of which torch.compile needs on a C
 
 
 class TorchSession(Session):
-    """A copy of a network in evaluation mode on a bound input, without gradients.
+    """A copy of a module in evaluation mode on bound inputs, without gradients.
 
     Args:
-        network: (N, C, r, r) to (N, classes).
-        input_shape: (N, C, r, r).
+        network: a network, or any module.
+        inputs: (N, C, r, r) of a network's images, which are noise then; or a module's inputs in forward's order.
         threads: those of torch, which `profilers.timing.measurement` has set.
         compiled: through `torch.compile`, which compiles here, at once (half a minute).
 
@@ -36,13 +36,15 @@ class TorchSession(Session):
     """
 
     def __init__(
-        self, network: nn.Module, input_shape: tuple[int, ...], threads: int, *, compiled: bool = False
+        self, network: nn.Module, inputs: tuple[int, ...] | Feeds, threads: int, *, compiled: bool = False
     ) -> None:
         import torch
 
         self.torch, self.threads = torch, threads
-        self.inputs = {"input": Tensor(input_shape, "float32")}
-        self.images = torch.from_numpy(np.random.default_rng(0).standard_normal(input_shape, dtype=np.float32))
+        if isinstance(inputs, tuple):
+            inputs = {"input": np.random.default_rng(0).standard_normal(inputs, dtype=np.float32)}
+        self.inputs = {name: Tensor(values.shape, values.dtype.name) for name, values in inputs.items()}
+        self.values = {name: torch.from_numpy(np.array(values)) for name, values in inputs.items()}
         copied = copy.deepcopy(network).cpu().eval()
         self.network = _compiled(copied) if compiled else copied
         try:
@@ -50,18 +52,24 @@ class TorchSession(Session):
                 self.run()
         except Exception as error:  # the compiler's errors have no common base
             raise EngineUnavailable(f"torch cannot run the network: {str(error).splitlines()[0]}") from error
-        self.outputs = {"logits": Tensor(tuple(self.result.shape), "float32")}
+        self.outputs = {name: Tensor(values.shape, values.dtype.name) for name, values in self._fetch().items()}
 
     def run(self) -> None:
         """One forward pass."""
         with self.torch.inference_mode():
-            self.result = self.network(self.images)
+            self.result = self.network(*self.values.values())
 
     def _feed(self, feeds: Feeds) -> None:
-        self.images.copy_(self.torch.from_numpy(feeds["input"]))
+        for name, values in feeds.items():
+            self.values[name].copy_(self.torch.from_numpy(values))
 
     def _fetch(self) -> dict[str, NDArray[Any]]:
-        return {"logits": np.array(self.result.numpy())}
+        if isinstance(self.result, self.torch.Tensor):
+            return {"logits": np.array(self.result.numpy())}
+        from torch.utils._pytree import tree_flatten
+
+        found = [x for x in tree_flatten(self.result)[0] if isinstance(x, self.torch.Tensor)]
+        return {f"output_{i}": np.array(x.numpy()) for i, x in enumerate(found)}
 
 
 @contextmanager

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hwnas.accuracy.wilson import wilson
 from hwnas.export import datasheet, parity
+from hwnas.export.answers import StoredAnswers, read_answers, sampled
 from hwnas.export.datasheet_builder import timing_facts, within
 from hwnas.export.engines import check_machine, open_engine, stored_engine
-from hwnas.export.parity import NOISE, read_reference
+from hwnas.export.exportable import Labelled, Outputs, Values
+from hwnas.export.labelled import DatasetSplit, LabelledFolder
+from hwnas.export.parity import NOISE
 from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
 from hwnas.export.runtime_costs import CostPlan, measure_costs
-from profilers.base import INTERRUPTED, STEADY, Session, TimingPlan
-from profilers.errors import FingerprintMismatch, HwnasError
+from profilers.base import INTERRUPTED, STEADY, Feeds, Session, TimingPlan
+from profilers.errors import BadInput, FingerprintMismatch, HwnasError
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
@@ -41,7 +45,8 @@ def validate(
 
     Returns:
         predicted_ms, low, high (None without a prediction), measured_ms and its interval, within_interval,
-        parity_max_abs against torch's logits, top1_agreement (a share), the accuracy where the data is at hand, the
+        parity_max_abs against the reference's outputs, parity_outputs (each by its name, where there are several),
+        top1_agreement (a share; None where there are no classes), the accuracy where the images are at hand, the
         runtime costs, and `changes`: by quantity, what the datasheet says and what was found here. All of the state
         `steady`; "interrupted" holds the latency in that state, None on a GPU or where `costs` leaves it out.
 
@@ -131,9 +136,9 @@ def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str,
         ),
         "accuracy": (sheet["accuracy"]["top1"]["value"], found["top1"], "%"),
     }
-    for batch in was.get("throughput", {}):
+    for batch, rate in was.get("throughput", {}).items():
         figures = (group["throughput"].get(batch, {}).get("value") for group in (was, now))
-        pairs[f"throughput, batch {batch}"] = (*figures, "images/s")
+        pairs[f"throughput, batch {batch}"] = (*figures, rate["unit"])
     for key, name in (("cold_start", "cold start"), ("peak_memory", "peak memory")):
         if key in was and key in now:
             pairs[name] = (was[key]["value"], now[key]["value"], was[key]["unit"])
@@ -145,41 +150,67 @@ def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str,
 
 
 def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str, Any]:
-    """Parity with torch's stored answers, and the accuracy where the data is at hand."""
-    reference, shape = read_reference(folder), sheet["preprocessing"]
-    inputs = parity.parity_inputs((shape["channels"], shape["size"], shape["size"]))
-    noise = parity.compare_logits(parity.logits_of(session, inputs), reference["parity_logits"])
+    """Parity with the reference's stored answers, and the accuracy where the images are at hand."""
+    stored = read_answers(folder, list(sheet["inputs"]), list(sheet["outputs"]))
+    got = [_as_stored(parity.run_rows(session, run), stored.answers[0]) for run in _feeds(sheet, stored)]
+    noise = parity.compare_runs(got, list(stored.answers))
     return {
         "parity_max_abs": noise.max_abs,
         "parity_max_rel": noise.max_rel,
+        "parity_outputs": {name: vars(found) for name, found in noise.outputs.items()},
         "top1_agreement": noise.top1_agreement,
         "agreement_on": NOISE,
         **dict.fromkeys(("top1", "top1_low", "top1_high", "images")),
-        **_accuracy(sheet, session, reference),
+        **_accuracy(sheet, session, stored.split_top1),
     }
 
 
-def _accuracy(sheet: dict[str, Any], session: Session, reference: dict[str, Any]) -> dict[str, Any]:
-    """On the split of the datasheet, and how far torch's stored answers agree; or why there is none."""
-    from hwnas.data import get_dataset
+def _as_stored(found: Outputs, stored: Outputs) -> Outputs:
+    """Outputs under the datasheet's names (one runtime may rename the only one), as many values as are stored."""
+    names = {name: name if name in found else other for name, other in zip(stored, found, strict=True)}
+    return {name: sampled(found[names[name]]) for name in stored}
 
-    shape, name, split = sheet["preprocessing"], sheet["accuracy"]["dataset"], sheet["accuracy"]["split"]
-    if name is None:
+
+def _feeds(sheet: dict[str, Any], stored: StoredAnswers) -> Sequence[Feeds]:
+    """What the stored answers are for; noise where it is not stored."""
+    if stored.feeds or not sheet["inputs"]:
+        return stored.feeds or [{} for _ in stored.answers]
+    name, tensor = next(iter(sheet["inputs"].items()))
+    return [{name: parity.parity_inputs(tuple(tensor["shape"][1:]))}]
+
+
+def _accuracy(sheet: dict[str, Any], session: Session, classes: Values | None) -> dict[str, Any]:
+    """On the images of the datasheet, and how far the reference's stored answers agree; or why there is none."""
+    if sheet["accuracy"]["dataset"] is None:
         return {"accuracy": "not measured: no data set"}
     try:
-        data = get_dataset(name).with_channels(shape["channels"])
-    except HwnasError as error:  # another machine need not have it
+        data = reopened(sheet)
+        logits, labels = parity.logits_over(data, partial(parity.logits_of, session))
+    except HwnasError as error:  # another machine need not have them
         return {"accuracy": f"not measured: {error}"}
-    logits, labels = parity.logits_over(data, split, shape["size"], partial(parity.logits_of, session))
-    where = f"{name} {split} split"
     top1 = parity.top1(logits, labels)
     low, high = wilson(top1, len(labels))
-    return {
-        "top1_agreement": float((logits.argmax(1) == reference["split_top1"]).mean()),
-        "agreement_on": where,
+    found = {
         "top1": top1,
         "top1_low": low,
         "top1_high": high,
         "images": len(labels),
-        "accuracy": f"measured: {len(labels)} images, {where}, 95 % Wilson interval",
+        "accuracy": f"measured: {len(labels)} images, {data.name}, 95 % Wilson interval",
     }
+    if classes is None or len(classes) != len(labels):
+        return found | {"accuracy": f"{found['accuracy']}; other images than when it was exported"}
+    return found | {"top1_agreement": float((logits.argmax(1) == classes).mean()), "agreement_on": data.name}
+
+
+def reopened(sheet: dict[str, Any]) -> Labelled:
+    """The images that a datasheet's accuracy was measured on; BadInput, FileProblem where they are not here."""
+    from hwnas.data import get_dataset
+
+    how, accuracy = sheet["preprocessing"], sheet["accuracy"]
+    if how is None:
+        raise BadInput("a datasheet with an accuracy and no preprocessing", remedy="export it again")
+    if sheet["model"] is not None:
+        folder = LabelledFolder(Path(accuracy["dataset"]), how)
+        folder.listing  # noqa: B018  raises where it is missing
+        return folder
+    return DatasetSplit(get_dataset(accuracy["dataset"]).with_channels(how["channels"]), accuracy["split"], how["size"])

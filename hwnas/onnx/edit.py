@@ -10,22 +10,28 @@ from profilers.onnx.parse import parse
 if TYPE_CHECKING:
     import onnx
 
+PRODUCER = "hwnas"  # of what `hwnas.onnx.writer` writes
 
-def with_batch(model: bytes, batch: int) -> bytes:
-    """The same network for another static batch.
+
+def with_batch(model: bytes, batch: int | None) -> bytes:
+    """The same network for another batch.
 
     Args:
         model: one that `hwnas.onnx.writer` wrote, quantised or not: no node of it holds the batch as a constant.
-        batch: images a run.
+        batch: images a run; None for a dynamic one.
 
     Raises:
         BadInput: a batch below 1, or no ONNX model.
     """
-    if batch < 1:
+    if batch is not None and batch < 1:
         raise BadInput(f"batch {batch}", "1 or more")
     proto = parse(model)
     for tensor in (*proto.graph.input, *proto.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_value = batch
+        first = tensor.type.tensor_type.shape.dim[0]
+        if batch is None:
+            first.dim_param = "batch"
+        else:
+            first.dim_value = batch
     del proto.graph.value_info[:]  # shapes of the other batch, where a tool left them
     return bytes(proto.SerializeToString())
 
@@ -47,3 +53,8 @@ def without_copies(proto: onnx.ModelProto) -> None:
         node.input[:] = [copies.get(name, name) for name in node.input]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def is_ours(model: bytes) -> bool:
+    """Whether `hwnas.onnx.writer` wrote it, so that `with_batch` can change it."""
+    return parse(model).producer_name == PRODUCER

@@ -24,6 +24,7 @@ class OpenedModel:
 
     `module` is the torch module that it was exported from (a copy in evaluation mode), `parity` how far the export is
     from it on noise: the largest difference by the largest value of that output. Both are None for what was ONNX.
+    `untrained`: a torch module whose BatchNorm had never seen data.
     """
 
     model: OnnxModel
@@ -31,6 +32,7 @@ class OpenedModel:
     about: str
     module: nn.Module | None = field(default=None, repr=False)
     parity: float | None = None
+    untrained: bool = False
 
 
 def open_model(
@@ -134,4 +136,4 @@ def _from_torch(module: nn.Module, name: str, shapes: Shapes | None, batch: int 
     parity = torch_model.difference(copied, model)
     noise = "; untrained: BatchNorm's statistics are taken from noise" if fresh else ""
     about = f"torch {type(module).__name__} as {_about(model)}, outputs within {parity:.1g} of torch's{noise}"
-    return OpenedModel(model, name, about, copied, parity)
+    return OpenedModel(model, name, about, copied, parity, fresh)

@@ -164,12 +164,15 @@ def _takes(module: nn.Module, examples: tuple[Tensor, ...]) -> bool:
     return True
 
 
-def export(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str] = ()) -> OnnxModel:
-    """The ONNX model of a module as `prepared` gives it, for inputs of exactly these shapes.
+def export(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str] = (), *, dynamic: bool = False
+) -> OnnxModel:
+    """The ONNX model of a module as `prepared` gives it, for inputs of exactly these shapes; or of any batch.
 
     Args:
         module: in evaluation mode.
         inputs: by name, in the order of forward's parameters.
+        dynamic: with an open first dimension of every input and output, by the older exporter.
         outputs: names of them, by default "output", or "output_0" and so on.
 
     Raises:
@@ -178,9 +181,9 @@ def export(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[st
     names = list(outputs) or _output_names(module, inputs)
     module = _of_these_inputs(module, len(inputs))
     reasons = []
-    for dynamo in (False, True) if importlib.util.find_spec("onnxscript") else (False,):
+    for dynamo in (False, True) if importlib.util.find_spec("onnxscript") and not dynamic else (False,):
         try:
-            return _exported(module, inputs, names, dynamo=dynamo)
+            return _exported(module, inputs, names, dynamo=dynamo, dynamic=dynamic)
         except Exception as error:  # the exporters' have no common base
             reasons.append(_first_line(error))
     more = "" if len(reasons) > 1 else "pip install onnxscript, for torch's other exporter"
@@ -202,7 +205,9 @@ def _of_these_inputs(module: nn.Module, count: int) -> nn.Module:
     return module if len(_parameters(module)[1]) <= count else Inner().eval()
 
 
-def _exported(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], *, dynamo: bool) -> OnnxModel:
+def _exported(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], *, dynamo: bool, dynamic: bool
+) -> OnnxModel:
     import torch
 
     with tempfile.TemporaryDirectory(prefix="hwnas-export-") as folder, _quiet(), torch.no_grad():
@@ -216,10 +221,12 @@ def _exported(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence
             input_names=list(inputs),
             output_names=list(outputs),
             verbose=False,
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)} if dynamic else None,
         )
         proto = parse(read_model(path).data)
         without_copies(proto)
-        return OnnxModel.of(proto).pinned()
+        model = OnnxModel.of(proto)
+        return model if dynamic else model.pinned()
 
 
 def difference(module: nn.Module, model: OnnxModel) -> float:

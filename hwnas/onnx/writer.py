@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from hwnas.onnx.edit import PRODUCER
 from hwnas.space.layer import LayerSpec
 from hwnas.version import __version__
 from profilers.errors import BadInput
@@ -148,7 +149,7 @@ class _Writer:
             onnx.GraphProto(),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
-            producer_name="hwnas",
+            producer_name=PRODUCER,
             producer_version=__version__,
         )
         helper.set_model_props(model, metadata)

@@ -68,7 +68,9 @@ def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
     for path in sorted((folder / ENGINES).rglob(datasheet.FILE)):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):  # one that is being written
             link = os.path.relpath(path.parent.resolve(), seen_from.resolve())
-            yield Engine(datasheet.read(path.parent), Path(link).as_posix())
+            sheet = datasheet.read(path.parent)
+            if sheet["model"] is None:  # else it is no network of the run
+                yield Engine(sheet, Path(link).as_posix())
 
 
 def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:

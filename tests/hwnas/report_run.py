@@ -115,7 +115,9 @@ def sheet(row: Evaluation, seed: int = 0, name: str | None = None) -> dict:
     return {
         "name": name or row.arch.id, "created": "2026-01-01T00:00:00+00:00", "version": "0",
         "architecture": row.arch.to_json(),
-        "space": {"name": "tiny", "signature": SPACE.signature, "classes": 10},
+        "space": {"name": "tiny", "signature": SPACE.signature, "classes": 10}, "model": None,
+        "inputs": {"input": {"shape": [1, 1, row.arch.r, row.arch.r], "dtype": "float32"}},
+        "outputs": {"logits": {"shape": [1, 10], "dtype": "float32"}}, "reference": "torch",
         "engine": {"name": "onnxruntime", "profiler": "onnxruntime", "file": "model.onnx", **vars(Options())},
         "weights": "supernet", "objectives": objectives,
         "latency": {

@@ -30,8 +30,9 @@ from hwnas.export.build import PrecisionVariants, Target, build
 from hwnas.export.datasheet import RANDOM
 from hwnas.export.engines import ENGINES
 from hwnas.export.item import ExportItem, counted
+from hwnas.export.judge import Limits
+from hwnas.export.labelled import DatasetSplit
 from hwnas.export.run_source import items_of_run
-from hwnas.export.torch_session import TorchSession
 from hwnas.nets import Network
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import Architecture, SearchSpace, get_space
@@ -77,7 +78,7 @@ def bench_auto(run: Path | None, mbv3: int, max_drop: float, compiled: bool) -> 
     for name, item in items(run, mbv3):
         with tempfile.TemporaryDirectory() as folder:
             models = PrecisionVariants(item, tolerance=max_drop)
-            found = engine_selection.select_engine(models, Options(), Path(folder), max_drop, references, PLAN)
+            found = engine_selection.select_engine(models, Options(), Path(folder), Limits(max_drop), references, PLAN)
             allowed = [c.target for c in found.candidates if not c.refused]
             times = independent(models, allowed, references, Path(folder) / "again")
         pick = times[found.chosen.name]
@@ -111,8 +112,7 @@ def independent(
                 sessions[target.name] = stack.enter_context(session)
         for name in references:
             try:
-                shape = (1, *models.item.input_shape)
-                sessions[f"torch {name}"] = TorchSession(models.item.network, shape, 1, compiled=name == "compiled")
+                sessions[f"torch {name}"] = models.item.torch_session(Options(), compiled=name == "compiled")
             except HwnasError as error:
                 say(reference=name, missing=str(error))
         group = bench.time(sessions, replace(PLAN, seed=99))
@@ -229,7 +229,7 @@ def bench_int8(run: Path) -> None:
                 top1 = {}
                 for p, session in sessions.items():
                     answer = partial(parity.logits_of, session)
-                    top1[p] = parity.top1(*parity.logits_over(data, data.last_split, item.arch.r, answer))
+                    top1[p] = parity.top1(*parity.logits_over(DatasetSplit(data, data.last_split, item.arch.r), answer))
             ms = {p: found.ms for p, found in group.measured.items()}
             drops.append(top1["fp32"] - top1["int8"])
             say(

@@ -14,9 +14,9 @@ from PIL import Image, TiffImagePlugin
 from hwnas.data import get_dataset
 from hwnas.data.augment import RandomResizedCrop
 from hwnas.data.picture import Damaged, centre, read_picture
-from hwnas.export import calibration
 from hwnas.export.calibration import images_of_path
 from hwnas.export.engines import ENGINES, script
+from hwnas.export.labelled import read_input
 from profilers.base import Options
 from profilers.errors import BadInput
 from tests.hwnas.exporting import item
@@ -106,7 +106,7 @@ def ways(root):
         scope: dict = {"__name__": "run"}
         exec(compile(script(ENGINES["onnx"], Options(), ["model.onnx"]), "run.py", "exec"), scope)
         path = root / "train/ant/00.png"
-        return dataset, calibration._read(path, how)[0], scope["prepare"](path, how)[0]
+        return dataset, read_input(path, how)[0], scope["prepare"](path, how)[0]
 
     return make
 
@@ -212,5 +212,5 @@ def test_calibration_images_are_of_all_folders_whatever_their_order(tmp_path):
 
 def test_a_damaged_calibration_image_is_one_line(tmp_path):
     (tmp_path / "x.png").write_text("no picture")
-    with pytest.raises(BadInput, match=r"x\.png is no image to calibrate with: no image"):
+    with pytest.raises(BadInput, match=r"x\.png is no image that can be read: no image"):
         images_of_path(tmp_path, item(0, None).preprocessing)

@@ -84,7 +84,7 @@ def test_what_is_written_is_read(tmp_path):
         ({"files": {"model.onnx": {"bytes": 7}}}, "files.'model.onnx' lacks sha256"),
         ({"fingerprint": {}}, "fingerprint lacks device"),
         ({"extra": 1}, "unknown key 'extra'"),
-        ({"schema": 3}, "is not a datasheet of schema 4 or 5; try: export it again"),
+        ({"schema": 3}, "is not a datasheet of schema 4, 5, 6; try: export it again"),
         ({"kind": "else"}, "is not a datasheet"),
     ],
     ids=str,
@@ -94,8 +94,18 @@ def test_what_does_not_fit_is_named(change, words, tmp_path):
     assert words in refused(tmp_path)
 
 
-def test_one_of_the_schema_before_is_read_under_todays_names(tmp_path):
-    old = {k: v for k, v in GOOD.items() if k not in ("runtime_costs", "engine_selection")}
+NEW = ("model", "inputs", "outputs", "reference")
+
+
+def test_one_of_schema_5_gets_what_it_did_not_say(tmp_path):
+    write(tmp_path, {k: v for k, v in GOOD.items() if k not in NEW} | {"schema": 5})
+    found = datasheet.read(tmp_path)
+    assert {k: found[k] for k in NEW} == {k: GOOD[k] for k in NEW} and found["model"] is None
+    assert found["schema"] == datasheet.SCHEMA and "Of the search space tiny" in datasheet.markdown(found)
+
+
+def test_one_of_schema_4_is_read_under_todays_names(tmp_path):
+    old = {k: v for k, v in GOOD.items() if k not in ("runtime_costs", "engine_selection", *NEW)}
     contest = {"why": "the fastest", "accuracy": "", "candidates": [CANDIDATE], "references": {}}
     timing = {
         "state": "steady", "disturbance": "", "estimator": "median", "rounds": 9, "rejected": 1, "converged": True,
@@ -114,7 +124,7 @@ def test_one_of_the_schema_before_is_read_under_todays_names(tmp_path):
 
 @pytest.mark.parametrize("contest", [3, [], {"candidates": 3}, {"candidates": [3, None]}, {"candidates": {"a": 1}}])
 def test_a_forged_one_of_the_schema_before_is_one_line(contest, tmp_path):
-    old = {k: v for k, v in GOOD.items() if k not in ("runtime_costs", "engine_selection")}
+    old = {k: v for k, v in GOOD.items() if k not in ("runtime_costs", "engine_selection", *NEW)}
     write(tmp_path, old | {"schema": 4, "running": {}, "contest": contest})
     assert "try: export it again" in refused(tmp_path)
 

@@ -12,8 +12,10 @@ from hwnas.export import datasheet, engine_selection, torch_session
 from hwnas.export.build import PrecisionVariants, Target
 from hwnas.export.engine_selection import Candidate, choose, refusal, select_engine, targets, why
 from hwnas.export.engines import ENGINES
+from hwnas.export.judge import Limits
 from hwnas.export.pipeline import export
 from hwnas.export.quantise import TOLERANCE
+from hwnas.export.quantity import Parity
 from hwnas.export.runtime_costs import CostPlan
 from hwnas.export.torch_session import TorchSession
 from hwnas.export.validate import validate
@@ -54,7 +56,7 @@ def test_every_runtime_and_precision_of_this_machine_is_tried():
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contest")
-    return select_engine(PrecisionVariants(item(), tolerance=100), Options(), folder, 100, ("eager",), QUICK)
+    return select_engine(PrecisionVariants(item(), tolerance=100), Options(), folder, Limits(100), ("eager",), QUICK)
 
 
 @pytest.mark.slow
@@ -63,7 +65,7 @@ def test_all_are_timed_beside_torch(found):
     assert all(not c.refused and c.measured and c.top1 is not None and c.size > 1000 for c in found.candidates)
     assert found.chosen.name == min(found.candidates, key=lambda c: c.ms).target.name
     assert found.references["eager"].value > 0
-    assert found.accuracy.startswith("measured: 400 images, digits validation")
+    assert found.accuracy.startswith("measured: 400 images, digits val split")
     exact = [c for c in found.candidates if c.target.options.precision == "fp32"]
     assert all(c.accuracy_drop == 0 and c.parity.max_rel < 1e-4 for c in exact)
 
@@ -90,6 +92,15 @@ def test_what_loses_too_much_is_refused_and_the_reason_says_how_much():
     row.accuracy_drop = row.drop.points
     assert refusal(row, 100) == ""
     assert refusal(row, 0.0).startswith(f"loses {row.drop}, more than 0")
+    row.drop, row.accuracy_drop, row.parity = None, 0.0, Parity(1.0, 0.02, 1.0, 64)
+    assert refusal(row, 0.5) == "" and refusal(row, 0.5, 0.02) == ""
+    assert refusal(row, 0.5, 0.01) == "differs by 2 % of an output, more than 1 %"
+
+
+def test_a_drop_that_the_images_do_not_decide_is_said_to_be_so():
+    row, right = candidate("int8", 1.0), np.arange(400) % 10 > 0
+    row.drop = drop(right, right & (np.arange(400) % 50 > 4))
+    row.accuracy_drop = row.drop.points
     close = 0.99 * row.accuracy_drop
     assert not row.drop.decides(close) and "too few to decide" in refusal(row, close)
 
@@ -97,21 +108,22 @@ def test_what_loses_too_much_is_refused_and_the_reason_says_how_much():
 def test_int8_is_made_with_the_tolerance_of_auto_alone():
     """Choosing an engine changes nothing of what it was given."""
     auto = replace(REQUEST, engine="auto", max_drop=2.5)
-    assert auto.tolerance == 2.5 and replace(auto, engine="openvino").tolerance == TOLERANCE
+    assert auto.may_change == 2.5 and replace(auto, engine="openvino").may_change == TOLERANCE
 
 
 def test_choosing_leaves_its_arguments_alone(tmp_path):
     variants = PrecisionVariants(item(1, None), tolerance=0.25)
-    select_engine(variants, Options(), tmp_path, 2.0, (), QUICK)
+    select_engine(variants, Options(), tmp_path, Limits(2.0), (), QUICK)
     assert variants.tolerance == 0.25
 
 
 def test_without_a_data_set_int8_needs_images_and_the_rest_is_judged_by_agreement(tmp_path):
-    result = select_engine(PrecisionVariants(item(1, None)), Options(), tmp_path, 0.5, (), QUICK)
+    result = select_engine(PrecisionVariants(item(1, None)), Options(), tmp_path, Limits(), (), QUICK)
     by = {c.target.name: c for c in result.candidates}
     assert "--calibration" in by["onnxruntime int8"].refused
     assert by["onnxruntime fp32"].accuracy_drop == 0 and by["onnxruntime fp32"].top1 is None
-    assert result.accuracy.startswith("not measured: no data set")
+    assert result.accuracy.startswith("not measured: no labelled images; outputs compared with torch on 64 noise")
+    assert "no more than 0.5 % and differ by no more than 1 % of an output" in result.why
 
 
 def test_a_candidate_that_cannot_be_built_does_not_stop_the_others(monkeypatch, tmp_path):
@@ -123,7 +135,7 @@ def test_a_candidate_that_cannot_be_built_does_not_stop_the_others(monkeypatch, 
         return real(variants, target, folder)
 
     monkeypatch.setattr(engine_selection, "build", build)
-    result = select_engine(PrecisionVariants(item(1, None)), Options(), tmp_path, 0.5, (), QUICK)
+    result = select_engine(PrecisionVariants(item(1, None)), Options(), tmp_path, Limits(), (), QUICK)
     refused = {c.target.name: c.refused for c in result.candidates if c.target.engine.name == "openvino"}
     if not refused:
         pytest.skip("OpenVINO is not installed")
@@ -135,7 +147,7 @@ def test_a_candidate_that_cannot_be_built_does_not_stop_the_others(monkeypatch, 
 def test_a_negative_drop_is_refused(tmp_path):
     for value in (-1.0, float("nan")):
         with pytest.raises(BadInput, match="drop"):
-            select_engine(PrecisionVariants(item()), Options(), tmp_path, value, (), QUICK)
+            select_engine(PrecisionVariants(item()), Options(), tmp_path, Limits(value), (), QUICK)
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def of_engine(item, folder) -> float:
     """Top-1 of the exported engine on the validation split, in ONNX Runtime."""
     export({"": item}, replace(REQUEST, engine="onnx"), folder)
     with get_profiler("onnxruntime").load(folder / "model.onnx") as session:
-        return parity.top1(*parity.logits_over(item.dataset, "val", item.arch.r, partial(parity.logits_of, session)))
+        return parity.top1(*parity.logits_over(item.judged, partial(parity.logits_of, session)))
 
 
 def test_an_inherited_network_is_exported_as_it_was_evaluated(supernet, tmp_path):
