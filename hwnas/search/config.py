@@ -24,7 +24,9 @@ from hwnas.space import SearchSpace, stored_space
 from hwnas.space.configured import configured_space, spelled, with_definition
 from profilers.constraints import Name, OneOf, Positive, Seed, Text
 from profilers.errors import BadInput
+from profilers.plugins import PREFIX
 
+SURROGATES = ("auto", "gp", "rbf", "cart", "mlp", "xgb")  # built in
 _STORED: ContextVar[bool] = ContextVar("stored", default=False)  # a run's own file is read: see `load_stored`
 
 
@@ -38,8 +40,8 @@ class SearchSettings:
     """Rounds of fitting the surrogate and evaluating what it proposes."""
     per_iteration: Annotated[int, Interval(ge=1, le=10**6)] = 8
     """Networks that are evaluated in each round."""
-    surrogate: Annotated[str, OneOf(("auto", "gp", "rbf", "cart", "mlp", "xgb"))] = "auto"
-    """The model that predicts accuracy; auto is the paper's Adaptive Switching."""
+    surrogate: Text = "auto"
+    """The model that predicts accuracy: auto (the paper's Adaptive Switching), gp, rbf, cart, mlp, xgb or one's own."""
     strategy: Annotated[str, OneOf(("msunas", "random", "nsga2"))] = "msunas"
     """The paper's search, random search, or NSGA-II without a surrogate."""
     choose: Annotated[str, OneOf(("hypervolume", "paper"))] = "hypervolume"
@@ -57,6 +59,10 @@ class SearchSettings:
         from profilers.validation import check_fields
 
         check_fields(self)
+        if self.surrogate not in SURROGATES and not _STORED.get():
+            from hwnas import surrogates  # only for one that is not built in, because it imports scipy
+
+            surrogates.SURROGATES.find(self.surrogate)
 
     @property
     def evaluations(self) -> int:
@@ -182,7 +188,7 @@ def load_stored(path: Path) -> Config:
 
 def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     """Check a configuration; paths are relative to `folder`, `where` names it in errors."""
-    config = build(Config, with_definition(data, folder), where)
+    config = build(Config, with_definition(_placed(data, folder), folder), where)
     evaluate = dict(config.evaluate)
     if isinstance(dataset := evaluate.get("dataset"), str):
         evaluate["dataset"] = resolve_reference(dataset, folder)
@@ -194,6 +200,16 @@ def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
         init_from=(folder / config.init_from).absolute() if config.init_from else None,
         evaluate=evaluate,
     )
+
+
+def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """With the module of a surrogate python:module:NAME in the folder, before it is looked up."""
+    section = data.get("search")
+    name = section.get("surrogate") if isinstance(section, Mapping) else None
+    if not isinstance(name, str) or not name.startswith(PREFIX):
+        return dict(data)
+    place = (folder / name.removeprefix(PREFIX)).absolute()
+    return {**data, "search": {**data["search"], "surrogate": f"{PREFIX}{place}"}}
 
 
 def _check(config: Config) -> None:

@@ -274,6 +274,8 @@ def _alike(name: str, a: Any, b: Any) -> bool:
             return same_options(a, b)
         case "objective":
             return _same_sections(a, b)
+        case "surrogate":
+            return Path(a).name == Path(b).name
     return bool(a == b)
 
 

@@ -1,5 +1,8 @@
 """Surrogates of accuracy by name. A new one is one file with one `Surrogate` and a line in `registry`.
 
+One of your own is `python:module:Class` or an entry point of the group hwnas.surrogates; Adaptive Switching ("auto")
+compares those of `registry` alone. `hwnas.testing.check_surrogate` checks one.
+
 What becomes of large archives, by the number of their rows (`tools.bench.search --large` prints what that costs):
 
     up to 400     all rows are used everywhere
@@ -12,20 +15,29 @@ Rows that are kept are always half the newest, which are nearest the front, and 
 
 from __future__ import annotations
 
+from typing import Any
+
 from hwnas.surrogates.auto import AdaptiveSwitching
 from hwnas.surrogates.base import Prediction, Surrogate
 from hwnas.surrogates.features import Layout, encode, layout
 from hwnas.surrogates.registry import MODELS
 from profilers.errors import BadInput
+from profilers.plugins import Registry
 
-SURROGATES: dict[str, type[Surrogate]] = {**MODELS, AdaptiveSwitching.name: AdaptiveSwitching}
+
+def _check(name: str, value: Any) -> None:
+    if not (isinstance(value, type) and issubclass(value, Surrogate)):
+        raise BadInput(f"surrogate {name} is {value!r}", "a subclass of hwnas.surrogates.Surrogate")
+
+
+SURROGATES: Registry[type[Surrogate]] = Registry(
+    "hwnas.surrogates", "surrogate", {**MODELS, AdaptiveSwitching.name: AdaptiveSwitching}, _check
+)
 
 
 def make(name: str, columns: Layout | None = None) -> Surrogate:
     """The surrogate of that name for features of that layout; BadInput for an unknown name."""
-    if name not in SURROGATES:
-        raise BadInput(f"unknown surrogate {name!r}", ", ".join(SURROGATES))
-    return SURROGATES[name](columns)
+    return SURROGATES.find(name)(columns)
 
 
 __all__ = ["MODELS", "SURROGATES", "AdaptiveSwitching", "Layout", "Prediction", "Surrogate", "encode", "layout", "make"]

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hwnas.accuracy import GIVEN
+from hwnas.search import config as configs
 from hwnas.search.acquisition import RULES
 from hwnas.search.config import Config, SearchSettings, load, parse, to_toml
 from hwnas.search.executors import ExecutorSettings
@@ -150,7 +151,8 @@ def test_a_missing_file():
 
 def test_choices_are_what_is_registered():
     schema = json_schema(SearchSettings)["properties"]
-    registered = {"surrogate": SURROGATES, "strategy": STRATEGIES, "choose": RULES, "inner": ALGORITHMS}
+    assert set(configs.SURROGATES) == set(SURROGATES._builtin)
+    registered = {"strategy": STRATEGIES, "choose": RULES, "inner": ALGORITHMS}
     assert {name: set(schema[name]["enum"]) for name in registered} == {k: set(v) for k, v in registered.items()}
 
 

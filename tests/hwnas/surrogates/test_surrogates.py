@@ -14,6 +14,7 @@ from hwnas.surrogates.auto import FOLDS, folds, kendall, score
 from hwnas.surrogates.base import subsample
 from hwnas.surrogates.gp import GP, _negative_likelihood
 from hwnas.surrogates.rbf import RBF
+from hwnas.testing import check_surrogate
 from profilers.errors import BadInput
 from tests.hwnas.searching import SPACE, formula, genes
 
@@ -25,79 +26,9 @@ def data(n: int, seed: int):
     return encode(SPACE, g), np.array([formula(a) for a in SPACE.decode(g)])
 
 
-@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.slow) if n == "auto" else n for n in SURROGATES])
-def name(request):
-    return request.param
-
-
-class TestContract:
-    def test_ranks_networks_it_has_not_seen(self, name):
-        X, y = data(120, 1)
-        T, true = data(100, 2)
-        prediction = make(name, LAYOUT).fit(X, y).predict(T)
-        assert kendall(prediction.mean, true) > 0.5
-        assert np.sqrt(np.mean((prediction.mean - true) ** 2)) < true.std()
-
-    def test_the_same_rows_give_the_same_predictions(self, name):
-        X, y = data(40, 1)
-        T, _ = data(10, 2)
-        a, b = (make(name, LAYOUT).fit(X, y).predict(T) for _ in range(2))
-        np.testing.assert_array_equal(a.mean, b.mean)
-
-    def test_uncertainty_is_positive_where_there_is_one(self, name):
-        X, y = data(40, 1)
-        mean, std = make(name, LAYOUT).fit(X, y).predict(data(30, 2)[0])
-        assert mean.shape == (30,)
-        assert std is None or (std.shape == (30,) and (std >= 0).all() and std.max() > 0)
-
-    def test_follows_the_unit_of_the_targets(self, name):
-        X, y = data(40, 1)
-        T, _ = data(10, 2)
-        plain, scaled = make(name, LAYOUT).fit(X, y).predict(T), make(name, LAYOUT).fit(X, 1024 * y).predict(T)
-        np.testing.assert_allclose(scaled.mean, 1024 * plain.mean)  # a power of two: the same rounding
-
-    def test_equal_targets_are_predicted(self, name):
-        X, _ = data(20, 1)
-        prediction = make(name, LAYOUT).fit(X, np.full(20, 71.5)).predict(X[:3])
-        np.testing.assert_allclose(prediction.mean, 71.5)
-
-    def test_repeated_rows_do_no_harm(self, name):
-        X, y = data(20, 1)
-        prediction = make(name, LAYOUT).fit(np.tile(X, (2, 1)), np.tile(y, 2)).predict(X)
-        assert np.isfinite(prediction.mean).all()
-
-    def test_few_rows_are_enough(self, name):
-        X, y = data(3, 1)
-        assert np.isfinite(make(name, LAYOUT).fit(X, y).predict(X).mean).all()
-
-    def test_works_without_a_layout(self, name):
-        rng = np.random.default_rng(0)
-        X = rng.random((60, 3))
-        y = X @ [1.0, 2.0, 3.0]
-        assert kendall(make(name).fit(X, y).predict(X).mean, y) > 0.6
-
-    def test_refit_takes_other_rows(self, name):
-        X, y = data(60, 1)
-        model = make(name, LAYOUT).fit(X, y)
-        before = model.predict(X).mean
-        after = model.refit(X[:30], -y[:30]).predict(X).mean
-        assert kendall(before, y) > 0.3 > kendall(after, y)
-
-    @pytest.mark.parametrize(
-        ("X", "y"),
-        [(np.zeros((1, 4)), np.zeros(1)), (np.zeros((3, 4)), np.zeros(2)), (np.zeros(3), np.zeros(3)),
-         (np.full((3, 2), np.nan), np.zeros(3)), (np.zeros((3, 2)), np.array([0, 1, np.inf]))],
-    )  # fmt: skip
-    def test_data_that_do_not_fit_are_refused(self, name, X, y):
-        with pytest.raises(BadInput):
-            make(name, None).fit(X, y)
-
-    def test_other_features_or_none_are_refused(self, name):
-        with pytest.raises(BadInput):
-            make(name, LAYOUT).predict(np.zeros((1, 4)))
-        X, y = data(10, 1)
-        with pytest.raises(BadInput, match="as given to fit"):
-            make(name, LAYOUT).fit(X, y).predict(X[:, 1:])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "auto" else n for n in SURROGATES])
+def test_contract(name):
+    check_surrogate(name)
 
 
 def test_unknown_surrogate():
