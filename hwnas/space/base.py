@@ -4,8 +4,9 @@
     genes (n, 1 + A S) integers: resolution 1..R, then S genes of each attribute: S kernel genes, S expand genes, …
 
 A gene of 0 means "layer absent" and is possible only beyond a stage's minimum depth; choices count from 1. A slot is
-absent if one of its genes is 0 or the slot before it in its stage is absent; `canonical` writes zeros there, so
-that two genotypes of one network become equal. Every integer vector within `lower`..`upper` is a network.
+absent if one of its genes is 0 or the slot before it in its stage is absent (or the one behind it, where no depth of
+the stage ends between them); `canonical` writes zeros there, so that two genotypes of one network become equal. Every
+integer vector within `lower`..`upper` is a network.
 Source: NSGANetV2, section 3.1, and once-for-all's OFAMobileNetV3.
 """
 
@@ -89,7 +90,16 @@ class SearchSpace(Layout):
         for slot in np.flatnonzero(self.optional):
             if self.optional[slot - 1]:
                 choice[:, slot] *= choice[:, slot - 1] > 0
+        for slot in self._between:
+            choice[:, slot] *= choice[:, slot + 1] > 0
         return choice
+
+    @cached_property
+    def _between(self) -> list[int]:
+        """Slots, from the last to the first, at which no depth of their stage ends: they come with the next one."""
+        ends = zip(self.stage_of.tolist(), (self.position + 1).tolist(), strict=True)
+        within = [depth not in self.depth_choices[stage] for stage, depth in ends]
+        return np.flatnonzero(self.optional & np.array(within))[::-1].tolist()
 
     def canonical(self, genes: Genes) -> Genes:
         """(n, n_genes) with zeros wherever a layer is not expressed."""
@@ -169,6 +179,10 @@ class SearchSpace(Layout):
             raise BadInput(f"an architecture of {len(arch.d)} stages", f"{len(self.stages)} in space {self.name}")
         if {*arch.keys} != {*(keys := [a.key for a in self.attributes])}:
             raise BadInput(f"an architecture that chooses {', '.join(arch.keys)}", f"{', '.join(keys)} in {self.name}")
+        if wrong := [key for key in keys if len(arch.values(key)) != sum(arch.d)]:
+            raise BadInput(
+                f"{wrong[0]!r} of an architecture has {len(arch.values(wrong[0]))} entries", f"{sum(arch.d)}"
+            )
         depths = zip(arch.d, self.depth_choices, strict=True)
         wanted: list[tuple[str, Sequence[Option], Sequence[Option]]] = [
             *((a.name, arch.values(a.key), a.options) for a in self.attributes),

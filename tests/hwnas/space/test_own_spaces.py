@@ -301,3 +301,17 @@ def test_a_supernet_of_ones_own_trains_and_resumes_by_its_definition(toml, tmp_p
     toml.unlink()
     supernet, provenance = load_supernet(toml.parent / "s.safetensors")
     assert supernet.space.name == "my-space" and provenance.training["config"]["definition"]["stem"] == 8
+
+
+def test_depths_may_have_gaps():
+    space = replace(SPACES["tiny"], depths=(1, 4), kernels=(3,), expands=(3,), resolutions=(12,))
+    raw = np.random.default_rng(0).integers(space.lower, space.upper + 1, (200, space.n_genes))
+    assert {d for arch in space.decode(raw) for d in arch.d} == {1, 4}
+    assert space.size == len(space.all_genes()) == 8 == len(np.unique(space.canonical(raw), axis=0))
+
+
+def test_an_architecture_made_by_hand_is_checked_whole():
+    tiny = SPACES["tiny"]
+    arch = replace(tiny.extremes()[0], ks=(3, 3))
+    with pytest.raises(BadInput, match="'ks' of an architecture has 2 entries; allowed: 3, the sum of d"):
+        tiny.layers(arch)
