@@ -87,7 +87,7 @@ class SearchSpace(Layout):
             choice = choice * np.uint8(count) + gene - np.uint8(count)
             present = present & (gene > 0)
         choice = choice * present
-        for slot in np.flatnonzero(self.optional):
+        for slot in np.flatnonzero(self.optional).tolist():
             if self.optional[slot - 1]:
                 choice[:, slot] *= choice[:, slot - 1] > 0
         for slot in self._between:
@@ -99,7 +99,7 @@ class SearchSpace(Layout):
         """Slots, from the last to the first, at which no depth of their stage ends: they come with the next one."""
         ends = zip(self.stage_of.tolist(), (self.position + 1).tolist(), strict=True)
         within = [depth not in self.depth_choices[stage] for stage, depth in ends]
-        return np.flatnonzero(self.optional & np.array(within))[::-1].tolist()
+        return [slot for slot, inside in enumerate(self.optional & np.array(within)) if inside][::-1]
 
     def canonical(self, genes: Genes) -> Genes:
         """(n, n_genes) with zeros wherever a layer is not expressed."""
@@ -179,10 +179,9 @@ class SearchSpace(Layout):
             raise BadInput(f"an architecture of {len(arch.d)} stages", f"{len(self.stages)} in space {self.name}")
         if {*arch.keys} != {*(keys := [a.key for a in self.attributes])}:
             raise BadInput(f"an architecture that chooses {', '.join(arch.keys)}", f"{', '.join(keys)} in {self.name}")
-        if wrong := [key for key in keys if len(arch.values(key)) != sum(arch.d)]:
-            raise BadInput(
-                f"{wrong[0]!r} of an architecture has {len(arch.values(wrong[0]))} entries", f"{sum(arch.d)}"
-            )
+        for key in keys:
+            if (length := len(arch.values(key))) != sum(arch.d):
+                raise BadInput(f"{key!r} of an architecture has {length} entries", f"{sum(arch.d)}, the sum of d")
         depths = zip(arch.d, self.depth_choices, strict=True)
         wanted: list[tuple[str, Sequence[Option], Sequence[Option]]] = [
             *((a.name, arch.values(a.key), a.options) for a in self.attributes),

@@ -305,9 +305,10 @@ def test_a_supernet_of_ones_own_trains_and_resumes_by_its_definition(toml, tmp_p
 
 def test_depths_may_have_gaps():
     space = replace(SPACES["tiny"], depths=(1, 4), kernels=(3,), expands=(3,), resolutions=(12,))
-    raw = np.random.default_rng(0).integers(space.lower, space.upper + 1, (200, space.n_genes))
+    raw = np.random.default_rng(0).integers(space.lower, space.upper + 1, (5000, space.n_genes))
     assert {d for arch in space.decode(raw) for d in arch.d} == {1, 4}
-    assert space.size == len(space.all_genes()) == 8 == len(np.unique(space.canonical(raw), axis=0))
+    every = {row.tobytes() for row in space.all_genes()}
+    assert space.size == len(every) == 8 and {row.tobytes() for row in space.canonical(raw)} <= every
 
 
 def test_an_architecture_made_by_hand_is_checked_whole():
