@@ -81,10 +81,13 @@ def draw(picture: Heat) -> Iterator[str]:
     """Lines of text: milliseconds with a shade, dark is slow."""
     low, high = np.log(picture.ms.min()), np.log(picture.ms.max())
     yield f"milliseconds at {picture.resolution} px" + " " * 2 + f"({_SHADES[1]} fast … {_SHADES[-1]} slow)"
-    yield " " * 8 + "".join(f"{c:>9}" for c in picture.columns)
+    width = max(9, *(1 + len(c) for c in picture.columns))
+    yield " " * 8 + "".join(f"{c:>{width}}" for c in picture.columns)
     for name, row in zip(picture.rows, picture.ms, strict=True):
         level = (np.log(row) - low) / max(high - low, 1e-12) * (len(_SHADES) - 2)
-        cells = (f"{ms:8.4f}{_SHADES[1 + round(x)]}" for ms, x in zip(row.tolist(), level.tolist(), strict=True))
+        cells = (
+            f"{ms:{width - 1}.4f}{_SHADES[1 + round(x)]}" for ms, x in zip(row.tolist(), level.tolist(), strict=True)
+        )
         yield f"{name:8}" + "".join(cells)
 
 
