@@ -23,6 +23,7 @@ TRACED = TimingPlan(min_rounds=6, max_rounds=12, runs_per_block=2, relative_inte
 """A traced session and an untraced one; only their ratio is used, and a trace of many runs is long."""
 TRACED_RUNS = 4  # timed in a block of a traced session
 MORE_SECONDS = 6  # of the end-to-end timing for each engine beyond the first
+LARGE_MS = 20  # of a run, from which a model is settled after one untimed run (docs/measurement.md): nothing to learn
 
 
 def profile_model(
@@ -57,7 +58,7 @@ def profile_model(
         sessions = _load(chosen, stack, refused)
         with track(1 + len(sessions), "profiling") as bar:
             bar.note("end to end")
-            group = bench.time(sessions, plan or _plan(len(sessions)))
+            group = bench.time(sessions, _for_size(plan or _plan(len(sessions)), sessions))
             bar.advance()
             refused += [_refusal(chosen[name], reason) for name, reason in group.failed.items()]
             for name, measured in group.measured.items():
@@ -72,6 +73,22 @@ def profile_model(
 def _plan(sessions: int) -> TimingPlan:
     seconds = (plans.ENGINE.seconds or 0) + MORE_SECONDS * (sessions - 1)
     return replace(plans.ENGINE, seconds=seconds)
+
+
+def _for_size(plan: TimingPlan, sessions: Mapping[str, Session]) -> TimingPlan:
+    """Without learning how long models take to settle where all are large, which would take minutes."""
+    return replace(plan, untimed_runs=1) if min(map(_run_ms, sessions.values()), default=0.0) > LARGE_MS else plan
+
+
+def _run_ms(session: Session) -> float:
+    """Milliseconds of the second run, roughly; what fails, fails again where it is told."""
+    try:
+        session.run()
+        start = session.clock.wall()
+        session.run()
+    except Exception:  # a runtime can raise anything
+        return 0.0
+    return 1e3 * (session.clock.wall() - start)
 
 
 def _load(chosen: Mapping[str, Candidate], stack: ExitStack, refused: list[Refusal]) -> dict[str, Session]:
@@ -122,7 +139,8 @@ def _layers(
     try:
         with candidate.profiler.load(candidate.model, candidate.options, traced=True) as traced:
             sessions = {"whole": session, "traced": traced}
-            group = bench.time(sessions, TRACED, most_runs={"traced": TRACED_RUNS})
+            plan = replace(TRACED, untimed_runs=1) if measured.ms > LARGE_MS else TRACED
+            group = bench.time(sessions, plan, most_runs={"traced": TRACED_RUNS})
             group.require_all("a traced session")
             samples = group.measured["traced"].samples
             if samples is None:
