@@ -1,6 +1,6 @@
 """Whether `hwnas profile` tells what others measure, over twenty known classifiers and one model of two inputs.
 
-    python -m tools.bench.profile [--models resnet18,…] [--core 0] [--seconds 4] [--out bench/profile.jsonl]
+    python -m tools.bench.profile [--models resnet18,…] [--core 0] [--seconds 3] [--out bench/profile.jsonl]
 
 Each model, with random weights, is measured in turns on one core: by a plain loop of ONNX Runtime in a fresh process
 and by OpenVINO's own benchmark_app, then by `profile_model` on both runtimes together, then by the other two again. A
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join((*TORCHVISION, *TIMM, OWN)))
     parser.add_argument("--core", type=int, default=min(os.sched_getaffinity(0)))
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement by others")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement by others")
     parser.add_argument("--out", type=Path, default=Path("bench/profile.jsonl"))
     args = parser.parse_args()
     os.sched_setaffinity(0, {args.core})
@@ -98,7 +98,7 @@ def main() -> None:
     print(table(done))
 
 
-def measured(name: str, seconds: float) -> Iterator[Row]:
+def measured(name: str, seconds: int) -> Iterator[Row]:
     """A row for each runtime."""
     found = opened(name)
     with tempfile.TemporaryDirectory(prefix="hwnas-bench-") as folder:
@@ -116,19 +116,15 @@ def measured(name: str, seconds: float) -> Iterator[Row]:
         yield {"model": name, **row, "parity": found.parity, "fingerprint": value["fingerprint"]}
 
 
-def other(runtime: str, path: Path, seconds: float) -> Mapping[str, float]:
+def other(runtime: str, path: Path, seconds: int) -> Mapping[str, float]:
     """The 5 % quantile and the median by somebody else's program, in a fresh process."""
     if runtime == "onnxruntime":
         found: dict[str, float] = json.loads(program([sys.executable, str(PLAIN), str(path), str(seconds)]))
         return found
     app = shutil.which("benchmark_app", path=str(Path(sys.executable).parent)) or "benchmark_app"
-    options = ["-hint", "latency", "-nstreams", "1", "-nthreads", "1", "-api", "sync", "-d", "CPU", "-t", str(seconds)]
-    return {
-        name: latency(
-            program([app, "-m", str(path), *options, "-infer_precision", "f32", "-latency_percentile", share])
-        )
-        for name, share in (("quick", "5"), ("median", "50"))
-    }
+    command = [app, "-m", str(path), "-d", "CPU", "-infer_precision", "f32", "-t", str(seconds)]
+    command += ["-hint", "latency", "-api", "sync", "-latency_percentile"]  # one stream, one thread: there is one core
+    return {name: latency(program([*command, share])) for name, share in (("quick", "5"), ("median", "50"))}
 
 
 def latency(text: str) -> float:
