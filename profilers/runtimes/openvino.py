@@ -29,6 +29,7 @@ from profilers.session import default_feeds
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 WINDOW = 8
+BIASLESS = "/WithoutBiases"  # what OpenVINO appends to a node's name
 TRUNCATED_MS = 0.0005
 NOT_THERE = ("undef", "unknown")  # implementation of fused nodes; of inputs, outputs and reshapes
 
@@ -96,7 +97,8 @@ class _OvSession(Session):
             self.request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         self.bind_outputs(names[1])
         if traced:
-            self.names = _producers(model)
+            self.graph = NodeNames(parse(model))
+            self.names = renamed(self.originals(), self.graph) | _producers(model)
             self.infer_once()  # the first runs are cold; the counters cannot be reset, only subtracted
             self.infer_once()
             self.snapshots = [self.snapshot()]
@@ -155,9 +157,12 @@ class _OvSession(Session):
         """From the names that the executed graph keeps of the original one."""
         if not self.traced:
             return super().node_details()
+        return details(self.request.get_profiling_info(), self.names, self.originals(), self.graph)
+
+    def originals(self) -> dict[str, list[str]]:
+        """By executed node the names of those that it is made of, as OpenVINO keeps them."""
         ran = {op.get_friendly_name(): op.get_rt_info() for op in self.compiled.get_runtime_model().get_ordered_ops()}
-        original = {name: str(info["originalLayersNames"].value).split(",") for name, info in ran.items()}
-        return details(self.request.get_profiling_info(), self.names, original, NodeNames(parse(self.model)))
+        return {name: str(info["originalLayersNames"].value).split(",") for name, info in ran.items()}
 
     def snapshot(self) -> tuple[int, dict[str, float]]:
         """Runs so far and the running averages by node."""
@@ -175,6 +180,13 @@ def read_graph(core: Any, model: bytes | Path) -> Any:
         return core.read_model(model if isinstance(model, bytes) else str(model))
     except Exception as error:  # RuntimeError, or one of openvino's own
         raise BadInput(f"OpenVINO refuses the model: {error}", "an ONNX model") from error
+
+
+def renamed(original: dict[str, list[str]], graph: NodeNames) -> dict[str, str]:
+    """Executed nodes with a name of OpenVINO's own, such as `Multiply_13126`, to the last ONNX node in them."""
+    new = {name: old for name, old in original.items() if not graph.exact(name.split(BIASLESS)[0])}
+    found = {name: list(filter(None, map(graph.exact, old))) for name, old in new.items()}
+    return {name: max(nodes, key=graph.order.__getitem__) for name, nodes in found.items() if nodes}
 
 
 def parse_counters(infos: list[Any], names: dict[str, str]) -> dict[str, float]:
@@ -224,7 +236,7 @@ def _known(info: Any, names: dict[str, str]) -> bool:
 
 
 def _short(info: Any) -> str:
-    return str(info.node_name.split("/WithoutBiases")[0])
+    return str(info.node_name.split(BIASLESS)[0])
 
 
 def _ms(info: Any) -> float:

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from profilers.onnx.fusion import NodeNames
+from profilers.onnx.parse import parse
 from profilers.runtimes import openvino as ov
+from tests.profilers.models import chain
 
 
 def info(name: str, kind: str, microseconds: float, implementation: str = "jit_avx2_f32") -> SimpleNamespace:
@@ -31,6 +34,15 @@ def test_reorders_and_the_output_find_their_layers():
     found = ov.parse_counters(infos, names)
     half = 0.0005
     assert found == pytest.approx({"L00_conv": 0.110 + 2 * half, "L01_pool": half, "L01_linear": 0.030 + 3 * half})
+
+
+def test_a_node_that_openvino_names_itself_is_that_of_the_last_onnx_node_in_it():
+    graph = NodeNames(parse(chain()))
+    original = {
+        "Multiply_7": ["Multiply_7", "L00_conv", "L00_act"], "L00_conv": ["L00_conv", "L00_act"],
+        "L01_conv/WithoutBiases": ["L01_conv", "L00_act"], "Constant_3": ["Constant_3"],
+    }  # fmt: skip
+    assert ov.renamed(original, graph) == {"Multiply_7": "L00_act"}
 
 
 def test_running_averages_are_subtracted_to_a_windows_mean():
