@@ -58,11 +58,13 @@ def make(name: str) -> nn.Module:
     from torchvision import models
 
     torch.manual_seed(0)
+    found: nn.Module
     if name in models.list_models(module=models):
-        return models.get_model(name, weights=None)
-    import timm
+        found = models.get_model(name, weights=None)
+    else:
+        import timm
 
-    found: nn.Module = timm.create_model(name, pretrained=False)
+        found = timm.create_model(name, pretrained=False)
     return found
 
 
