@@ -127,7 +127,7 @@ def fit_interval(
 
 
 def _terms(sums: Floats, layers: ArrayLike, resolution: ArrayLike) -> Floats:
-    columns = [sums, np.asarray(layers, float), np.ones(len(sums)), np.asarray(resolution, float)]
+    columns = np.broadcast_arrays(sums, np.asarray(layers, float), np.ones(len(sums)), np.asarray(resolution, float))
     return np.stack(columns, axis=1)
 
 

@@ -1,23 +1,25 @@
-"""ONNX's reference evaluator as a runtime."""
+"""A runtime: ONNX Runtime as most programs call it."""
 
-import onnx.reference
+import onnxruntime as ort
 
 from profilers.base import FunctionSession, Loader, Profiler, Status
 from profilers.onnx.ports import read_static
 
 
-class Reference(Profiler):
-    name, traces = "reference", False
+class Plain(Profiler):
+    name, traces = "plain", False
 
     def _status(self):
-        return Status(True, onnx.__version__)
+        return Status(True, ort.__version__)
 
     def _load(self, model, options, traced):
+        settings = ort.SessionOptions()
+        settings.intra_op_num_threads = options.threads
         proto, inputs, outputs = read_static(model, options.batch)
-        run = onnx.reference.ReferenceEvaluator(proto).run
-        return FunctionSession(inputs, outputs, lambda feeds: run(None, feeds))
+        run = ort.InferenceSession(proto.SerializeToString(), settings).run
+        return FunctionSession(inputs, outputs, lambda feeds: run(None, feeds), options.threads)
 
     def loader(self, file, options):
-        load = f'model = onnx.reference.ReferenceEvaluator(str(here / "{file}"))'
-        call = "dict(zip(model.output_names, model.run(None, feeds)))"
-        return Loader("onnx", "numpy as np, onnx.reference", load, call)
+        load, call = f'session = ort.InferenceSession(here / "{file}")', "session.run(None, feeds)"
+        names = "[port.name for port in session.get_outputs()]"
+        return Loader("onnxruntime", "numpy as np, onnxruntime as ort", load, f"dict(zip({names}, {call}))")
