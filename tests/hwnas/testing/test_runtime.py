@@ -10,7 +10,7 @@ from profilers import registry
 from profilers.base import FunctionSession, NodeDetail, Session, Status
 from profilers.errors import EngineUnavailable
 from profilers.registry import PROFILERS
-from tests.plugin_package.hwnas_example.runtime import Reference
+from tests.plugin_package.hwnas_example.runtime import Plain
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +34,14 @@ class Changed(Session):
 
 def changed(change):
     def _load(self, model, options, traced):
-        return Changed(Reference._load(self, model, options, traced), change)
+        return Changed(Plain._load(self, model, options, traced), change)
 
     return _load
 
 
 def shared(self, model, options, traced):
     """A session whose outputs are its own buffers."""
-    session = Reference._load(self, model, options, traced)
+    session = Plain._load(self, model, options, traced)
     buffers = {name: np.zeros(t.shape, t.dtype) for name, t in session.outputs.items()}
 
     class Shared(Session):
@@ -60,7 +60,7 @@ def shared(self, model, options, traced):
 
 
 def one_batch(self, model, options, traced):
-    return Reference._load(self, model, type(options)(), traced)
+    return Plain._load(self, model, type(options)(), traced)
 
 
 class Traced(FunctionSession):
@@ -72,12 +72,12 @@ class Traced(FunctionSession):
 
 
 def traced(self, model, options, traced):
-    session = Reference._load(self, model, options, traced)
+    session = Plain._load(self, model, options, traced)
     return Traced(session.inputs, session.outputs, session.function) if traced else session
 
 
 def loader(**changes):
-    return lambda self, file, options: Reference.loader(self, file, options)._replace(**changes)
+    return lambda self, file, options: Plain.loader(self, file, options)._replace(**changes)
 
 
 def raises(self, *_):
@@ -106,12 +106,12 @@ def raises(self, *_):
     ids=lambda value: "+".join(value) if isinstance(value, dict) else None,
 )
 def test_what_is_broken_is_found(broken, words):
-    runtime = type("Broken", (Reference,), {"name": "broken", **broken})
+    runtime = type("Broken", (Plain,), {"name": "broken", **broken})
     with pytest.raises((AssertionError, SyntaxError, ValueError), match=words):
         check_runtime(runtime)
 
 
 def test_an_unavailable_one_says_why():
-    runtime = type("Away", (Reference,), {"name": "away", "_status": lambda self: Status(False, "", "not here", "go")})
+    runtime = type("Away", (Plain,), {"name": "away", "_status": lambda self: Status(False, "", "not here", "go")})
     with pytest.raises(EngineUnavailable, match="not here; try: go"):
         check_runtime(runtime)

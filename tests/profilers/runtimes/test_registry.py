@@ -60,20 +60,20 @@ def own(monkeypatch):
 
 
 def test_a_runtime_of_ones_own_is_known_by_its_name_from_then_on(own):
-    with pytest.raises(BadInput, match="unknown engine 'reference'"):
-        get_profiler("reference")
-    assert get_profiler(f"python:{EXAMPLE}:Reference").name == "reference"
-    assert get_profiler("reference").status().available and "reference" in PROFILERS
-    assert place("reference") == f"python:{EXAMPLE}:Reference" and place("openvino") == "openvino"
+    with pytest.raises(BadInput, match="unknown engine 'plain'"):
+        get_profiler("plain")
+    assert get_profiler(f"python:{EXAMPLE}:Plain").name == "plain"
+    assert get_profiler("plain").status().available and "plain" in PROFILERS
+    assert place("plain") == f"python:{EXAMPLE}:Plain" and place("openvino") == "openvino"
 
 
 @pytest.mark.slow
 def test_a_fresh_process_makes_it_again(own, tmp_path, monkeypatch):
     (tmp_path / "m.onnx").write_bytes(models.chain())
     monkeypatch.chdir(EXAMPLE.parent)
-    get_profiler("python:runtime:Reference")
+    get_profiler("python:runtime:Plain")
     monkeypatch.chdir(tmp_path)
-    assert fresh_footprint("reference", tmp_path / "m.onnx", Options(), seconds=60).first_run_ms > 0
+    assert fresh_footprint("plain", tmp_path / "m.onnx", Options(), seconds=60).first_run_ms > 0
 
 
 def test_a_file_cannot_name_a_module(own, tmp_path, monkeypatch):
@@ -147,4 +147,4 @@ def test_a_runtime_without_a_loader_is_no_format(own):
             get_engine(name)
     with pytest.raises(BadInput, match=r"unknown engine 'onnxruntim'; .*; try: onnxruntime"):
         get_engine("onnxruntim")
-    assert get_engine(f"python:{EXAMPLE}:Reference").suffixes == (".onnx",)
+    assert get_engine(f"python:{EXAMPLE}:Plain").suffixes == (".onnx",)
