@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Classes, Resolutions, emit, say
-from hwnas.space import SPACES
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, emit, say
 
 
 def engines(
@@ -33,7 +32,8 @@ def count(
         Path, typer.Option(help="Architectures, one JSON object a line; or a net.config of once-for-all.")
     ],
     space: Annotated[
-        str | None, typer.Option(help=f"Search space: {', '.join(SPACES)}; not needed if the file names it.")
+        str | None,
+        typer.Option(help=f"{SPACE_HELP}; not needed if the file names it."),
     ] = None,
     resolutions: Resolutions = None,
     classes: Classes = None,

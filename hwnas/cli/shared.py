@@ -15,7 +15,8 @@ from hwnas.api.display import Printable
 from hwnas.space import SPACES
 from profilers.registry import get_profiler
 
-SpaceName = Annotated[str, typer.Option("--space", help=f"Search space: {', '.join(SPACES)}.")]
+SPACE_HELP = f"Search space: {', '.join(SPACES)}, FILE.toml or python:module:NAME"
+SpaceName = Annotated[str, typer.Option("--space", help=f"{SPACE_HELP}.")]
 Resolutions = Annotated[str | None, typer.Option("--resolutions", help="FIRST:LAST:STEP, or a list such as 160,192.")]
 Classes = Annotated[int | None, typer.Option("--classes", help="Number of classes; by default the space's own.")]
 State = Annotated[

@@ -203,7 +203,8 @@ def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:
     """
     with open_run(folder) as run:
         if run.space.signature != space.signature:
-            raise BadInput(f"{folder} is a run of space {run.space.name}", f"a run of {space.name}", "another run")
+            raise BadInput(f"{folder} is a run of space {run.space.name} ({run.space.signature})",
+                           f"a run of {space.name} ({space.signature})", "another run")  # fmt: skip
         found = [row.arch for row in front(run.problem, run.archive.evaluations())]
     if not found:
         raise BadInput(f"{folder} has evaluated no network within its budget", "a run with a front", "another run")

@@ -136,11 +136,19 @@ class Definition:
         check_integers(f"kernels of space {self.name}", self.kernels, 1, MOST_KERNEL)
         check_integers(f"expands of space {self.name}", self.expands, 1, MOST_EXPAND)
         check_integers(f"depths of space {self.name}", self.depths, 1, MOST_LAYERS)
+        self._check_strides()
         self._check_ops()
         if even := [k for k in self.kernels if k % 2 == 0]:
             raise BadInput(f"kernel {even[0]} of space {self.name}", "odd numbers")
         if (choices := prod(len(a.options) for a in self.attributes)) > MOST_CHOICES:
             raise BadInput(f"{choices} choices a layer in space {self.name}", f"at most {MOST_CHOICES}")
+
+    def _check_strides(self) -> None:
+        """The last stages may work on one pixel, but not on what was one pixel before."""
+        shrink, least = 2 * prod(stage.stride for stage in self.stages), self.resolutions[0]
+        if shrink > 2 * least:
+            raise BadInput(f"stages of space {self.name} that shrink images of {least} px by {shrink}",
+                           f"resolutions of {-(-shrink // 2)} px or more, or smaller strides")  # fmt: skip
 
     def _check_ops(self) -> None:
         if self.ops == ():

@@ -89,6 +89,10 @@ def test_wider_stages_have_wider_layers():
         ({"depths": (0, 1)}, "depths of space tiny 0"),
         ({"stages": ()}, "stages of space tiny"),
         ({"stages": "abc"}, "stages of space tiny"),
+        (
+            {"stages": TINY.stages * 2},
+            "shrink images of 12 px by 128; allowed: resolutions of 64 px",
+        ),
         ({"classes": 1}, "1 classes; allowed: 2 to 100000"),
         ({"width": 0.0}, "width of space tiny 0.0"),
         ({"eps": float("nan")}, "eps of space tiny nan"),

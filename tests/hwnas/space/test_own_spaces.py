@@ -7,6 +7,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +16,15 @@ import lut
 from hwnas.nets import Network, Supernet
 from hwnas.nets.checkpoint import Provenance, load_network, load_supernet, save_network, save_supernet
 from hwnas.onnx.writer import write_onnx
-from hwnas.search.config import Config, load
+from hwnas.search.config import Config
 from hwnas.search.run import create_run, open_run
 from hwnas.search.worker import open_source
 from hwnas.space import SPACES, SearchSpace, get_space, is_built_in, space_of_table, stored_space
+from hwnas.space.arch_lines import stated
 from lut.build.bench import Workbench
 from lut.build.pipeline import build
 from lut.build.schedule import BuildPlan
+from lut.verify import verify
 from profilers import plugins
 from profilers.errors import BadInput, TableError
 from profilers.runtimes.fake import Fake
@@ -50,6 +53,7 @@ stride = 2
 act = "hswish"
 se = true
 """
+DATA = Path(__file__).parent / "data"
 ABOUT = Provenance("digits", (0.5,), (0.5,))
 
 
@@ -86,7 +90,7 @@ def test_what_is_given_out_is_the_same_space_again(own):
         ("kernels = [3, 4]", "my-space.toml: kernel 4 of space my-space; allowed: odd numbers"),
         ("expands = []", "my-space.toml: expands of space my-space ()"),
         ("act = 'gelu'", "my-space.toml: activation of space my-space 'gelu'; allowed: none, relu, relu6, hswish"),
-        ("resolutions = '32'", "my-space.toml: resolutions"),
+        ("resolutions = '32'", "resolutions of space my-space 32; allowed: an integer from 4 to 16"),
         ("name = 'x.toml'", "name 'x.toml' of a space; allowed: letters, digits"),
         ("name = 'python:x:y'", "name 'python:x:y' of a space"),
         ("eps = nan", "my-space.toml: eps = nan"),
@@ -98,7 +102,7 @@ def test_what_does_not_fit_is_one_line(toml, capsys, line, said):
     head, found, stages = TOML.partition("[[stages]]")
     kept = [old for old in head.splitlines() if not old.startswith(f"{name} =")] + [found + stages]
     if name == "resolutions":
-        kept.insert(0, "resolution_bounds = [64, 128]")
+        kept.insert(0, "resolution_bounds = [4, 16]")
     toml.write_text("\n".join([line, *kept]))
     toml.with_name("a.jsonl").write_text("{}")
     code, out, err = call(capsys, "count", "--space", str(toml), "--archs", str(toml.with_name("a.jsonl")))
@@ -199,8 +203,6 @@ def test_a_space_that_was_changed_under_a_built_in_name_is_another(tmp_path, cap
     with pytest.raises(TableError, match=rf"table of space 'tiny' \({changed.signature}\) for space 'tiny'"):
         table.bind(get_space("tiny", [12, 20]))
     (tmp_path / "changed.toml").write_text(_toml(changed))
-    from hwnas.space.arch_lines import stated
-
     arch = changed.extremes()[0]
     ours, theirs = stated(arch, changed), stated(arch, get_space("tiny", [12, 20]))
     assert ours["signature"] == changed.signature and "signature" not in theirs
@@ -221,8 +223,8 @@ def _toml(space) -> str:
 
 
 SEARCH = """
-space = "my-space.toml"
-accuracy = "python:own_accuracy:top1"
+space = "{space}"
+accuracy = "python:a_small_space:top1"
 objectives = ["top1", "params", "cpu_ms"]
 [tables]
 cpu_ms = "t.json"
@@ -238,31 +240,69 @@ kind = "processes"
 """
 
 
-def test_the_whole_way_by_command_line_from_elsewhere(toml, own, tmp_path, capsys, monkeypatch):
-    folder = toml.parent
-    (folder / "own_accuracy.py").write_text("def top1(arch):\n    return 50 + sum(arch['e']) + arch['r'] / 100\n")
-    (folder / "c.toml").write_text(SEARCH)
-    table_of(own, folder / "t.json")
-    code, _, err = call(capsys, "search", str(folder / "c.toml"), "--out", str(folder / "run"))
-    assert code == 0, err
-    resumed = load(folder / "c.toml")
-    toml.unlink()
-    moved = tmp_path / "moved"
-    (folder / "run").rename(moved)
+@pytest.mark.parametrize("reference", ["my-space.toml", "python:a_small_space:SMALL"])
+def test_the_whole_way_by_command_line(reference, tmp_path, capsys, monkeypatch):
+    """From files of at most 25 lines, which are gone when the run is read, elsewhere."""
+    files = [tmp_path / path.name for path in DATA.iterdir() if path.is_file()]
+    for path in files:
+        path.write_text((DATA / path.name).read_text())
+        assert path.read_text().count("\n") <= 25
+    monkeypatch.delitem(sys.modules, "a_small_space", raising=False)
+    monkeypatch.chdir(tmp_path)
+    own = get_space(reference)
+    table_of(own, tmp_path / "t.json")
+    (tmp_path / "c.toml").write_text(SEARCH.format(space=reference))
+    said = _run(capsys, "search", "c.toml", "--out", "run")
+    assert json.loads(said)["failed"] == 0
+    for path in files:
+        path.unlink()
+    monkeypatch.delitem(sys.modules, "a_small_space", raising=False)
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
     monkeypatch.chdir("/")
-    code, out, err = call(capsys, "select", str(moved), "-n", "2")
-    assert code == 0, err
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert rows and {(row["space"], row["signature"], row["classes"]) for row in rows} == {
-        ("my-space", own.signature, 10)
-    }
+    rows = [json.loads(line) for line in _run(capsys, "select", str(moved), "-n", "2").splitlines()]
+    assert {(row["space"], row["signature"], row["classes"]) for row in rows} == {(own.name, own.signature, 10)}
     with open_run(moved) as run:
         assert run.space == own
-    code, out, err = call(capsys, "lut", "show", str(folder / "t.json"))
+    assert "slot 0" in _run(capsys, "lut", "show", str(tmp_path / "t.json"))
+    _run(capsys, "report", str(moved), "--out", str(tmp_path / "r.html"))
+    assert (tmp_path / "r.html").stat().st_size > 1000
+    options = ["--id", rows[0]["id"], "--engine", "onnx", "--random-weights", "--out", str(tmp_path / "e")]
+    assert json.loads(_run(capsys, "export", str(moved), *options))["id"] == rows[0]["id"]
+
+
+def _run(capsys, *arguments) -> str:
+    code, out, err = call(capsys, *arguments)
     assert code == 0, err
-    assert json.loads(resumed.source())["definition"] == own.to_json()
-    code, _, err = call(capsys, "report", str(moved), "--out", str(tmp_path / "r.html"))
-    assert code == 0 and (tmp_path / "r.html").stat().st_size > 1000, err
+    return out
+
+
+def test_lines_of_own_spaces_need_the_users_word(tmp_path, capsys, monkeypatch):
+    (tmp_path / "my-space.toml").write_text((DATA / "my-space.toml").read_text())
+    monkeypatch.chdir(tmp_path)
+    own = get_space("my-space.toml")
+    arch = own.extremes()[0]
+    (tmp_path / "a.jsonl").write_text(json.dumps(stated(arch, own)))
+    code, _, err = call(capsys, "count", "--archs", "a.jsonl")
+    assert code == 2 and "a.jsonl holds networks of space 'my-space', which is not built in" in err
+    assert "try: --space my-space, --space FILE.toml or --space python:module:NAME" in err
+    code, _, err = call(capsys, "count", "--archs", "a.jsonl", "--space", "tiny")
+    assert code == 2 and "--space tiny for a.jsonl; allowed: space my-space, as its lines say" in err
+    out = _run(capsys, "count", "--archs", "a.jsonl", "--space", "my-space.toml")
+    assert json.loads(out)["madds"] == sum(x.madds for x in own.layers(arch))
+
+
+def test_a_table_serves_other_classes_and_fewer_resolutions(own, tmp_path):
+    table_of(own, tmp_path / "t.json")
+    table = lut.load(tmp_path / "t.json")
+    three = get_space(space_of_table(table), [24], 3)
+    assert three.signature == table.space.signature
+    genes = three.sample(4, np.random.default_rng(0))
+    exact = [sum(table.bind(three).entries[x.key].ms for x in three.layers(arch)) for arch in three.decode(genes)]
+    assert table.bind(three).sums(genes) == pytest.approx(exact)
+    figures = verify(table, Workbench(three, write_onnx, Fake()), archs=8)
+    assert figures["classes"] == 3 and figures["mape"] < 0.1
+    with pytest.raises(TableError, match=r"lacks \d+ of the \d+ layers of my-space.*--resolutions 24,32"):
+        table.bind(get_space(own, [28]))
 
 
 def test_a_worker_needs_no_registry(own):
