@@ -54,6 +54,7 @@ act = "hswish"
 se = true
 """
 DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).resolve().parents[3]
 ABOUT = Provenance("digits", (0.5,), (0.5,))
 
 
@@ -356,3 +357,8 @@ def test_an_architecture_made_by_hand_is_checked_whole():
     arch = replace(tiny.extremes()[0], ks=(3, 3))
     with pytest.raises(BadInput, match="'ks' of an architecture has 2 entries; allowed: 3, the sum of d"):
         tiny.layers(arch)
+
+
+@pytest.mark.parametrize("name", ["my-space.toml", "a_small_space.py"])
+def test_the_page_shows_what_is_tested(name):
+    assert (DATA / name).read_text() in (ROOT / "docs/spaces.md").read_text()
