@@ -118,6 +118,8 @@ def _climb(context: AcquisitionContext, gain: Gain, pool: Genes, seen: set[bytes
     """Candidates not yet seen, best gain first, after a few steps of variation and selection from the pool."""
     problem = context.problem
     kept, gains = _ranked(context, gain, pool)
+    if not len(kept):  # budgets that hardly any network keeps
+        return kept
     for _ in range(STEPS):
         children = vary(problem.space, kept, CHILDREN, rng)
         fresh, fresh_gains = _ranked(context, gain, children, limit=CHILDREN)

@@ -57,8 +57,9 @@ class NetworkValues:
         """BadInput where the function raises, gives no finite number, or is not there."""
         rows = self.space.canonical(genes)
         keys = [key(row) for row in rows]
-        for i in {k: i for i, k in enumerate(keys) if k not in self._known}.values():
-            self._known[keys[i]] = self._computed(self.space.decode(rows[i : i + 1])[0])
+        missing = {k: i for i, k in enumerate(keys) if k not in self._known}
+        for k, arch in zip(missing, self.space.decode(rows[list(missing.values())]) if missing else (), strict=True):
+            self._known[k] = self._computed(arch)
         return np.array([self._known[k] for k in keys], float)
 
     def _computed(self, arch: Architecture) -> float:

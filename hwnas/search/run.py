@@ -23,7 +23,7 @@ from hwnas.search.config import Config, load_stored, to_toml
 from hwnas.search.front import front
 from hwnas.search.made_objectives import continued, keep, kept, made
 from hwnas.search.objectives import COST, EXACT, LATENCY, MS, TOP1, Objective, make_objectives
-from hwnas.search.own_objectives import ObjectiveSettings, OwnObjective, find, same_source
+from hwnas.search.own_objectives import GIVEN, ObjectiveSettings, OwnObjective, find, same_source
 from hwnas.search.places import portable, relocated, same_accuracy, same_options
 from hwnas.search.problem import Problem
 from hwnas.search.transfer import by_size
@@ -68,6 +68,7 @@ class Run:
         source = (section.source if section else None) or name
         kind, found, rest = source.partition(":")
         shown = f"{kind}:{Path(rest).name}" if found else source  # whoever reads it need not know the folder
+        shown = "the program that searched" if source == GIVEN else shown
         how = "exact: counted from the layers" if objective.status == EXACT else f"computed by {shown}"
         return f"{how}; {objective.note}" if objective.note else how
 

@@ -281,6 +281,18 @@ class TestDirections:
         with pytest.raises(BadInput, match="from the program that started"):
             resume_run(tmp_path / "r", config)
 
+    def test_budgets_that_no_network_keeps_together_end_the_search(self, tmp_path):
+        own = {"reward": OwnObjective("reward", layers=lambda x: float(x.madds), direction="maximise")}
+        config = replace(
+            CONFIG,
+            objectives=("top1", "params", "reward"),
+            search=BRIEF,
+            objective={"reward": ObjectiveSettings("given", direction="maximise")},
+            budget={"params": 20_000.0, "reward": 500_000.0},
+        )
+        with create_run(tmp_path / "r", config, own) as run:
+            assert "no new one within the budget (params 20000, reward 500000)" in search(run, Formula())
+
     def test_signs_in_budgets(self):
         objectives = self.problem().objectives
         assert parse_budget("reward>=2", objectives) == ("reward", 2.0)
