@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput, nearest
+from profilers.errors import BadInput, HwnasError, nearest
 from profilers.plugins import Registry
 
 GIVEN = "given"
@@ -120,7 +120,15 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
     check(spec)
     make = SOURCES.find(kind)
     check_options(kind, make, options or {})
-    return make(Path(rest) if kind in FILES else rest, space, **(options or {}))
+    try:
+        return make(Path(rest) if kind in FILES else rest, space, **(options or {}))
+    except (HwnasError, MemoryError):
+        raise
+    except Exception as error:
+        if kind in FILES:  # one of ours
+            raise
+        got = f"accuracy source {spec!r} cannot be opened: {type(error).__name__}: {error}"
+        raise BadInput(got, "called with REST, the space and the options of [evaluate]") from error
 
 
 def check_options(kind: str, make: Callable[..., Any], options: Mapping[str, Any], hidden: Sequence[str] = ()) -> None:

@@ -193,3 +193,7 @@ class TestEntryPoint:
             open_accuracy("mine:50", SPACE, {"x": 1})
         with pytest.raises(BadInput, match="mine:…"):
             open_accuracy("mini:50", SPACE)
+
+    def test_what_goes_wrong_in_it_is_one_line(self, installed):
+        with pytest.raises(BadInput, match="'mine:fifty' cannot be opened: ValueError: could not convert"):
+            open_accuracy("mine:fifty", SPACE)

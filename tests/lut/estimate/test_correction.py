@@ -61,6 +61,13 @@ def test_a_correction_never_makes_a_latency_negative():
     assert (calibration.apply(sums / 100, layers, pixels) > 0).all()
 
 
+def test_one_number_of_layers_is_that_of_all():
+    sums, layers, pixels, _ = networks(40)
+    calibration = fit_calibration(sums, layers, pixels, 1.1 * sums + 0.01 * layers)
+    same = calibration.apply(sums, np.full(len(sums), layers[0]), pixels)
+    assert np.array_equal(calibration.apply(sums, layers[0], pixels), same)
+
+
 @pytest.mark.parametrize("n", [6, 12, 25, 60])
 @pytest.mark.parametrize("degrees", [3, 30])
 def test_intervals_cover_what_they_promise(n, degrees):
