@@ -69,12 +69,16 @@ def example_inputs(
 
 def _parameters(module: nn.Module) -> tuple[list[str], list[str]]:
     """The names of forward's positional parameters: those without a default, and all."""
+    found = _positional(module)
+    return [p.name for p in found if p.default is p.empty], [p.name for p in found]
+
+
+def _positional(module: nn.Module) -> list[inspect.Parameter]:
     try:
         found = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):  # compiled modules tell none
-        return ["input"], ["input"]
-    positional = [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [p.name for p in positional if p.default is p.empty], [p.name for p in positional]
+        return [inspect.Parameter("input", inspect.Parameter.POSITIONAL_ONLY)]
+    return [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def _own_size(module: nn.Module, required: Sequence[str], batch: int) -> dict[str, tuple[int, ...]]:
@@ -202,7 +206,8 @@ def _of_these_inputs(module: nn.Module, count: int) -> nn.Module:
         def forward(self, *inputs: Tensor) -> Any:
             return self.inner(*inputs)
 
-    return module if len(_parameters(module)[1]) <= count else Inner().eval()
+    rest = (p.default for p in _positional(module)[count:])
+    return Inner().eval() if any(default is not None for default in rest) else module
 
 
 def _exported(

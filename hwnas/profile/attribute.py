@@ -3,7 +3,8 @@
 A layer is what the runtime executes as one node: a convolution with the activation that was fused into it. It is named
 after the ONNX node that does the work. Where the nodes' traced times add up to more than the untraced whole, tracing
 has made them longer, and an even amount is taken from each (docs/measurement.md); what they have less is the time
-between nodes, and stays unattributed.
+between nodes, and stays unattributed. Where the machine is so busy that a run is timed by its CPU time, the nodes' wall
+times contain other work, and are shortened in proportion.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def attribute(
         raise MeasurementFailed("the trace has no time of any node")
     nodes, names = np.array(list(times.values())), list(times)
     sum_ms = float(nodes.sum())
-    fitted = fit_to(nodes, beside_ms) if sum_ms > beside_ms else nodes
+    fitted = nodes if sum_ms <= beside_ms else fit_to(nodes, beside_ms) if by_wall else nodes * (beside_ms / sum_ms)
     shares = dict(zip(names, (fitted / beside_ms).tolist(), strict=True))
     members = {name: _members(name, details.get(name), operators) for name in names}
     layers = [
@@ -66,7 +67,7 @@ def attribute(
         tracing_slowdown=traced.ms / beside_ms - 1,
         sum_over_whole=sum_ms / beside_ms,
         by_wall=by_wall,
-        nodes=len(operators),
+        nodes=sum(op != CONSTANT for op in operators.values()),
         timed=len({node for nodes in members.values() for node in nodes}),
     )
 

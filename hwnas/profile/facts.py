@@ -47,8 +47,8 @@ class Layers:
     tracing_slowdown  of a traced run against an untraced one, relative
     sum_over_whole    the layers' traced times over the untraced whole, before they were brought to it
     by_wall           whether both are of one clock; on a busy machine a whole is timed by CPU time, and nodes are not
-    nodes, timed      ONNX nodes of the model, and those of them that a layer names; the others were computed when the
-                      model was loaded, or left out
+    nodes, timed      ONNX nodes of the model but for constants, and those of them that a layer names; the others were
+                      computed when the model was loaded, or left out
     """
 
     layers: tuple[Layer, ...]

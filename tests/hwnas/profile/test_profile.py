@@ -3,18 +3,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hwnas.cli import main
 from hwnas.onnx.open_model import open_model
+from hwnas.profile.attribute import attribute
 from hwnas.profile.candidates import MADE_UP, engines_of, precisions_of
 from hwnas.profile.measure import profile_model
 from hwnas.profile.page import fragment, page
-from hwnas.profile.text import text
-from profilers.base import INTERRUPTED, Options, Profiler, Status, TimingPlan
-from profilers.errors import BadInput, HwnasError
+from hwnas.profile.text import remarks, text
+from profilers.base import INTERRUPTED, NodeDetail, Options, Profiler, Status, TimingPlan
+from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.onnx.quantise import insert_qdq
 from profilers.registry import get_profiler
 from profilers.runtimes.fake import EDGE_MS, Behaviour, Fake, FakeSession
@@ -33,15 +35,9 @@ def two_inputs():
 
 def matrices(name: str = "product") -> bytes:
     """A model without convolutions."""
-    weight = numpy_helper.from_array(chain_weight(), "w")
+    weight = numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name=name)]
     return proto(nodes, [info("x", [1, 4])], [info("y", [1, 4])], [weight]).SerializeToString()
-
-
-def chain_weight():
-    import numpy as np
-
-    return np.eye(4, dtype=np.float32)
 
 
 def unknown_operator() -> bytes:
@@ -103,6 +99,30 @@ def test_what_tracing_costs_is_said_and_taken_off():
     )
     assert sum(x.ms for x in layers.layers) == pytest.approx(found.ms) and layers.unattributed_ms == pytest.approx(0)
     assert "50 % longer" in str(found) and "shortened to it" in str(found)
+
+
+def test_on_a_busy_machine_layers_are_shortened_in_proportion_and_it_is_said():
+    """Wall times contain other work: they hold in proportion only."""
+    names, samples = (
+        {"a": "Conv", "k": "Constant", "b": "Relu"},
+        profile(open_model(chain()), Fake())[0].measured.samples,
+    )
+    found = attribute(names, [{"a": 3.0, "b": 1.0}] * 9, {}, replace(samples, clock="cpu", ms=2.4), 2.0, 20.0)
+    assert [layer.ms for layer in found.layers] == pytest.approx([15, 5]) and found.sum_over_whole == pytest.approx(2)
+    assert not found.by_wall and any("busy" in line for line in remarks(found))
+    assert found.tracing_slowdown == pytest.approx(0.2) and (found.nodes, found.timed) == (2, 2)
+
+
+def test_what_no_onnx_node_explains_is_unattributed():
+    samples = profile(open_model(chain()), Fake())[0].measured.samples
+    details = {"a": NodeDetail("FusedConv", ("k", "a", "b")), "own": NodeDetail("Reorder")}
+    names = {"k": "Constant", "a": "Conv", "b": "Relu"}
+    found = attribute(names, [{"a": 3.0, "own": 1.0}] * 9, details, replace(samples, clock="cpu"), 5.0, 5.0)
+    [layer] = found.layers
+    assert (layer.name, layer.kernel, layer.fused, layer.ms) == ("a", "FusedConv", ("b",), pytest.approx(3))
+    assert found.unattributed_ms == pytest.approx(2) and found.unattributed_share == pytest.approx(0.4)
+    with pytest.raises(MeasurementFailed, match="no time of any node"):
+        attribute(names, [], details, samples, 5.0, 5.0)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
