@@ -19,8 +19,10 @@ _HOMES = {
     "hwnas.api.devices": ("Device", "engines"),
     "hwnas.api.tables": ("LatencyTable",),
     "hwnas.api.measured": ("MeasuredNetworks",),
-    "hwnas.api.networks": ("Network", "Networks", "plan_networks"),
-    "hwnas.api.searching": ("open_search", "search_config"),
+    "hwnas.api.network": ("Network",),
+    "hwnas.api.networks": ("Networks", "plan_networks"),
+    "hwnas.api.asking": ("open_search",),
+    "hwnas.api.searching": ("search_config",),
     "hwnas.api.runs": ("Run",),
     "hwnas.api.engines": ("Engine", "validate"),
     "hwnas.api.training": ("finetune", "train_supernet"),
@@ -44,20 +46,20 @@ __all__ = [  # noqa: RUF022  as people read it
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from hwnas.api.asking import open_search as open_search
     from hwnas.api.comparing import compare as compare
     from hwnas.api.devices import Device as Device
     from hwnas.api.devices import engines as engines
     from hwnas.api.engines import Engine as Engine
-    from hwnas.api.engines import export as export
     from hwnas.api.engines import validate as validate
+    from hwnas.api.exporting import export as export
     from hwnas.api.fetching import fetch as fetch
     from hwnas.api.measured import MeasuredNetworks as MeasuredNetworks
-    from hwnas.api.networks import Network as Network
+    from hwnas.api.network import Network as Network
     from hwnas.api.networks import Networks as Networks
     from hwnas.api.networks import plan_networks as plan_networks
     from hwnas.api.profiling import profile as profile
     from hwnas.api.runs import Run as Run
-    from hwnas.api.searching import open_search as open_search
     from hwnas.api.searching import search as search
     from hwnas.api.searching import search_config as search_config
     from hwnas.api.tables import LatencyTable as LatencyTable

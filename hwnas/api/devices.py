@@ -11,7 +11,7 @@ from rich.table import Table
 
 from hwnas.api.display import Printable, facts, table
 from hwnas.api.measured import MeasuredNetworks
-from hwnas.api.networks import Network, of_a_space
+from hwnas.api.network import Network, of_a_space
 from hwnas.api.profiling import profile
 from hwnas.api.spaces import Resolutions, space_of
 from hwnas.api.tables import LatencyTable

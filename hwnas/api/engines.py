@@ -1,10 +1,8 @@
-"""Exported engines: made of a run, a file or a network; opened, run, and validated again."""
+"""Exported engines: opened, run, and validated again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,36 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-import lut
-from hwnas.api import export_request
 from hwnas.api.display import Facts, Printable, table
 from hwnas.api.engine_tables import changes_table, engines_table, export_row
-from hwnas.api.export_request import Tables
-from hwnas.api.spaces import Resolutions, pixels
-from hwnas.data.reference import resolve_reference
 from hwnas.export import datasheet, parity
-from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
 from hwnas.export.engines import open_engine, stored_engine
-from hwnas.export.exportable import FLOAT
-from hwnas.export.item import ExportItem, counted
-from hwnas.export.many import export_many
-from hwnas.export.pipeline import Request
-from hwnas.export.pipeline import export as export_items
 from hwnas.export.rebuild import engine_options
-from hwnas.export.run_source import RunSource
 from hwnas.export.runtime_costs import CostPlan
-from hwnas.export.source import Source, item_of_net_config, open_source
-from hwnas.export.source_options import SourceOptions
 from hwnas.export.validate import validate as validate_folder
-from hwnas.export.weights import Wanted, Weights, weighted_item, weights_of
-from hwnas.ofa.network_files import ResolvedNetwork
-from hwnas.space import Architecture, SearchSpace
-from hwnas.space.fixed import ArchitectureLike, SpaceLike
-from profilers.base import Options, Session
+from profilers.base import Session
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 Floats = NDArray[np.float32]
 
@@ -206,211 +186,6 @@ class Exported(Printable, Sequence[Engine]):
         return engines_table(sheets) if sheets else table("Exported engines", ("none",))
 
 
-def export(
-    source: Path | str | bytes | nn.Module,
-    out: Path | str,
-    *,
-    engine: str = "onnxruntime",
-    ids: Sequence[str] = (),
-    front: bool = False,
-    optimistic: bool = False,
-    space: str | None = None,
-    resolutions: Resolutions = None,
-    classes: int | None = None,
-    supernet: Path | str | None = None,
-    random_weights: bool = False,
-    dataset: str | None = None,
-    images: Path | str | None = None,
-    recalibrate: bool = True,
-    tables: Tables = (),
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    labels: Path | str | None = None,
-    preprocessing: str | None = None,
-    precision: str | None = None,
-    batch: int | str | None = None,
-    threads: int = 1,
-    target: Sequence[str] = (),
-    max_accuracy_drop: float | None = None,
-    tolerance: float | None = None,
-    calibration: Path | str | None = None,
-    compiled: bool | None = None,
-    quick: bool = False,
-    command: str = "",
-) -> Exported:
-    """Build engines, check and measure them, and write each with its datasheet.
-
-    Args:
-        source: a run's folder; a file: ARCH.json, net.config or NET.safetensors; or any model: MODEL.onnx, what such a
-            file holds, a torch module, or "python:module:NAME" of one.
-        out: folder to write; several networks get a folder each in it.
-        engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all.
-        ids: networks of the run; by default those that `Run.select` offers.
-        front: the whole front of the run; what is there already is kept, and what fails does not stop the others.
-        optimistic: judge latency by the point prediction, not by its interval.
-        space: of an ARCH.json that does not name it.
-        resolutions: as of `Network`.
-        classes: as of `Network`.
-        supernet: to inherit weights from; by default the run's own.
-        random_weights: untrained, to measure latency only.
-        dataset: for BatchNorm's statistics, as in "imagenet:DIR".
-        images: pictures for the BatchNorm statistics of a published supernet, or to measure a model's accuracy on; one
-            folder a class gives top-1.
-        recalibrate: False to keep the statistics of a published supernet.
-        tables: latency tables that predict the engine, beside those of a run.
-        shapes: of a model's inputs, where it leaves them open; "" is the only one.
-        labels: file with a line for each output of a model.
-        preprocessing: of a model's images: "imagenet", "none" (values of 0 to 1), or a JSON file.
-        precision: what the engine computes in, by default fp32 (int8 of a model that is int8); "auto" tries all.
-        batch: images a run; by default 1, on a GPU 64; "dynamic" for any number, measured at 1.
-        threads: of the engine.
-        target: GPUs to build for, as in "sm86".
-        max_accuracy_drop: points of top-1 that "auto" may lose.
-        tolerance: the largest relative difference of an output that "auto" may make where no labelled images judge.
-        calibration: for int8: a folder of images, or an .npz with an array (n, …) for each input.
-        compiled: with "auto", whether torch.compile is timed too (the default).
-        quick: leave out throughput, memory and cold start.
-        command: the command line that is kept in the datasheet.
-
-    Raises:
-        BadInput: an option that would change nothing, no weights, another file. EngineUnavailable: it cannot be built.
-
-    Example:
-        >>> import hwnas
-        >>> networks = hwnas.Networks.sample("tiny", n=1)
-        >>> path = networks.save("arch.jsonl")
-        >>> (engine,) = hwnas.export(path, "engines/doc-file", engine="onnx", random_weights=True, quick=True)
-        >>> engine.folder.name, engine.top1
-        ('doc-file', None)
-    """
-    asked = partial(
-        make_request, engine, precision=precision, batch=batch, threads=threads, target=target,
-        max_accuracy_drop=max_accuracy_drop, tolerance=tolerance, calibration=calibration, compiled=compiled,
-        quick=quick, command=command,
-    )  # fmt: skip
-    request = asked()  # checked before anything is opened
-    wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
-    known = export_request.read_tables(tables, engine, request.options)
-    options = SourceOptions(
-        ids, front, optimistic, space, pixels(resolutions), classes, wanted, known,
-        shapes or {}, _path(labels), preprocessing, export_request.batch_number(batch),
-    )  # fmt: skip
-    with open_source(source, options) as opened:
-        request = asked(opened=opened)
-        if front:
-            found = export_many(opened.ids, opened.item, replace(request, weights=opened.weights), Path(out))
-            engines = [Engine(Path(out) / key) for key in found.done]
-            return Exported(engines, opened.notes, opened.about, found.kept, found.failed)
-        sheets = export_items({key: opened.item(key) for key in opened.ids}, request, Path(out))
-        return Exported([Engine(Path(out) / key) for key in sheets], opened.notes, opened.about)
-
-
-def export_network(
-    space: SpaceLike,
-    arch: ArchitectureLike,
-    run: Path | None,
-    engine: str,
-    out: Path,
-    *,
-    weights: nn.Module | None = None,
-    random_weights: bool = False,
-    supernet: Path | str | None = None,
-    dataset: str | None = None,
-    images: Path | str | None = None,
-    recalibrate: bool = True,
-    tables: Tables = (),
-    **options: Any,
-) -> Engine:
-    """Export one network to the folder `out`: of a space, or of the run in a folder; the rest as of `export`.
-
-    `weights` is a module of `network.torch()` that was trained; `dataset` then gives the engine's accuracy.
-
-    Raises:
-        BadInput: no weights, or those of another network.
-    """
-    request = make_request(engine, **options)
-    known = export_request.read_tables(tables, engine, request.options)
-    if weights is not None:
-        if random_weights or supernet is not None:
-            raise BadInput("weights= beside random_weights= or supernet=", "one of them")
-        item = _trained(space, arch, weights, dataset, known)
-    else:
-        wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
-        item = _item(space, arch, run, wanted, known)
-    export_items({"": item}, request, out)
-    return Engine(out)
-
-
-def make_request(
-    engine: str,
-    *,
-    precision: str | None = None,
-    batch: int | str | None = None,
-    threads: int = 1,
-    target: Sequence[str] = (),
-    max_accuracy_drop: float | None = None,
-    tolerance: float | None = None,
-    calibration: Path | str | None = None,
-    compiled: bool | None = None,
-    quick: bool = False,
-    command: str = "",
-    opened: Source | None = None,
-) -> Request:
-    """What is asked for, checked: see `export`; a source that is open may have a batch or a precision of its own."""
-    images, drop = _path(calibration), max_accuracy_drop
-    export_request.check_engine(
-        engine, precision, max_drop=drop, tolerance=tolerance, compiled=compiled, calibration=images
-    )
-    number, usual = export_request.batch_number(batch), export_request.usual_batch(engine)
-    if number is None:
-        number = opened.batch(usual) if opened else usual
-    return Request(
-        engine,
-        Options(threads, precision or (opened.precision if opened else FLOAT), number),
-        tuple(target),
-        batch == export_request.DYNAMIC,
-        MAX_DROP if drop is None else drop,
-        TOLERANCE if tolerance is None else tolerance,
-        images,
-        ("eager",) if compiled is False else ("eager", "compiled"),
-        costs=CostPlan.QUICK if quick else CostPlan.FULL,
-        command=command,
-    )
-
-
-def _item(
-    space: SpaceLike, arch: ArchitectureLike, run: Path | None, wanted: Wanted, tables: Sequence[lut.LatencyTable]
-) -> ExportItem:
-    """Of a run with what is known there, or of a space; with the weights that are wanted."""
-    if run is not None:
-        with RunSource(run, [arch.id], wanted=wanted, tables=tables) as source:
-            return source.item(arch.id)
-    if isinstance(space, SearchSpace) and isinstance(arch, Architecture):
-        found = weights_of(wanted, space, arch, f"network {arch.id} has no weights")
-        return weighted_item(space, arch, found, counted(space, arch), tables)
-    resolved = ResolvedNetwork(space, arch, space.layers(arch))
-    return item_of_net_config(Path(f"network {arch.id}"), resolved, wanted, tables)
-
-
-def _trained(
-    space: SpaceLike,
-    arch: ArchitectureLike,
-    module: nn.Module,
-    dataset: str | None,
-    tables: Sequence[lut.LatencyTable],
-) -> ExportItem:
-    """With the weights of a module that the program has trained."""
-    from hwnas.data import get_dataset
-    from hwnas.nets import Network as TorchNetwork
-
-    if not isinstance(space, SearchSpace) or not isinstance(arch, Architecture):
-        raise BadInput("weights= for a network of no space", "a network of a search space")
-    if not isinstance(module, TorchNetwork) or module.specs != space.layers(arch):
-        raise BadInput(f"weights= of a {type(module).__name__}", f"a trained module of torch() of network {arch.id}")
-    data = get_dataset(resolve_reference(dataset, Path())).with_channels(space.in_channels) if dataset else None
-    weights = Weights(module.cpu().eval(), "given by the program that exported it", data)
-    return weighted_item(space, arch, weights, counted(space, arch), tables)
-
-
 def validate(folder: Path | str, *, force: bool = False, rebuild: bool = False, quick: bool = False) -> Validation:
     """Measure an exported engine again, on this machine, and compare it with its datasheet.
 
@@ -443,7 +218,3 @@ class Validation(Facts):
     def table(self) -> Table:
         """See `Printable`."""
         return changes_table(self)
-
-
-def _path(value: Path | str | None) -> Path | None:
-    return None if value is None else Path(value)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from hwnas.api.display import Printable, table
-from hwnas.api.networks import Network
+from hwnas.api.network import Network
 from hwnas.api.spaces import Resolutions, pixels
 from hwnas.ofa.network_files import read_networks
 from hwnas.space import Architecture, SearchSpace

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from hwnas.api.display import Printable, facts, shown, table
 from hwnas.api.frames import frame
-from hwnas.api.networks import Network, Networks
+from hwnas.api.network import Network
+from hwnas.api.networks import Networks
 from hwnas.search import run as runs
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.archive_formats import export as archive_bytes
@@ -140,7 +141,7 @@ class Run(Printable):
 
     def export(self, engine: str = "onnxruntime", out: Path | str = "engines", **options: Any) -> Exported:
         """Export networks of the run, as `hwnas.export`; by default those that `select` offers."""
-        from hwnas.api.engines import export
+        from hwnas.api.exporting import export
 
         return export(self.folder, out, engine=engine, **options)
 

@@ -1,30 +1,24 @@
-"""Searching: from a configuration, with a function of one's own, or by ask and tell."""
+"""Searching: from a configuration, or with a function of one's own."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from hwnas import accuracy as sources
 from hwnas.accuracy import given
-from hwnas.api.display import Printable, facts
-from hwnas.api.networks import Network
+from hwnas.api.configured import configured, own_objectives
 from hwnas.api.runs import Run
-from hwnas.api.spaces import Resolutions, pixels
+from hwnas.api.spaces import Resolutions
 from hwnas.api.tables import LatencyTable
 from hwnas.search import config as configs
 from hwnas.search import driver, executors
 from hwnas.search import run as runs
-from hwnas.search.ask_tell import AskTell
 from hwnas.search.config import Config
-from hwnas.search.own_objectives import GIVEN, OwnObjective
+from hwnas.search.own_objectives import OwnObjective
 from hwnas.space import SearchSpace
-from hwnas.space.configured import spelled
 
 Tables = Mapping[str, LatencyTable | Path | str]
 Say = Callable[[str], None]
@@ -96,8 +90,8 @@ def search(
         "init_from": init_from, "workers": workers, "settings": settings, "surrogate": surrogate,
         "initial": initial, "iterations": iterations, "per_iteration": per_iteration,
     }  # fmt: skip
-    with _configured(tables or {}, wanted) as config:
-        return run_config(config, Path(out), resume=resume, source=source, own=_own(objectives))
+    with configured(tables or {}, wanted) as config:
+        return run_config(config, Path(out), resume=resume, source=source, own=own_objectives(objectives))
 
 
 def search_config(
@@ -160,146 +154,3 @@ def remarks(run: runs.Run) -> list[str]:
     """What is to be known of a run's objectives and tables."""
     notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note]
     return notes + [f"warning: {name}: {line}" for name, found in run.tables.items() for line in found.remarks]
-
-
-class Search(Printable):
-    """A search that asks and is told; opened by `open_search`."""
-
-    def __init__(self, loop: AskTell) -> None:
-        self._run, self._loop = loop.run, loop
-
-    @property
-    def folder(self) -> Path:
-        """The run's."""
-        return self._run.folder
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing more to ask."""
-        return self._loop.finished
-
-    def ask(self, n: int = 1) -> list[Network]:
-        """At most `n` networks to evaluate next; none when the search is finished.
-
-        Those that were asked for and not told of come again when nothing else is left of their iteration.
-        """
-        return [Network.of(self._run.space, arch) for arch in self._loop.ask(n)]
-
-    def tell(
-        self, network: Network | str, top1: float | None = None, *, error: str = "", images: int | None = None
-    ) -> None:
-        """Record how accurate a network is, at once and for good.
-
-        Args:
-            network: one that was asked for, or its id.
-            top1: percent.
-            error: why it could not be evaluated, in place of `top1`.
-            images: on how many images `top1` was found, for its interval.
-
-        Raises:
-            BadInput: a network that was not asked for, or was told of before; a `top1` that may be a fraction.
-        """
-        self._loop.tell(network, top1, error=error or None, images=images)
-
-    def table(self) -> Table:
-        """See `Printable`."""
-        rows = [("evaluated", str(len(self._run.archive.evaluations()))), ("finished", str(self.finished))]
-        return facts(f"Search in {self.folder}", rows)
-
-
-@contextmanager
-def open_search(
-    space: str | SearchSpace = "mbv3",
-    *,
-    objectives: Sequence[str | OwnObjective] = ("top1", "params", "madds"),
-    tables: Tables | None = None,
-    budget: Mapping[str, float] | None = None,
-    initial: int = 100,
-    iterations: int = 30,
-    per_iteration: int = 8,
-    out: Path | str = OUT / "search",
-    seed: int = 1,
-    resolutions: Resolutions = None,
-    classes: int | None = None,
-    evaluate: Mapping[str, Any] | None = None,
-    surrogate: str = "auto",
-    init_from: Path | str | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Iterator[Search]:
-    """A search by ask and tell: it proposes networks, the program says how accurate they are, in its own time.
-
-    What is told is kept at once; the same call continues what was interrupted, and the run becomes the one that
-    `search` would have made. Arguments as of `search`; `evaluate={"unit": "fraction"}` where top-1 is from 0 to 1.
-
-    Example:
-        >>> import hwnas
-        >>> with hwnas.open_search("tiny", objectives=["top1", "params"], initial=6, iterations=1, per_iteration=2,
-        ...                        out="runs/doc-asked") as search:
-        ...     while networks := search.ask(4):
-        ...         for network in networks:
-        ...             search.tell(network, top1=90.0 + network.to_json()["r"] / 10)
-        >>> len(hwnas.Run("runs/doc-asked").networks)
-        8
-    """
-    wanted = {
-        "space": space, "accuracy": sources.GIVEN, "objectives": objectives, "budget": budget, "seed": seed,
-        "resolutions": resolutions, "classes": classes, "evaluate": evaluate, "init_from": init_from,
-        "settings": settings, "surrogate": surrogate, "initial": initial, "iterations": iterations,
-        "per_iteration": per_iteration,
-    }  # fmt: skip
-    folder = Path(out)
-    with _configured(tables or {}, wanted) as config:
-        runs.check(folder, config, own := _own(objectives))
-        with AskTell.open(folder, config, given=own) as loop:
-            yield Search(loop)
-
-
-_SETTINGS = ("surrogate", "initial", "iterations", "per_iteration")
-
-
-@contextmanager
-def _configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
-    """The configuration that keyword arguments describe; tables without a file have one while it is open."""
-    values = _known(wanted)
-    more = {name: dict(section) for name, section in values.pop("settings", {}).items()}
-    if own := _own(values["objectives"]):
-        said = {name: {"source": GIVEN, "unit": o.unit, "direction": o.direction} for name, o in own.items()}
-        more["objective"] = {**said, **more.get("objective", {})}
-    more["search"] = {**{name: values.pop(name) for name in _SETTINGS}, **more.get("search", {})}
-    if (workers := values.pop("workers", 1)) > 1:
-        more["executor"] = {"workers": workers, **more.get("executor", {})}
-    if isinstance(space := values["space"], SearchSpace):
-        values = {"resolutions": space.resolutions, "classes": space.classes, **values, **_known(spelled(space))}
-    if "resolutions" in values:
-        values["resolutions"] = list(pixels(values["resolutions"]) or ())
-    if "init_from" in values:
-        values["init_from"] = str(Path(values["init_from"]).absolute())
-    with tempfile.TemporaryDirectory(prefix="hwnas-") as place:
-        files = {name: str(_file(name, value, Path(place))) for name, value in tables.items()}
-        data = {**_plain(values), "tables": files, **more}
-        yield configs.parse(data, Path.cwd(), "search")
-
-
-def _own(objectives: Sequence[str | OwnObjective]) -> dict[str, OwnObjective]:
-    return {o.name: o for o in objectives if isinstance(o, OwnObjective)}
-
-
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    lists = {"objectives": [getattr(o, "name", o) for o in values["objectives"]]}
-    return {**values, **lists, **{k: dict(values[k]) for k in ("budget", "evaluate") if k in values}}
-
-
-def _file(name: str, given: LatencyTable | Path | str, folder: Path) -> Path:
-    """Of a table: its own where the object is as it lies there."""
-    if not isinstance(given, LatencyTable):
-        return Path(given).absolute()
-    if given.path is not None and given.path.is_file() and LatencyTable(given.path).data == given.data:
-        return given.path.absolute()
-    import lut
-
-    lut.save(given.data, folder / f"{name}.json")
-    return folder / f"{name}.json"

@@ -14,7 +14,7 @@ import lut
 from hwnas.api.display import Facts, Printable, facts, table
 from hwnas.api.frames import frame
 from hwnas.api.measured import MeasuredNetworks
-from hwnas.api.networks import Network, genes_of
+from hwnas.api.network import Network, genes_of
 from hwnas.api.spaces import Resolutions, space_of
 from hwnas.space import SearchSpace, space_of_table
 from profilers.base import Options

@@ -22,4 +22,4 @@ and a folder that exists: `validate` measures it again, `rebuild` makes its engi
 
 from hwnas.callable_room import make_callable
 
-make_callable(__name__, "hwnas.api.engines:export")  # so that `hwnas.export(…)` is the command too
+make_callable(__name__, "hwnas.api.exporting:export")  # so that `hwnas.export(…)` is the command too
