@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,14 @@ from typing import Any
 from rich.table import Table
 
 from hwnas import accuracy as sources
-from hwnas.api.configured import configured, own_objectives
+from hwnas.api.configured import OUT, Tables, configured, own_objectives
 from hwnas.api.display import Printable, facts
 from hwnas.api.network import Network
 from hwnas.api.spaces import Resolutions
-from hwnas.api.tables import LatencyTable
 from hwnas.search import run as runs
 from hwnas.search.ask_tell import AskTell
 from hwnas.search.own_objectives import OwnObjective
 from hwnas.space import SearchSpace
-
-Tables = Mapping[str, LatencyTable | Path | str]
-Say = Callable[[str], None]
-OUT = Path("runs")
 
 
 class Search(Printable):

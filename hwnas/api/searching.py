@@ -9,20 +9,15 @@ from typing import Any
 
 from hwnas import accuracy as sources
 from hwnas.accuracy import given
-from hwnas.api.configured import configured, own_objectives
+from hwnas.api.configured import OUT, Say, Tables, configured, own_objectives
 from hwnas.api.runs import Run
 from hwnas.api.spaces import Resolutions
-from hwnas.api.tables import LatencyTable
 from hwnas.search import config as configs
 from hwnas.search import driver, executors
 from hwnas.search import run as runs
 from hwnas.search.config import Config
 from hwnas.search.own_objectives import OwnObjective
 from hwnas.space import SearchSpace
-
-Tables = Mapping[str, LatencyTable | Path | str]
-Say = Callable[[str], None]
-OUT = Path("runs")
 
 
 def search(
