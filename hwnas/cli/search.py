@@ -34,7 +34,8 @@ def search(
     ] = None,
 ) -> None:
     """Search networks: accuracy against the other objectives; prints the run's figures as JSON."""
-    from hwnas.api.searching import OUT, run_config
+    from hwnas.api.configured import OUT
+    from hwnas.api.searching import run_config
     from hwnas.search import config as configs
 
     overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
