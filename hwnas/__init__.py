@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in (*_ROOMS, "testing"):
         return import_module(f"hwnas.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'hwnas' has no attribute {name!r}")

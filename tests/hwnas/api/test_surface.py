@@ -102,3 +102,11 @@ def test_public_names_are_json_friendly(tmp_path, monkeypatch):
     network = hwnas.Networks.sample("tiny", n=1, seed=3)[0]
     assert json.loads(json.dumps(network.to_json())) == network.to_json()
     assert hwnas.Network(network.to_json(), "tiny").id == network.id
+
+
+def test_contract_suites_need_no_import_of_their_own():
+    done = subprocess.run(
+        [sys.executable, "-c", "import hwnas; print(callable(hwnas.testing.check_space))"],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert done.stdout == "True\n", done.stderr
