@@ -75,7 +75,11 @@ def _upgraded(sheet: dict[str, Any]) -> dict[str, Any]:
     found = {"warnings": _old_warnings(sheet), **sheet}
     if sheet["schema"] == 4:
         found = _from_4(found)
-    return found if sheet["schema"] == SCHEMA else {**_TORCH, **_ports(found), **found, "schema": SCHEMA}
+    if sheet["schema"] == SCHEMA:
+        return found
+    if isinstance(request := found.get("request"), dict):
+        found["request"] = {"dynamic_batch": False, "tolerance": None, **request}
+    return {**_TORCH, **_ports(found), **found, "schema": SCHEMA}
 
 
 _TORCH = {"model": None, "reference": "torch"}  # what all datasheets before schema 6 are of

@@ -8,6 +8,7 @@ else it is ImageNet's, and a warning says so.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,13 +81,16 @@ def image_axes(model: OnnxModel) -> tuple[ImageAxes | None, str]:
     return None, f"its input {entry.name} ({entry.text}) is no square image of 1 or 3 channels"
 
 
-def preparation(option: str | None, module: Any, axes: ImageAxes) -> tuple[Preparation, str, str]:
+def preparation(
+    option: str | None, module: Any, axes: ImageAxes, written: Mapping[str, str] | None = None
+) -> tuple[Preparation, str, str]:
     """How images are prepared, where that is from, and a warning or "".
 
     Args:
         option: a name of `KNOWN`, or a JSON file; None where the user said nothing.
         module: the torch module, where there is one.
         axes: of the input.
+        written: metadata of the ONNX, where exported models have it.
 
     Raises:
         BadInput: no such name, or a file that holds something else. FileProblem: it cannot be read.
@@ -95,6 +99,8 @@ def preparation(option: str | None, module: Any, axes: ImageAxes) -> tuple[Prepa
         return _chosen(option), f"--preprocessing {option}", ""
     if (own := _of_module(module, axes.size)) is not None:
         return own, "the module's own", ""
+    if (stated := _of_metadata(written or {})) is not None:
+        return stated, "the ONNX file's metadata", ""
     if axes.dtype == "uint8":
         return BYTES, "the input's type: bytes as they are", ""
     if axes.channels == 1:
@@ -127,6 +133,25 @@ def _of_module(module: Any, size: int) -> Preparation | None:
     except (AttributeError, LookupError, TypeError, ValueError, HwnasError):  # whatever a module keeps there
         return None
     return None
+
+
+def _of_metadata(written: Mapping[str, str]) -> Preparation | None:
+    """What a `model.onnx` that was exported here says of itself."""
+    try:
+        how = json.loads(written["preprocessing"])
+        return _checked(how["mean"], how["std"], float(how["crop"]), str(how["interpolation"]))
+    except (LookupError, TypeError, ValueError, RecursionError, HwnasError):  # whatever a file holds there
+        return None
+
+
+def stated_labels(written: Mapping[str, str], classes: int) -> list[str] | None:
+    """The names of the outputs by such metadata; None where there are none, or not as many."""
+    try:
+        names = json.loads(written["labels"])
+    except (LookupError, ValueError, RecursionError):
+        return None
+    fits = isinstance(names, list) and len(names) == classes and all(isinstance(n, str) and n for n in names)
+    return names if fits else None
 
 
 def _checked(mean: Sequence[float], std: Sequence[float], crop: float, interpolation: str) -> Preparation:

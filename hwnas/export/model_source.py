@@ -128,8 +128,10 @@ def _item(source: str, opened: OpenedModel, batches: ModelBatches, digest: str, 
     if axes is None:
         _refuse(options, reason)
         return replace(plain, lacking=reason)
-    how, origin, warning = image_input.preparation(options.preprocessing, opened.module, axes)
-    labels = image_input.read_labels(options.labels, axes.classes)
+    written = {entry.key: entry.value for entry in plain.proto.metadata_props}
+    how, origin, warning = image_input.preparation(options.preprocessing, opened.module, axes, written)
+    stated = None if options.labels else image_input.stated_labels(written, axes.classes)
+    labels = stated or image_input.read_labels(options.labels, axes.classes)
     checks = plain.checks(opened.model.batch)
     outputs = image_input.kind_of_outputs(plain.reference(opened.model.batch).answer(checks.runs[0]))
     section = image_input.section(axes, how, labels, outputs, origin)

@@ -182,7 +182,7 @@ def _feeds(sheet: dict[str, Any], stored: StoredAnswers) -> Sequence[Feeds]:
 def _accuracy(sheet: dict[str, Any], session: Session, classes: Values | None) -> dict[str, Any]:
     """On the images of the datasheet, and how far the reference's stored answers agree; or why there is none."""
     if sheet["accuracy"]["dataset"] is None:
-        return {"accuracy": "not measured: no data set"}
+        return {"accuracy": sheet["accuracy"]["top1"]["how"]}
     try:
         data = reopened(sheet)
         logits, labels = parity.logits_over(data, partial(parity.logits_of, session))

@@ -102,6 +102,7 @@ def test_one_of_schema_5_gets_what_it_did_not_say(tmp_path):
     found = datasheet.read(tmp_path)
     assert {k: found[k] for k in NEW} == {k: GOOD[k] for k in NEW} and found["model"] is None
     assert found["schema"] == datasheet.SCHEMA and "Of the search space tiny" in datasheet.markdown(found)
+    assert found["request"] == GOOD["request"] | {"dynamic_batch": False, "tolerance": None}
 
 
 def test_one_of_schema_4_is_read_under_todays_names(tmp_path):

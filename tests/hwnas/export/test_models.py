@@ -166,6 +166,20 @@ def test_what_is_assumed_is_warned_of(labelled, tmp_path):
     assert sheet["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
 
 
+def test_a_model_that_was_exported_before_says_how_its_images_are_prepared(tmp_path):
+    (tmp_path / "names.txt").write_text("ant\nbee\ncat\ndog\n")
+    first, folder = shipped(models.classifier(), tmp_path, preprocessing="none", labels=tmp_path / "names.txt")
+    second = open_model_source(folder / "model.onnx", ModelOptions()).item("")
+    how = ("mean", "std", "crop", "interpolation", "labels", "resize")
+    assert [second.preprocessing[k] for k in how] == [first["preprocessing"][k] for k in how]
+    assert second.warnings == () and second.preprocessing["source"] == "the ONNX file's metadata"
+    odd = onnx.load(folder / "model.onnx")
+    for entry in odd.metadata_props:
+        entry.value = '{"mean": "x"}'
+    third = open_model_source(models.save(odd, tmp_path / "odd.onnx"), ModelOptions()).item("")
+    assert "--preprocessing imagenet" in third.warnings[0] and third.preprocessing["labels"] == list("0123")
+
+
 def test_folders_are_outputs_by_name_number_or_order():
     root = Path("d")
     assert outputs_of(["b", "c"], ["a", "b", "c"], root) == ({"b": 1, "c": 2}, "")
@@ -309,6 +323,13 @@ def test_int8_with_arrays_of_any_inputs(tmp_path):
     assert any(n.op_type == "QuantizeLinear" for n in proto.graph.node)
     assert f"ranges from 18 of {calibration}" in sheet["weights"]
     assert 1e-4 < sheet["parity"]["seeded noise"]["max_rel"] < 0.2
+
+
+def test_int8_with_a_folder_of_images(labelled, tmp_path):
+    request = replace(ONNX, options=Options(precision="int8"), calibration=labelled)
+    sheet, _ = shipped(models.classifier(1, layout="NHWC"), tmp_path, request, preprocessing="none")
+    assert f"ranges from 18 of {labelled}" in sheet["weights"]
+    assert sheet["parity"]["seeded noise"]["top1_agreement"] is not None
 
 
 def test_int8_of_tokens_takes_whole_numbers(tmp_path):
