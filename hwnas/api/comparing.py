@@ -66,7 +66,8 @@ def compare(
 
     Args:
         run: a run, or its folder.
-        models: names of torchvision's, or of timm's where it is installed; by default a usual set.
+        models: names of torchvision's, or of timm's where it is installed, and MODEL.onnx or python:module:NAME of any
+            other model; by default a usual set.
         ids: networks of the run; by default those that `Run.select` offers.
         device: the runtime and its settings; by default ONNX Runtime on one thread.
         size: of the known networks' images, px; None for that of their training.

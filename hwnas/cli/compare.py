@@ -14,7 +14,10 @@ from profilers.errors import BadInput
 
 def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    models: Annotated[str, typer.Option(help="Known networks, comma-separated; by default a usual set.")] = "",
+    models: Annotated[
+        str,
+        typer.Option(help="Known networks, and any MODEL.onnx; comma-separated; by default a usual set."),
+    ] = "",
     ids: Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")] = None,
     optimistic: Annotated[
         bool, typer.Option(help="Judge latency by the point prediction, not by its interval.")

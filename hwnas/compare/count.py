@@ -7,12 +7,14 @@ madds   of convolutions, linear layers and other products of matrices, for one i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import onnx
 
 from profilers.errors import BadInput
+from profilers.onnx.external import all_tensors
 from profilers.onnx.madds import PRODUCTS, node_madds
 from profilers.onnx.model import read_model
 from profilers.onnx.parse import parse
@@ -40,6 +42,11 @@ def count(network: nn.Module, model: bytes) -> Counts:
 def params(network: nn.Module) -> int:
     """Values in the parameters of a torch network, each counted once."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def constants(model: bytes) -> int:
+    """Values in the constants of an ONNX model, BatchNorm's statistics among them."""
+    return sum(math.prod(tensor.dims) for tensor in all_tensors(parse(model)) if tensor.dims)
 
 
 def madds(model: bytes) -> int:

@@ -12,9 +12,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hwnas.compare import paper
-from hwnas.compare.count import Counts, count
+from hwnas.compare.count import Counts, constants, count, madds, params
+from hwnas.onnx.open_model import open_model
 from hwnas.onnx.torch_model import export, prepared
 from profilers.errors import BadInput
+from profilers.plugins import PREFIX
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,16 +65,19 @@ def _has_timm() -> bool:
 
 
 def make(name: str, size: int | None = 224, batch: int = 1) -> Known:
-    """A network by its name in torchvision or timm.
+    """A network by its name in torchvision or timm, or any model of the user's.
 
     Args:
-        name: as in "mobilenet_v3_large".
-        size: px; None for the one that its weights were trained for.
+        name: as in "mobilenet_v3_large"; MODEL.onnx, or python:module:NAME of a torch module.
+        size: px; None for the one that its weights were trained for. A model of the user's has its own.
         batch: images a run.
 
     Raises:
         BadInput: an unknown name (the nearest known one is said), or a network that cannot be exported at that size.
+        FileProblem: no such file.
     """
+    if name.startswith(PREFIX) or name.lower().endswith(".onnx"):
+        return _given(name, batch)
     from torchvision import models
 
     if name in models.list_models(module=models):
@@ -85,6 +90,15 @@ def make(name: str, size: int | None = 224, batch: int = 1) -> Known:
     near = next(iter(get_close_matches(name, models.list_models(module=models), 1)), "")
     more = "" if _has_timm() else ", and of timm once it is installed (pip install 'hwnas[compare]')"
     raise BadInput(f"unknown network {name!r}", f"classification networks of torchvision{more}", near)
+
+
+def _given(name: str, batch: int) -> Known:
+    """A model of the user's; of one that takes no image, the size is 0."""
+    opened = open_model(name, batch=batch)
+    data, ports = opened.model.data, list(opened.model.inputs.values())
+    size = ports[0].shape[2] if len(ports) == 1 and len(ports[0].shape) == 4 else 0
+    weights = constants(data) if opened.module is None else params(opened.module)
+    return Known(opened.name, "given", size, data, Counts(weights, madds(data)))
 
 
 def _torchvision(name: str, size: int | None, batch: int) -> Known:

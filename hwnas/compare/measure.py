@@ -31,8 +31,8 @@ FEWEST = 3  # networks that a rank correlation needs
 class Row:
     """One network: what was measured here, or None and `failed` says why; the rest counted or imported.
 
-    `source` is "this search", "torchvision" or "timm"; `top1` of this search's data (%), `imagenet_top1` as stated by
-    the source, never beside `predicted_top1`, a predictor's; `top1_low`, `top1_high` Wilson's over `images`;
+    `source` is "this search", "torchvision", "timm" or "given"; `top1` of this search's data (%), `imagenet_top1` as
+    stated by the source, never beside `predicted_top1`, a predictor's; `top1_low`, `top1_high` Wilson's over `images`;
     `published_…` are torchvision's counts, `paper_…` those of the paper's Table 3.
     """
 

@@ -123,7 +123,7 @@ def select_engine(
         options: batch and threads; the precision is not looked at.
         folder: where engines are built; nothing in it is needed afterwards.
         limits: see the module's text.
-        references: "eager", "compiled" or both: torch timed in the same run.
+        references: "eager", "compiled" or both: torch timed in the same run, where the network is one of torch.
         plan: of the timing.
         bench: the measurement that this is part of; one of its own by default.
         dynamic: only engines of any batch.
@@ -143,7 +143,8 @@ def select_engine(
             for candidate in found:
                 _try(candidate, variants, folder, judge, stack)
                 bar.advance()
-        torch = {name: _reference(variants.item, options, name) for name in references}
+        beside = references if variants.item.has_torch else ()
+        torch = {name: _reference(variants.item, options, name) for name in beside}
         figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
     return EngineSelection(

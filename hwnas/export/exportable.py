@@ -125,6 +125,10 @@ class Exportable(Protocol):
     def is_quantised(self) -> bool:
         """Whether its ONNX is int8 as it is."""
 
+    @property
+    def has_torch(self) -> bool:
+        """Whether there is a torch network."""
+
     def ports(self, batch: int) -> tuple[Tensors, Tensors]:
         """Inputs and outputs, as far as these are known."""
 

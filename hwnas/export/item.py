@@ -124,6 +124,11 @@ class ExportItem:
         """See `Exportable`."""
         return False
 
+    @property
+    def has_torch(self) -> bool:
+        """See `Exportable`."""
+        return True
+
     def ports(self, batch: int) -> tuple[Tensors, Tensors]:
         """See `Exportable`."""
         entry = {"input": Tensor((batch, *self.input_shape), "float32")}

@@ -86,6 +86,11 @@ class ModelItem:
         """See `Exportable`: whether it has nodes that quantise."""
         return any(node.op_type in QDQ or node.op_type.startswith("QLinear") for node in self.proto.graph.node)
 
+    @property
+    def has_torch(self) -> bool:
+        """See `Exportable`."""
+        return self.opened.module is not None
+
     def ports(self, batch: int) -> tuple[Tensors, Tensors]:
         """See `Exportable`; outputs whose shape depends on their values are not there."""
         model = self.batches.of(batch)

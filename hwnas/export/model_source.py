@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from hwnas.compare.count import madds, params
+from hwnas.compare.count import constants, madds, params
 from hwnas.export import image_input
 from hwnas.export.datasheet_schema import RANDOM
 from hwnas.export.exportable import FLOAT
@@ -18,9 +18,7 @@ from hwnas.export.quantity import Quantity
 from hwnas.onnx.open_model import OpenedModel, open_model
 from profilers.errors import BadInput
 from profilers.files import sha256
-from profilers.onnx.external import all_tensors
 from profilers.onnx.model import read_model
-from profilers.onnx.parse import parse
 from profilers.plugins import PREFIX
 
 if TYPE_CHECKING:
@@ -156,17 +154,11 @@ def _counts(opened: OpenedModel) -> dict[str, Quantity]:
     if opened.module is not None:
         size = Quantity(params(opened.module), "", "exact: counted from the torch module")
     else:
-        values = sum(_size(tensor.dims) for tensor in all_tensors(parse(opened.model.data)) if tensor.dims)
-        size = Quantity(values, "", "exact: all constants of the file, BatchNorm's statistics among them")
+        size = Quantity(
+            constants(opened.model.data), "", "exact: all constants of the file, BatchNorm's statistics among them"
+        )
     try:
         products = Quantity(madds(opened.model.data), "", "exact: counted from the ONNX model")
     except BadInput as error:
         products = Quantity(None, "", f"not measured: {error.got}")
     return {"params": size, "madds": products}
-
-
-def _size(dims: Sequence[int]) -> int:
-    found = 1
-    for dim in dims:
-        found *= dim
-    return found

@@ -235,3 +235,17 @@ def test_timms_networks_have_the_papers_size(name):
     made, printed = known.make(name), paper.TABLE[name]
     assert made.counts.params == pytest.approx(1e6 * printed.params_m, rel=0.02)
     assert made.counts.madds == pytest.approx(1e6 * printed.madds_m, rel=0.07)
+
+
+def test_a_model_of_the_users_stands_beside_the_known_ones(tmp_path):
+    from tests.hwnas.export import models
+
+    path = models.save(models.classifier("N"), tmp_path / "mine.onnx")
+    found = known.make(str(path), 224, batch=2)
+    assert (found.name, found.source, found.size) == ("mine", "given", 16)
+    assert found.counts.params == 8 * 27 + 8 * 72 + 8 * 4
+    assert found.counts.madds == 7 * 7 * 8 * 27 + 5 * 5 * 8 * 72 + 8 * 4
+    result = measure([of_known(found)], get_profiler("onnxruntime"), Options(batch=2), PLAN)
+    assert result.rows[0].ms and result.rows[0].source == "given"
+    with pytest.raises(BadInput, match=r"batch 2 for a model of batch 1"):
+        known.make(str(models.save(models.classifier(1), tmp_path / "fixed.onnx")), 224, batch=2)
