@@ -210,4 +210,4 @@ def networks_table(networks: Sequence[Network], title: str, caption: str) -> Tab
 def _shown(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,.0f}" if value > 1e4 else f"{value:.4g}"
+    return f"{value:,.0f}" if value > 1e4 or value == round(value) else f"{value:.4g}"

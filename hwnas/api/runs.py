@@ -228,6 +228,6 @@ def _heading(name: str, unit: str) -> str:
 def _value(found: Selection, row: Evaluation, name: str, divisor: float) -> str:
     value = float(row.objectives[name] or 0.0) / divisor
     if name != "top1":
-        return f"{value:,.0f}" if value > 1e4 else f"{value:.3f}"
+        return f"{value:,.0f}" if value > 1e4 or value == round(value) else f"{value:.3f}"
     ends = f" ({row.top1_interval[0]:.1f} to {row.top1_interval[1]:.1f})" if row.top1_interval else ""
     return f"{value:.2f}{ends}{' ~' if found.as_good(row) and row is not found.best else ''}"
