@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from hwnas.compare.count import constants, madds, params
 from hwnas.export import image_input
 from hwnas.export.datasheet_schema import RANDOM
 from hwnas.export.exportable import FLOAT
+from hwnas.export.image_input import ImageAxes
 from hwnas.export.labelled import LabelledFolder
 from hwnas.export.model_batches import FileBatches, ModelBatches, ModuleBatches
 from hwnas.export.model_item import ModelItem
@@ -123,22 +124,35 @@ def _item(source: str, opened: OpenedModel, batches: ModelBatches, digest: str, 
     warnings = (RANDOM,) if opened.untrained else ()
     plain = ModelItem(opened, batches, shown, digest, weights, _counts(opened), None, None, "", warnings)
     axes, reason = image_input.image_axes(opened.model)
-    if axes is None:
-        _refuse(options, reason)
-        return replace(plain, lacking=reason)
-    written = {entry.key: entry.value for entry in plain.proto.metadata_props}
+    if axes is not None:
+        return _classifier(plain, axes, options)
+    _refuse(options, reason)
+    return replace(plain, lacking=reason)
+
+
+def _classifier(plain: ModelItem, axes: ImageAxes, options: ModelOptions) -> ModelItem:
+    """With how its images are prepared, what its outputs are, and the images that it is tested on."""
+    section, warning = _preprocessing(plain, axes, options)
+    tested = None if options.images is None else LabelledFolder(options.images.absolute(), section)
+    by_order = "" if tested is None else tested.listing[2]
+    return replace(
+        plain,
+        preprocessing=section,
+        tested=tested,
+        lacking="no labelled images were given (--images DIR)",
+        warnings=(*plain.warnings, *(line for line in (warning, by_order) if line)),
+    )
+
+
+def _preprocessing(plain: ModelItem, axes: ImageAxes, options: ModelOptions) -> tuple[dict[str, Any], str]:
+    """The datasheet's section, and a warning or ""."""
+    opened, written = plain.opened, {entry.key: entry.value for entry in plain.proto.metadata_props}
     how, origin, warning = image_input.preparation(options.preprocessing, opened.module, axes, written)
     stated = None if options.labels else image_input.stated_labels(written, axes.classes)
     labels = stated or image_input.read_labels(options.labels, axes.classes)
-    checks = plain.checks(opened.model.batch)
-    outputs = image_input.kind_of_outputs(plain.reference(opened.model.batch).answer(checks.runs[0]))
-    section = image_input.section(axes, how, labels, outputs, origin)
-    found = replace(plain, preprocessing=section, warnings=(*warnings, *([warning] if warning else [])))
-    if options.images is None:
-        return replace(found, lacking="no labelled images were given (--images DIR)")
-    tested = LabelledFolder(options.images.absolute(), section)
-    note = tested.listing[2]
-    return replace(found, tested=tested, warnings=(*found.warnings, *([note] if note else [])))
+    noise = plain.checks(opened.model.batch).runs[0]
+    outputs = image_input.kind_of_outputs(plain.reference(opened.model.batch).answer(noise))
+    return image_input.section(axes, how, labels, outputs, origin), warning
 
 
 def _refuse(options: ModelOptions, reason: str) -> None:

@@ -119,7 +119,8 @@ def export(items: Mapping[str, Exportable], request: Request, out: Path) -> dict
 
 
 def check_request(request: Request) -> None:
-    """BadInput for an engine that does not exist, or GPUs named for one that is not built for them."""
+    """BadInput for an engine that does not exist, limits below 0, or what an engine is not built for."""
+    Limits(request.max_drop, request.tolerance)
     gpu = request.engine != AUTO and get_engine(request.engine).gpu
     if request.gpus and not gpu:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")

@@ -84,7 +84,7 @@ def test_compare_writes_text_csv_json_and_figure(hwnas, run, tmp_path):
     [
         (
             ["export", "RUN", "--random-weights", "--engine", "auto", "--max-accuracy-drop", "-1", "--out", "x"],
-            "accuracy drop of -1",
+            "accuracy drop = -1",
         ),
         (["export", "RUN", "--random-weights", "--precision", "int8", "--out", "x"], "--calibration"),
         (["export", "RUN", "--id", "nobody", "--out", "x"], "nobody is not an evaluated network"),
