@@ -14,7 +14,7 @@ from typing import Any, Mapping, NamedTuple  # noqa: UP035  collections.abc's ca
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import BadInput, EngineUnavailable, HwnasError
 from profilers.timing.caches import take_caches
 from profilers.timing.clock import Clock, SystemClock
 
@@ -92,11 +92,18 @@ class Session(ABC):
         """Outputs by name (copies) for inputs by name; not timed. Later runs keep these inputs.
 
         Raises:
-            BadInput: a missing or unknown input, or one of another shape or kind of number.
+            BadInput: a missing or unknown input, one of another shape or kind of number, or values that the model does
+                not run on (a token that it does not know).
         """
         self._feed(checked_feeds(self.inputs, feeds))
-        self.run()
-        return self._fetch()
+        try:
+            self.run()
+            return self._fetch()
+        except (HwnasError, MemoryError):
+            raise
+        except Exception as error:  # the runtimes' have no common base
+            said = f"the model does not run on these inputs: {type(error).__name__}: {error}"
+            raise BadInput(said, "values that it knows") from error
 
     @property
     def input_shape(self) -> tuple[int, ...]:

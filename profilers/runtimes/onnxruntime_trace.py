@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")
 INLINED = re.compile(r"(HardSigmoid|Mul)_\d+")
 TRUNCATED_MS = 0.0005
+_NODE, _END = "_kernel_time", "SequentialExecutor::Execute"  # the latter is recorded after its nodes
 
 
 class Trace:
@@ -108,14 +109,28 @@ def parse_trace(events: Iterable[dict[str, Any]], trace: Trace | None = None) ->
     """Milliseconds by node name for each run in a profile; without `trace`, names are taken as they are."""
     trace = trace or Trace(b"", lambda path: None)
     runs: list[dict[str, float]] = []
-    named: list[tuple[float, str]] = []
-    for event in events:
-        if event["name"] == "SequentialExecutor::Execute":  # recorded after its nodes
+    nodes: list[tuple[float, str]] = []
+    for event in outer(events):
+        if event["cat"] == "Node":
+            name = trace.node(event["name"].removesuffix(_NODE), event["args"].get("op_name", ""))
+            nodes.append((event["dur"] / 1e3 + TRUNCATED_MS, name))
+        else:
             runs.append({})
-            for times, name in groups(named):
+            for times, name in groups(nodes):
                 runs[-1][name] = runs[-1].get(name, 0.0) + sum(times)
-            named = []
-        elif event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
-            name = trace.node(event["name"].removesuffix("_kernel_time"), event["args"].get("op_name", ""))
-            named.append((event["dur"] / 1e3 + TRUNCATED_MS, name))
+            nodes = []
     return runs
+
+
+def outer(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Events of nodes and ends of runs, in order; without those inside another node (an If, a Loop)."""
+    waiting: list[dict[str, Any]] = []
+    for event in events:
+        node = event["cat"] == "Node" and event["name"].endswith(_NODE)
+        if not node and event["name"] != _END:
+            continue
+        if node and waiting and waiting[-1]["name"] == _END:  # of an earlier run, or of a graph inside this node
+            while waiting and waiting[-1]["ts"] >= event["ts"]:
+                waiting.pop()
+        waiting.append(event)
+    yield from waiting

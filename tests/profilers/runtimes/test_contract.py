@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from hwnas.testing import check_runtime
 from profilers.base import Options, Profiler, Samples, Tensor, TimingPlan
-from profilers.errors import BadInput, EngineUnavailable
+from profilers.errors import BadInput, EngineUnavailable, HwnasError
 from profilers.registry import PROFILERS, get_profiler
 from profilers.session import default_feeds
 from profilers.timing.loop import time_sessions
@@ -183,3 +183,12 @@ def test_two_threads_give_the_same_outputs(profiler):
     with profiler.load(models.chain(), Options(threads=2)) as two, profiler.load(models.chain()) as one:
         images = images_for(one.input_shape)
         assert np.allclose(one.infer(images), two.infer(images), atol=1e-5)
+
+
+def test_values_that_a_model_does_not_know_are_one_line(profiler):
+    with profiler.load(models.tokens()) as session:
+        feeds = {**default_feeds(session.inputs), "tokens": np.full((1, 5), 1000, np.int64)}
+        try:
+            session.run_on(feeds)  # OpenVINO gives zeros for them
+        except HwnasError as error:
+            assert "\n" not in str(error)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import pytest
+from onnx import TensorProto, helper
 
+from hwnas.testing.models import model
 from profilers.base import Options
 from profilers.registry import get_profiler
 from profilers.runtimes import onnxruntime as ort
 from tests.profilers import models
 
 
-def node(name: str, op: str, microseconds: int) -> dict:
-    return {"cat": "Node", "name": f"{name}_kernel_time", "dur": microseconds, "args": {"op_name": op}}
+def node(name: str, op: str, microseconds: int, start: int) -> dict:
+    return {"cat": "Node", "name": f"{name}_kernel_time", "ts": start, "dur": microseconds, "args": {"op_name": op}}
 
 
-END = {"cat": "Session", "name": "SequentialExecutor::Execute", "dur": 1, "args": {}}
+def end(start: int) -> dict:
+    return {"cat": "Session", "name": "SequentialExecutor::Execute", "ts": start, "dur": 1, "args": {}}
 
 
 def test_layout_nodes_are_attributed_to_the_next_named_node_and_at_the_end_to_the_last():
     events = [
         {"cat": "Session", "name": "session_initialization", "dur": 99, "args": {}},
-        node("ReorderInput", "ReorderInput", 10), node("L00_conv_nchwc", "Conv", 100), node("L01_act", "Mul", 20),
-        node("ReorderOutput_token_3", "ReorderOutput", 7), END,
-        node("L00_conv_nchwc", "Conv", 50), END,
+        node("ReorderInput", "ReorderInput", 10, 1), node("L00_conv_nchwc", "Conv", 100, 12),
+        node("L01_act", "Mul", 20, 113), node("ReorderOutput_token_3", "ReorderOutput", 7, 134), end(0),
+        node("L00_conv_nchwc", "Conv", 50, 151), end(150),
     ]  # fmt: skip
     first, second = ort.parse_trace(events)
     half = 0.0005  # a truncated microsecond loses half of one on average
@@ -46,3 +49,23 @@ def test_leaves_no_trace_files_behind(tmp_path, monkeypatch):
             if read:
                 session.node_times()
         assert list(tmp_path.iterdir()) == []
+
+
+def test_the_inside_of_a_node_is_that_nodes():
+    value, make = helper.make_tensor_value_info, helper.make_node
+    branches = {
+        name: helper.make_graph(
+            [make(op, ["x"], ["y"], name=f"in_{op}"), make("Exp", ["y"], [f"y_{op}"], name=f"exp_{op}")],
+            op, [], [value(f"y_{op}", TensorProto.FLOAT, [1, 1000])],
+        )
+        for name, op in (("then_branch", "Relu"), ("else_branch", "Neg"))
+    }  # fmt: skip
+    nodes = [make("Abs", ["x"], ["a"], name="abs"), make("If", ["c"], ["z"], name="branch", **branches)]
+    nodes.append(make("Add", ["a", "z"], ["sum"], name="add"))
+    inputs = [value("x", TensorProto.FLOAT, [1, 1000]), value("c", TensorProto.BOOL, [])]
+    graph = helper.make_graph(nodes, "g", inputs, [value("sum", TensorProto.FLOAT, [1, 1000])])
+    with get_profiler("onnxruntime").load(model(graph), traced=True) as session:
+        for _ in range(3):
+            session.run()
+        times = session.node_times()
+        assert len(times) == 3 and all(set(run) == {"abs", "branch", "add"} for run in times)
