@@ -44,7 +44,11 @@ class Together:
         return np.array([formula(arch) for arch in archs])
 
 
-@pytest.mark.parametrize("made", [of(by_dict), of(several, batch=2), of(Alone()), of(Alone), of(Together())], ids=lambda made: f"{made.name} {made.batch}")
+@pytest.mark.parametrize(
+    "made",
+    [of(by_dict), of(several, batch=2), of(Alone()), of(Alone), of(Together())],
+    ids=lambda made: f"{made.name} {made.batch}",
+)
 def test_each_form_gives_the_same(made):
     expected = [formula(arch) for arch in ARCHS]
     assert [made.evaluate(arch) for arch in ARCHS] == pytest.approx(expected)
