@@ -31,6 +31,7 @@ from profilers.onnx.operations import EPS
 
 MOST_EXPAND = 64
 MOST_LAYERS = 32  # of a stage
+MOST_STAGES = 64
 MOST_CHOICES = 255  # combinations of a layer: they are looked up as bytes
 
 
@@ -58,7 +59,7 @@ class Stage:
     layers: int = 0
     """How many layers it has; 0: one of the space's depths."""
     kind: str = "mbconv"
-    """Of its layers: mbconv, conv, or one that was registered."""
+    """Of its layers: mbconv, fused, conv, or one that was registered."""
 
     def __post_init__(self) -> None:
         check_integer("channels of a stage", self.channels, 1, MOST_CHANNELS)
@@ -115,6 +116,8 @@ class Definition:
         check_name(self.name)
         if not isinstance(self.stages, tuple) or not self.stages or not all(isinstance(s, Stage) for s in self.stages):
             raise BadInput(f"stages of space {self.name}", "a tuple of one Stage or more")
+        if len(self.stages) > MOST_STAGES:
+            raise BadInput(f"{len(self.stages)} stages of space {self.name}", f"at most {MOST_STAGES}")
         self._check_channels()
         self._check_choices()
 

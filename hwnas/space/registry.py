@@ -110,9 +110,10 @@ def stored_space(
         BadInput: neither; `where` names the file.
     """
     if definition is not None:
-        return get_space(
-            SearchSpace.from_json(definition, f"{where}: the definition of its space"), resolutions, classes
-        )
+        found = SearchSpace.from_json(definition, f"{where}: the definition of its space")
+        if found.name != name:
+            raise BadInput(f"{where} is of a space {name!r}", f"{found.name!r}, as its definition says")
+        return get_space(found, resolutions, classes)
     if name not in BUILT_IN:
         got = f"{where} is of a space {name!r}, whose definition it does not hold"
         raise BadInput(got, ", ".join(BUILT_IN), nearest(name, list(BUILT_IN)))

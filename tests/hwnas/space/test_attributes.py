@@ -282,6 +282,7 @@ def built(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_table_predicts_exact_sums(built):
     table = lut.load(built)
     space = space_of_table(table)
@@ -297,6 +298,7 @@ def test_a_table_predicts_exact_sums(built):
     assert figures["mape"] < 0.05
 
 
+@pytest.mark.slow
 def test_a_search_select_insights_and_report(built, tmp_path, capsys):
     class Source:
         def evaluate(self, arch):

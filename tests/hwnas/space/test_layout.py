@@ -89,6 +89,7 @@ def test_wider_stages_have_wider_layers():
         ({"depths": (0, 1)}, "depths of space tiny 0"),
         ({"stages": ()}, "stages of space tiny"),
         ({"stages": "abc"}, "stages of space tiny"),
+        ({"stages": TINY.stages * 22}, "66 stages of space tiny; allowed: at most 64"),
         (
             {"stages": TINY.stages * 2},
             "shrink images of 12 px by 128; allowed: resolutions of 64 px",

@@ -151,6 +151,8 @@ def test_a_file_names_no_module_that_is_imported(tmp_path, monkeypatch, own):
     evil = "python:planted_module:X"
     with pytest.raises(BadInput, match="whose definition it does not hold"):
         stored_space(evil, None, where="t.json")
+    with pytest.raises(BadInput, match=r"t\.json is of a space 'mbv3'; allowed: 'my-space', as its definition says"):
+        stored_space("mbv3", own.to_json(), where="t.json")
     run = create_run(tmp_path / "run", Config("tiny", "given", objectives=("top1", "params")))
     run.archive.close()
     text = (tmp_path / "run/run.toml").read_text().replace('"tiny"', f'"{evil}"')
@@ -241,6 +243,7 @@ kind = "processes"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["my-space.toml", "python:a_small_space:SMALL"])
 def test_the_whole_way_by_command_line(reference, tmp_path, capsys, monkeypatch):
     """From files of at most 25 lines, which are gone when the run is read, elsewhere."""
@@ -325,6 +328,7 @@ def test_a_run_goes_on_only_in_its_own_space(toml, own, tmp_path):
         resume_run(tmp_path / "run", config)
 
 
+@pytest.mark.slow
 def test_a_supernet_of_ones_own_trains_and_resumes_by_its_definition(toml, tmp_path, capsys):
     config = """
     space = "my-space.toml"

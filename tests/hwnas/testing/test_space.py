@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hwnas.space import SPACES, SearchSpace
+from hwnas.space import SPACES, SearchSpace, get_space
 from hwnas.testing import check_space
 from tests.hwnas.space.test_attributes import OPS
 
 TINY = SPACES["tiny"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_registered_spaces_keep_it(name):
-    check_space(name, networks=2, torch=True)
+    resolutions = SPACES[name].resolutions
+    check_space(get_space(name, [resolutions[0], resolutions[-1]]), networks=1, torch=True)
 
 
 @pytest.mark.parametrize("space", [OPS, replace(OPS, ops=("fused",)), replace(TINY, mix=0, depths=(1, 3))])
