@@ -183,7 +183,6 @@ def export(
         BadInput: the module does not run on the inputs, or neither exporter can write it (the reason of the first).
     """
     names = list(outputs) or _output_names(module, inputs)
-    module = _of_these_inputs(module, len(inputs))
     reasons = []
     for dynamo in (False, True) if importlib.util.find_spec("onnxscript") and not dynamic else (False,):
         try:
@@ -194,20 +193,18 @@ def export(
     raise BadInput(f"torch cannot export the module: {reasons[0]}", "a module that torch.onnx.export takes", more)
 
 
-def _of_these_inputs(module: nn.Module, count: int) -> nn.Module:
-    """The module, or one around it that takes no more: TorchScript makes an input of a parameter's default value."""
-    import torch
-
-    class Inner(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
-        def forward(self, *inputs: Tensor) -> Any:
-            return self.inner(*inputs)
-
-    rest = (p.default for p in _positional(module)[count:])
-    return Inner().eval() if any(default is not None for default in rest) else module
+@contextmanager
+def _taking(module: nn.Module, count: int) -> Iterator[None]:
+    """The module's forward without further parameters: TorchScript makes an input of a parameter's default value."""
+    if all(p.default is None for p in _positional(module)[count:]):
+        yield
+        return
+    forward = module.forward
+    module.forward = lambda *inputs: forward(*inputs)
+    try:
+        yield
+    finally:
+        del module.forward
 
 
 def _exported(
@@ -215,7 +212,12 @@ def _exported(
 ) -> OnnxModel:
     import torch
 
-    with tempfile.TemporaryDirectory(prefix="hwnas-export-") as folder, _quiet(), torch.no_grad():
+    with (
+        tempfile.TemporaryDirectory(prefix="hwnas-export-") as folder,
+        _quiet(),
+        torch.no_grad(),
+        _taking(module, len(inputs)),
+    ):
         path = Path(folder) / "m.onnx"
         torch.onnx.export(
             module,

@@ -9,6 +9,7 @@ from hwnas.onnx.open_model import OpenedModel
 from hwnas.profile.facts import QUANTISERS, Refusal
 from profilers.base import Options, Profiler
 from profilers.errors import BadInput, HwnasError
+from profilers.onnx.madds import PRODUCTS
 from profilers.onnx.parse import parse
 from profilers.onnx.quantise import WEIGHTED, QuantConfig, insert_qdq
 from profilers.registry import every_profiler, get_profiler
@@ -90,8 +91,10 @@ def _candidate(opened: OpenedModel, profiler: Profiler, options: Options, quanti
         raise BadInput("a model that is quantised", "int8", "--precision int8")
     if quantised or options.precision != "int8":
         return Candidate(profiler, options, data)
-    if not any(node.op_type in WEIGHTED for node in parse(data).graph.node):
-        raise BadInput(f"int8 of a model without {' or '.join(WEIGHTED)}", "one that has them, or is quantised already")
+    products = [node.op_type for node in parse(data).graph.node if node.op_type in PRODUCTS]
+    if (count := sum(op in WEIGHTED for op in products)) <= len(products) / 2:
+        got = f"int8 of a model of which {count} of {len(products)} products are {' or '.join(WEIGHTED)}"
+        raise BadInput(got, "most of them: others stay in float32", "a model that is quantised already")
     on_gpu = profiler.device == "cuda"
     config = QuantConfig(symmetric=True) if on_gpu else QuantConfig.for_this_cpu()
     return Candidate(profiler, options, insert_qdq(data, config=config), (MADE_UP,))

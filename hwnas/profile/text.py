@@ -9,6 +9,7 @@ from hwnas.profile.facts import F, Facts, Layer, Layers, Several
 
 SLOWEST = 15  # layers that are shown
 WIDE = 44  # characters of a name
+LONGEST = 240  # characters of a reason
 NEAR = 0.005  # of 1, which is shown as 1.00
 SIDE_BY_SIDE = ("engine", "ms", "low", "high", "p90", "x fastest")
 Row = tuple[str, ...]
@@ -25,7 +26,7 @@ def text(profiles: Several[F]) -> str:
         "",
         *_table(SIDE_BY_SIDE, (_side(p, first.ms) for p in profiles)),
     ]
-    parts += [f"  not measured: {printable(str(refusal))}" for refusal in profiles.refused]
+    parts += [f"  not measured: {_cut(printable(str(refusal)))}" for refusal in profiles.refused]
     parts += [f"  {p.title}: {note}" for p in profiles for note in p.notes]
     return "\n".join([*parts, "", *_body(next((p for p in profiles if p.layers), first))])
 
@@ -107,6 +108,11 @@ def short(name: str) -> str:
     """A name's end, which tells more than its beginning."""
     name = printable(name)
     return name if len(name) <= WIDE else f"…{name[-WIDE + 1 :]}"
+
+
+def _cut(line: str) -> str:
+    """Runtimes may give pages as their reason."""
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def printable(text: str) -> str:

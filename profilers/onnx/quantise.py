@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 WEIGHTED = ("Conv", "Gemm")
 QUANTISED = (*WEIGHTED, "Add", "Mul", "GlobalAveragePool", "AveragePool", "MaxPool")
 INSIDE = ("Relu", "Clip")  # after a convolution: the zero point does their work
+COMPUTE_SHAPES = ("Cast", "Constant", "ConstantOfShape", "Shape")  # without them, all activations are float32
 UNKNOWN_RANGE = (-3.0, 3.0)  # where only latency matters: the time of integer kernels does not depend on the scale
 PERCENTILE = 99.99  # of a batch's values; a range with the few beyond would be too coarse for all others
 LEAST_SCALE = 1e-8
@@ -137,6 +138,7 @@ class _Quantiser:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
         self.outputs = {tensor.name for tensor in proto.graph.output}
+        self.others = _not_float(proto)
         self.scales: dict[str, float] = {}
         self.pairs: dict[str, str] = {}
         self.nodes: list[onnx.NodeProto] = []
@@ -170,7 +172,7 @@ class _Quantiser:
             output = self.behind(node)
             if not (node.op_type == "Gemm" and output in self.outputs):
                 found.add(output)
-        return found
+        return found - self.others
 
     def behind(self, node: onnx.NodeProto) -> str:
         """The output of the node, or of the activation that is computed inside it."""
@@ -182,7 +184,8 @@ class _Quantiser:
     def pair(self, tensor: str) -> None:
         """Add the nodes that quantise and dequantise a tensor."""
         owner = self.makers[tensor] if tensor in self.makers else self.readers[tensor][0]
-        stem = f"{name_of(owner)}_{'output' if tensor in self.makers else 'input'}"
+        place = list(owner.output).index(tensor) if tensor in self.makers else 0
+        stem = f"{name_of(owner)}_{'output' if tensor in self.makers else 'input'}{place or ''}"
         scale, zero = self.coding(tensor)
         self.scales[tensor] = scale
         self.add(f"{stem}_scale", np.array(scale, np.float32))
@@ -264,6 +267,17 @@ def _float_network(model: bytes) -> onnx.ModelProto:
     if operators & {"QuantizeLinear", "DequantizeLinear"}:
         raise BadInput("a model that is quantised already", "a float32 model")
     return proto
+
+
+def _not_float(proto: onnx.ModelProto) -> set[str]:
+    """Tensors of another type than float32, such as shapes that a transformer computes with; none in plain networks."""
+    import onnx
+
+    if not {node.op_type for node in proto.graph.node} & {*COMPUTE_SHAPES}:
+        return set()
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output)}
+    return {name for name, kind in kinds.items() if kind not in (0, onnx.TensorProto.FLOAT)}
 
 
 def _batch_ranges(names: list[str], tensors: list[Array]) -> list[tuple[float, float]]:

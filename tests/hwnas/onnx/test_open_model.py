@@ -66,7 +66,7 @@ def test_a_torch_module_of_two_inputs_keeps_its_weights_and_is_not_touched():
     weights = {
         t.name: onnx.numpy_helper.to_array(t) for t in onnx.load_from_string(opened.model.data).graph.initializer
     }
-    np.testing.assert_array_equal(weights["inner.table.weight"], module.table.weight.detach().numpy())
+    np.testing.assert_array_equal(weights["table.weight"], module.table.weight.detach().numpy())
 
 
 def test_a_trained_batchnorm_keeps_its_statistics():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
@@ -14,6 +15,7 @@ from profilers.errors import BadInput
 from profilers.onnx.node_names import layer_of
 from profilers.onnx.quantise import QuantConfig, calibrate, insert_qdq, needs_reduced_range, quantise
 from profilers.registry import get_profiler
+from tests.profilers.onnx.any_models import info, proto
 
 # The last is wide because sums of CPUs without VNNI saturate with weights of 8 bits.
 SCHEMES = [
@@ -146,3 +148,33 @@ def test_the_scheme_follows_the_cpu(monkeypatch):
     needs_reduced_range.cache_clear()
     assert not QuantConfig.for_this_cpu().reduce_range
     needs_reduced_range.cache_clear()
+
+
+def test_shapes_that_a_model_computes_with_stay_integers():
+    kernel = numpy_helper.from_array(np.ones((4, 3, 1, 1), np.float32), "w")
+    one = numpy_helper.from_array(np.array([1], np.int64), "one")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        helper.make_node("Shape", ["c"], ["s"], name="shape"),
+        helper.make_node("Mul", ["s", "one"], ["t"], name="times"),
+        helper.make_node("Reshape", ["c", "t"], ["y"], name="reshape"),
+    ]
+    model = proto(nodes, [info("x", [1, 3, 4, 4])], [info("y", [1, 4, 4, 4])], [kernel, one]).SerializeToString()
+    quantised = insert_qdq(model)
+    written = onnx.load_from_string(quantised).graph.node
+    assert [n.name for n in written if n.op_type == "QuantizeLinear"] == [
+        "conv_input_quantized",
+        "conv_output_quantized",
+    ]
+    session = ort.InferenceSession(quantised, providers=["CPUExecutionProvider"])
+    found = session.run(None, {"x": np.full((1, 3, 4, 4), 0.5, np.float32)})[0]
+    np.testing.assert_allclose(found, 1.5, atol=0.05)
+
+
+def test_every_output_of_a_node_has_a_pair_of_its_own():
+    split = helper.make_node("Split", ["x"], ["a", "b"], name="split", axis=1, num_outputs=2)
+    join = helper.make_node("Add", ["a", "b"], ["y"], name="add")
+    model = proto([split, join], [info("x", [1, 4])], [info("y", [1, 2])]).SerializeToString()
+    session = ort.InferenceSession(insert_qdq(model), providers=["CPUExecutionProvider"])
+    found = session.run(None, {"x": np.array([[1, 2, -1, 0.5]], np.float32)})[0]
+    np.testing.assert_allclose(found, [[0, 2.5]], atol=0.05)
