@@ -1,6 +1,7 @@
 """What a program brings as an accuracy: functions and objects, of one network or several, and what they do wrong."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from hwnas.accuracy import SOURCES, open_accuracy
 from hwnas.accuracy.given import of
 from hwnas.accuracy.unit import UnclearUnit
+from hwnas.search.config import parse
 from hwnas.search.driver import search
-from hwnas.search.run import open_run, resume_run
+from hwnas.search.executors import start
+from hwnas.search.run import create_run, open_run, resume_run
+from hwnas.select.guaranteed import select_from_run
 from profilers.errors import BadInput
-from tests.hwnas.searching import CONFIG, SPACE, contents, formula, genes, run_search
+from tests.hwnas.searching import CONFIG, SMALL, SPACE, contents, formula, genes, run_search
 
 ARCHS = SPACE.decode(genes(5))
 
@@ -147,8 +151,6 @@ def test_options_of_evaluate(tmp_path):
 
 
 def test_a_run_of_a_function_is_opened_without_it_and_continued_with_it(tmp_path):
-    from dataclasses import replace
-
     with run_search(tmp_path / "whole", by_dict) as run:
         whole = contents(run)
     with run_search(tmp_path / "r", by_dict, iterations=1):
@@ -201,3 +203,18 @@ class TestEntryPoint:
     def test_what_goes_wrong_in_it_is_one_line(self, installed):
         with pytest.raises(BadInput, match="'mine:fifty' cannot be opened: ValueError: could not convert"):
             open_accuracy("mine:fifty", SPACE)
+
+    def test_a_run_is_opened_without_the_package(self, installed, tmp_path, monkeypatch):
+        from hwnas.report import load_run
+
+        config = parse({"space": "tiny", "accuracy": "mine:50", "objectives": ["top1", "params"]}, tmp_path, "c.toml")
+        config = replace(config, search=replace(SMALL, iterations=0))
+        with start(config.source(), config.executor) as executor, create_run(tmp_path / "r", config) as run:
+            search(run, executor)
+        monkeypatch.undo()
+        SOURCES._found.pop("mine", None)
+        with open_run(tmp_path / "r") as run:
+            assert select_from_run(run, n=1).choices and run.config.accuracy == "mine:50"
+        assert load_run(tmp_path / "r").objectives[0].how == "evaluated: mine, 50"
+        with pytest.raises(BadInput, match="accuracy source 'mine:50'"):
+            parse({"space": "tiny", "accuracy": "mine:50"}, tmp_path, "c.toml")

@@ -13,7 +13,8 @@ from hwnas.search.memory import peak_memory, weight_bytes
 from hwnas.space import get_space
 from profilers.errors import BadInput
 
-SPACES = [get_space("tiny"), get_space("mbv3", (160, 224)), get_space("proxyless", (176,))]
+FUSED = replace(get_space("tiny"), name="fused", ops=("mbconv", "fused"))
+SPACES = [get_space("tiny"), FUSED, get_space("mbv3", (160, 224)), get_space("proxyless", (176,))]
 
 
 def networks(space, n=6, seed=3) -> Iterator[tuple[np.ndarray, onnx.ModelProto]]:

@@ -11,6 +11,7 @@ import pytest
 import hwnas
 from hwnas.cli import main
 from hwnas.search.own_objectives import OwnObjective
+from hwnas.testing import check_accuracy, check_objective
 
 FILES = Path(__file__).with_name("own")
 
@@ -43,6 +44,17 @@ def call(capfd):
 def test_they_are_short():
     for path in FILES.glob("*.*"):
         assert len(path.read_text().splitlines()) <= 25, path
+
+
+def test_they_are_what_the_document_shows():
+    text = (Path(__file__).parents[3] / "docs/objectives.md").read_text()
+    assert all(path.read_text() in text for path in FILES.glob("*.*"))
+
+
+def test_the_documents_checks_pass(place):
+    check_objective("layers:power:millijoule")
+    check_objective("network:power:evenness")
+    check_accuracy(f"python:{place}/mine:top1", options={"batch": 8})
 
 
 @pytest.mark.slow
