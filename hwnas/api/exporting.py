@@ -58,6 +58,7 @@ def export(
     recalibrate: bool = True,
     tables: Tables = (),
     shapes: Mapping[str, Sequence[int]] | None = None,
+    inputs: Any = None,
     labels: Path | str | None = None,
     preprocessing: str | None = None,
     precision: str | None = None,
@@ -92,6 +93,7 @@ def export(
         recalibrate: False to keep the statistics of a published supernet.
         tables: latency tables that predict the engine, beside those of a run.
         shapes: of a model's inputs, where it leaves them open; "" is the only one.
+        inputs: example inputs of a torch module, instead of shapes: a tensor, a sequence, or a mapping.
         labels: file with a line for each output of a model.
         preprocessing: of a model's images: "imagenet", "none" (values of 0 to 1), or a JSON file.
         precision: what the engine computes in, by default fp32 (int8 of a model that is int8); "auto" tries all.
@@ -127,6 +129,7 @@ def export(
     options = SourceOptions(
         ids, front, optimistic, space, pixels(resolutions), classes, wanted, known,
         shapes or {}, _path(labels), preprocessing, export_request.batch_number(batch),
+        inputs,
     )  # fmt: skip
     with open_source(source, options) as opened:
         request = asked(opened=opened)

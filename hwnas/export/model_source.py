@@ -31,6 +31,7 @@ class ModelOptions:
     """What a user says of a model.
 
     shapes         of inputs that leave them open ("" for the only one)
+    inputs         example inputs of a torch module, instead of shapes
     images         labelled images to measure its accuracy on: a folder a class
     labels         file of a line for each output
     preprocessing  how its images are prepared (see `image_input.preparation`)
@@ -40,6 +41,7 @@ class ModelOptions:
     images: Path | None = None
     labels: Path | None = None
     preprocessing: str | None = None
+    inputs: Any = None
 
 
 @dataclass
@@ -107,7 +109,7 @@ def open_model_source(
     """
     if isinstance(source, Path):
         source = str(source)  # of the command line, which does not tell a path from other texts
-    opened = open_model(source, options.shapes, batch)
+    opened = open_model(source, options.shapes, batch, inputs=options.inputs)
     batches: ModelBatches
     if opened.module is not None:
         batches, digest = ModuleBatches(opened, opened.module), sha256(opened.model.data)

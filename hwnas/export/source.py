@@ -106,7 +106,7 @@ def open_source(source: str | Path | bytes | nn.Module, options: SourceOptions |
     wanted = options or SourceOptions()
     if not isinstance(source, str | Path) or is_model(source):
         check_source(source if isinstance(source, str | Path) else "a model", MODEL, wanted)
-        about = ModelOptions(wanted.shapes, wanted.weights.images, wanted.labels, wanted.preprocessing)
+        about = ModelOptions(wanted.shapes, wanted.weights.images, wanted.labels, wanted.preprocessing, wanted.inputs)
         return open_model_source(source, about, wanted.batch)
     path = Path(source)
     if path.is_dir():

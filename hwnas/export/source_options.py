@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hwnas.export.weights import Wanted
 from lut import LatencyTable
@@ -19,7 +20,7 @@ TAKES = {
     ARCH: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NET_CONFIG: ("--space", "--resolutions", "--classes", *_WEIGHTS, *_STATISTICS, "--table"),
     NETWORK: ("--table",),
-    MODEL: ("--shape", "--images", "--labels", "--preprocessing"),
+    MODEL: ("--shape", "inputs", "--images", "--labels", "--preprocessing"),
 }
 
 
@@ -30,7 +31,7 @@ class SourceOptions:
     ids, front, optimistic       which networks of a run: named ones, all of its front, or as `hwnas select` chooses
     space, resolutions, classes  of an architecture whose file does not say it
     weights, tables              what they are exported with, and latency tables beside those of a run
-    shapes, labels, preprocessing    of a model made elsewhere (see `model_source.ModelOptions`)
+    shapes, labels, preprocessing, inputs    of a model made elsewhere (see `model_source.ModelOptions`)
     batch                        what the dynamic first dimension of a model becomes; None where it was not said
     """
 
@@ -46,6 +47,7 @@ class SourceOptions:
     labels: Path | None = None
     preprocessing: str | None = None
     batch: int | None = None
+    inputs: Any = None
 
     @property
     def given(self) -> list[str]:
@@ -67,6 +69,7 @@ class SourceOptions:
             "--shape": self.shapes,
             "--labels": self.labels,
             "--preprocessing": self.preprocessing,
+            "inputs": self.inputs is not None,
         }
         return [name for name, value in values.items() if value]
 

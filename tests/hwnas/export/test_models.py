@@ -471,3 +471,69 @@ def test_outputs_that_are_not_finite_where_they_should_be_are_no_engine():
         compare_runs([bad], [good])
     with pytest.raises(HwnasError, match="shape"):
         compare_runs([{"y": np.zeros(3)}], [good])
+
+
+# The command line and Python
+
+
+@pytest.mark.slow
+def test_the_command_takes_a_model_and_its_options(hwnas, tmp_path):
+    path = models.save(models.tokens(length="L"), tmp_path / "my model (v2).onnx")
+    out = tmp_path / "x"
+    code, rows, err = hwnas("export", path, "--shape", "ids=1x5", "--shape", "mask=1x5", "--engine", "auto",
+                            "--tolerance", "0.05", "--quick", "--out", out)  # fmt: skip
+    assert code == 0, err
+    assert rows[0]["id"] == "my model (v2)" and rows[0]["top1"] is None and "ONNX, opset 17" in err
+    assert rows[0]["parity_max_abs"] < 1e-5 and "torch eager" not in err
+    sheet = datasheet.read(out)
+    assert sheet["inputs"]["ids"] == {"shape": [1, 5], "dtype": "int64"} and sheet["request"]["tolerance"] == 0.05
+    assert sheet["commands"][-1] == "python run.py"
+    code, rows, err = hwnas("validate", out, "--quick")
+    assert code == 0 and rows[0]["top1_agreement"] is None and set(rows[0]["parity_outputs"]) == set(sheet["outputs"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch", "many"], "--batch many; allowed: a number, or dynamic"),
+        (["--batch", "0"], "batch = 0; allowed: 1 or more"),
+        (["--tolerance", "0.1"], "--tolerance with --engine onnx; allowed: only with --engine auto"),
+        (["--id", "x"], "--id for "),
+        (["--shape", "1xA"], "--shape '1xA'"),
+        (["--precision", "int8"], "int8 of a model without inputs to set the ranges with"),
+        (["--engine", "tensorrt", "--batch", "dynamic"], "--batch dynamic for engine tensorrt; allowed: a number"),
+    ],
+)  # fmt: skip
+def test_a_model_with_options_that_do_not_fit_is_one_line(hwnas, tmp_path, arguments, message):
+    path = models.save(models.classifier(), tmp_path / "m.onnx")
+    engine = [] if "--engine" in arguments else ["--engine", "onnx"]
+    code, rows, err = hwnas("export", path, *engine, *arguments, "--quick", "--out", tmp_path / "x")
+    assert code == 2 and rows == [] and message in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_from_python_a_module_of_several_inputs_and_outputs(tmp_path):
+    import torch
+    from torch import nn
+
+    import hwnas
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.line = nn.Embedding(20, 4), nn.Linear(4, 3)
+
+        def forward(self, ids, scale):
+            rows = self.table(ids) * scale
+            return {"scores": self.line(rows.mean(1)), "best": rows.sum((1, 2))}
+
+    module, example = Two().eval(), (torch.ones(2, 5, dtype=torch.int64), torch.ones(2, 5, 1))
+    (engine,) = hwnas.export(module, tmp_path / "x", inputs=example, engine="onnx", quick=True)
+    feeds = {"ids": np.arange(10).reshape(2, 5), "scale": np.full((2, 5, 1), 2, np.float32)}
+    found = list(engine.run_on(feeds).values())
+    with torch.inference_mode():
+        expected = module(*map(torch.from_numpy, feeds.values()))
+    for got, right in zip(found, expected.values(), strict=True):
+        np.testing.assert_allclose(got, right.numpy(), rtol=1e-5, atol=1e-6)
+    assert engine.datasheet["reference"] == "torch" and engine.validate(quick=True)["parity_max_abs"] < 1e-5
