@@ -13,7 +13,7 @@
     executors, worker               who evaluates: this process, `processes`, or `ray_tasks`
     metrics                         what is recorded of each iteration
     front, limits                   the front of a run; whether a network keeps a limit, and surely
-    places                          files that a run names, and where they lie now
+    places, differences             files that a run names, and where they lie now
     kept_weights                    weights of fine-tuned networks that may yet be chosen
 
 Choosing from a run is in `hwnas.select`. It imports no torch: searching needs none.

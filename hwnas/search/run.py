@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
 from hwnas.search.config import Config, load_stored, to_toml
+from hwnas.search.differences import differences
 from hwnas.search.front import front
 from hwnas.search.made_objectives import continued, keep, kept, made
 from hwnas.search.objectives import COST, EXACT, LATENCY, MS, TOP1, Objective, make_objectives
-from hwnas.search.own_objectives import GIVEN, ObjectiveSettings, OwnObjective, find, same_source
-from hwnas.search.places import portable, relocated, same_accuracy, same_options
+from hwnas.search.own_objectives import GIVEN, ObjectiveSettings, OwnObjective, find
+from hwnas.search.places import portable, relocated
 from hwnas.search.problem import Problem
 from hwnas.search.transfer import by_size
 from hwnas.space import Architecture, Genes, SearchSpace
@@ -34,7 +35,6 @@ from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, read_json, write_bytes, write_json, write_text
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
-_FREE = ("iterations", "executor")  # what may differ where a run is continued
 Given = Mapping[str, OwnObjective] | None
 
 
@@ -179,9 +179,9 @@ def resume_run(folder: Path, config: Config, given: Given = None) -> Run:
 
 
 def _resumed(run: Run, config: Config, given: Given) -> Run:
-    if differences := _differences(run.config, config):
+    if found := differences(run.config, config):
         raise BadInput(
-            f"{run.folder} was searched with another configuration: {'; '.join(differences)}",
+            f"{run.folder} was searched with another configuration: {'; '.join(found)}",
             "the same, or another search.iterations",
             "another --out",
         )
@@ -240,55 +240,6 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise BadInput(f"another process is searching in {folder}", "one at a time", "another --out") from error
         yield
-
-
-def _table(path: Path) -> LatencyTable:
-    """A table without the figures of its last verification, which change no prediction."""
-    return replace(lut.load(path), verify=None)
-
-
-def _differences(old: Config, new: Config) -> list[str]:
-    return [line for name, a, b in _flat(old, new) if (line := _difference(old, new, name, a, b))]
-
-
-def _difference(old: Config, new: Config, name: str, a: Any, b: Any) -> str:
-    """What of a key is another than it was, or ""; places of files do not count, but what they hold does."""
-    if name == "tables":
-        a, b = old.all_tables, new.all_tables
-        same = [*a] == [*b] and all(_table(a[k]) == _table(b[k]) for k in a)
-        return "" if same else f"{name} differ"
-    if name == "definition":
-        return "" if old.make_space() == new.make_space() else f"the space was {_identity(old)}, is {_identity(new)}"
-    if name == "init_from" and a and b:
-        a, b = a.name, b.name  # the front itself is kept in the run
-    return "" if name in _FREE or _alike(name, a, b) else f"{name} was {a}, is {b}"
-
-
-def _same_sections(old: Mapping[str, ObjectiveSettings], new: Mapping[str, ObjectiveSettings]) -> bool:
-    return old.keys() == new.keys() and all(same_source(old[name], new[name]) for name in old)
-
-
-def _alike(name: str, a: Any, b: Any) -> bool:
-    match name:
-        case "accuracy":
-            return same_accuracy(a, b)
-        case "evaluate":
-            return same_options(a, b)
-        case "objective":
-            return _same_sections(a, b)
-        case "surrogate":
-            return Path(a).name == Path(b).name
-    return bool(a == b)
-
-
-def _identity(config: Config) -> str:
-    space = config.make_space()
-    return f"{space.name} ({space.signature})"
-
-
-def _flat(old: Config, new: Config) -> Iterator[tuple[str, Any, Any]]:
-    yield from ((f.name, getattr(old, f.name), getattr(new, f.name)) for f in fields(old) if f.name != "search")
-    yield from ((f.name, getattr(old.search, f.name), getattr(new.search, f.name)) for f in fields(old.search))
 
 
 def _meta(problem: Problem) -> dict[str, Any]:
