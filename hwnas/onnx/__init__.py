@@ -1,4 +1,4 @@
-"""ONNX models of our layers: written node by node, and edited where a batch or an output is to be another.
+"""ONNX models: of our layers, written node by node, and any other one, read or exported from torch.
 
-Nodes are named by layer index, so that a runtime's trace can be attributed to layers.
+Nodes of our own are named by layer index, so that a runtime's trace can be attributed to layers.
 """

@@ -124,13 +124,13 @@ def _from_python(where: str, folder: Path | None, shapes: Shapes | None, batch: 
 def _from_torch(module: nn.Module, name: str, shapes: Shapes | None, batch: int | None, inputs: Any) -> OpenedModel:
     import torch
 
-    from hwnas.onnx import torch_model
+    from hwnas.onnx import torch_inputs, torch_model
 
     if not isinstance(module, torch.nn.Module):
         raise BadInput(
             f"a model of type {type(module).__name__}", "a path, bytes, a torch module or python:module:NAME"
         )
-    examples = torch_model.example_inputs(module, shapes, batch, inputs)
+    examples = torch_inputs.example_inputs(module, shapes, batch, inputs)
     copied, fresh = torch_model.prepared(module, examples)
     model = torch_model.export(copied, examples)
     parity = torch_model.difference(copied, model)
