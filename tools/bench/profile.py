@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ from torch import Tensor, nn
 
 from hwnas.onnx.open_model import OpenedModel, open_model
 from hwnas.profile.measure import profile_model
+from profilers.errors import HwnasError
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from tools.bench.shared import run
@@ -47,6 +49,7 @@ OWN = "captions"
 PLAIN = Path(__file__).with_name("plain_onnxruntime.py")
 RUNTIMES = ("onnxruntime", "openvino")
 PLAN = replace(plans.ENGINE, least_seconds=4, seconds=12)  # of both runtimes together
+NO_LAYERS = {"slowdown": math.nan, "sum_over_whole": math.nan}
 Row = dict[str, Any]
 
 
@@ -90,7 +93,11 @@ def main() -> None:
     done = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     for name in args.models.split(","):
         if all(row["model"] != name for row in done):
-            rows = list(measured(name, args.seconds))
+            try:
+                rows = list(measured(name, args.seconds))
+            except HwnasError as error:  # one is not the end of twenty
+                print(f"{name}: {error}", file=sys.stderr)
+                continue
             with args.out.open("a") as stream:
                 stream.writelines(json.dumps(row) + "\n" for row in rows)
             done += rows
@@ -111,7 +118,11 @@ def measured(name: str, seconds: int) -> Iterator[Row]:
     for each in profiles:
         value = each.to_json()
         row = {key: value[key] for key in ("engine", "ms", "low", "high", "p90", "clock", "contended_fraction")}
-        row |= {"layers": len(value["layers"]), **(value["tracing"] or {}), "unattributed": value["unattributed"]}
+        row |= {
+            "layers": len(value["layers"]),
+            **(value["tracing"] or NO_LAYERS),
+            "unattributed": value["unattributed"],
+        }
         row |= {key: [found[key] for found in theirs[each.engine]] for key in ("quick", "median")}
         yield {"model": name, **row, "parity": found.parity, "fingerprint": value["fingerprint"]}
 
@@ -162,7 +173,7 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
                 f"{runtime}: ours over theirs ({key}): median ratio {np.median(ratios):.3f}, worst {ratios[worst]:.3f} "
                 f"({own[worst]['model']}), {len(own)} models"
             )
-        sums = [row["sum_over_whole"] for row in own]
+        sums = [row["sum_over_whole"] for row in own if math.isfinite(row["sum_over_whole"])]
         if sums:
             ends = f"{min(sums):.3f} to {max(sums):.3f}"
             yield f"{runtime}: layers' sum over the whole: median {np.median(sums):.3f}, {ends}"
