@@ -1,6 +1,6 @@
 """Torch modules as ONNX, checked against torch.
 
-Through TorchScript's exporter first: over fourteen classifiers of torchvision and timm it took 0.8 to 15 s where the
+Through TorchScript's exporter first: over eight classifiers of torchvision and timm it took 0.8 to 15 s where the
 newer one took 9 to 41 s, all outputs agreed with torch's within 2e-6 by both, and only its nodes are named by their
 modules ("/features/0/Conv"), which a profile by layer is read by. What it cannot export, or a torch that has it no
 longer, is left to the newer one, where onnxscript is installed.
