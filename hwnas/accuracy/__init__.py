@@ -7,7 +7,7 @@ Models that predict accuracy from what a search has evaluated are in `hwnas.surr
     table:F.csv              known accuracies by architecture
     python:module:NAME       your own module beside the configuration (or FOLDER/module): a function with a dict {"ks",
                              "e", "d", "r"} in and top-1 in percent out, or an object that evaluates (`given`)
-    given                    what the program itself hands to `search(run, source)`: see `given`
+    given                    what the program itself hands to `hwnas.search(…, accuracy)`: see `given`
     NAME:REST                an entry point of the group hwnas.accuracy: called with REST, the space and [evaluate]
 
 A source has `evaluate(arch) -> float`, top-1 in percent; what it raises becomes the failure of that one network. It may
@@ -116,7 +116,7 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
     kind, rest = split(spec)
     if kind == GIVEN:
         raise BadInput("the accuracies came from an object of the program that started this search",
-                       "to go on from that program, which calls search(run, source)")  # fmt: skip
+                       "to go on from that program: hwnas.search(…, accuracy) or hwnas.open_search(…)")  # fmt: skip
     check(spec)
     make = SOURCES.find(kind)
     check_options(kind, make, options or {})

@@ -18,11 +18,12 @@ from hwnas.search import run as runs
 from hwnas.search.config import Config
 from hwnas.search.own_objectives import OwnObjective
 from hwnas.space import SearchSpace
+from profilers.errors import BadInput
 
 
 def search(
     space: str | SearchSpace = "mbv3",
-    accuracy: str | Callable[..., Any] | Any = sources.GIVEN,
+    accuracy: str | Callable[..., Any] | Any = None,
     *,
     objectives: Sequence[str | OwnObjective] = ("top1", "params", "madds"),
     tables: Tables | None = None,
@@ -77,6 +78,9 @@ def search(
         >>> len(run.networks)
         10
     """
+    if accuracy is None:
+        allowed = 'a function of {"ks", "e", "d", "r"}, or a source such as "supernet:CKPT"'
+        raise BadInput("a search without an accuracy", allowed, "hwnas.open_search, to be asked for it")
     told = {name: value for name, value in (evaluate or {}).items() if name in ("batch", "unit", "images")}
     source = None if isinstance(accuracy, str) else given.of(accuracy, **told)
     wanted = {
