@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hwnas.accuracy import GIVEN
@@ -194,6 +194,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.slow
+@settings(max_examples=40)
 @example(tables={}, evaluate={"": -(2**63)}, budget={}, seed=2**63 - 1)
 @given(
     tables=st.dictionaries(NAMES.map("{}_ms".format), TEXTS.map(lambda text: Path("/t", text.strip("/"))), max_size=4),
