@@ -9,8 +9,11 @@ longer, is left to the newer one, where onnxscript is installed.
 from __future__ import annotations
 
 import copy
+import ctypes
 import importlib.util
 import logging
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -211,15 +214,31 @@ def _onnx_outputs(model: OnnxModel, feeds: Mapping[str, NDArray[Any]]) -> list[N
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' warnings, on their own deprecation among others."""
+    """Without what the exporters say: warnings of their own deprecation, and on stdout the graph that one refuses."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_stdout():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _no_stdout() -> Iterator[None]:
+    """Without stdout, where TorchScript's exporter prints, from C++, the whole graph that it refuses."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a file descriptor is wanted
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        ctypes.CDLL(None).fflush(None)  # what C has buffered
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _first_line(error: Exception) -> str:

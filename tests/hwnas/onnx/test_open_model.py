@@ -181,3 +181,22 @@ def test_shapes_are_given_once():
     assert parse_shapes(["a=1,2", "1X3", "b:0=4"]) == {"a": (1, 2), "": (1, 3), "b:0": (4,)}
     with pytest.raises(BadInput, match="the second for that input"):
         parse_shapes(["a=1x2", "a=1x3"])
+
+
+class Attends(torch.nn.Module):
+    """As in torchvision's vision transformers: torch fuses the attention, and TorchScript's exporter refuses that."""
+
+    def __init__(self):
+        super().__init__()
+        self.look = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.look(x, x, x, need_weights=False)[0]
+
+
+def test_what_an_exporter_refuses_is_not_printed(capfd):
+    try:
+        open_model(Attends().eval(), {"": (1, 4, 8)})
+    except BadInput as error:
+        assert "\n" not in str(error)
+    assert capfd.readouterr().out == ""
