@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from hwnas.export.runtime_costs import CostPlan
 from hwnas.export.validate import validate as validate_folder
 from profilers.base import Session
 from profilers.errors import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 Floats = NDArray[np.float32]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 import lut
 from hwnas.api import export_request
@@ -36,8 +34,6 @@ from profilers.errors import BadInput
 
 if TYPE_CHECKING:
     from torch import nn
-
-Floats = NDArray[np.float32]
 
 
 def export(
@@ -235,7 +231,7 @@ def _trained(
     dataset: str | None,
     tables: Sequence[lut.LatencyTable],
 ) -> ExportItem:
-    """With the weights of a module that the program has trained."""
+    """With the weights of a module that the program has trained, and may go on to train: a copy is exported."""
     from hwnas.data import get_dataset
     from hwnas.nets import Network as TorchNetwork
 
@@ -244,7 +240,7 @@ def _trained(
     if not isinstance(module, TorchNetwork) or module.specs != space.layers(arch):
         raise BadInput(f"weights= of a {type(module).__name__}", f"a trained module of torch() of network {arch.id}")
     data = get_dataset(resolve_reference(dataset, Path())).with_channels(space.in_channels) if dataset else None
-    weights = Weights(module.cpu().eval(), "given by the program that exported it", data)
+    weights = Weights(deepcopy(module).cpu().eval(), "given by the program that exported it", data)
     return weighted_item(space, arch, weights, counted(space, arch), tables)
 
 

@@ -82,6 +82,8 @@ def search(
         allowed = 'a function of {"ks", "e", "d", "r"}, or a source such as "supernet:CKPT"'
         raise BadInput("a search without an accuracy", allowed, "hwnas.open_search, to be asked for it")
     told = {name: value for name, value in (evaluate or {}).items() if name in ("batch", "unit", "images")}
+    if workers > 1 and not isinstance(accuracy, str):
+        raise BadInput(f"workers = {workers} with an accuracy of this process", "1", '"python:module:NAME"')
     source = None if isinstance(accuracy, str) else given.of(accuracy, **told)
     wanted = {
         "space": space, "accuracy": accuracy if isinstance(accuracy, str) else sources.GIVEN, "objectives": objectives,
@@ -130,12 +132,12 @@ def run_config(
     own: Mapping[str, OwnObjective] | None = None,
     say: Say = lambda line: None,
 ) -> Run:
-    r"""Search as a configuration says, with `source` in place of its accuracy where it is given by the program.
+    """Search as a configuration says, with `source` in place of its accuracy where it is given by the program.
 
     `own` are objectives that the program gives, by name.
     `say` is called with what a user should know before the search begins, a line each.
     """
-    open_run = runs.resume_run if resume and (folder / runs.CONFIG).exists() else runs.create_run
+    open_run = runs.resume_run if resume else runs.create_run
     runs.check(folder, config, own)  # what does not fit is said before anything is written
     with ExitStack() as stack:
         started = source or stack.enter_context(executors.start(config.source(folder), config.executor))

@@ -84,6 +84,9 @@ def test_trained_weights_of_ones_own_are_what_is_shipped(tmp_path):
     with torch.no_grad():
         expected = module(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(engine.infer(images), expected, rtol=1e-3, atol=1e-4)
+    assert not module.training and module.train() is module
+    network.export("onnx", tmp_path / "again", weights=module, quick=True)
+    assert module.training  # the program may go on to train it
     other = hwnas.Networks.sample("tiny", n=1, seed=9)[0]
     with pytest.raises(hwnas.BadInput, match="a trained module of torch"):
         other.export("onnx", tmp_path / "f", weights=module)

@@ -82,4 +82,6 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(tmp_path):
         hwnas.search("tiny", my_function, surrogate="gps", out=out)
     with pytest.raises(hwnas.BadInput, match="a search without an accuracy"):
         hwnas.search("tiny", out=out)
+    with pytest.raises(hwnas.BadInput, match="workers = 2 with an accuracy of this process"):
+        hwnas.search("tiny", my_function, workers=2, out=out)
     assert not out.exists()
