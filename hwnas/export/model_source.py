@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from hwnas.compare.count import constants, madds, params
 from hwnas.export import image_input
@@ -16,6 +16,7 @@ from hwnas.export.labelled import LabelledFolder
 from hwnas.export.model_batches import FileBatches, ModelBatches, ModuleBatches
 from hwnas.export.model_item import ModelItem
 from hwnas.export.quantity import Quantity
+from hwnas.export.single_source import SingleSource
 from hwnas.onnx.open_model import OpenedModel, open_model
 from profilers.errors import BadInput
 from profilers.files import sha256
@@ -44,23 +45,8 @@ class ModelOptions:
     inputs: Any = None
 
 
-@dataclass
-class ModelSource:
-    """The one model, under the id ""; see `hwnas.export.source.Source`."""
-
-    made: ModelItem
-    about: str
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def ids(self) -> list[str]:
-        """See `Source`."""
-        return [""]
-
-    @property
-    def weights(self) -> str:
-        """See `Source`."""
-        return self.made.weights
+class ModelSource(SingleSource[ModelItem]):
+    """The one model."""
 
     @property
     def precision(self) -> str:
@@ -77,16 +63,6 @@ class ModelSource:
         except BadInput:
             return own
         return usual
-
-    def item(self, key: str) -> ModelItem:
-        """See `Source`."""
-        return self.made
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def is_model(source: str | Path) -> bool:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -14,6 +13,7 @@ from hwnas.export.exportable import FLOAT, Exportable
 from hwnas.export.item import ExportItem, counted
 from hwnas.export.model_source import ModelOptions, is_model, open_model_source
 from hwnas.export.run_source import RunSource
+from hwnas.export.single_source import SingleSource
 from hwnas.export.source_options import ARCH, MODEL, NET_CONFIG, NETWORK, RUN, SourceOptions, check_source
 from hwnas.export.weights import Wanted, Weights, digest, random_weights, weighted_item, weights_of
 from hwnas.ofa.network_files import NetworkFile, ResolvedNetwork
@@ -57,38 +57,14 @@ class Source(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-@dataclass
-class FileSource:
-    """The one network of a file, under the id ""."""
+class FileSource(SingleSource[ExportItem]):
+    """The one network of a file."""
 
-    made: ExportItem
-    about: str = ""
-    notes: list[str] = field(default_factory=list)
-    precision: str = FLOAT
-
-    @property
-    def ids(self) -> list[str]:
-        """See `Source`."""
-        return [""]
-
-    @property
-    def weights(self) -> str:
-        """See `Source`."""
-        return self.made.weights
+    precision = FLOAT
 
     def batch(self, usual: int) -> int:
         """See `Source`."""
         return usual
-
-    def item(self, key: str) -> ExportItem:
-        """See `Source`."""
-        return self.made
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def open_source(source: str | Path | bytes | nn.Module, options: SourceOptions | None = None) -> Source:
