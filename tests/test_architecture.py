@@ -64,6 +64,7 @@ FLOORS = (
     {"compare", "export", "profile"},
     {"report"},
     {"api"},
+    {"recipe"},
     {"testing"},
     {"cli"},
     {"__main__"},
