@@ -30,7 +30,7 @@ from profilers.progress import track
 from profilers.timing import contention, plans
 from profilers.timing.background_load import BUSY
 from profilers.timing.fingerprint import Fingerprint, fingerprint
-from profilers.timing.fresh_process import fresh_process_missing, fresh_process_ms
+from profilers.timing.fresh_process import fresh_process_missing
 from profilers.timing.measurement import MeasuredGroup, Measurement, at_one_speed
 
 PASSES = 2
@@ -200,9 +200,14 @@ class PlainLoops:
         for i in range(first, last):
             model = self.bench.model(self.networks[i].layers(self.bench.space))
             try:
-                self.ms[i] = fresh_process_ms(self.bench.profiler.name, model, self.bench.options)
+                self.ms[i] = self.alone_ms(model)
             except HwnasError as error:
                 self.missing = str(error)
+
+    def alone_ms(self, model: bytes) -> float:
+        """Milliseconds of one, where the table is verified."""
+        options, place = self.bench.options, self.bench.measuring.place
+        return place.plain_loop_ms(self.bench.profiler.name, model, options.threads, options.precision)
 
 
 def compare(predicted: Estimate, measured: Verification) -> dict[str, Any]:

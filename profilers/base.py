@@ -21,6 +21,7 @@ from profilers.session import FunctionSession as FunctionSession
 from profilers.session import NodeDetail as NodeDetail
 from profilers.session import Session as Session
 from profilers.session import Tensor as Tensor
+from profilers.timing.place import Place
 from profilers.timing.samples import INTERRUPTED as INTERRUPTED
 from profilers.timing.samples import MIN_BLOCKS as MIN_BLOCKS
 from profilers.timing.samples import STATES as STATES
@@ -110,6 +111,7 @@ class Profiler(ABC):
     levels: ClassVar[tuple[str, ...]] = ()  # of graph optimisation
     supports_parallel_load: ClassVar[bool] = False  # several models at once (`timing.core_groups`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
+    place: Place | None = None  # where it runs; None: on this machine
 
     # Of an exported folder
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)  # of the engine's files, the one that is opened first

@@ -18,9 +18,9 @@ from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.onnx.quantise import QuantConfig, insert_qdq
 from profilers.progress import Progress
 from profilers.timing import plans
-from profilers.timing.core_groups import ONE_GROUP, core_groups
+from profilers.timing.core_groups import ONE_GROUP
+from profilers.timing.here import HERE
 from profilers.timing.measurement import Load, MeasuredGroup, Measuring, measuring
-from profilers.timing.pinning import allowed_cores
 
 N_CONTROLS = 3  # one alone is as noisy as what it corrects
 TOGETHER = 18  # networks timed against each other: enough to interleave, few enough for small memories
@@ -124,8 +124,9 @@ def open_bench(workbench: Workbench, progress: Progress | None = None) -> Iterat
     profiler.require(options)
     models = [workbench.model(workbench.space.layers(arch)) for arch in control_archs(workbench.space)]
     controls = [partial(profiler.load, model, options) for model in models]
-    parallel = core_groups(allowed_cores(), options.threads) if profiler.supports_parallel_load else ONE_GROUP
-    with measuring(options, controls, parallel) as measurement:
+    place = profiler.place or HERE
+    parallel = place.core_groups(options.threads) if profiler.supports_parallel_load else ONE_GROUP
+    with measuring(options, controls, parallel, place) as measurement:
         bench = Bench(**vars(workbench), measuring=measurement, progress=progress)
         _learn(bench)
         yield bench

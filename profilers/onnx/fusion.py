@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from profilers.onnx.parse import name_of
-
-if TYPE_CHECKING:
-    import onnx
+from profilers.onnx.nodes import Node
 
 APPENDED = re.compile(r"_(token_\d+|nchwc|quant)$")  # by ONNX Runtime
 EPILOGUE = {
@@ -22,11 +19,11 @@ T = TypeVar("T")
 class NodeNames:
     """The nodes of an ONNX graph, found by the names that runtimes give them."""
 
-    def __init__(self, proto: onnx.ModelProto) -> None:
-        self.order = {name_of(node): i for i, node in enumerate(proto.graph.node)}
-        self.inputs = {name_of(node): tuple(node.input) for node in proto.graph.node}
-        self.operators = {name_of(node): str(node.op_type) for node in proto.graph.node}
-        self.makers = {tensor: name_of(node) for node in proto.graph.node for tensor in node.output if tensor}
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.order = {_name(node): i for i, node in enumerate(nodes)}
+        self.inputs = {_name(node): node.input for node in nodes}
+        self.operators = {_name(node): node.op_type for node in nodes}
+        self.makers = {tensor: _name(node) for node in nodes for tensor in node.output if tensor}
 
     def exact(self, name: str) -> str:
         """The node of that name, or the one that makes the tensor of that name; "" for none."""
@@ -80,3 +77,8 @@ def groups(nodes: Iterable[tuple[T, str]]) -> Iterator[tuple[list[T], str]]:
             waiting, last = [], name
     if waiting and last:
         yield waiting, last
+
+
+def _name(node: Node) -> str:
+    """Nameless ones are called after their output."""
+    return node.name or node.output[0]

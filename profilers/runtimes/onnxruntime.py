@@ -148,7 +148,7 @@ class _OrtSession(Session):
         if not any(static_shape(d.dims, self.options.batch) is None for d in declared.values()):
             return {name: static_tensor(name, d, self.options.batch) for name, d in declared.items()}
         other = open_model(self.model, session_settings(self.options), self.provider)
-        found = dict(zip(declared, other.run(None, feeds), strict=True))
+        found = dict(zip(declared, other.run(None, feeds)))
         return {n: static_tensor(n, Declared(found[n].shape, d.dtype), self.options.batch) for n, d in declared.items()}
 
     def session_options(self) -> Any:

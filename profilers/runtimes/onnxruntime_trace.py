@@ -16,15 +16,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from profilers.base import NodeDetail
 from profilers.errors import BadInput, HwnasError
 from profilers.onnx.fusion import NodeNames, groups
-from profilers.onnx.parse import parse
-
-if TYPE_CHECKING:
-    import onnx
+from profilers.onnx.nodes import Node, read_nodes
 
 # What ONNX Runtime adds to the graph: layout nodes, and the parts of a HardSwish that is not fused (int8)
 LAYOUT_OPS = ("ReorderInput", "ReorderOutput", "Transpose", "MemcpyToHost", "MemcpyFromHost")
@@ -48,20 +45,20 @@ class Trace:
     def graph(self) -> NodeNames | None:
         """The ONNX graph; None where the model is in another format."""
         try:
-            proto = parse(self.model)
+            nodes = read_nodes(self.model).node
         except BadInput:
             return None
-        return NodeNames(proto) if proto.graph.node else None
+        return NodeNames(nodes) if nodes else None
 
     @cached_property
-    def optimised(self) -> list[onnx.NodeProto]:
+    def optimised(self) -> tuple[Node, ...]:
         """The nodes that ONNX Runtime executes; none where it cannot save them."""
         with tempfile.TemporaryDirectory(prefix="hwnas-graph-") as folder:
             try:
                 self.save(Path(folder) / "optimised.onnx")
-                return list(parse(Path(folder) / "optimised.onnx").graph.node)
+                return read_nodes(Path(folder) / "optimised.onnx").node
             except HwnasError:
-                return []
+                return ()
 
     @cached_property
     def ends(self) -> dict[str, list[str]]:

@@ -12,7 +12,6 @@ of the implementation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
 from profilers.onnx.fusion import NodeNames, groups
-from profilers.onnx.parse import parse
+from profilers.onnx.nodes import read_nodes
 from profilers.onnx.shapes import Declared, static, static_tensor
 from profilers.session import default_feeds
 
@@ -97,7 +96,7 @@ class _OvSession(Session):
             self.request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         self.bind_outputs(names[1])
         if traced:
-            self.graph = NodeNames(parse(model))
+            self.graph = NodeNames(read_nodes(model).node)
             self.names = renamed(self.originals(), self.graph) | _producers(model)
             self.infer_once()  # the first runs are cold; the counters cannot be reset, only subtracted
             self.infer_once()
@@ -112,7 +111,7 @@ class _OvSession(Session):
             self.infer_once()
         self.outputs = {}
         self.results = {}
-        for i, (name, port) in enumerate(zip(names, ports, strict=True)):
+        for i, (name, port) in enumerate(zip(names, ports)):
             kind, shape = _dtype(port), tuple(self.request.get_output_tensor(i).shape)
             self.outputs[name] = static_tensor(name, Declared(shape, kind), 1)
             if port.get_partial_shape().is_static:
@@ -149,7 +148,7 @@ class _OvSession(Session):
             self.snapshots[-1 if short else len(self.snapshots) :] = [self.snapshot()]
         windows, self.snapshots = self.snapshots, self.snapshots[-1:]
         times: list[dict[str, float]] = []
-        for (start, before), (end, after) in pairwise(windows):
+        for (start, before), (end, after) in zip(windows, windows[1:]):
             times += [window_mean(before, start, after, end)] * (end - start)
         return times
 
@@ -250,15 +249,15 @@ def window_mean(before: dict[str, float], start: int, after: dict[str, float], e
 
 
 def _producers(model: bytes | Path) -> dict[str, str]:
-    return {output: node.name or output for node in parse(model).graph.node for output in node.output}
+    return {output: node.name or output for node in read_nodes(model).node for output in node.output}
 
 
 def _names(ports: list[Any], model: bytes | Path) -> list[str]:
     """Their names in the model; a tensor that has several in OpenVINO's graph is looked up in the ONNX."""
     if all(len(port.get_names()) == 1 for port in ports):
         return [port.get_any_name() for port in ports]
-    graph = parse(model).graph
-    wanted = [tensor.name for tensor in (*graph.input, *graph.output)]
+    graph = read_nodes(model)
+    wanted = [*graph.input, *graph.output]
     return [next((n for n in wanted if n in port.get_names()), port.get_any_name()) for port in ports]
 
 
@@ -266,8 +265,8 @@ def _set_batch(graph: Any, names: list[str], batch: int) -> dict[str, Tensor]:
     """Check the graph and give it its static shape; returns the inputs."""
     shapes = [[None if d.is_dynamic else d.get_length() for d in port.get_partial_shape()] for port in graph.inputs]
     kinds = map(_dtype, graph.inputs)
-    inputs = static(dict(zip(names, map(Declared, shapes, kinds), strict=True)), batch)
-    graph.reshape({port: list(t.shape) for port, t in zip(graph.inputs, inputs.values(), strict=True)})
+    inputs = static(dict(zip(names, map(Declared, shapes, kinds))), batch)
+    graph.reshape({port: list(t.shape) for port, t in zip(graph.inputs, inputs.values())})
     return inputs
 
 

@@ -24,7 +24,7 @@ class BackgroundLoad:
         now = self._now()
         if now is None or self.start is None or now[1] <= self.start[1]:
             return max(os.getloadavg()[0] - 1, 0.0) if hasattr(os, "getloadavg") else 0.0
-        busy, wall = (b - a for a, b in zip(self.start, now, strict=True))
+        busy, wall = (b - a for a, b in zip(self.start, now))
         return max(busy / wall, 0.0)
 
     def _now(self) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from profilers.base import Session
+from profilers.session import Session
 
 Cores = tuple[int, ...]
 TASKS = Path("/proc/self/task")

@@ -95,7 +95,9 @@ class Fingerprint:
 
 
 def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
-    """The fingerprint of this machine, now."""
+    """The fingerprint of this machine, now; of the one where the runtime is, where that is elsewhere."""
+    if profiler.place is not None and (said := profiler.place.facts(profiler.name, asdict(options))) is not None:
+        return Fingerprint.from_json(said)
     status = profiler.status()
     cpu, affinity, quota = cpu_model(), allowed_cores(), cgroup_quota()
     return Fingerprint(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ def fresh_process_missing(profiler: Profiler, options: Options) -> str:
     return "" if not options.optimization else "a plain loop has the runtime's own optimisation level"
 
 
-def fresh_process_ms(engine: str, model: bytes, options: Options, seconds: float = SECONDS) -> float:
+def fresh_process_ms(engine: str, model: bytes, threads: int, precision: str, seconds: float = SECONDS) -> float:
     """Milliseconds of a run, 5 % quantile of back-to-back runs in a fresh process on this thread's cores.
 
     Raises:
@@ -34,8 +35,8 @@ def fresh_process_ms(engine: str, model: bytes, options: Options, seconds: float
     with tempfile.TemporaryDirectory(prefix="hwnas-plain-") as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model)
-        command = [sys.executable, plain_loop.__file__, engine, str(path), "--seconds", str(seconds)]
-        command += ["--threads", str(options.threads), "--precision", options.precision]
+        command = [sys.executable, "-c", _program(), engine, str(path), "--seconds", str(seconds)]
+        command += ["--threads", str(threads), "--precision", precision]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
         except subprocess.TimeoutExpired as error:
@@ -44,3 +45,8 @@ def fresh_process_ms(engine: str, model: bytes, options: Options, seconds: float
         last = done.stderr.strip().rpartition("\n")[2]
         raise MeasurementFailed(f"a plain loop of {engine} failed: {last}")
     return float(json.loads(done.stdout)["quick_ms"])
+
+
+def _program() -> str:
+    """The plain loop's text: on a device elsewhere it lies in a zip, and is no file that Python runs."""
+    return (pkgutil.get_data("profilers.timing", "plain_loop.py") or b"").decode("utf-8")

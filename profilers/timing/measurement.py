@@ -11,7 +11,6 @@ Models are loaded as any process loads them; their place in memory is left to th
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,11 +22,10 @@ import numpy as np
 from profilers.base import INTERRUPTED, MIN_BLOCKS, Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.progress import Progress
-from profilers.timing.background_load import BackgroundLoad
 from profilers.timing.control_drift import drifts
-from profilers.timing.core_groups import ONE_GROUP, Cores, load_in_parallel
-from profilers.timing.loop import learn_settling, time_sessions
-from profilers.timing.pinning import pin
+from profilers.timing.core_groups import ONE_GROUP
+from profilers.timing.here import HERE
+from profilers.timing.place import Cores, Place
 from profilers.timing.plans import in_state
 from profilers.timing.settling import Settling
 
@@ -152,10 +150,10 @@ def at_one_speed(groups: Sequence[MeasuredGroup], reference: Sequence[float] | N
 
 @dataclass
 class Measuring:
-    """One measurement on this machine, of one or more calls of `time`; opened by `measuring`.
+    """One measurement on one machine, of one or more calls of `time`; opened by `measuring`.
 
     `cores` are those it is pinned to; `controls` the control models, the same in every call; `core_groups` the cores
-    that load models side by side.
+    that load models side by side; `place` the machine.
     """
 
     options: Options
@@ -163,11 +161,12 @@ class Measuring:
     controls: tuple[Load, ...] = ()
     core_groups: tuple[Cores, ...] = ONE_GROUP
     settling: Settling = field(default_factory=Settling)
+    place: Place = HERE
 
     def learn(self, sessions: Mapping[str, Session], plan: TimingPlan) -> None:
         """Learn once how many untimed runs models take; without, each call of `time` learns it of its own sessions."""
         if self.options.state != INTERRUPTED:
-            self.settling = learn_settling(sessions, plan)
+            self.settling = self.place.learn(sessions, plan)
 
     @contextmanager
     def loaded(
@@ -183,7 +182,7 @@ class Measuring:
         every = {**loads, **fixed}
         with ExitStack() as stack:
             order = spread(*(rng.permutation(list(some)).tolist() for some in (loads, fixed) if some))
-            opened = load_in_parallel({name: every[name] for name in order}, self.core_groups)
+            opened = self.place.load({name: every[name] for name in order}, self.core_groups)
             for session in opened.values():
                 stack.enter_context(session)
             yield {name: opened[name] for name in every}
@@ -206,11 +205,10 @@ class Measuring:
             most_runs: at most so many timed runs a block, by name: a traced session records each of them.
             progress: advanced by one a session.
         """
-        load = BackgroundLoad()
         settling = self.settling if self.settling.known else None
         plan = in_state(plan, state or self.options.state)
-        found = time_sessions(sessions, plan, settling=settling, most_runs=most_runs, progress=progress)
-        return self._group(found, load.cores())
+        timed = self.place.time(sessions, plan, settling=settling, most_runs=most_runs, progress=progress)
+        return self._group(timed.found, timed.background_load)
 
     def _group(self, found: Mapping[str, Samples | Failure], background_load: float) -> MeasuredGroup:
         measured = {name: Measurement.of(name, s) for name, s in found.items() if isinstance(s, Samples)}
@@ -228,32 +226,24 @@ class Measuring:
 
 @contextmanager
 def measuring(
-    options: Options, controls: Sequence[Load] = (), core_groups: tuple[Cores, ...] = ONE_GROUP
+    options: Options,
+    controls: Sequence[Load] = (),
+    core_groups: tuple[Cores, ...] = ONE_GROUP,
+    place: Place | None = None,
 ) -> Iterator[Measuring]:
-    """Pin this thread and what it starts, and limit BLAS and torch to as many threads; all is restored afterwards.
+    """Pin what is loaded and timed inside, and limit the libraries' threads; all is restored afterwards.
+
+    `place` is the runtime's (`Profiler.place`), by default this machine.
 
     Raises:
         BadInput: more threads than cores are allowed.
     """
-    with pin(options.threads) as cores, _library_threads(options.threads):
-        yield Measuring(options, cores, tuple(controls), core_groups)
+    place = place or HERE
+    with place.pinned(options.threads) as cores:
+        yield Measuring(options, cores, tuple(controls), core_groups, place=place)
 
 
 def spread(*kinds: Sequence[T], at: float = 0.5) -> list[T]:
     """All of them, each kind evenly over the whole, in its order; `at` 1 has the last of each at the end."""
     places = [((i + at) / len(kind), item) for kind in kinds for i, item in enumerate(kind)]
     return [item for _, item in sorted(places, key=lambda place: place[0])]
-
-
-@contextmanager
-def _library_threads(threads: int) -> Iterator[None]:
-    """BLAS on one thread, since those of small matrices cost more than they give; torch on the options', if loaded."""
-    from threadpoolctl import threadpool_limits
-
-    with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(1, user_api="blas"))
-        torch = sys.modules.get("torch")
-        if torch is not None and hasattr(torch, "set_num_threads"):
-            stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(threads)
-        yield

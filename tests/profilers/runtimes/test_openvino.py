@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from profilers.onnx.fusion import NodeNames
-from profilers.onnx.parse import parse
+from profilers.onnx.nodes import read_nodes
 from profilers.runtimes import openvino as ov
 from tests.profilers.models import chain
 
@@ -37,7 +37,7 @@ def test_reorders_and_the_output_find_their_layers():
 
 
 def test_a_node_that_openvino_names_itself_is_that_of_the_last_onnx_node_in_it():
-    graph = NodeNames(parse(chain()))
+    graph = NodeNames(read_nodes(chain()).node)
     original = {
         "Multiply_7": ["Multiply_7", "L00_conv", "L00_act"], "L00_conv": ["L00_conv", "L00_act"],
         "L01_conv/WithoutBiases": ["L01_conv", "L00_act"], "Constant_3": ["Constant_3"],

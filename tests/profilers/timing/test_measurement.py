@@ -72,12 +72,12 @@ def test_a_state_that_a_gpu_has_not_is_refused():
 @pytest.mark.slow
 def test_a_plain_loop_in_a_fresh_process_runs_the_runtimes_own_api():
     small, large = (
-        fresh_process_ms("onnxruntime", model, Options(), seconds=0.2)
+        fresh_process_ms("onnxruntime", model, 1, "fp32", seconds=0.2)
         for model in (chain(), chain(channels=64, size=48))
     )
     assert 0 < 5 * small < large  # 500 times the work
     with pytest.raises(MeasurementFailed, match="plain loop of onnxruntime failed"):
-        fresh_process_ms("onnxruntime", b"no model", Options(), seconds=0.1)
+        fresh_process_ms("onnxruntime", b"no model", 1, "fp32", seconds=0.1)
 
 
 def test_where_there_is_no_plain_loop_the_reason_is_given():
