@@ -2,6 +2,7 @@
 
 HwnasError                  one clear line for a person; the command line prints it and exits with 2
  ├── BadInput               a value, file or configuration that does not fit
+ │    ├── ManyRefusals      several of them at once, a line each (profilers/refusals.py)
  │    ├── TableError        a latency table that cannot be read, or lacks layers
  │    └── FingerprintMismatch   a table or engine of another device, runtime or setting
  ├── EngineUnavailable      a runtime that is not installed or cannot run here
@@ -11,11 +12,13 @@ HwnasError                  one clear line for a person; the command line prints
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import accumulate
 from typing import Any
 
 LARGEST = 2**63  # whole numbers from here on are not written out
+_LISTED = 160  # characters of a list of names in a message
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -99,6 +102,21 @@ def check_least(least: float, **values: float) -> None:
 def nearest(value: str, allowed: Sequence[str]) -> str:
     """The allowed name that `value` looks like, or ""."""
     return next(iter(get_close_matches(value[:100], allowed, 1, 0.5)), "")
+
+
+def listed(names: Iterable[str], most: int = _LISTED) -> str:
+    """Names with commas between them; of a long list the first, as many as fit, and how many there are.
+
+    >>> listed(["a", "b"]), listed(["fox", "dog", "cat"], most=8)
+    ('a, b', 'fox, dog, … (3 in all)')
+    """
+    whole = list(names)
+    text = ", ".join(whole)
+    if len(text) <= most or len(whole) < 2:
+        return text
+    ends = accumulate(len(name) + 2 for name in whole)
+    kept = max(1, sum(end - 2 <= most for end in ends))
+    return f"{', '.join(whole[:kept])}, … ({len(whole)} in all)"
 
 
 def shown(value: Any) -> str:

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         build()(args=arguments, standalone_mode=True)
     except HwnasError as error:
-        _fail(f"hwnas: {error}", 2)
+        _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
     except KeyboardInterrupt:
         _fail("hwnas: interrupted; finished work is kept; run the same command again to resume", 130)
     except BrokenPipeError:

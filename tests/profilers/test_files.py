@@ -56,3 +56,8 @@ def test_names_that_lead_out_of_a_folder_are_refused(tmp_path):
     for name in ("../x", "/etc/passwd", "a/../../x"):
         with pytest.raises(BadInput, match="leads out"):
             files.inside(tmp_path, name)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "\xef\xbb\xbf"}')
+    assert files.read_json(tmp_path / "a.json") == {"a": "\ufeff"}

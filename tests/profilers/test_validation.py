@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 
 from profilers.constraints import AlsoText, Name, NotNegative, OneOf, Pattern, Text
 from profilers.errors import BadInput, TableError, shown
-from profilers.validation import Style, check_fields, check_plain, json_schema, validate
+from profilers.refusals import ManyRefusals, Refusals
+from profilers.validation import Style, check_fields, check_plain, draft, json_schema, validate
 
 
 class Pair(NamedTuple):
@@ -124,6 +125,73 @@ def test_what_does_not_fit_is_one_line(value, line):
     assert str(caught.value) == line
 
 
+@dataclass(frozen=True)
+class Ruled:
+    low: int
+    high: int = 9
+    limit: int = 5
+    inner: Inner = Inner()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def rules(self, found: Refusals) -> None:
+        with found.collect():
+            if self.low > self.high:
+                raise BadInput(f"low = {self.low} above high")
+        with found.collect():
+            if self.limit > 100:
+                raise BadInput(f"limit = {self.limit}", "100")
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ({"low": 20, "limit": 200}, ["f: low = 20 above high", "f: limit = 200; allowed: 100"]),
+        ({"low": 20, "high": "x", "limit": 200},  # the first rule needs what does not fit
+         ["f: high = 'x'; allowed: a whole number", "f: limit = 200; allowed: 100"]),
+        ({"low": 20, "hihg": 30}, ["f: unknown key 'hihg'; allowed: high; try: high"]),
+        ({"limit": 200, "zzzzz": 1, "inner": {"kind": "interrupted", "share": 0}},
+         ["f: unknown key 'zzzzz'; allowed: low, high, limit, inner", "f lacks low; allowed: low = a whole number",
+          "f: no share; allowed: share = 1; try: more", "f: limit = 200; allowed: 100"]),
+        ({"low": 1, "inner": {"share": -1, "kid": "steady", "kind": 3, "zz": 0}},
+         ["f: inner: unknown key 'kid'; allowed: kind; try: kind", "f: inner: unknown key 'zz'; allowed: kind, share",
+          "f: inner.kind = 3; allowed: steady, interrupted", "f: inner.share = -1; allowed: a number, 0 or more"]),
+        ({"low": float("nan"), "limit": "\0", "x\0": 1},
+         ["f is 'x\\x00'; allowed: text in Unicode without NUL", "f: low = nan; allowed: a finite number",
+          "f: limit = '\\x00'; allowed: text in Unicode without NUL"]),
+    ],
+    ids=lambda x: "",
+)  # fmt: skip
+def test_all_faults_are_said_at_once(value, lines):
+    with pytest.raises(BadInput) as caught:
+        validate(Ruled, value, "f")
+    assert str(caught.value).splitlines() == lines
+    assert isinstance(caught.value, ManyRefusals) == (len(lines) > 1)
+
+
+def test_a_file_that_a_program_wrote_keeps_its_error():
+    with pytest.raises(TableError) as caught:
+        validate(Ruled, {"low": "x", "high": "y"}, "f", Style(TableError, "again"))
+    assert str(caught.value) == "f: low = 'x'; allowed: a whole number; try: again"
+
+
+def test_what_fits_of_a_draft_can_be_read_and_the_rest_is_passed_over():
+    found = Refusals()
+    made = draft(Ruled, {"low": 3, "high": "x"}, "f", found)
+    assert made.low == 3 and made.limit == 5 and isinstance(made, Ruled) and len(found.errors) == 1
+    with found.collect():
+        raise BadInput(f"{made.high}, which nobody reads")
+    assert len(found.errors) == 1
+    assert draft(Ruled, {"low": 3}, "f", Refusals()) == Ruled(3)
+
+
+def test_instances_made_in_python_are_checked_whole():
+    with pytest.raises(ManyRefusals) as caught:
+        Ruled(20, limit=200)
+    assert str(caught.value) == "low = 20 above high\nlimit = 200; allowed: 100"
+
+
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_deep_nesting_is_one_line(opening):
     value: Any = 1
@@ -149,8 +217,8 @@ def test_whatever_is_given(value, whole):
     try:
         found = validate(Outer, value, "f")
     except BadInput as error:
-        line = str(error)
-        assert line.isprintable() and len(line) < 500 and line.encode()
+        for line in str(error).splitlines():
+            assert line.isprintable() and len(line) < 500 and line.encode()
     else:
         assert isinstance(found, Outer) and isinstance(found.inner, Inner) and found.inner.share >= 0
         assert all(pair.ms > 0 and 1 <= pair.n <= 9 for pair in found.entries.values())
