@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
 from hwnas.nets.tensorfile import read_tensors, write_tensors
-from hwnas.space import SearchSpace, get_space, stored_space
+from hwnas.space import SearchSpace, stored_space
 from profilers.errors import BadInput
 
 VERSION = 1
-_PUBLISHED_CLASSES = 1000  # ImageNet's
 
 
 @dataclass(frozen=True)
@@ -55,25 +54,24 @@ def load_supernet(path: Path, space: SearchSpace | None = None) -> tuple[Superne
 
 
 def open_supernet(path: Path, space: SearchSpace | None) -> tuple[Supernet, Provenance | None]:
-    """A supernet of our own format or one that once-for-all published, whose data set is ImageNet and not named.
+    """A supernet of our own format or of once-for-all's (any form that its trainers write), which names no data set.
 
-    `space` is the one that it must be of but for resolutions and classes.
+    `space` is the one that it must be of but for resolutions and classes, which are the file's.
 
     Raises:
-        BadInput: as of `load_supernet`; a published file without `space`, which it does not name.
+        BadInput: as of `load_supernet` and `read_ofa_checkpoint`.
     """
-    from hwnas.ofa.checkpoint import is_torch_file, read_ofa_checkpoint
+    from hwnas.ofa.checkpoint import read_ofa_checkpoint
+    from hwnas.ofa.torch_file import is_torch_file
 
-    if not is_torch_file(path):
-        supernet, provenance = load_supernet(path)
-        own = supernet.space
-        if space is not None and space.signature != own.signature:
-            got = f"{path} is a supernet of space {own.name} (signature {own.signature})"
-            raise BadInput(got, f"space {space.name} (signature {space.signature})")
-        return supernet, provenance
-    if space is None:
-        raise BadInput(f"{path} does not say of which space it is", "space = NAME", 'space = "mbv3"')
-    return read_ofa_checkpoint(path, get_space(space, classes=_PUBLISHED_CLASSES)), None
+    if is_torch_file(path):
+        return read_ofa_checkpoint(path, space), None
+    supernet, provenance = load_supernet(path)
+    own = supernet.space
+    if space is not None and space.signature != own.signature:
+        got = f"{path} is a supernet of space {own.name} (signature {own.signature})"
+        raise BadInput(got, f"space {space.name} (signature {space.signature})")
+    return supernet, provenance
 
 
 def save_network(path: Path, network: Network, space: SearchSpace, provenance: Provenance) -> None:

@@ -1,4 +1,4 @@
-"""Reader of once-for-all's published supernets, MobileNetV3 and ProxylessNAS (a torch file {"state_dict": tensors}).
+"""Reader of once-for-all's supernets, MobileNetV3 and ProxylessNAS: what it publishes and what its trainers write.
 
     theirs                                                          ours
     first_conv, blocks.0, final_expand_layer, feature_mix_layer     stem, first, final, mix
@@ -7,24 +7,26 @@
         … .depth_conv, .depth_conv.se.fc.reduce / expand, .point_linear     .depth, .se_reduce / se_expand, .project
 
 Elastic tensors are wrapped once more in newer files (`conv.conv.weight`, `bn.bn.weight`), not in older ones
-(`conv.weight`, `bn.weight`); some are saved from a `module.` wrapper, some call the block `conv`. All are read.
-Source: mit-han-lab/once-for-all, `load_state_dict` of OFAMobileNetV3 and OFAProxylessNASNets.
+(`conv.weight`, `bn.weight`); some call the block `conv`. All are read. The number of classes is the file's. Without
+kernel transformation matrices (the largest network, which training starts from, or KERNEL_TRANSFORM_MODE None) smaller
+kernels are centres of the larger ones, which identity matrices give exactly.
+Source: mit-han-lab/once-for-all, `load_state_dict` of OFAMobileNetV3 and OFAProxylessNASNets, `dynamic_op.py`.
 """
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from hwnas.nets.supernet import Supernet
+from hwnas.ofa.state_dict import Weights, read_weights
 from hwnas.space import SearchSpace
+from hwnas.space.registry import BUILT_IN
 from profilers.errors import BadInput
-from profilers.files import read_bytes
 
 _FIXED = {
     "first_conv": "stem.conv",
@@ -42,44 +44,115 @@ _PARTS = {
 }
 _BLOCK = re.compile(rf"blocks\.(\d+)\.(?:mobile_inverted_conv|conv)\.({'|'.join(map(re.escape, _PARTS))})\.(.+)")
 _LEAF = re.compile(r"(?:(?:conv|bn|linear)\.)*(\w+)")
+_CLASSIFIER = "classifier.linear.conv.weight"
+_COUNTED = "num_batches_tracked"  # batches, which nothing here goes by
 
 
-def read_ofa_checkpoint(path: Path, space: SearchSpace) -> Supernet:
-    """The published supernet as ours, in evaluation mode.
+@dataclass(frozen=True)
+class OfaCheckpoint:
+    """A file's weights under our names, before it is known of which space they are."""
+
+    path: Path
+    weights: Weights
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def read(cls, path: Path) -> OfaCheckpoint:
+        """BadInput, FileProblem as of `read_weights`."""
+        weights = read_weights(path)
+        mix = any(name.startswith("final_expand_layer.") for name in weights.tensors)
+        named = {rename(k, mix): v for k, v in weights.tensors.items() if not k.endswith(_COUNTED)}
+        return cls(path, weights, named)
+
+    @property
+    def elastic(self) -> bool:
+        """Whether it has kernel transformation matrices."""
+        return any(name.endswith("_matrix") for name in self.tensors)
+
+    @property
+    def parameters(self) -> int:
+        """Learnable numbers, all networks together."""
+        return sum(v.numel() for k, v in self.tensors.items() if ".running_" not in k)
+
+    def classes(self) -> int:
+        """Of its classifier; BadInput if it has none."""
+        weight = self.tensors.get(_CLASSIFIER)
+        if weight is None or weight.ndim < 2:
+            raise BadInput(f"{self.path} lacks the classifier of a supernet", "classifier.linear.weight (classes, n)")
+        return len(weight)
+
+    def find_space(self) -> SearchSpace:
+        """The built-in space whose widths and depths it has, with its number of classes; BadInput if there is none."""
+        if (found := self._built_in()) is not None:
+            return found.with_classes(self.classes())
+        known = [name for name, space in BUILT_IN.items() if space.in_channels == 3]
+        raise BadInput(f"{self.path} is no supernet of once-for-all: {self._contents()}", ", ".join(known))
+
+    def _built_in(self) -> SearchSpace | None:
+        return next((space for space in BUILT_IN.values() if self._has_widths_of(space)), None)
+
+    def _contents(self) -> str:
+        """What is in a file that is no supernet, for a message."""
+        blocks = [name for name in self.tensors if re.match(r"slots\.\d+\.project\.conv\.weight", name)]
+        if blocks and not self.elastic and "stem.conv.conv.weight" in self.tensors:
+            return f"one network of {len(blocks) + 1} blocks"
+        first = next(iter(self.weights.tensors))
+        return f"{len(self.weights.tensors)} tensors, the first of them {first!r}"
+
+    def _has_widths_of(self, space: SearchSpace) -> bool:
+        largest = (space.slot_layer(s, space.resolutions[0], *space.combinations[-1]) for s in range(space.slots))
+        expected = {f"slots.{s}.project.conv.weight": (x.out_channels, x.mid) for s, x in enumerate(largest)}
+        expected |= {"stem.conv.conv.weight": (space.stem, space.in_channels)}
+        expected |= {"final.conv.conv.weight": (space.final, space.stages[-1].channels)}
+        beyond = f"slots.{space.slots}.project.conv.weight"
+        shapes = {name: tuple(self.tensors[name].shape[:2]) for name in expected if name in self.tensors}
+        return shapes == expected and beyond not in self.tensors
+
+    def _check_widths(self, space: SearchSpace) -> None:
+        """BadInput if it is of another built-in space."""
+        own = self._built_in()
+        if own is not None and own.signature != space.signature and not self._has_widths_of(space):
+            got = f"{self.path} is a supernet of space {own.name}"
+            raise BadInput(got, f"space {space.name}", f'space = "{own.name}"')
+
+    def supernet(self, space: SearchSpace) -> Supernet:
+        """Ours with these weights, in evaluation mode, with as many classes as they have; raises as the function."""
+        self._check_widths(space)
+        supernet = Supernet(space.with_classes(self.classes()))
+        ours = supernet.state_dict()
+        for name, value in self.tensors.items():
+            if name not in ours:
+                raise BadInput(f"{self.path} has a tensor {name!r}", f"those of OFA's supernet of space {space.name}")
+            ours[name] = _shaped(value, ours[name], name, self.path)
+        missing = {name for name in set(ours) - set(self.tensors) if not name.endswith(_COUNTED)}
+        if not self.elastic:
+            missing = {name for name in missing if not name.endswith("_matrix")}  # ours start as identities
+        if missing:
+            raise BadInput(f"{self.path} lacks {len(missing)} tensors of space {space.name}, as {min(missing)}")
+        supernet.load_state_dict(ours)
+        return supernet.eval()
+
+
+def read_ofa_checkpoint(path: Path, space: SearchSpace | None = None) -> Supernet:
+    """A supernet of once-for-all as ours, in evaluation mode, with the file's number of classes.
 
     Args:
         path: the checkpoint.
-        space: `mbv3`, `mbv3-w1.2` or `proxyless` (or of other resolutions) that it was trained for.
+        space: that it was trained for, of any resolutions and classes; by default the built-in one that it fits.
 
     Raises:
-        BadInput: not a torch file of tensors, or tensors that are missing, unknown or of another shape.
+        BadInput: no torch file of tensors, or tensors that are missing, unknown or of another shape.
     """
-    theirs = _read_tensors(path)
-    supernet = Supernet(space)
-    ours = supernet.state_dict()
-    for name, value in theirs.items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        target = rename(name, space)
-        if target not in ours:
-            raise BadInput(f"{path} has a tensor {name!r}", f"those of OFA's supernet of space {space.name}")
-        ours[target] = _shaped(value, ours[target], name, path)
-    missing = set(ours) - {rename(name, space) for name in theirs}
-    if missing := {name for name in missing if not name.endswith("num_batches_tracked")}:
-        raise BadInput(f"{path} lacks {len(missing)} tensors of space {space.name}, as {min(missing)}")
-    supernet.load_state_dict(ours)
-    return supernet.eval()
+    found = OfaCheckpoint.read(path)
+    return found.supernet(found.find_space() if space is None else space)
 
 
-def is_torch_file(path: Path) -> bool:
-    """Whether a file was written by torch.save (a zip archive, or a pickle in old ones)."""
-    return read_bytes(path)[:2] in (b"PK", b"\x80\x02")
+def rename(name: str, mix: bool) -> str:
+    """Our name of one of their tensors; a name that is not theirs comes back as it is.
 
-
-def rename(name: str, space: SearchSpace) -> str:
-    """Our name of one of their tensors; a name that is not theirs comes back as it is."""
-    fixed = _FIXED if space.mix else _FIXED | _WITHOUT_MIX
-    name = name.removeprefix("module.")
+    `mix` says whether the network has a final_expand_layer before its feature_mix_layer, as MobileNetV3.
+    """
+    fixed = _FIXED if mix else _FIXED | _WITHOUT_MIX
     if match := _BLOCK.fullmatch(name):
         block = int(match[1])
         where = f"slots.{block - 1}" if block else "first"
@@ -94,19 +167,6 @@ def _leaf(rest: str) -> str:
     if leaf.endswith("_matrix"):
         return leaf
     return f"norm.{leaf}" if "bn." in rest else f"conv.{leaf}"
-
-
-def _read_tensors(path: Path) -> Mapping[str, Tensor]:
-    data = read_bytes(path)
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{path} is not a torch file of plain tensors: {reason[:120]}") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise BadInput(f"{path} does not hold named tensors", 'a torch file {"state_dict": tensors}')
-    return content
 
 
 def _shaped(value: Tensor, like: Tensor, name: str, path: Path) -> Tensor:

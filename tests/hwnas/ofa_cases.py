@@ -8,6 +8,7 @@ three networks, computed with the package `ofa` 0.1.0.post202307202001 (mit-han-
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwnas.nets import Supernet
 from hwnas.space import SearchSpace, get_space
 
 FORMAT = Path(__file__).parents[3] / "shared/published/ofa/mbv3_checkpoint_format.json"
@@ -47,6 +49,38 @@ def family(width: str) -> Family:
         step, cases, shapes = 1, part["cases"], part["shapes"]
     tensors = {name: tensor(name, shape) for name, shape in shapes.items()}
     return Family(get_space(FAMILIES[width]), tensors, cases, step)
+
+
+def in_their_names(supernet: Supernet) -> dict[str, torch.Tensor]:
+    """A supernet of ours as once-for-all's `state_dict` holds it, in the names of its newer code."""
+    return {_theirs(name): value for name, value in supernet.state_dict().items()}
+
+
+def _theirs(name: str) -> str:
+    match = re.fullmatch(r"(?:first|slots\.(\d+))\.(\w+)\.(?:(conv|norm)\.)?(.+)", name)
+    if match is None:
+        head, _, rest = name.partition(".conv.")
+        fixed = {"stem": "first_conv", "final": "final_expand_layer", "mix": "feature_mix_layer"}
+        return name.replace("linear.conv.", "linear.") if head not in fixed else f"{fixed[head]}.{_unit(rest)}"
+    slot, part, unit, leaf = match.groups()
+    where = f"blocks.{int(slot) + 1 if slot else 0}.conv.{OUR_PARTS[part]}"
+    if part.startswith("se_"):
+        return f"{where}.{leaf}"
+    once = _unit(f"{unit or 'conv'}.{leaf}")
+    return f"{where}.{once}" if not slot or not unit else f"{where}.{once.partition('.')[0]}.{once}"
+
+
+def _unit(rest: str) -> str:
+    return rest.replace("norm.", "bn.")
+
+
+OUR_PARTS = {
+    "expand": "inverted_bottleneck",
+    "depth": "depth_conv",
+    "se_reduce": "depth_conv.se.fc.reduce",
+    "se_expand": "depth_conv.se.fc.expand",
+    "project": "point_linear",
+}
 
 
 def images(case: dict[str, Any], resolution: int) -> np.ndarray:

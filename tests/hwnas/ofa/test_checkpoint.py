@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -90,7 +89,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused(published, tmp_path):
     found, path = published
     space, tensors = found.space, found.tensors
     for name in {"mbv3", "mbv3-w1.2"} - {space.name}:
-        with pytest.raises(BadInput, match="has shape"):
+        with pytest.raises(
+            BadInput, match=rf"is a supernet of space {space.name}; allowed: space {name}; try: space ="
+        ):
             read_ofa_checkpoint(path, get_space(name))
     fewer = dict(list(tensors.items())[:-1])
     torch.save({"state_dict": fewer}, tmp_path / "fewer.pth")
@@ -99,12 +100,3 @@ def test_a_checkpoint_that_does_not_fit_is_refused(published, tmp_path):
     torch.save({"state_dict": {**tensors, "blocks.99.x": tensors["classifier.linear.bias"]}}, tmp_path / "more.pth")
     with pytest.raises(BadInput, match=r"blocks\.99"):
         read_ofa_checkpoint(tmp_path / "more.pth", space)
-
-
-def test_truncated_and_pickled_files_are_refused(published, tmp_path):
-    found, path = published
-    (tmp_path / "cut.pth").write_bytes(path.read_bytes()[:100_000])
-    torch.save({"state_dict": Path("x")}, tmp_path / "pickle.pth")
-    for name in ("cut.pth", "pickle.pth"):
-        with pytest.raises(BadInput, match="not a torch file"):
-            read_ofa_checkpoint(tmp_path / name, found.space)
