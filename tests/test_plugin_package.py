@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = Path(__file__).parent / "plugin_package"
 OWN = f"python:{SOURCE}/hwnas_example/runtime:Plain"
 RUN = """\
-space = "small"
+space = "little"
 accuracy = "saturating:90"
 objectives = ["top1", "params", "energy_uj", "plain_ms"]
 seed = 1
@@ -65,7 +65,7 @@ def shell(tmp_path_factory) -> Shell:
     (folder / "run.toml").write_text(RUN)
     shell = Shell(folder, folder / "site")
     build = ["--method", "isolated", "--budget-seconds", "1", "--out", "table.json"]
-    shell.hwnas("lut", "build", "--space", "small", "--engine", "plain", *build)
+    shell.hwnas("lut", "build", "--space", "little", "--engine", "plain", *build)
     shell.hwnas("search", "run.toml", "--out", "run")
     return shell
 
@@ -89,7 +89,7 @@ def test_a_search_uses_its_space_accuracy_objective_and_table(shell):
     assert len(rows) == 20
     archs = "".join(json.dumps(row["arch"]) + "\n" for row in rows)
     (shell.folder / "archs.jsonl").write_text(archs)
-    counts = shell.hwnas("count", "--space", "small", "--archs", "archs.jsonl")
+    counts = shell.hwnas("count", "--space", "little", "--archs", "archs.jsonl")
     predicted = shell.hwnas("lut", "predict", "table.json", "--archs", "archs.jsonl")
     for row, count, guess in zip(rows, counts, predicted, strict=True):
         found, network = row["objectives"], row["arch"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.space.base import SearchSpace
-from hwnas.space.mbv3 import MBV3, MBV3_W12, TINY
+from hwnas.space.mbv3 import MBV3, MBV3_W12, SMALL, TINY
 from hwnas.space.proxyless import PROXYLESS, PROXYLESSNAS
 from lut.table.table import LatencyTable
 from profilers.errors import BadInput, TableError, nearest
@@ -21,7 +21,9 @@ from profilers.files import read_text
 from profilers.plugins import PREFIX, Registry
 
 SpaceSource = str | SearchSpace  # what `get_space` takes
-BUILT_IN: dict[str, SearchSpace] = {space.name: space for space in (MBV3, MBV3_W12, PROXYLESS, PROXYLESSNAS, TINY)}
+BUILT_IN: dict[str, SearchSpace] = {
+    space.name: space for space in (MBV3, MBV3_W12, PROXYLESS, PROXYLESSNAS, SMALL, TINY)
+}
 
 
 def _check(name: str, value: Any) -> None:

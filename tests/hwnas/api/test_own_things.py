@@ -44,7 +44,7 @@ def test_the_search_has_its_own_values(run):
     for network in run.networks:
         energy = sum(4.6e-6 * layer.madds + 0.05 for layer in network.layers)
         assert network.objectives["energy_uj"] == pytest.approx(energy)
-        assert 0 < network.objectives["top1"] < 90 and network.space.name == "small"
+        assert 0 < network.objectives["top1"] < 90 and network.space.name == "little"
 
 
 def test_the_chosen_one_ships_on_the_own_runtime(run, tmp_path):

@@ -22,6 +22,7 @@ SIGNATURES = {
     "mbv3-w1.2": "73f09b6dc49e",
     "proxyless": "644b97b94c5f",
     "proxylessnas": "d496dda60336",
+    "small": "0bb7cd8ebbca",
     "tiny": "1f0d5e4797f8",
 }
 LEGACY = {
@@ -29,6 +30,7 @@ LEGACY = {
     "mbv3-w1.2": "3438bc94b2ff",
     "proxyless": "7aefffa82c60",
     "proxylessnas": "1c052f1cebb6",
+    "small": "88db6f09ea0d",
     "tiny": "f59e26943c54",
 }
 

@@ -3,7 +3,7 @@
 from hwnas.space import SearchSpace, Stage
 
 SMALL = SearchSpace(
-    name="small",
+    name="little",
     in_channels=1,
     classes=10,
     depths=(1, 2),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hwnas.space import SearchSpace, Stage, get_space
 
 SMALL = SearchSpace(
-    name="small",
+    name="grey",
     in_channels=1,
     classes=10,
     resolutions=(24, 32),
