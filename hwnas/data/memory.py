@@ -5,6 +5,7 @@ Source of the digits: UCI, "Optical Recognition of Handwritten Digits" (its test
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,6 +83,15 @@ class MemoryDataset(Dataset):
         self.mean = tuple(round(float(x), 4) for x in train.mean((0, 2, 3)))
         self.std = tuple(round(float(x), 4) for x in train.std((0, 2, 3)))
 
+    def with_channels(self, channels: int) -> Dataset:
+        """Grey images in so many equal channels."""
+        if self.in_channels != 1 or channels != 3:
+            return super().with_channels(channels)
+        colour = copy.copy(self)
+        colour._images = {split: images.expand(-1, 3, -1, -1) for split, images in self._images.items()}
+        colour.in_channels, colour.mean, colour.std = 3, self.mean * 3, self.std * 3
+        return colour
+
     def labels(self, split: str) -> Tensor:
         """(n,) int64 labels of a split."""
         if split not in self._labels:
@@ -89,8 +99,8 @@ class MemoryDataset(Dataset):
         return self._labels[split]
 
     def keys(self, split: str) -> Keys:
-        """(n,) a number of each image, by its pixels."""
-        return keys_of(image.tobytes() for image in self._images[split].numpy())
+        """(n,) a number of each image, by the pixels of its first channel."""
+        return keys_of(image.tobytes() for image in self._images[split][:, 0].numpy())
 
     def batch(self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None) -> Batch:
         """Images (n, C, r, r), resized bilinearly (antialiased), and labels (n,)."""

@@ -60,3 +60,15 @@ def test_unknown_names_are_refused(digits):
         get_dataset("digit")
     with pytest.raises(BadInput, match="'valid' of digits; allowed"):
         digits.labels("valid")
+
+
+def test_grey_images_are_taken_in_three_equal_channels(digits):
+    colour = digits.with_channels(3)
+    assert (colour.in_channels, digits.in_channels, len(colour.mean), len(colour.std)) == (3, 1, 3, 3)
+    assert torch.equal(colour.images("val", 16), digits.images("val", 16).expand(-1, 3, -1, -1))
+    rng = [np.random.default_rng(0) for _ in range(2)]
+    images = [d.batch("train", np.arange(8), 12, r)[0] for d, r in zip((digits, colour), rng, strict=True)]
+    assert torch.equal(images[0].expand(-1, 3, -1, -1), images[1])
+    assert np.array_equal(colour.sample("val", 50), digits.sample("val", 50))
+    with pytest.raises(BadInput, match="images of 1 channels in digits; allowed: 4"):
+        digits.with_channels(4)

@@ -132,7 +132,6 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     cases = {
         "unknown space": {"space": "tinny"},
         "unknown data set": {"dataset": "mnist"},
-        "images of 1 channels in digits": {"space": "mbv3", "resolutions": None},
         "kernels = 4": {"phases": (Phase("p", 1, 0.1, kernels=4),)},
     }
     for message, changes in cases.items():
