@@ -26,6 +26,7 @@ _HOMES = {
     "hwnas.api.runs": ("Run",),
     "hwnas.api.engines": ("Engine", "validate"),
     "hwnas.api.training": ("finetune", "train_supernet"),
+    "hwnas.templates.kinds": ("template",),
     "hwnas.search.own_objectives": ("OwnObjective",),
     "hwnas.space": ("Architecture", "SearchSpace", "Stage", "get_space"),
     "profilers.errors": (
@@ -40,7 +41,7 @@ __all__ = [  # noqa: RUF022  as people read it
     "Device", "engines", "profile", "LatencyTable", "MeasuredNetworks",
     "SearchSpace", "Stage", "Architecture", "get_space", "Network", "Networks", "plan_networks",
     "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
-    "Engine", "export", "validate", "train_supernet", "finetune", "fetch",
+    "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
     "HwnasError", "BadInput", "TableError", "FingerprintMismatch", "EngineUnavailable", "MeasurementFailed",
     "FileProblem",
 ]  # fmt: skip
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from hwnas.space import SearchSpace as SearchSpace
     from hwnas.space import Stage as Stage
     from hwnas.space import get_space as get_space
+    from hwnas.templates.kinds import template as template
     from profilers.errors import BadInput as BadInput
     from profilers.errors import EngineUnavailable as EngineUnavailable
     from profilers.errors import FileProblem as FileProblem

@@ -203,6 +203,8 @@ def _range(node: Mapping[str, Any]) -> str:
     low, above, high = (node.get(k) for k in ("minimum", "exclusiveMinimum", "maximum"))
     if "minItems" in node and "prefixItems" not in node:
         low, high = node["minItems"], node.get("maxItems")
+    if high is not None and high >= LARGEST - 1:
+        high = None
     if above is not None:
         return f"more than {_number(above)}" + ("" if high is None else f" and at most {_number(high)}")
     if low is not None:

@@ -64,7 +64,7 @@ FLOORS = (
     {"compare", "export", "profile"},
     {"report"},
     {"api"},
-    {"recipe"},
+    {"recipe", "templates"},
     {"testing"},
     {"cli"},
     {"__main__"},

@@ -22,8 +22,8 @@ def python_function(
     Args:
         where: it.
         space: not needed.
-        unit: see `hwnas.accuracy.unit`.
-        images: on how many it judges.
-        batch: see `hwnas.accuracy.given`.
+        unit: percent or fraction, where the values may be either (`hwnas.accuracy.unit`).
+        images: on how many it judges, which gives top-1 an interval.
+        batch: how many networks it is given at a time, as a list; without it one, by itself.
     """
     return of(load_object(str(where)), batch=batch, unit=unit, images=images, name=f"python:{where.name}")

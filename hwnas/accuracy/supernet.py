@@ -39,8 +39,10 @@ class SupernetAccuracy:
         views: how many distorted copies of each validation image are judged beside the image itself; by default what
             the data set says. A few hundred small images alone leave most networks tied.
         calibration: training images for BatchNorm's statistics.
-        finetune_epochs: of training before validation, at the learning rate `finetune_lr` and in this `precision`. A
-            data set with other classes than the supernet's needs some: its classifier starts at random.
+        finetune_epochs: of training before validation. A data set with other classes than the supernet's needs some:
+            its classifier starts at random.
+        finetune_lr: learning rate of this training after its warm-up.
+        precision: of this training's products: fp32, bf16 or fp16.
         threads: torch's; 0 leaves its default.
         device: "cpu", "cuda" or "auto".
 

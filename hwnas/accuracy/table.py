@@ -15,7 +15,11 @@ from profilers.files import parse_json, read_text
 class AccuracyTable:
     """Looks networks up; one that is not in the table fails.
 
-    `unit`: see `hwnas.accuracy.unit`; `images`: on how many they were judged.
+    Args:
+        path: the CSV file.
+        space: of its networks.
+        unit: percent or fraction, where the values may be either (`hwnas.accuracy.unit`).
+        images: on how many they were judged, which gives top-1 an interval.
     """
 
     def __init__(self, path: Path, space: SearchSpace, *, unit: str | None = None, images: int | None = None) -> None:

@@ -49,9 +49,9 @@ class SearchSettings:
     inner: Annotated[str, OneOf(("nsga2", "nsga3", "unsga3"))] = "nsga2"
     """The algorithm of pymoo that searches on the surrogate."""
     population: Annotated[int, Interval(ge=8, le=10**6)] = 120
-    """Of the inner algorithm."""
+    """Networks of a generation of the inner algorithm."""
     generations: Annotated[int, Interval(ge=1, le=10**6)] = 30
-    """Of the inner algorithm."""
+    """Generations of the inner algorithm."""
     initial_sampling: Annotated[str, OneOf(("spread", "uniform"))] = "spread"
     """spread: small to large networks, mostly near the budgets where all costs have one; uniform: as in the paper."""
 

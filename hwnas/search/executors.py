@@ -42,9 +42,9 @@ class ExecutorSettings:
     address: str | None = None
     """Of Ray's cluster; by default one is found or started."""
     num_cpus: NotNegative = 1.0
-    """What one evaluation needs of Ray."""
+    """Cores that one evaluation needs of Ray."""
     num_gpus: NotNegative = 0.0
-    """What one evaluation needs of Ray."""
+    """GPUs that one evaluation needs of Ray."""
     resources: dict[str, NotNegative] = field(default_factory=dict)
     """Ray's custom resources by name, as in {jetson = 1}."""
 
