@@ -135,7 +135,9 @@ class _PaddedCrop:
         return 1
 
     def apply(self, image: Image.Image, size: Size) -> Image.Image:
-        left, top = PadCrop.corner(size, self.row)
-        image = image.crop((left, top, left + size[0], top + size[1]))  # Pillow fills what is outside with black
+        left, top = PadCrop.corner(image.size, self.row)
+        image = image.crop(
+            (left, top, left + image.width, top + image.height)
+        )  # Pillow fills what is outside with black
         image = image.resize((self.resolution, self.resolution), _BILINEAR)
         return ImageOps.mirror(image) if self.row[2] < 0.5 else image

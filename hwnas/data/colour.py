@@ -19,6 +19,7 @@ from hwnas.data.augment import Augment, Centre, PadCrop, RandomResizedCrop, View
 from hwnas.data.dataset import Dataset, Indices
 from hwnas.data.decode import Damaged, read_image
 from hwnas.data.listing import Listing
+from hwnas.data.names import one_form
 from hwnas.data.picture import normalised, pixels
 from hwnas.data.reference import Reference
 from hwnas.data.splits import Keys, keys_of
@@ -157,7 +158,7 @@ class FileDataset(ColourDataset):
 
     def keys(self, split: str) -> Keys:
         """(n,) a number of each image, by its file's name."""
-        return keys_of(os.fsencode(name) for name in self._files[split])
+        return keys_of(os.fsencode(one_form(name)) for name in self._files[split])
 
     def batch(
         self, split: str, indices: Indices, resolution: int, augment: np.random.Generator | None = None

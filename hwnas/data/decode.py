@@ -10,7 +10,6 @@ from PIL import Image
 from hwnas.data.picture import Damaged, read_picture
 from profilers.errors import FileProblem
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's ImageFolder's
 REDUCTIONS = (8, 4, 2)
 
 Size = tuple[int, int]  # width, height
@@ -32,11 +31,16 @@ def read_image(path: Path, reduction: Reduction = whole, white: float | None = N
     try:
         return read_picture(path, white, reduction)
     except OSError as error:
-        raise FileProblem(f"cannot read {path}: {error.strerror}", remedy="check the disk and permissions") from error
+        raise refused(path, error) from error
     except Damaged as error:
         if path.is_file() and not path.stat().st_size:
             raise Damaged("an empty file") from error
         raise
 
 
-__all__ = ["REDUCTIONS", "SUFFIXES", "Damaged", "Reduction", "Size", "read_image", "whole"]
+def refused(path: Path, error: OSError) -> FileProblem:
+    """The error where the operating system refuses to read a file."""
+    return FileProblem(f"cannot read {path}: {error.strerror}", remedy="check the disk and permissions")
+
+
+__all__ = ["REDUCTIONS", "Damaged", "Reduction", "Size", "read_image", "read_picture", "refused", "whole"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from hwnas.data.colour import PHOTOS
 from hwnas.data.damaged import open_files
 from hwnas.data.dataset import Dataset
-from hwnas.data.listing import check_root, find_classes, list_split
+from hwnas.data.listing import Folder, check_root, list_split
 from hwnas.data.reference import Reference
 from hwnas.data.splits import hold_out
 from profilers.errors import BadInput
@@ -26,16 +26,16 @@ _UNPACK = "torchvision.datasets.ImageNet(DIR, split) for split 'train' and 'val'
 
 def load_imagenet(reference: Reference) -> Dataset:
     """ImageNet, or some of its classes."""
-    root = reference.folder
-    check_root(root, reference.name)
+    folder, root = Folder.of(reference), reference.folder
+    check_root(folder, reference)
     if not (root / "val").is_dir():
         raise BadInput(f"no folder val in {root}", "train/WNID/*.JPEG and val/WNID/*.JPEG", _UNPACK)
-    wnids = find_classes(root / "train")
-    train, non_images = list_split(root, "train", wnids)
-    test, more = list_split(root, "val", wnids)
+    wnids = folder.classes("train")
+    train, test = list_split(folder, "train", wnids), list_split(folder, "val", wnids)
+    folder.passed.say(root)
     stays, held = hold_out(train.labels, HELD_OUT)
     listings = {"train": train.keep(stays), "val": train.keep(held), "test": test}
-    return open_files(reference, root, listings, _names(root, wnids), PHOTOS, non_images | more)
+    return open_files(reference, root, listings, _names(root, list(wnids)), PHOTOS)
 
 
 def _names(root: Path, wnids: Sequence[str]) -> list[str]:

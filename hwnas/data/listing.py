@@ -1,22 +1,29 @@
-"""Image files below DIR/SPLIT/CLASS/, found in a fixed order; what is laid out otherwise is one clear line.
+"""Image files below a folder, and the folders that are classes, in a fixed order; anything else is one clear line.
 
-Hidden names are passed over. Symbolic links are followed to files inside the data set's folder only.
+What file managers leave behind is passed over, as are files whose content is no image. Symbolic links are followed to
+files inside the data set's folder; elsewhere, and to folders, where the reference says links=follow.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.data.decode import SUFFIXES
-from profilers.errors import BadInput
+from hwnas.data.kinds import is_image
+from hwnas.data.names import is_rubbish, one_form, shortened
+from hwnas.data.passed import NO_IMAGE, NO_TARGET, RUBBISH, PassedOver
+from hwnas.data.reference import Reference
+from profilers.errors import BadInput, FileProblem
 
 LAYOUT = "DIR/train/CLASS/image files, and likewise DIR/val, DIR/test"
+FOLLOW = "follow"
+Classes = Mapping[str, Sequence[str]]  # the folders of each class, by its name in one form, sorted
 
 
 @dataclass(frozen=True)
@@ -31,95 +38,168 @@ class Listing:
         return Listing([self.files[i] for i in indices], self.labels[indices])
 
 
-def find_classes(split: Path) -> list[str]:
-    """The names of the class folders in a split's folder, sorted.
-
-    Raises:
-        BadInput: fewer than two, names that are not text, or images beside them.
-    """
-    if loose := _loose_image(split):
-        raise BadInput(f"images lie straight in {split} ({loose})", LAYOUT, f"a folder for each class in {split}")
-    names = sorted(p.name for p in _visible(split) if p.is_dir())
-    if bad := [name for name in names if not name.isprintable()]:
-        raise BadInput(f"the name of class folder {bad[0]!r} in {split}", "printable UTF-8")
-    if len(names) < 2:
-        raise BadInput(f"{len(names)} class folder{'s' * (not names)} in {split} {names}", "2 or more", LAYOUT)
-    return names
-
-
-def list_split(root: Path, folder: str, classes: Sequence[str]) -> tuple[Listing, dict[str, str]]:
-    """The images of a split, class by class, each in the order of names; and files there that are no images.
+@dataclass(frozen=True)
+class Folder:
+    """A folder of images as it is walked through.
 
     Args:
-        root: the data set's folder.
-        folder: the split's, below it.
+        root: where it is.
+        links: "follow", or "" for links to files inside alone.
+        passed: where what is passed over is kept.
+    """
+
+    root: Path
+    links: str
+    passed: PassedOver
+
+    @classmethod
+    def of(cls, reference: Reference) -> Folder:
+        """That of a reference."""
+        return cls(reference.folder, reference.links, PassedOver())
+
+    def images(self, folder: str = "") -> list[str]:
+        """Names below the root of the images in a folder and in those in it, in order.
+
+        Raises:
+            BadInput: a link that may not be followed. FileProblem: a folder that may not be read.
+        """
+        found: list[str] = []
+        seen = {os.path.realpath(self.root / folder)}
+        walk = os.walk(self.root / folder, onerror=_unreadable, followlinks=self.links == FOLLOW)
+        for place, folders, names in walk:
+            folders[:] = [
+                f for f in sorted(folders) if self._is_wanted(Path(place, f)) and _is_new(Path(place, f), seen)
+            ]
+            found += [self._name(Path(place, n)) for n in sorted(names) if self._takes(Path(place, n))]
+        return found
+
+    def folders(self, folder: str = "") -> list[str]:
+        """The names of the folders in one, sorted."""
+        return sorted(p.name for p in self._entries(folder) if p.is_dir())
+
+    def loose(self, folder: str = "") -> str:
+        """The name of an image straight in a folder, or ""."""
+        return min((p.name for p in self._entries(folder) if is_image(p)), default="")
+
+    def classes(self, folder: str, least: int = 2) -> dict[str, list[str]]:
+        """The class folders in a folder.
+
+        Raises:
+            BadInput: fewer than `least`, names that are not text, or images beside them.
+        """
+        place = self.root / folder
+        if loose := self.loose(folder):
+            raise BadInput(f"images lie straight in {place} ({loose})", LAYOUT, f"a folder for each class in {place}")
+        names = self.folders(folder)
+        if bad := [name for name in names if not name.isprintable()]:
+            raise BadInput(f"the name of class folder {bad[0]!r} in {place}", "printable UTF-8")
+        found: dict[str, list[str]] = {}
+        for name in sorted(names, key=one_form):
+            found.setdefault(one_form(name), []).append(name)
+        if len(found) < least:
+            word = f"class folder{'s' * (not found)}"
+            raise BadInput(f"{len(found)} {word} in {place} {names}", f"{least} or more", LAYOUT)
+        return found
+
+    def check_links(self, folders: Sequence[str]) -> None:
+        """BadInput for folders below the root that lead elsewhere, unless links are followed."""
+        for folder in folders:
+            if self.links != FOLLOW and (self.root / folder).is_symlink():
+                self._refuse(self.root / folder)
+
+    def _entries(self, folder: str) -> Iterator[Path]:
+        """What is in a folder but for rubbish."""
+        try:
+            entries = sorted((self.root / folder).iterdir())
+        except OSError as error:
+            _unreadable(error)
+        return (p for p in entries if self._is_known(p))
+
+    def _is_known(self, path: Path) -> bool:
+        if is_rubbish(path.name):
+            self.passed.add(RUBBISH, self._name(path))
+            return False
+        return True
+
+    def _is_wanted(self, path: Path) -> bool:
+        """Whether a folder or file is neither rubbish nor a link to nothing; BadInput if it is a link elsewhere."""
+        if not self._is_known(path):
+            return False
+        if not path.is_symlink():
+            return True
+        if self.links != FOLLOW and not self._leads_inside(path):
+            self._refuse(path)
+        if not path.exists():
+            self.passed.add(NO_TARGET, self._name(path))
+            return False
+        return True
+
+    def _takes(self, path: Path) -> bool:
+        if not self._is_wanted(path):
+            return False
+        if not is_image(path):
+            self.passed.add(NO_IMAGE, self._name(path))
+            return False
+        return True
+
+    def _leads_inside(self, link: Path) -> bool:
+        target = Path(os.path.realpath(link))
+        return target.is_relative_to(os.path.realpath(self.root)) and target.is_file()
+
+    def _refuse(self, link: Path) -> NoReturn:
+        remedy = f"{self.root}?links=follow, or copy what it leads to"
+        raise BadInput(f"{link} is a link to {os.path.realpath(link)}", f"links to files in {self.root}", remedy)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def list_split(folder: Folder, split: str, classes: Classes) -> Listing:
+    """The images of a published split, class by class, each in the order of names.
+
+    Args:
+        folder: the data set's.
+        split: the split's, in it.
         classes: those of the training images; the split must have the same.
 
     Raises:
-        BadInput: other classes, an empty one, a symbolic link that leads out of `root`.
+        BadInput: other classes, an empty one, a link that leads out of the folder.
     """
-    found = find_classes(root / folder)
+    found, place = folder.classes(split), folder.root / split
     for names, word in ((set(classes) - set(found), "lacks"), (set(found) - set(classes), "has more than train:")):
         if names:
-            raise BadInput(f"{root / folder} {word} class {min(names)}", ", ".join(classes))
-    files: list[str] = []
-    labels: list[int] = []
-    non_images: dict[str, str] = {}
-    for label, name in enumerate(classes):
-        images, others = list_images(root, Path(folder) / name)
-        if not images:
-            hint = f"image files ({', '.join(SUFFIXES)})"
-            raise BadInput(f"class {name} in {root / folder} is empty{_count(others)}", hint, "add some, or remove it")
-        files += images
-        labels += [label] * len(images)
-        non_images |= dict.fromkeys(others, f"no image: allowed are {' '.join(SUFFIXES)}")
-    return Listing(files, np.array(labels, np.int64)), non_images
+            raise BadInput(f"{place} {word} class {min(names)}", shortened(classes))
+    images = [[name for f in found[c] for name in folder.images(f"{split}/{f}")] for c in classes]
+    if empty := next((c for c, names in zip(classes, images, strict=True) if not names), ""):
+        raise empty_class(empty, place)
+    labels = np.repeat(np.arange(len(images)), [len(names) for names in images])
+    return Listing([name for names in images for name in names], labels)
 
 
-def check_root(root: Path, name: str) -> None:
-    """BadInput unless there is a folder DIR/train; says what lies there instead."""
+def empty_class(name: str, place: Path) -> BadInput:
+    """The error."""
+    return BadInput(f"class {name} in {place} has no images", "image files", "add some, or remove it")
+
+
+def check_root(folder: Folder, reference: Reference) -> None:
+    """BadInput unless there is a folder DIR/train, as in published data sets."""
+    root = folder.root
     if not root.is_dir():
-        raise BadInput(f"data set {name}: the folder {root} does not exist", LAYOUT)
-    if (root / "train").is_dir():
-        return
-    if loose := _loose_image(root):
-        raise BadInput(f"images lie straight in {root} ({loose})", LAYOUT)
-    folders = sorted(p.name for p in _visible(root) if p.is_dir())
-    if classes := [f for f in folders if _loose_image(root / f)]:
-        hint = f"a folder train in {root}, and those folders in it"
-        raise BadInput(f"the classes lie straight in {root} ({', '.join(classes[:3])})", LAYOUT, hint)
-    raise BadInput(f"no folder train in {root}, which has {', '.join(folders[:5]) or 'no folders'}", LAYOUT)
+        raise reference.missing(LAYOUT)
+    if not (root / "train").is_dir():
+        raise BadInput(f"data set {reference.name}: no folder train in {root}, which has {contents(folder)}", LAYOUT)
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    return (p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX")))
+def contents(folder: Folder) -> str:
+    """What a folder holds, for a message."""
+    return shortened(folder.folders()) or "no folders"
 
 
-def _loose_image(folder: Path) -> str:
-    """The name of an image straight in a folder, or ""."""
-    return min((p.name for p in _visible(folder) if p.suffix.lower() in SUFFIXES and p.is_file()), default="")
+def _is_new(folder: Path, seen: set[str]) -> bool:
+    """Whether a folder was not walked through before, so that links make no loops."""
+    real = os.path.realpath(folder)
+    return real not in seen and not seen.add(real)  # type: ignore[func-returns-value]
 
 
-def list_images(root: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Names below `root` of the images in a folder (of a class) and the folders in it, and of its other files."""
-    images: list[str] = []
-    others: list[str] = []
-    for place, folders, names in os.walk(root / folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for link in [n for n in [*folders, *names] if Path(place, n).is_symlink()]:
-            _check_link(root, Path(place, link))
-        for name in sorted(n for n in names if not n.startswith(".")):
-            path = Path(place, name)
-            is_image = path.suffix.lower() in SUFFIXES and path.is_file()  # no pipe or device
-            (images if is_image else others).append(str(path.relative_to(root)))
-    return images, others
-
-
-def _check_link(root: Path, link: Path) -> None:
-    target = link.resolve()
-    if not target.is_relative_to(root.resolve()) or not target.is_file():
-        raise BadInput(f"{link} is a link to {target}", f"links to files in {root}", "copy what it leads to")
-
-
-def _count(others: Sequence[str]) -> str:
-    return f" but for {len(others)} other file{'s' * (len(others) > 1)}" if others else ""
+def _unreadable(error: OSError) -> NoReturn:
+    raise FileProblem(f"cannot read {error.filename}: {error.strerror}", remedy="check the permissions") from error

@@ -11,11 +11,17 @@ needs numpy and Pillow alone.
     32 bits       whole numbers need `white` or MaxSampleValue; floating-point ones are 0 to 1, or 0 to `white`
     white is 0    in TIFFs that say so: inverted
     animations    the first picture
+    large         up to 200 million pixels; above 89 million reduced by 2, 4 or 8, so that the shorter side keeps 1,024
+                  pixels where it can: a JPEG while it is decoded, others behind it; one at a time
+    AVIF, HEIC    where Pillow has AVIF, and where pillow-heif is installed
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import math
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +30,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 # Whatever the suffix says, for some published ones lie; Pillow would also run others' interpreters
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP", "AVIF", "HEIF")
+MOST_PIXELS = 200_000_000  # of a picture, unless somebody has set another limit in Pillow
+_WHOLE = 89_478_485  # Pillow's own limit; above, a picture is reduced while it is read
+_KEPT = 1024  # pixels of the shorter side that reducing leaves, where it can
+_LARGE = threading.Lock()  # large pictures are read one at a time
 _BITS, _PHOTOMETRIC, _MOST, _ORIENTATION = 258, 262, 281, 274  # TIFF's tags
 _WALL = 2**25  # pixels that a line of pixels may be resized to; beyond, only the part that stays is computed
 _UPRIGHT = {
@@ -35,6 +45,10 @@ _UPRIGHT = {
 
 # Pillow warns of an image above its limit and refuses one of twice that; here the first is an error already.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+if Image.MAX_IMAGE_PIXELS == _WHOLE:
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+with contextlib.suppress(ImportError):
+    importlib.import_module("pillow_heif").register_heif_opener()
 
 
 class Damaged(Exception):
@@ -56,18 +70,24 @@ def read_picture(
         OSError: with an `errno`, where the operating system refuses to read it.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats()) as image, _turn(image.size):
             return _read(image, white, reduction)
     except (MemoryError, Damaged):
         raise
     except UnidentifiedImageError as error:
-        raise Damaged("no image") from error
+        raise Damaged(_lacking(path) or "no image") from error
     except FileNotFoundError as error:
         raise Damaged("missing") from error
     except Exception as error:  # whatever Pillow's many readers make of broken bytes
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise Damaged(str(error) or type(error).__name__) from error
+
+
+def formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that Pillow has here."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def prepare(path: Any, how: Mapping[str, Any]) -> np.ndarray[Any, Any]:
@@ -120,11 +140,11 @@ def _read(
     image: Image.Image, white: float | None, reduction: Callable[[tuple[int, int]], int]
 ) -> tuple[Image.Image, tuple[int, int]]:
     if (limit := Image.MAX_IMAGE_PIXELS) and image.width * image.height > limit:
-        raise Damaged(f"{image.width} x {image.height} pixels, more than Pillow's limit of {limit}")
+        raise Damaged(f"{image.width} x {image.height} pixels, more than the limit of {limit}")
     size, reduced, deep = image.size, False, _is_deep(image)
     if image.format in ("JPEG", "MPO"):
         size = size[::-1] if _orientation(image) > 4 else size
-        if (by := reduction(size)) > 1:
+        if (by := max(reduction(size), _needed(size))) > 1:
             before = image.size
             image.draft("RGB", (image.width // by, image.height // by))
             reduced = image.size != before
@@ -134,7 +154,38 @@ def _read(
     upright = _colours(image, white)
     if (turn := _UPRIGHT.get(_orientation(image))) is not None:  # behind load(): Pillow itself turns TIFFs there
         upright = upright.transpose(turn)
-    return upright, size if reduced else upright.size
+    if reduced:
+        return upright, size
+    by = _needed(upright.size)
+    return (upright.reduce(by) if by > 1 else upright), upright.size
+
+
+def _needed(size: tuple[int, int]) -> int:
+    """By how much a picture of that size is reduced in any case: 1 unless it is large."""
+    if size[0] * size[1] <= _WHOLE:
+        return 1
+    return next((by for by in (8, 4) if min(size) >= by * _KEPT), 2)
+
+
+def _turn(size: tuple[int, int]) -> Any:
+    """A context in which a picture of that size is read."""
+    return _LARGE if _needed(size) > 1 else contextlib.nullcontext()
+
+
+def _lacking(path: Any) -> str:
+    """What must be installed to read a file that is no image to Pillow, or "" if nothing helps."""
+    try:
+        with contextlib.nullcontext(path) if hasattr(path, "read") else open(path, "rb") as stream:  # noqa: PTH123
+            stream.seek(0)
+            head = stream.read(12)
+    except OSError:
+        return ""
+    if head[4:8] != b"ftyp":
+        return ""
+    if head[8:12] in (b"avif", b"avis"):
+        return "an AVIF image, for which this needs: pip install 'pillow>=11.3'"
+    known = head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    return "an HEIC image, for which this needs: pip install pillow-heif" if known else ""
 
 
 def _orientation(image: Image.Image) -> int:

@@ -103,13 +103,14 @@ class TorchvisionSet:
 
         place = root / self.folder
         if not place.is_dir():
-            raise BadInput(f"{place} does not exist", f"{place}/ with {self.holds}", self._download(root))
+            raise BadInput(f"{place} does not exist", f"{place}/ with {self.holds}", self.download(root))
         for name, md5 in files:
             if not check_integrity(str(place / name), md5):
                 what = "is not as it was published (its MD5 differs)" if (place / name).exists() else "does not exist"
-                raise BadInput(f"{place / name} {what}", self.holds, f"remove {place} and {self._download(root)}")
+                raise BadInput(f"{place / name} {what}", self.holds, f"remove {place} and {self.download(root)}")
 
-    def _download(self, root: Path) -> str:
+    def download(self, root: Path) -> str:
+        """The command that downloads it."""
         return f"python -c \"import torchvision; torchvision.datasets.{self.cls}('{root}', download=True)\""
 
     def listing(self, part: Any, root: Path) -> Listing:
@@ -139,6 +140,8 @@ class TorchvisionSet:
 def load_torchvision(reference: Reference) -> Dataset:
     """The data set of a row of `SETS`; the errors are those of `TorchvisionSet.open` and `open_files`."""
     row, root = SETS[reference.name], reference.folder
+    if not root.is_dir():
+        raise reference.missing(f"{root / row.folder}/ with {row.holds}", row.download(root))
     parts = row.open(root)
     names = row.class_names(parts, root)
     return _arrays(reference, row, parts, names) if row.in_memory else _files(reference, row, parts, names)

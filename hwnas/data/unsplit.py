@@ -21,8 +21,8 @@ from hwnas.data.colour import PHOTOS
 from hwnas.data.damaged import open_files
 from hwnas.data.dataset import Dataset
 from hwnas.data.imagenet import CLASSES, imagenet_names
-from hwnas.data.listing import Listing, list_images
-from hwnas.data.reference import Reference
+from hwnas.data.listing import Folder, Listing
+from hwnas.data.reference import Reference, folder_reference
 from hwnas.data.splits import stratified_order
 from profilers.errors import BadInput
 
@@ -33,7 +33,7 @@ _WORDNET = re.compile(r"n\d{8}")
 
 def load_unsplit(reference: Reference) -> Dataset:
     """Labelled pictures as a data set; BadInput if their folders are not ImageNet's classes."""
-    files = _files(reference.folder)
+    files = _files(reference)
     labels = _labels(files)
     if labels is None:
         got = f"the folders in {reference.folder} are not ImageNet's classes"
@@ -50,20 +50,22 @@ def open_unsplit(folder: Path) -> tuple[Dataset, bool]:
     Raises:
         BadInput: no folder, too few pictures, damaged ones, or a data set with splits.
     """
-    reference = Reference("images", folder.absolute())
-    files = _files(reference.folder)
+    reference = folder_reference(folder)
+    files = _files(reference)
     if _labels(files) is not None:
         return load_unsplit(reference), True
     listing = Listing(files, np.zeros(len(files), np.int64))
     return open_files(reference, reference.folder, {"train": listing}, imagenet_names(), PHOTOS), False
 
 
-def _files(root: Path) -> list[str]:
+def _files(reference: Reference) -> list[str]:
+    folder, root = Folder.of(reference), reference.folder
     if not root.is_dir():
-        raise BadInput(f"the folder {root} does not exist", "a folder of pictures")
+        raise reference.missing("a folder of pictures")
     if (root / "train").is_dir() and (root / "val").is_dir():
         raise BadInput(f"{root} has train and val, as a data set", "a folder of pictures", f"--dataset imagenet:{root}")
-    files, _ = list_images(root, Path())
+    files = folder.images()
+    folder.passed.say(root)
     if len(files) < FEWEST:
         raise BadInput(f"{len(files)} pictures in {root}", f"{FEWEST} or more, some hundred are good")
     return files

@@ -137,14 +137,18 @@ def _folder(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
 
 def _images(path: Path, preprocessing: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
     """Rows (1, …) of the input."""
-    from hwnas.data.decode import SUFFIXES
+    from hwnas.data.listing import Folder
+    from hwnas.data.names import one_form
+    from hwnas.data.reference import folder_reference
 
-    if not path.is_dir():
+    folder = Folder.of(folder_reference(path))
+    if not folder.root.is_dir():
         raise BadInput(f"{path} is no folder", "a folder of images, or an .npz")
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    names = [os.fsencode(p.relative_to(path)) for p in files]
-    folders = np.unique([str(p.parent) for p in files], return_inverse=True)[1]
-    return [read_input(files[i], preprocessing) for i in _sample(names, folders)]
+    names = folder.images()
+    folder.passed.say(path)
+    folders = np.unique([os.path.dirname(name) for name in names], return_inverse=True)[1]  # noqa: PTH120
+    order = _sample([os.fsencode(one_form(name)) for name in names], folders)
+    return [read_input(folder.root / names[i], preprocessing) for i in order]
 
 
 def _sample(contents: list[bytes], labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

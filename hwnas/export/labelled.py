@@ -77,11 +77,14 @@ class LabelledFolder:
         Raises:
             BadInput: no folder, no images, images beside the folders, or folders that are no outputs.
         """
-        from hwnas.data.listing import list_images
+        from hwnas.data.listing import Folder
+        from hwnas.data.reference import folder_reference
 
-        if not self.root.is_dir():
+        folder = Folder.of(folder_reference(self.root))
+        if not folder.root.is_dir():
             raise BadInput(f"the folder {self.root} does not exist", LAYOUT)
-        files, _ = list_images(self.root, Path())
+        files = folder.images()
+        folder.passed.say(self.root)
         if loose := [name for name in files if len(Path(name).parts) == 1]:
             raise BadInput(f"images lie straight in {self.root} ({loose[0]})", LAYOUT, "a folder for each class")
         if not files:

@@ -58,28 +58,32 @@ def straight_images(root):
     shutil.rmtree(root / "train")
 
 
-def straight_classes(root):
-    for name in ("ant", "bee", "cat"):
-        shutil.move(root / "train" / name, root / name)
-    (root / "train").rmdir()
-
-
 def images_in_split(root):
     write_picture(root / "train" / "a.png", 0)
 
 
-def other_names(root):
-    (root / "train").rename(root / "Training")
+def only_test(root):
+    shutil.rmtree(root / "train")
+
+
+def a_folder_too_deep(root):
+    shutil.rmtree(root / "test")
+    (root / "train").rename(root / "mine")
+
+
+def other_splits(root):
+    (root / "train").rename(root / "learn")
+
+
+def nothing(root):
+    for split in ("train", "test"):
+        shutil.rmtree(root / split)
+    (root / "docs").mkdir()
 
 
 def one_class(root):
     for name in ("bee", "cat"):
         shutil.rmtree(root / "train" / name)
-
-
-def no_class(root):
-    shutil.rmtree(root / "train")
-    (root / "train").mkdir()
 
 
 def empty_class(root):
@@ -92,17 +96,8 @@ def class_without_images(root):
     (root / "train" / "bee" / "notes.txt").write_text("none yet")
 
 
-def missing_in_test(root):
-    shutil.rmtree(root / "test" / "cat")
-
-
 def extra_in_test(root):
     write_picture(root / "test" / "dog" / "a.png", 0)
-
-
-def one_image(root):
-    for path in list((root / "train" / "cat").iterdir())[1:]:
-        path.unlink()
 
 
 def link_outside(root):
@@ -119,17 +114,16 @@ def dangling_link(root):
 
 LAYOUTS = {
     straight_images: r"images lie straight in .*data \(a\.png\); allowed: DIR/train/CLASS/image files",
-    straight_classes: r"the classes lie straight in .*data \(ant, bee, cat\);.*try: a folder train in",
     images_in_split: r"images lie straight in .*train \(a\.png\)",
-    other_names: r"no folder train in .*data, which has Training, test",
+    only_test: r"no folder train in .*data, which has test;",
+    a_folder_too_deep: r"one folder with images, mine in .*data, has ant, bee, cat;.*try: .*data/mine$",
+    other_splits: r"the folders learn, test in .*data hold the same folders \(ant, bee, cat\), as splits",
+    nothing: r"no images in .*data, which has docs; allowed: DIR/train/CLASS/image files, .*; or a list with",
     one_class: r"1 class folder in .*train \['ant'\]; allowed: 2 or more",
-    no_class: r"0 class folders in .*train",
-    empty_class: r"class bee in .*train is empty; allowed: image files \(\.jpg, ",
-    class_without_images: r"class bee in .*train is empty but for 1 other file;",
-    missing_in_test: r"test lacks class cat; allowed: ant, bee, cat",
+    empty_class: r"class bee in .*train has no images; allowed: image files; try: add some",
+    class_without_images: r"class bee in .*train has no images;",
     extra_in_test: r"test has more than train: class dog",
-    one_image: r"class cat in .*train has one image, so none can be held out",
-    link_outside: r"z\.png is a link to /etc/passwd; allowed: links to files in ",
+    link_outside: r"z\.png is a link to /etc/passwd; allowed: links to files in .*; try: .*data\?links=follow, or copy",
     link_to_folder: r"more is a link to .*train/bee",
     dangling_link: r"z\.png is a link to .*nowhere\.png",
 }
