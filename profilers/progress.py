@@ -1,4 +1,4 @@
-"""One progress bar for all long work: on stderr, with elapsed time and an estimate of the rest.
+"""What people see of long work, on stderr: one bar for all of it, with elapsed time and an estimate of the rest.
 
 A protocol around rich's bar, so that those who report progress neither import rich nor depend on a terminal.
 """
@@ -59,6 +59,11 @@ def _rich(stream: TextIO) -> RichProgress:
     columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
     texts = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
     return RichProgress(texts[0], *columns, texts[1], console=Console(file=stream), auto_refresh=False)
+
+
+def say(line: str) -> None:
+    """One line for people, where bars are shown."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class _Bar:

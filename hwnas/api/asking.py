@@ -83,6 +83,8 @@ def open_search(
     surrogate: str = "auto",
     init_from: Path | str | None = None,
     settings: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    fresh: bool = False,
 ) -> Iterator[Search]:
     """A search by ask and tell: it proposes networks, the program says how accurate they are, in its own time.
 
@@ -107,6 +109,6 @@ def open_search(
     }  # fmt: skip
     folder = Path(out)
     with configured(tables or {}, wanted) as config:
-        runs.check(folder, config, own := own_objectives(objectives))
-        with AskTell.open(folder, config, given=own) as loop:
+        runs.check(folder, config, own := own_objectives(objectives), fresh=fresh)
+        with AskTell.open(folder, config, given=own, resume=resume, fresh=fresh) as loop:
             yield Search(loop)

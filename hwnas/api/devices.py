@@ -101,9 +101,11 @@ class Device(Printable):
         method: str = "in-context",
         budget_seconds: float | None = None,
         seed: int = 0,
+        resume: bool = True,
+        fresh: bool = False,
         force: bool = False,
     ) -> LatencyTable:
-        """Measure a latency table of a space; one that was interrupted is continued.
+        """Measure a latency table of a space; one that was interrupted is continued, one that is there is kept.
 
         Args:
             space: a name, a path to a space's TOML, `python:module:NAME`, or a `SearchSpace`.
@@ -113,9 +115,12 @@ class Device(Printable):
             method: "in-context", or "isolated" where a runtime has no per-node times.
             budget_seconds: soft limit on the measuring time.
             seed: of the networks that are measured.
-            force: start afresh where an interrupted build was of another device or setting.
+            resume: False to refuse a table, or a part of one, that is there.
+            fresh: build anew, in place of whatever table is there.
+            force: the former name of `fresh`.
 
         Raises:
+            FingerprintMismatch: a table, or a part of one, of another device or setting is there.
             EngineUnavailable: the runtime does not work here. MeasurementFailed: layers that could not be timed.
         """
         from lut.build.pipeline import build
@@ -125,7 +130,9 @@ class Device(Printable):
             raise BadInput(f"budget_seconds = {budget_seconds:g}", "more than 0")
         plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
         workbench = self._workbench(space_of(space, resolutions, classes))
-        return LatencyTable(build(workbench, out=Path(out), method=method, plan=plan, force=force), out)
+        return LatencyTable(
+            build(workbench, out=Path(out), method=method, plan=plan, resume=resume, fresh=fresh or force), out
+        )
 
     def measure(self, networks: Sequence[Network]) -> MeasuredNetworks:
         """Measure networks end to end, against each other.

@@ -15,10 +15,14 @@ from hwnas.api.spaces import Resolutions
 from hwnas.search import config as configs
 from hwnas.search import driver, executors
 from hwnas.search import run as runs
+from hwnas.search.clearing import clear
 from hwnas.search.config import Config
 from hwnas.search.own_objectives import OwnObjective
+from hwnas.search.state import SearchState
 from hwnas.space import SearchSpace
 from profilers.errors import BadInput
+from profilers.outputs import kept
+from profilers.progress import say as tell
 
 
 def search(
@@ -41,6 +45,7 @@ def search(
     init_from: Path | str | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = True,
+    fresh: bool = False,
 ) -> Run:
     """Search networks: accuracy against the other objectives.
 
@@ -67,9 +72,10 @@ def search(
         settings: whatever else a configuration's file may say, by section and key, as in
             {"search": {"strategy": "random"}, "objective": {"energy_mj": {"source": "layers:power:millijoule"}}}.
         resume: False to refuse a folder that holds a run.
+        fresh: begin anew, in place of the run that `out` holds.
 
     Raises:
-        BadInput: anything that does not fit, before anything is written.
+        BadInput: anything that does not fit, or a run of another search in `out`, before anything is written.
 
     Example:
         >>> import hwnas
@@ -92,11 +98,16 @@ def search(
         "initial": initial, "iterations": iterations, "per_iteration": per_iteration,
     }  # fmt: skip
     with configured(tables or {}, wanted) as config:
-        return run_config(config, Path(out), resume=resume, source=source, own=own_objectives(objectives))
+        return run_config(config, Path(out), resume=resume, fresh=fresh, source=source, own=own_objectives(objectives))
 
 
 def search_config(
-    path: Path | str, out: Path | str | None = None, *, overrides: Sequence[str] = (), resume: bool = True
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    resume: bool = True,
+    fresh: bool = False,
 ) -> Run:
     r"""Search as a configuration's file says.
 
@@ -105,9 +116,11 @@ def search_config(
         out: the run's folder, by default runs/NAME of the file.
         overrides: as in "search.iterations=10".
         resume: False to refuse a folder that holds a run.
+        fresh: begin anew, in place of the run that `out` holds.
 
     Raises:
-        BadInput: anything in the file that does not fit. FileProblem: it cannot be read.
+        BadInput: anything in the file that does not fit, or a run of another search in `out`.
+        FileProblem: it cannot be read.
 
     Example:
         >>> from pathlib import Path
@@ -120,7 +133,7 @@ def search_config(
         8
     """
     config = configs.load(Path(path), overrides)
-    return run_config(config, OUT / Path(path).stem if out is None else Path(out), resume=resume)
+    return run_config(config, OUT / Path(path).stem if out is None else Path(out), resume=resume, fresh=fresh)
 
 
 def run_config(
@@ -128,20 +141,26 @@ def run_config(
     folder: Path,
     *,
     resume: bool = True,
+    fresh: bool = False,
     source: Any = None,
     own: Mapping[str, OwnObjective] | None = None,
     say: Say = lambda line: None,
 ) -> Run:
     """Search as a configuration says, with `source` in place of its accuracy where it is given by the program.
 
-    `own` are objectives that the program gives, by name.
+    `own` are objectives that the program gives, by name; `resume` and `fresh` as of `search`.
     `say` is called with what a user should know before the search begins, a line each.
     """
     open_run = runs.resume_run if resume else runs.create_run
-    runs.check(folder, config, own)  # what does not fit is said before anything is written
+    runs.check(folder, config, own, fresh=fresh)  # what does not fit is said before anything is written
+    if resume and not fresh and is_finished(folder, config, own):
+        tell(kept(folder, "a run"))
+        return Run(folder)
     with ExitStack() as stack:
         started = source or stack.enter_context(executors.start(config.source(folder), config.executor))
         stack.enter_context(runs.locked(folder))
+        if fresh:
+            clear(folder, config)
         run = stack.enter_context(open_run(folder, config, own))
         for line in remarks(run):
             say(line)
@@ -149,6 +168,14 @@ def run_config(
     made = Run(folder)
     made.ended_early = ended
     return made
+
+
+def is_finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | None) -> bool:
+    """Whether the folder holds this very search, with nothing left to evaluate."""
+    if not (folder / runs.ARCHIVE).exists():
+        return False
+    with runs.locked(folder), runs.resume_run(folder, config, own) as run:
+        return SearchState(run).finished
 
 
 def remarks(run: runs.Run) -> list[str]:

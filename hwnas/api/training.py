@@ -14,19 +14,22 @@ from hwnas.settings import build, read_toml
 from hwnas.space.configured import with_definition
 
 
-def train_supernet(config: Path | str, *, overrides: Sequence[str] = (), resume: bool = False) -> Facts:
+def train_supernet(
+    config: Path | str, *, overrides: Sequence[str] = (), resume: bool = True, fresh: bool = False
+) -> Facts:
     r"""Train a supernet by progressive shrinking.
 
     Args:
         config: TOML, see the README.
         overrides: as in "seed=2".
-        resume: continue what was interrupted, keep what is done.
+        resume: False to refuse what is there; else what was interrupted is continued, and what is done is kept.
+        fresh: train anew in place of what is there.
 
     Returns:
         supernet (its file), dataset, history of validation accuracies, left_out (damaged images).
 
     Raises:
-        BadInput: anything in the file that does not fit, or a supernet that is there already.
+        BadInput: anything in the file that does not fit, or training of another configuration in the way.
 
     Example:
         >>> from pathlib import Path
@@ -45,22 +48,25 @@ def train_supernet(config: Path | str, *, overrides: Sequence[str] = (), resume:
     wanted = build(SupernetConfig, with_definition(data, path.parent), str(path))
     dataset = resolve_reference(wanted.dataset, path.parent)
     wanted = replace(wanted, dataset=dataset, out=path.parent / wanted.out)
-    _, provenance = train(wanted, resume=resume)
+    _, provenance = train(wanted, resume=resume, fresh=fresh)
     training = provenance.training
     facts = {"history": training["history"], "left_out": training.get("left_out", 0)}
     return Facts("Supernet", {"supernet": str(wanted.out), "dataset": provenance.dataset, **facts})
 
 
-def finetune(config: Path | str, *, overrides: Sequence[str] = (), resume: bool = False) -> Iterator[dict[str, Any]]:
+def finetune(
+    config: Path | str, *, overrides: Sequence[str] = (), resume: bool = True, fresh: bool = False
+) -> Iterator[dict[str, Any]]:
     r"""Fine-tune chosen networks, or train them from scratch; gives each one's facts when it is done.
 
     Args:
         config: TOML, see the README.
         overrides: as in "epochs=2".
-        resume: continue what was interrupted, keep what is done.
+        resume: False to refuse what is there; else what was interrupted is continued, and what is done is kept.
+        fresh: train anew in place of what is there.
 
     Raises:
-        BadInput: anything in the file that does not fit, or unfinished training in the way.
+        BadInput: anything in the file that does not fit, or training of another configuration in the way.
 
     Example:
         >>> from pathlib import Path
@@ -80,5 +86,5 @@ def finetune(config: Path | str, *, overrides: Sequence[str] = (), resume: bool 
     folder, weights = path.parent, wanted.supernet and path.parent / wanted.supernet
     dataset = resolve_reference(wanted.dataset, folder)
     wanted = replace(wanted, dataset=dataset, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights)
-    training = Finetuning(wanted, resume=resume)
+    training = Finetuning(wanted, resume=resume, fresh=fresh)
     yield from training.run(read_archs(training.space, wanted.archs))

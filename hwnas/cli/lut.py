@@ -9,7 +9,19 @@ import typer
 
 import hwnas
 from hwnas.cli import lut_networks
-from hwnas.cli.shared import Classes, OwnEngine, Resolutions, SpaceName, State, emit, know_engine, say, warn
+from hwnas.cli.shared import (
+    Classes,
+    Fresh,
+    OwnEngine,
+    Resolutions,
+    Resume,
+    SpaceName,
+    State,
+    emit,
+    know_engine,
+    say,
+    warn,
+)
 from hwnas.ofa.network_files import read_networks
 from hwnas.space import parse_resolutions, space_of_table
 from profilers.base import STEADY
@@ -36,7 +48,9 @@ def build(
     classes: Classes = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Soft limit on the measuring time.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks that are measured.")] = 0,
-    force: Force = False,
+    fresh: Fresh = False,
+    force: Annotated[bool, typer.Option("--force", hidden=True)] = False,
+    resume: Resume = False,
 ) -> None:
     """Measure a table on this machine; if it is interrupted, the same command resumes."""
     if budget_seconds is not None and budget_seconds <= 0:
@@ -44,7 +58,7 @@ def build(
     device = hwnas.Device(engine, threads, precision, batch, optimization, state)
     found = device.build_table(
         space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
-        force=force,
+        fresh=fresh or force,
     )  # fmt: skip
     _tell(out, found.data.provenance.get("warnings"))
 

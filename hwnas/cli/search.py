@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 import hwnas
-from hwnas.cli.shared import emit, people, say, show
+from hwnas.cli.shared import Fresh, Resume, emit, people, say, show
 
 if TYPE_CHECKING:
     from hwnas.select.insights import Insight
@@ -22,7 +22,6 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder."
 def search(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to search; see the README.")],
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/CONFIG by default.")] = None,
-    resume: Annotated[bool, typer.Option(help="Continue a run that was interrupted.")] = False,
     seed: Annotated[int | None, typer.Option(help="Replaces the seed of the configuration.")] = None,
     init_from: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Sample the initial networks like those on that run's front.")
@@ -32,8 +31,13 @@ def search(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
     ] = None,
+    fresh: Fresh = False,
+    resume: Resume = False,
 ) -> None:
-    """Search networks: accuracy against the other objectives; prints the run's figures as JSON."""
+    """Search networks: accuracy against the other objectives; prints the run's figures as JSON.
+
+    A run that was interrupted is continued by the same command.
+    """
     from hwnas.api.configured import OUT
     from hwnas.api.searching import run_config
     from hwnas.search import config as configs
@@ -42,7 +46,7 @@ def search(
     overrides += [f"init_from={json.dumps(str(init_from.absolute()))}"] if init_from else []
     overrides += [f"executor.workers={workers}"] if workers is not None else []
     overrides += [f"executor.kind={json.dumps(executor)}"] if executor else []
-    found = run_config(configs.load(config, overrides), out or OUT / config.stem, resume=resume, say=say)
+    found = run_config(configs.load(config, overrides), out or OUT / config.stem, fresh=fresh, say=say)
     emit(found.figures | {"ended_early": found.ended_early or None})
     for line in found.remarks:
         say(line)

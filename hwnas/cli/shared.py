@@ -31,6 +31,9 @@ OwnEngine = Annotated[
     str | None, typer.Option("--engine", help="python:module:Class, where the engine is a runtime of your own.")
 ]
 
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew, in place of what this command has written there.")]
+Resume = Annotated[bool, typer.Option("--resume", hidden=True, help="What every command does by itself.")]
+
 
 @cache
 def people() -> Console:

@@ -11,32 +11,37 @@ from rich.table import Table
 
 import hwnas
 from hwnas.api.display import table as people_table
-from hwnas.cli.shared import emit, people
+from hwnas.cli.shared import Fresh, Resume, emit, people
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume what was interrupted, keep what is done.")]
 
 
-def supernet(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
-    """Train a supernet by progressive shrinking; prints its file and validation accuracies as JSON."""
+def supernet(config: ConfigFile, settings: Settings = None, fresh: Fresh = False, resume: Resume = False) -> None:
+    """Train a supernet by progressive shrinking; prints its file and validation accuracies as JSON.
+
+    Training that was interrupted is continued by the same command.
+    """
     from hwnas.train.distributed import is_rank_zero, single_error_report
 
     with single_error_report():
-        found = hwnas.train_supernet(config, overrides=settings or [], resume=resume)
+        found = hwnas.train_supernet(config, overrides=settings or [], fresh=fresh)
         if is_rank_zero():
             emit(found.to_json())
 
 
-def finetune(config: ConfigFile, resume: Resume = False, settings: Settings = None) -> None:
-    """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each."""
+def finetune(config: ConfigFile, settings: Settings = None, fresh: Fresh = False, resume: Resume = False) -> None:
+    """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each.
+
+    What was interrupted is continued by the same command, what is done is kept.
+    """
     from hwnas.train.distributed import is_rank_zero, single_error_report
 
     rows = []
     with single_error_report():
-        for facts in hwnas.finetune(config, overrides=settings or [], resume=resume):
+        for facts in hwnas.finetune(config, overrides=settings or [], fresh=fresh):
             rows.append(facts)
             if is_rank_zero():
                 emit(facts)

@@ -5,7 +5,7 @@
     evaluations  one row a network: its objectives, or why there are none
     iterations   figures of each finished iteration (hypervolume, quality of the surrogate on networks new to it)
 
-A process killed at any moment leaves whole rows; `--resume` evaluates what was proposed and has no row yet.
+A process killed at any moment leaves whole rows; the same command evaluates what was proposed and has no row yet.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hwnas.accuracy.wilson import wilson
 from hwnas.search.problem import History
 from hwnas.space import Architecture, Genes
 from profilers.errors import BadInput, FileProblem
+from profilers.outputs import in_the_way
 
 APPLICATION_ID = 0x68776E61  # "hwna", in the file's header
 SCHEMA = 2  # 1 had no `images`; it is read, and brought up to date where a run is continued
@@ -223,7 +224,7 @@ class Archive:
 def create(path: Path, meta: Mapping[str, Any]) -> Archive:
     """A new archive; BadInput if the file exists."""
     if path.exists():
-        raise BadInput(f"{path} exists", "a new run", "--resume, or another --out")
+        raise in_the_way(path.parent, "a run")
     path.parent.mkdir(parents=True, exist_ok=True)
     with _translated(path):
         connection = _connect(path)

@@ -17,9 +17,10 @@ import numpy as np
 
 from hwnas.accuracy.unit import UnclearUnit, Unit
 from hwnas.search.archive import Proposed
+from hwnas.search.clearing import clear
 from hwnas.search.config import Config
 from hwnas.search.executors import Outcome
-from hwnas.search.run import Given, Run, locked, resume_run
+from hwnas.search.run import Given, Run, create_run, locked, resume_run
 from hwnas.search.state import SearchState
 from hwnas.search.worker import percentage
 from hwnas.space import Architecture
@@ -50,10 +51,20 @@ class AskTell:
         self._asked: dict[str, float] = {}  # when each network was handed out, by id
 
     @classmethod
-    def open(cls, folder: str | Path, config: Config, unit: str | None = None, given: Given = None) -> Self:
+    def open(
+        cls,
+        folder: str | Path,
+        config: Config,
+        unit: str | None = None,
+        given: Given = None,
+        *,
+        resume: bool = True,
+        fresh: bool = False,
+    ) -> Self:
         """The run of `config` in `folder`, begun there or continued, and locked until it is closed.
 
-        `given` are the objectives whose source is "given", by name.
+        `given` are the objectives whose source is "given", by name; not `resume`: a run that is there is refused;
+        `fresh`: it is begun anew.
 
         Raises:
             BadInput: it was searched with another configuration, or another process searches there.
@@ -61,7 +72,10 @@ class AskTell:
         folder = Path(folder)
         with ExitStack() as stack:
             stack.enter_context(locked(folder))
-            found = cls(stack.enter_context(resume_run(folder, config, given)), unit)
+            if fresh:
+                clear(folder, config)
+            opened = (resume_run if resume else create_run)(folder, config, given)
+            found = cls(stack.enter_context(opened), unit)
             found._stack = stack.pop_all()
         return found
 

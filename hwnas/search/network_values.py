@@ -65,7 +65,7 @@ class NetworkValues:
     def _computed(self, arch: Architecture) -> float:
         if self.function is None:
             got = f"objective {self.name} of network {arch.id} is not in the archive, and a run does not hold its code"
-            raise BadInput(got, "networks of the archive", "hwnas search CONFIG --resume, which names the module")
+            raise BadInput(got, "networks of the archive", "hwnas search CONFIG.toml, which names the module")
         try:
             value = float(self.function(network_view(self.space, arch)))
         except Exception as error:  # a user's code can raise anything

@@ -51,7 +51,7 @@ class Ray(Executor):
             while pending:
                 done, _ = self._ray.wait(list(pending), timeout=_LOOK_SECONDS)
                 if not done and not self._possible():
-                    raise MeasurementFailed(f"no node is left with {self._needs()}", remedy="add one, then --resume")
+                    raise MeasurementFailed(f"no node is left with {self._needs()}", remedy="add one, and begin again")
                 for task in done:
                     yield self._outcome(pending.pop(task), task, begun)
         finally:

@@ -7,9 +7,8 @@ fine-tuned).
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,8 +30,10 @@ from hwnas.search.transfer import by_size
 from hwnas.space import Architecture, Genes, SearchSpace
 from hwnas.space.configured import settled
 from lut import LatencyTable
+from profilers import locks
 from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, read_json, write_bytes, write_json, write_text
+from profilers.outputs import different, in_the_way
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 Given = Mapping[str, OwnObjective] | None
@@ -109,9 +110,9 @@ def _new_problem(config: Config, given: Given) -> Problem:
     return make_problem(config, {name: made(space, find(name, config.objective, given)) for name in config.own})
 
 
-def check(folder: Path, config: Config, given: Given = None) -> None:
+def check(folder: Path, config: Config, given: Given = None, *, fresh: bool = False) -> None:
     """BadInput or FileProblem if a run of `config` in `folder` could not start; nothing is written."""
-    if (folder / ARCHIVE).exists():
+    if (folder / ARCHIVE).exists() and not fresh:
         return
     problem = _new_problem(config, given)
     if config.init_from:
@@ -125,7 +126,7 @@ def create_run(folder: Path, config: Config, given: Given = None) -> Run:
         BadInput: the folder already holds a run, or the configuration does not fit its tables.
     """
     if (folder / ARCHIVE).exists() or (folder / CONFIG).exists():
-        raise BadInput(f"{folder} already holds a run", "a new folder", "--resume, or another --out")
+        raise in_the_way(folder, "a run")
     config = settled(config)
     problem = _new_problem(config, given)
     if config.init_from:
@@ -180,11 +181,7 @@ def resume_run(folder: Path, config: Config, given: Given = None) -> Run:
 
 def _resumed(run: Run, config: Config, given: Given) -> Run:
     if found := differences(run.config, config):
-        raise BadInput(
-            f"{run.folder} was searched with another configuration: {'; '.join(found)}",
-            "the same, or another search.iterations",
-            "another --out",
-        )
+        raise different(run.folder, found)
     own = {name: find(name, config.objective, given) for name in run.config.own}
     again = continued(run.problem.objectives, own, run.space, run.archive.evaluations() if own else ())
     run.archive.upgrade()
@@ -233,12 +230,15 @@ def read_start(path: Path, space: SearchSpace) -> Genes:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; BadInput if another process searches here. The lock dies with its process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as handle:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileProblem(f"cannot write {folder}: {error.strerror or error}", remedy="another --out") from error
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BadInput(f"another process is searching in {folder}", "one at a time", "another --out") from error
+            stack.enter_context(locks.locked(folder / LOCK))
+        except locks.Busy as busy:
+            raise BadInput(f"another process is searching in {folder}", "one at a time", "another --out") from busy
         yield
 
 

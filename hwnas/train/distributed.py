@@ -26,7 +26,7 @@ from profilers.errors import BadInput, HwnasError
 from profilers.progress import Progress, track
 
 PATIENCE = timedelta(hours=6)  # that a rank waits for the others, which may be validating
-_REMEDY = "the same command with --resume"
+_REMEDY = "the same command again"
 
 
 @dataclass(frozen=True)

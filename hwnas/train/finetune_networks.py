@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hwnas.data import get_dataset
@@ -16,14 +17,15 @@ from hwnas.space import Architecture, get_space
 from hwnas.space.arch_lines import stated
 from hwnas.space.configured import configured_space, settled
 from hwnas.train.config import FinetuneConfig
-from hwnas.train.distributed import Group, distributed
+from hwnas.train.distributed import Group, distributed, is_rank_zero
 from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.one_network import Training
 from hwnas.train.optimise import Diverged, torch_threads
 from hwnas.train.state import StateFile, stored_fact, stored_values
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
-from profilers.progress import Progress
+from profilers.outputs import kept
+from profilers.progress import Progress, say
 
 SPLITS = ("val", "test")
 Facts = dict[str, Any]
@@ -36,9 +38,10 @@ class Finetuning:
         BadInput: a supernet, space or data set that does not fit.
     """
 
-    def __init__(self, config: FinetuneConfig, *, resume: bool = False) -> None:
+    def __init__(self, config: FinetuneConfig, *, resume: bool = True, fresh: bool = False) -> None:
         config = settled(config) if config.space else config
-        self.config, self.resume, self.supernet = config, resume, None
+        self.config, self.supernet = config, None
+        self.resume, self.fresh = resume, fresh
         data, source = get_dataset(config.dataset), {"supernet_sha256": ""}
         named = configured_space(config, config.resolutions, data.classes) if config.space else None
         if config.supernet is not None:
@@ -57,14 +60,26 @@ class Finetuning:
         Under torchrun only the first process has them, the others give empty ones.
 
         Raises:
-            BadInput: unfinished training in the way (without `resume`), or files of another configuration (with it).
+            BadInput: files of another configuration in the way, or any files without `resume`.
         """
         config = self.config
+        if self.fresh:
+            self._clear(archs)
         with distributed(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
             for arch in archs:
                 with torch_threads(config.threads):
                     facts = _NetworkRun(self, arch, group, bar).run()
                 yield facts
+
+    def _clear(self, archs: Sequence[Architecture]) -> None:
+        """Remove what is there of these networks: interrupted, the same command then goes on with the new ones."""
+        if is_rank_zero():
+            for arch in archs:
+                StateFile(self.file(arch), self.identity, self.filled).clear("network")
+
+    def file(self, arch: Architecture) -> Path:
+        """Where a network goes."""
+        return self.config.out / f"{arch.id}.safetensors"
 
     def network(self, arch: Architecture) -> Network:
         """What training starts from."""
@@ -98,16 +113,16 @@ class _NetworkRun:
     facts: Facts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.path = self.work.config.out / f"{self.arch.id}.safetensors"
+        self.path = self.work.file(self.arch)
         self.state = StateFile(self.path, self.work.identity, self.work.filled)
 
     def run(self) -> Facts:
         """Its facts, or its id and error if it diverged."""
         epochs = self.work.config.epochs
-        if self.work.resume and self.path.exists() and not self.state.path.exists():
+        if self.state.is_finished("network", self.work.resume, self.work.fresh):
             self.bar.reduce_total(epochs)
             return self.kept()
-        unfinished = self.state.found(self.work.resume)
+        unfinished = self.state.found(self.work.resume, self.work.fresh)
         network = {"id": self.arch.id, **stated(self.arch, self.work.space)}
         self.facts = {**network, "file": str(self.path), "epochs": epochs}
         try:
@@ -121,6 +136,8 @@ class _NetworkRun:
         """Those that the file holds; BadInput if it comes from another configuration."""
         _, _, provenance = load_network(self.path)
         self.state.check_config(provenance.training, self.path)
+        if self.group.is_rank_zero:
+            say(kept(self.path, "a network"))
         return {**stored_fact(provenance.training, "facts", dict, self.path), "file": str(self.path)}
 
     def begun(self) -> Training:

@@ -40,25 +40,33 @@ from hwnas.train.optimise import (
     torch_threads,
 )
 from hwnas.train.state import StateFile, stored_fact, stored_values
-from profilers.progress import Progress
+from profilers.outputs import kept
+from profilers.progress import Progress, say
 
 
-def train_supernet(config: SupernetConfig, *, resume: bool = False) -> tuple[Supernet, Provenance]:
+def train_supernet(config: SupernetConfig, *, resume: bool = True, fresh: bool = False) -> tuple[Supernet, Provenance]:
     """Train, write the supernet to `config.out`, and return it in evaluation mode.
 
-    Under torchrun the processes train it together; only the first one's provenance has the history.
+    What was interrupted is continued, a supernet of this configuration that is there is kept. Under torchrun the
+    processes train it together; only the first one's provenance has the history.
+
+    Args:
+        config: what to train.
+        resume: False to refuse a supernet or an unfinished training that is there.
+        fresh: train anew in place of it.
 
     Raises:
-        BadInput: an unknown space or data set, a phase that the space cannot have, or an unfinished training in the
-            way (without `resume`), or one of another configuration (with it).
+        BadInput: an unknown space or data set, a phase that the space cannot have, or training of another configuration
+            in the way.
         Diverged: a loss that is no number; the state before that epoch is kept.
         FileProblem: a file that cannot be written.
     """
     with distributed(config.device) as group, torch_threads(config.threads):
         run = SupernetRun(config, get_dataset(config.dataset), group)
-        if resume and config.out.exists() and not run.state.path.exists():
+        if run.state.is_finished("supernet", resume, fresh):
             return run.finished()
-        run.open(resume)
+        if run.state.found(resume, fresh):
+            run.load()
         with group.track(run.total, f"training {config.space}", done=run.done) as bar:
             run.train(bar)
         if group.is_rank_zero:
@@ -191,15 +199,12 @@ class SupernetRun:
 
     # --- the state on disk -----------------------------------------------------------------------------------
 
-    def open(self, resume: bool) -> None:
-        """Take up an unfinished training, or make sure that there is none."""
-        if self.state.found(resume):
-            self.load()
-
     def finished(self) -> tuple[Supernet, Provenance]:
         """The supernet that an earlier training of this configuration has written."""
         supernet, provenance = load_supernet(self.config.out)
         self.state.check_config(provenance.training, self.config.out)
+        if self.group.is_rank_zero:
+            say(kept(self.config.out, "a supernet"))
         return supernet, provenance
 
     def save(self) -> None:

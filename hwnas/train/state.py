@@ -13,8 +13,11 @@ from hwnas.nets.checkpoint import Provenance, check_header, header, provenance_o
 from hwnas.nets.tensorfile import read_tensors, write_tensors
 from hwnas.space import SearchSpace
 from profilers.errors import BadInput
+from profilers.outputs import changes, different, foreign, in_the_way
 
 T = TypeVar("T")
+ELSEWHERE = "another out (--set out=…)"
+_HEAD = 1 << 20  # bytes, of which the header of a file is a part
 Groups = dict[str, dict[str, Tensor]]
 
 
@@ -28,14 +31,29 @@ class StateFile:
     """
 
     def __init__(self, out: Path, config: Mapping[str, Any], fill: Callable[[Any], Mapping[str, Any]]) -> None:
-        self.path, self.fill = out.with_name(out.name + ".training"), fill
+        self.out, self.path, self.fill = out, out.with_name(out.name + ".training"), fill
         self.config = json.loads(json.dumps(config))
 
-    def found(self, resume: bool) -> bool:
-        """Whether there is an unfinished training; BadInput if so without `resume`."""
-        if self.path.exists() and not resume:
-            raise BadInput(f"{self.path} holds an unfinished training", remedy="--resume, or remove that file")
-        return self.path.exists()
+    def found(self, resume: bool, fresh: bool = False) -> bool:
+        """Whether there is an unfinished training to go on with; BadInput if there is one and not `resume`."""
+        if fresh or not self.path.exists():
+            return False
+        if not resume:
+            raise in_the_way(self.path, "an unfinished training", ELSEWHERE)
+        return True
+
+    def is_finished(self, kind: str, resume: bool, fresh: bool = False) -> bool:
+        """Whether the training has written `out`, of that kind, and left nothing unfinished.
+
+        BadInput if so and not `resume`, or if `out` is something else, which is never written over.
+        """
+        if fresh and self.out.exists():
+            check_own(self.out, kind)
+        if fresh or not self.out.exists() or self.path.exists():
+            return False
+        if not resume:
+            raise in_the_way(self.out, f"a trained {kind}", ELSEWHERE)
+        return True
 
     def save(self, groups: Groups, space: SearchSpace, provenance: Provenance) -> None:
         """Write everything that the next epoch depends on."""
@@ -54,6 +72,13 @@ class StateFile:
             groups.setdefault(group, {})[rest] = value
         return groups, training
 
+    def clear(self, kind: str) -> None:
+        """Remove what the training wrote, finished or not; BadInput if `out` is something else."""
+        if self.out.exists():
+            check_own(self.out, kind)
+            self.out.unlink()
+        self.remove()
+
     def remove(self) -> None:
         """The training is finished."""
         self.path.unlink(missing_ok=True)
@@ -61,9 +86,16 @@ class StateFile:
     def check_config(self, training: Mapping[str, Any], path: Path) -> None:
         """BadInput if `path` comes from another configuration."""
         theirs = json.loads(json.dumps(self.fill(training.get("config") or {})))
-        if differ := sorted(k for k in self.config if self.config[k] != theirs.get(k)):
-            got = f"{path} was begun with another {', '.join(differ)}"
-            raise BadInput(got, "the configuration that it was begun with", "remove that file to train anew")
+        if differ := changes({k: theirs.get(k) for k in self.config}, self.config):
+            raise different(path, differ, ELSEWHERE)
+
+
+def check_own(path: Path, kind: str) -> None:
+    """BadInput if the head of a file does not say that it is of that kind; a damaged one may still be replaced."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if json.dumps(json.dumps({"kind": kind})[1:-1])[1:-1].encode() not in head:
+        raise foreign(path, f"a {kind} of hwnas, or nothing", ELSEWHERE)
 
 
 def stored_fact(training: Mapping[str, Any], name: str, kind: type[T], path: Path) -> T:

@@ -1,7 +1,7 @@
 """The part of a build that is done, kept beside the output so that a build killed at any moment goes on.
 
-Batches of another device, runtime, setting or space are never added to: the build refuses, or starts afresh with
-`force`.
+Batches of another device, runtime, setting or space are never added to: the build refuses, or begins anew with
+`fresh`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lut.build.records import MeasurementBatch
 from lut.table.fields import checked
 from lut.table.store import read_document, write_document
 from lut.table.upgrade import upgrade_checkpoint
-from profilers.errors import FingerprintMismatch
+from profilers.outputs import different, in_the_way
 from profilers.timing.fingerprint import Fingerprint
 
 FORMAT = "hwnas-latency-build"
@@ -40,26 +40,29 @@ class Checkpoint:
     batches: list[MeasurementBatch] = field(default_factory=list)
 
     @classmethod
-    def open(cls, out: Path, settings: Mapping[str, Any], fingerprint: Fingerprint, *, force: bool) -> Checkpoint:
+    def open(
+        cls, out: Path, settings: Mapping[str, Any], fingerprint: Fingerprint, *, resume: bool = True,
+        fresh: bool = False,
+    ) -> Checkpoint:  # fmt: skip
         """Continue what stands beside `out`, or start.
 
         Raises:
-            FingerprintMismatch: it was made on another device or with other settings (named), and not `force`.
-            TableError: it is damaged, and not `force`.
+            FingerprintMismatch: it was made on another device or with other settings (named), and not `fresh`.
+            TableError: it is damaged, and not `fresh`.
+            BadInput: there is one, and not `resume`.
         """
         path = out.with_name(f"{out.name}.partial")
-        fresh = cls(path, settings, fingerprint)
-        if force or not path.exists():
-            return fresh
+        begun = cls(path, settings, fingerprint)
+        if fresh or not path.exists():
+            return begun
+        if not resume:
+            raise in_the_way(path, "an unfinished build")
         stored = checked(_Stored, read_document(path, FORMAT, upgrade_checkpoint), str(path))
-        differ = fingerprint.differences(stored.fingerprint) + _differences(settings, stored.settings)
+        differ = fingerprint.differences(stored.fingerprint) + differences(settings, stored.settings)
         if differ:
-            raise FingerprintMismatch(
-                f"the interrupted build {path} was made under other conditions ({'; '.join(differ)})",
-                "the same device, runtime, options and space", "--force to start afresh, or another --out",
-            )  # fmt: skip
-        fresh.batches += [MeasurementBatch.from_json(b, str(path)) for b in stored.batches]
-        return fresh
+            raise different(path, differ)
+        begun.batches += [MeasurementBatch.from_json(b, str(path)) for b in stored.batches]
+        return begun
 
     def add(self, batch: MeasurementBatch) -> None:
         """Keep a finished batch."""
@@ -76,6 +79,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """A line for each key that says something else, as of fingerprints."""
     names = sorted({*mine, *theirs})
     return [f"{n}: {mine.get(n)} here, {theirs.get(n)} there" for n in names if mine.get(n) != theirs.get(n)]

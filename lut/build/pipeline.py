@@ -11,13 +11,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lut.build.assembly import assemble
 from lut.build.bench import N_CONTROLS, Bench, Network, Workbench, open_bench
 from lut.build.checkpoint import Checkpoint
+from lut.build.finished import finished, plain_space
 from lut.build.methods import Builder, get_builder
 from lut.build.records import MeasuredNetwork, MeasurementBatch, batch_of
 from lut.build.schedule import BuildPlan, Step, covers, due, layers_error, steps_of
@@ -32,28 +32,32 @@ from profilers.timing.fingerprint import fingerprint
 
 
 def build(
-    workbench: Workbench, *, out: Path, method: str = "in-context", plan: BuildPlan | None = None, force: bool = False
-) -> LatencyTable:
-    """Measure a latency table and save it to `out`; continues an interrupted build of the same kind.
+    workbench: Workbench, *, out: Path, method: str = "in-context", plan: BuildPlan | None = None, resume: bool = True,
+    fresh: bool = False,
+) -> LatencyTable:  # fmt: skip
+    """Measure a latency table and save it to `out`; continues what was interrupted, keeps a table of the same build.
 
     Args:
         workbench: the space, whose layers are measured at its resolutions; the runtime and its options.
         out: the table's file; `out`.partial holds what is done.
         method: a key of `lut.build.methods.BUILDERS`.
         plan: how much is measured.
-        force: drop an interrupted build of another device or other settings and start afresh.
+        resume: False to refuse a table, or a part of one, that is there.
+        fresh: build anew whatever table is there; it is replaced when the new one is whole.
 
     Raises:
         EngineUnavailable: the runtime does not work here, or has no per-node times and the method needs them.
-        FingerprintMismatch: an interrupted build of another device or other settings, and not `force`.
+        FingerprintMismatch: a table or an interrupted build of another device or other settings, and not `fresh`.
         MeasurementFailed: layers that could not be timed.
     """
     plan, builder = plan or BuildPlan(), get_builder(method)
     space, options, profiler = workbench.space, workbench.options, workbench.profiler.with_build_cache(out)
     if builder.traced and not profiler.traces:
         raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
-    settings = {"space": _plain(SpaceId.of(space)), "method": method, "seed": plan.seed, "controls": N_CONTROLS}
-    checkpoint = Checkpoint.open(out, settings, fingerprint(profiler, options), force=force)
+    settings = {"space": plain_space(SpaceId.of(space)), "method": method, "seed": plan.seed, "controls": N_CONTROLS}
+    checkpoint = Checkpoint.open(out, settings, fingerprint(profiler, options), resume=resume, fresh=fresh)
+    if (there := finished(checkpoint, out, asdict(plan), resume=resume, fresh=fresh)) is not None:
+        return there
     steps = steps_of(space, plan)
     with (
         track(len(steps), f"latency table ({method})", done=len(checkpoint.batches)) as bar,
@@ -114,8 +118,3 @@ def _precision(batches: Sequence[MeasurementBatch]) -> str:
 
 def _seed(plan: BuildPlan, name: str) -> int:
     return zlib.crc32(f"{plan.seed} {name}".encode())
-
-
-def _plain(value: SpaceId) -> dict[str, Any]:
-    """What an interrupted build is compared by; the signature stands for the definition."""
-    return {**asdict(replace(value, definition=None)), "resolutions": list(value.resolutions)}

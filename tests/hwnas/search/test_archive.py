@@ -64,7 +64,7 @@ class TestRows:
 
 class TestFiles:
     def test_an_archive_is_not_overwritten(self, archive):
-        with pytest.raises(BadInput, match="--resume"):
+        with pytest.raises(BadInput, match="--fresh"):
             archives.create(archive.path, {})
 
     def test_missing(self, tmp_path):

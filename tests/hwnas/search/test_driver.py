@@ -145,7 +145,7 @@ class TestResume:
         for other in (replace(CONFIG, seed=5), replace(CONFIG, search=replace(SMALL, initial=17))):
             with pytest.raises(BadInput, match="another configuration"):
                 resume_run(tmp_path / "r", other)
-        with pytest.raises(BadInput, match="--resume"):
+        with pytest.raises(BadInput, match=r"holds a run; try: another --out, .*--fresh"):
             create_run(tmp_path / "r", CONFIG)
 
     def test_two_processes_do_not_search_in_one_folder(self, tmp_path):

@@ -217,12 +217,12 @@ def test_interrupted_and_resumed_it_ends_in_the_same_weights(few, tmp_path, monk
         patch.setattr(StateFile, "save", dying)
         for _ in range(2):  # the first network, then the second
             with pytest.raises(KeyboardInterrupt):
-                list(Finetuning(broken, resume=True).run([SMALL, LARGE]))
-    with pytest.raises(BadInput, match=r"unfinished training; try: --resume"):
-        list(Finetuning(broken).run([LARGE]))
-    with pytest.raises(BadInput, match="begun with another lr"):
-        list(Finetuning(replace(broken, lr=0.2), resume=True).run([SMALL]))
-    found = list(Finetuning(broken, resume=True).run([SMALL, LARGE]))
+                list(Finetuning(broken).run([SMALL, LARGE]))
+    with pytest.raises(BadInput, match=r"unfinished training; try: another out .*--fresh"):
+        list(Finetuning(broken, resume=False).run([LARGE]))
+    with pytest.raises(BadInput, match=r"lr was 0\.1, is 0\.2; allowed: the same; try: another out .*--fresh"):
+        list(Finetuning(replace(broken, lr=0.2)).run([SMALL]))
+    found = list(Finetuning(broken).run([SMALL, LARGE]))
     assert count[0] == 2 and [p.suffix for p in broken.out.iterdir()] == [".safetensors"] * 2
     for ours, theirs in zip(found, expected, strict=True):
         differ = {k for k in theirs if ours[k] != theirs[k]}

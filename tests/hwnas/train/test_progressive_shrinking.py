@@ -88,9 +88,9 @@ def test_interrupted_anywhere_and_resumed_it_ends_in_the_same_weights(few, tmp_p
     monkeypatch.setattr(progressive_shrinking.SupernetRun, "save", dying)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            train_supernet(config, resume=True)
+            train_supernet(config)
         assert not config.out.exists()
-    train_supernet(config, resume=True)
+    train_supernet(config)
     (ours, head), (theirs, expected) = read_tensors(config.out), read_tensors(whole.out)
     assert head == expected and ours.keys() == theirs.keys()
     assert all(torch.equal(ours[k], theirs[k]) for k in ours)
@@ -109,23 +109,25 @@ def test_an_unfinished_training_is_not_lost_or_mixed_up(few, tmp_path, monkeypat
         patch.setattr(progressive_shrinking.SupernetRun, "save", dying)
         with pytest.raises(KeyboardInterrupt):
             train_supernet(config)
-    with pytest.raises(BadInput, match=r"unfinished training; try: --resume"):
-        train_supernet(config)
-    with pytest.raises(BadInput, match=r"begun with another seed"):
-        train_supernet(replace(config, seed=2), resume=True)
+    with pytest.raises(BadInput, match=r"unfinished training; try: another out .*--fresh"):
+        train_supernet(config, resume=False)
+    with pytest.raises(BadInput, match=r"seed was 1, is 2; allowed: the same; try: another out .*--fresh"):
+        train_supernet(replace(config, seed=2))
     state = config.out.with_name(config.out.name + ".training")
     state.write_bytes(state.read_bytes()[:-1])
     with pytest.raises(BadInput, match="truncated"):
-        train_supernet(config, resume=True)
+        train_supernet(config)
 
 
 @pytest.mark.slow
 def test_a_finished_training_is_taken_as_it_is(trained):
     before = trained.out.stat().st_mtime_ns
-    _, provenance = train_supernet(trained, resume=True)
+    _, provenance = train_supernet(trained)
     assert trained.out.stat().st_mtime_ns == before and provenance.training["epochs"] == 5
-    with pytest.raises(BadInput, match="another seed"):
-        train_supernet(replace(trained, seed=5), resume=True)
+    with pytest.raises(BadInput, match="seed was 1, is 5"):
+        train_supernet(replace(trained, seed=5))
+    with pytest.raises(BadInput, match="holds a trained supernet"):
+        train_supernet(trained, resume=False)
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):

@@ -22,6 +22,7 @@ from lut.table.classifier import classifiers
 from lut.table.store import write_document
 from profilers.base import Options
 from profilers.errors import (
+    BadInput,
     EngineUnavailable,
     FingerprintMismatch,
     HwnasError,
@@ -155,7 +156,7 @@ def test_other_conditions_are_never_mixed(space, interrupted, change, named):
     before = interrupted.with_name("t.json.partial").read_bytes()
     with pytest.raises(FingerprintMismatch, match=named) as error:
         make(space, interrupted, **change)
-    assert "--force" in str(error.value) and interrupted.with_name("t.json.partial").read_bytes() == before
+    assert "--fresh" in str(error.value) and interrupted.with_name("t.json.partial").read_bytes() == before
 
 
 def test_another_space_is_never_mixed(interrupted):
@@ -173,8 +174,8 @@ def test_a_build_of_a_version_with_other_controls_is_never_mixed(space, interrup
 
 
 @pytest.mark.slow
-def test_force_starts_afresh(space, interrupted):
-    table = make(space, interrupted, method="isolated", force=True)
+def test_fresh_begins_anew(space, interrupted):
+    table = make(space, interrupted, method="isolated", fresh=True)
     assert all(not b["networks"] for b in table.observations["batches"] if b["layers"])
 
 
@@ -184,7 +185,7 @@ def test_a_damaged_partial_is_one_clear_line(space, interrupted):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(TableError):
         make(space, interrupted)
-    assert make(space, interrupted, force=True)
+    assert make(space, interrupted, fresh=True)
 
 
 def test_a_device_that_fails_says_so(space, tmp_path):
@@ -282,3 +283,24 @@ def test_networks_of_a_build_are_spread_evenly_over_the_resolutions(name):
     assert all(np.ptp(c) <= 1 for c in counts) and (genes == space.canonical(genes)).all()
     assert (genes == spread_networks(space, 5 * every + 3, seed=1)).all()
     assert len({tuple(row) for row in genes.tolist()}) == len(genes) or name == "tiny"
+
+
+@pytest.mark.slow
+def test_a_finished_table_is_kept_or_refused(space, built, capsys):
+    table, path = built
+    before = path.read_bytes()
+    assert make(space, path, method=table.method) == table
+    assert "finished: kept (--fresh begins anew)" in capsys.readouterr().err
+    with pytest.raises(FingerprintMismatch, match=r"seed: 1 here, 0 there; .*another --out, or --fresh"):
+        make(space, path, method=table.method, plan=replace(PLAN, seed=1))
+    with pytest.raises(BadInput, match="holds a latency table"):
+        make(space, path, method=table.method, resume=False)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_table_is_never_written_over(space, tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    for fresh in (False, True):
+        with pytest.raises(BadInput, match="is something else"):
+            make(space, tmp_path / "t.json", fresh=fresh)
+    assert (tmp_path / "t.json").read_text() == "{}"

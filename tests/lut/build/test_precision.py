@@ -47,7 +47,7 @@ def test_int8_end_to_end(space, tmp_path):
 def test_precisions_are_never_mixed(space, tmp_path):
     path = tmp_path / "t.json"
     path.with_name("t.json.partial").write_text("")
-    build(Workbench(space, write_onnx, Fake(), Options(precision="int8")), out=path, plan=PLAN, force=True)
+    build(Workbench(space, write_onnx, Fake(), Options(precision="int8")), out=path, plan=PLAN, fresh=True)
     partial = load(path)
     with pytest.raises(FingerprintMismatch, match="precision: fp32 here, int8 there"):
         from lut.verify import check_fingerprint
