@@ -15,7 +15,7 @@ from hwnas.export.model_source import ModelOptions, is_model, open_model_source
 from hwnas.export.run_source import RunSource
 from hwnas.export.single_source import SingleSource
 from hwnas.export.source_options import ARCH, MODEL, NET_CONFIG, NETWORK, RUN, SourceOptions, check_source
-from hwnas.export.weights import Wanted, Weights, digest, random_weights, weighted_item, weights_of
+from hwnas.export.weights import Wanted, Weights, digest, published_weights, random_weights, weighted_item, weights_of
 from hwnas.ofa.network_files import NetworkFile, ResolvedNetwork
 from hwnas.space import Architecture, SearchSpace
 from lut import LatencyTable
@@ -127,21 +127,35 @@ def item_of_arch(
 def item_of_net_config(
     path: Path, network: ResolvedNetwork, wanted: Wanted, tables: Sequence[LatencyTable] = ()
 ) -> ExportItem:
-    """A published network; as `item_of_arch` where it is of a space, with random weights alone where it is of none.
+    """A published network with the weights beside it, where no others are asked for; otherwise as `item_of_arch`.
 
     Raises:
-        BadInput: a supernet or table of another space, or for a network of none; no weights.
+        BadInput: a supernet or table of another space, or for a network of none; no weights, or such that do not fit.
     """
     space, arch = network.space, network.arch
-    if isinstance(space, SearchSpace) and isinstance(arch, Architecture):
-        return weighted_item(space, arch, weights_of(wanted, space, arch, _lacking(path)), counted(space, arch), tables)
-    if wanted.supernet is not None or tables:
+    if not isinstance(space, SearchSpace) and (wanted.supernet is not None or tables):
         got = f"{'--supernet' if wanted.supernet else '--table'} for a network of no space"
         raise BadInput(got, "neither: nothing inherits to it or predicts it", "the same without it")
+    found = _weights_of_net_config(path, network, wanted)
+    if isinstance(space, SearchSpace) and isinstance(arch, Architecture):
+        return weighted_item(space, arch, found, counted(space, arch), tables)
+    known = counted(space, arch)
+    return ExportItem(space, arch, found.network, found.source, known, warnings=found.warnings, input=found.input)
+
+
+def _weights_of_net_config(path: Path, network: ResolvedNetwork, wanted: Wanted) -> Weights:
+    from hwnas.ofa.network_weights import NAMES, weights_beside
+
+    space, arch, beside = network.space, network.arch, weights_beside(path)
+    if beside is not None and wanted.supernet is None and not wanted.random:
+        return published_weights(beside, network)
+    lacking = f"{_lacking(path)} (beside it lies none of {NAMES})"
+    if isinstance(space, SearchSpace) and isinstance(arch, Architecture):
+        return weights_of(wanted, space, arch, lacking)
     if not wanted.random:
-        raise BadInput(f"{_lacking(path)}, and is of no space that could inherit some", "--random-weights")
-    found = random_weights(network.layers)
-    return ExportItem(space, arch, found.network, found.source, counted(space, arch), warnings=found.warnings)
+        got = f"{_lacking(path)}, and is of no space that could inherit some"
+        raise BadInput(got, f"--random-weights, or beside it one of {NAMES}")
+    return random_weights(network.layers)
 
 
 def item_of_network(path: Path, tables: Sequence[LatencyTable] = ()) -> ExportItem:

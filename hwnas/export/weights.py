@@ -22,11 +22,13 @@ from profilers.files import read_bytes, sha256
 if TYPE_CHECKING:
     from hwnas.data import Dataset
     from hwnas.nets import Network
+    from hwnas.ofa.network_files import ResolvedNetwork
 
 STALE = (
     "BatchNorm's statistics are the supernet's and not this network's (--no-recalibration): "
     "its answers may be wrong, and no accuracy is known"
 )
+ASSUMED = "the file does not say how images are normalised: ImageNet's statistics are assumed, classes are numbers"
 ALLOWED = "--supernet CKPT, or --random-weights for latency only"
 
 
@@ -68,6 +70,21 @@ def random_weights(layers: tuple[LayerSpec, ...], arch: Architecture | None = No
     from hwnas.nets import Network
 
     return Weights(Network(layers, arch), "random", warnings=(RANDOM,))
+
+
+def published_weights(path: Path, network: ResolvedNetwork) -> Weights:
+    """Those that lie beside a net.config, with statistics of their own."""
+    from hwnas.data.colour import PHOTOS
+    from hwnas.data.imagenet import imagenet_names
+    from hwnas.ofa.network_weights import read_network_weights
+
+    loaded, taken = read_network_weights(path, network)
+    classes = network.space.classes
+    of_imagenet = classes == len(names := imagenet_names())
+    labels = names if of_imagenet else tuple(map(str, range(classes)))
+    source = f"{path.name} beside its net.config, {taken} (SHA-256 {digest(path)[:16]})"
+    known = Input(PHOTOS.mean, PHOTOS.std, PHOTOS.crop, labels) if network.space.in_channels == 3 else None
+    return Weights(loaded, source, warnings=() if of_imagenet else (ASSUMED,), input=known)
 
 
 def inherited(wanted: Wanted, supernet: Path, space: SearchSpace, arch: Architecture) -> Weights:

@@ -45,7 +45,7 @@ _PARTS = {
 _BLOCK = re.compile(rf"blocks\.(\d+)\.(?:mobile_inverted_conv|conv)\.({'|'.join(map(re.escape, _PARTS))})\.(.+)")
 _LEAF = re.compile(r"(?:(?:conv|bn|linear)\.)*(\w+)")
 _CLASSIFIER = "classifier.linear.conv.weight"
-_COUNTED = "num_batches_tracked"  # batches, which nothing here goes by
+COUNTED = "num_batches_tracked"  # batches, which nothing here goes by
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class OfaCheckpoint:
         """BadInput, FileProblem as of `read_weights`."""
         weights = read_weights(path)
         mix = any(name.startswith("final_expand_layer.") for name in weights.tensors)
-        named = {rename(k, mix): v for k, v in weights.tensors.items() if not k.endswith(_COUNTED)}
+        named = {rename(k, mix): v for k, v in weights.tensors.items() if not k.endswith(COUNTED)}
         return cls(path, weights, named)
 
     @property
@@ -123,8 +123,8 @@ class OfaCheckpoint:
         for name, value in self.tensors.items():
             if name not in ours:
                 raise BadInput(f"{self.path} has a tensor {name!r}", f"those of OFA's supernet of space {space.name}")
-            ours[name] = _shaped(value, ours[name], name, self.path)
-        missing = {name for name in set(ours) - set(self.tensors) if not name.endswith(_COUNTED)}
+            ours[name] = shaped(value, ours[name], name, self.path, "the space of that width")
+        missing = {name for name in set(ours) - set(self.tensors) if not name.endswith(COUNTED)}
         if not self.elastic:
             missing = {name for name in missing if not name.endswith("_matrix")}  # ours start as identities
         if missing:
@@ -169,11 +169,10 @@ def _leaf(rest: str) -> str:
     return f"norm.{leaf}" if "bn." in rest else f"conv.{leaf}"
 
 
-def _shaped(value: Tensor, like: Tensor, name: str, path: Path) -> Tensor:
+def shaped(value: Tensor, like: Tensor, name: str, path: Path, remedy: str) -> Tensor:
+    """A tensor of `path` as ours is, which may differ in type; BadInput for another shape."""
     if value.ndim == 2 and like.ndim == 4:
         value = value[:, :, None, None]  # a linear map is a 1x1 convolution here
     if value.shape != like.shape:
-        raise BadInput(
-            f"{name} in {path} has shape {list(value.shape)}", f"{list(like.shape)}", "the space of that width"
-        )
+        raise BadInput(f"{name} in {path} has shape {list(value.shape)}", f"{list(like.shape)}", remedy)
     return value.to(like.dtype)

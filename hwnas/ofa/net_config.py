@@ -20,6 +20,7 @@ from profilers.errors import BadInput
 from profilers.onnx.operations import EPS
 
 FAMILIES = ("MobileNetV3", "ProxylessNASNets")
+SUPERNETS = ("OFAMobileNetV3", "OFAProxylessNASNets")  # whose blocks do not say their kernels
 MOST_BLOCKS = 80  # layers are numbered with two digits
 MOST_PARAMS = 500_000_000  # 2 GB of weights
 _ACTS = {"relu": "relu", "relu6": "relu6", "h_swish": "hswish", None: "none"}
@@ -40,7 +41,10 @@ def read_layers(value: Any, resolution: int) -> tuple[LayerSpec, ...]:
     """
     if not is_net_config(value):
         raise BadInput("no net.config", "an object with first_conv, blocks and classifier")
-    _one_of(value.get("name"), FAMILIES, "name")
+    if (name := value.get("name")) in SUPERNETS:
+        remedy = "its weights, as --supernet checkpoint/model_best.pth.tar"
+        raise BadInput(f"the net.config of a whole supernet ({name})", "that of one network", remedy)
+    _one_of(name, FAMILIES, "name")
     if not _PIXELS[0] <= resolution <= _PIXELS[1]:
         raise BadInput(f"resolution {resolution}", f"{_PIXELS[0]} to {_PIXELS[1]} pixels")
     layers = _Walk(resolution, _eps(value)).network(value)

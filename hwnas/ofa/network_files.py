@@ -12,7 +12,7 @@ from hwnas.space import Architecture, LayerSpec, SearchSpace, get_space
 from hwnas.space.arch_lines import parse_lines, space_of_lines
 from hwnas.space.fixed import ArchitectureLike, FixedNetwork, SpaceLike, architecture_of
 from hwnas.space.registry import BUILT_IN, SpaceSource
-from profilers.errors import BadInput
+from profilers.errors import BadInput, shown
 from profilers.files import parse_json, read_json, read_text
 
 RUN_CONFIG = "run.config"
@@ -20,16 +20,17 @@ RUN_CONFIG = "run.config"
 
 @dataclass(frozen=True)
 class ResolvedNetwork:
-    """A network, and the space it belongs to; a fixed network is both itself."""
+    """A network, and the space it belongs to; a fixed network is both itself. `note` says how its size was chosen."""
 
     space: SpaceLike
     arch: ArchitectureLike
     layers: tuple[LayerSpec, ...]
+    note: str = ""
 
     def __str__(self) -> str:
         fixed = isinstance(self.space, FixedNetwork)
         where = "a fixed network, of no space here" if fixed else f"of space {self.space.name}"
-        return f"{where}, {self.arch.r} px, {len(self.layers)} layers"
+        return f"{where}, {self.arch.r} px{self.note}, {len(self.layers)} layers"
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def read_archs(space: SearchSpace, path: Path) -> list[Architecture]:
     """
     file = NetworkFile.read(path)
     if file.is_net_config:
-        sizes = space.resolutions if len(space.resolutions) == 1 else None
-        layers = _layers(file.config, path, sizes)
+        size, _ = _image_size(file.config, path, space.resolutions if len(space.resolutions) == 1 else None)
+        layers = _layers(file.config, path, size)
         return [_architecture(layers, space.with_classes(layers[-1].out_channels), path)]
     return [line.of(space) for line in parse_lines(file.text, path)]
 
@@ -158,18 +159,19 @@ def read_network(path: Path, sizes: Sequence[int] | None = None, space: SpaceSou
 
 
 def _network(value: Any, path: Path, sizes: Sequence[int] | None, space: SpaceSource | None) -> ResolvedNetwork:
-    layers = _layers(value, path, sizes)
+    size, note = _image_size(value, path, sizes)
+    layers = _layers(value, path, size)
     if space is not None:
-        found = get_space(space, [layers[0].size], layers[-1].out_channels)
-        return ResolvedNetwork(found, _architecture(layers, found, path), layers)
+        found = get_space(space, [size], layers[-1].out_channels)
+        return ResolvedNetwork(found, _architecture(layers, found, path), layers, note)
     for name in BUILT_IN:
         try:
-            found = get_space(name, [layers[0].size], layers[-1].out_channels)
-            return ResolvedNetwork(found, architecture_of(layers, found), layers)
+            found = get_space(name, [size], layers[-1].out_channels)
+            return ResolvedNetwork(found, architecture_of(layers, found), layers, note)
         except BadInput:
             continue
     fixed = FixedNetwork(layers)
-    return ResolvedNetwork(fixed, fixed, layers)
+    return ResolvedNetwork(fixed, fixed, layers, note)
 
 
 def _architecture(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -> Architecture:
@@ -180,26 +182,38 @@ def _architecture(layers: Sequence[LayerSpec], space: SearchSpace, path: Path) -
         raise BadInput(got, error.allowed, error.remedy) from error
 
 
-def _layers(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[LayerSpec, ...]:
+def _layers(value: Any, path: Path, size: int) -> tuple[LayerSpec, ...]:
     try:
-        return read_layers(value, _image_size(path, sizes))
+        return read_layers(value, size)
     except BadInput as error:
         raise BadInput(f"{path}: {error.got}", error.allowed, error.remedy) from error
 
 
-def _image_size(path: Path, sizes: Sequence[int] | None) -> int:
+def _image_size(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[int, str]:
+    """The pixels, and a note where the file beside it lists several, of which the largest is taken.
+
+    They are the caller's, or stand in the net.config (NSGANetV2's), or in the run.config beside it.
+    """
     if sizes is not None:
         if len(sizes) != 1:
             raise BadInput(f"{len(sizes)} image sizes for one network", "one", f"--resolutions {sizes[0]}")
-        return sizes[0]
+        return sizes[0], ""
+    if (own := value.get("resolution")) is not None:
+        return max(_pixels(own, "resolution", path)), ""
     beside = path.parent / RUN_CONFIG
     if not beside.is_file():
         raise BadInput(f"a net.config does not say its image size, and {beside} is missing", remedy="--resolutions 224")
-    value = read_json(beside)
-    size = value.get("image_size") if isinstance(value, dict) else None
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise BadInput(f"image_size in {beside} is {size!r}", "pixels")
-    return size
+    config = read_json(beside)
+    found = _pixels(config.get("image_size") if isinstance(config, dict) else None, "image_size", beside)
+    several = ", ".join(map(str, found))
+    return max(found), f" (the largest of {several} in {RUN_CONFIG}; --resolutions N for another)" * (len(found) > 1)
+
+
+def _pixels(value: Any, name: str, path: Path) -> list[int]:
+    found = value if isinstance(value, list) and value else [value]
+    if any(isinstance(size, bool) or not isinstance(size, int) for size in found):
+        raise BadInput(f"{name} in {path} is {shown(value)}", "pixels, or a list of them", "--resolutions 224")
+    return sorted(found)
 
 
 def _net_config(text: str) -> Any:

@@ -66,34 +66,63 @@ class Architecture:
 def parse(
     value: Any, *, capacity: Sequence[int], attributes: Sequence[Attribute], width: float | None = None
 ) -> Architecture:
-    """Read either JSON form: compact lists, or OFA's lists padded to the largest depth of each stage.
+    """Read either JSON form: compact lists, or what once-for-all's programs write.
+
+    Theirs are padded to the largest depth of each stage (with any value, or none), or one value for all layers; the
+    resolution may be a list of one or be called "image_size", and a width stand beside it as "w" or "wid".
 
     Args:
         value: what the JSON holds.
         capacity: the largest depth of each stage; a larger one is cut to it where another stage has it (as OFA does).
         attributes: of the space.
-        width: of the space, to be compared with OFA's "w".
+        width: of the space, to be compared with theirs.
 
     Raises:
         BadInput: a missing, unknown or misfitting value. Membership of a space is checked by the space.
     """
     needed = {*(a.key for a in attributes), "d", "r"}
-    if not isinstance(value, Mapping) or not needed | {"w"} >= set(value) >= needed:
+    if not isinstance(value, Mapping) or set(plain := _plain(value, width)) != needed:
         got = sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
         raise BadInput(f"an architecture with {got}", f"an object {_form(attributes)}")
-    if width is not None and value.get("w", width) != width:
-        raise BadInput(
-            f"an architecture of width {value['w']}", f"width {width:g} in this space", "--space of that width"
-        )
-    d = _integers(value["d"], "d")
-    resolution = value["r"][0] if isinstance(value["r"], list) and len(value["r"]) == 1 else value["r"]
-    (r,) = _integers([resolution], "r")
+    d = _integers(_for_all(plain["d"], len(capacity)), "d")
+    (r,) = _integers([_one_resolution(plain)], "r")
     if len(d) != len(capacity):
         raise BadInput(f"an architecture of {len(d)} stages", f"{len(capacity)} in this space")
     if any(x < 0 or x > max(capacity) for x in d):
         raise BadInput(f"depths {list(d)}", f"0 to {max(capacity)} layers a stage")
     d = tuple(min(x, n) for x, n in zip(d, capacity, strict=True))
-    return Architecture.of(d, {a.key: _expressed(_options(value[a.key], a), d, capacity, a.key) for a in attributes}, r)
+    return Architecture.of(d, {a.key: _choices(plain[a.key], a, d, capacity) for a in attributes}, r)
+
+
+def resolution_of(value: Mapping[str, Any]) -> Any:
+    """What stands for the resolution, unchecked: alone or in a list of one, under either name."""
+    r = value.get("r", value.get("image_size"))
+    return r[0] if isinstance(r, list) and len(r) == 1 else r
+
+
+def _one_resolution(value: Mapping[str, Any]) -> Any:
+    r = resolution_of(value)
+    if isinstance(r, list):
+        raise BadInput(f"an architecture of {len(r)} resolutions", "one: an architecture for each")
+    return r
+
+
+def _plain(value: Mapping[str, Any], width: float | None) -> dict[str, Any]:
+    """Without once-for-all's other names; BadInput for a network of another width."""
+    own = dict(value)
+    if "image_size" in own and "r" not in own:
+        own["r"] = own.pop("image_size")
+    for key in ("w", "wid"):
+        said = own.pop(key, None)
+        if said is not None and width is not None and said not in (width, [width]):
+            got = f"an architecture of width {said}"
+            raise BadInput(got, f"width {width:g} in this space", "--space of that width")
+    return own
+
+
+def _for_all(value: Any, count: int) -> Any:
+    """One number stands for all."""
+    return [value] * count if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _form(attributes: Sequence[Attribute]) -> str:
@@ -101,10 +130,19 @@ def _form(attributes: Sequence[Attribute]) -> str:
     return f'{{{lists}, "r": 224}}'
 
 
-def _options(values: Any, attribute: Attribute) -> tuple[Option, ...]:
+def _choices(values: Any, attribute: Attribute, d: tuple[int, ...], capacity: Sequence[int]) -> tuple[Option, ...]:
+    """The options of the expressed layers."""
+    if attribute.is_number:
+        values = _for_all(values, sum(d))
+    if not isinstance(values, list | tuple):
+        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", "a list")
+    return _options(_expressed(values, d, capacity, attribute.key), attribute)
+
+
+def _options(values: Sequence[Any], attribute: Attribute) -> tuple[Option, ...]:
     if attribute.is_number:
         return _integers(values, attribute.key)
-    if not isinstance(values, list | tuple) or not all(isinstance(x, str) for x in values):
+    if not all(isinstance(x, str) for x in values):
         raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", "texts")
     return tuple(values)
 
@@ -115,13 +153,11 @@ def _integers(value: Any, name: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _expressed(
-    values: tuple[Option, ...], d: tuple[int, ...], capacity: Sequence[int], name: str
-) -> tuple[Option, ...]:
+def _expressed(values: Sequence[Any], d: tuple[int, ...], capacity: Sequence[int], name: str) -> Sequence[Any]:
     if len(values) == sum(d):
         return values
     if len(values) != sum(capacity):
         allowed = f"{sum(d)} (the sum of d) or {sum(capacity)} (padded to the largest depth of each stage)"
         raise BadInput(f"{name!r} of an architecture has {len(values)} entries", allowed)
     starts = accumulate((0, *capacity[:-1]))
-    return tuple(x for start, n in zip(starts, d, strict=True) for x in values[start : start + n])
+    return [x for start, n in zip(starts, d, strict=True) for x in values[start : start + n]]

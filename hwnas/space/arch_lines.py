@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hwnas.space import Architecture, SearchSpace, get_space
+from hwnas.space.arch import resolution_of
 from hwnas.space.registry import BUILT_IN, SpaceSource, is_built_in
 from profilers.errors import BadInput
 from profilers.files import parse_json
@@ -51,8 +52,7 @@ class Line:
     @property
     def pixels(self) -> int | None:
         """Its resolution, as far as it can be told."""
-        r = self.arch.get("r") if isinstance(self.arch, Mapping) else None
-        r = r[0] if isinstance(r, list) and len(r) == 1 else r
+        r = resolution_of(self.arch) if isinstance(self.arch, Mapping) else None
         return r if isinstance(r, int) and not isinstance(r, bool) else None
 
 

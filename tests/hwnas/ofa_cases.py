@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.nets import Supernet
+from hwnas.nets import Network, Supernet
 from hwnas.space import SearchSpace, get_space
 
 FORMAT = Path(__file__).parents[3] / "shared/published/ofa/mbv3_checkpoint_format.json"
@@ -54,6 +55,28 @@ def family(width: str) -> Family:
 def in_their_names(supernet: Supernet) -> dict[str, torch.Tensor]:
     """A supernet of ours as once-for-all's `state_dict` holds it, in the names of its newer code."""
     return {_theirs(name): value for name, value in supernet.state_dict().items()}
+
+
+def network_in_their_names(network: Network, gaps: Sequence[int] = ()) -> dict[str, torch.Tensor]:
+    """A network of ours as the `state_dict` of once-for-all's static one; `gaps` are blocks that are a shortcut."""
+    numbers = iter(b for b in range(len(network.specs)) if b not in gaps)
+    convolutions = iter(["first_conv", "final_expand_layer", "feature_mix_layer"])
+    if network.specs[-2].kind == "pool":  # ProxylessNAS
+        convolutions = iter(["first_conv", "feature_mix_layer"])
+    names = {
+        i: f"blocks.{next(numbers)}.mobile_inverted_conv" if spec.kind == "mbconv" else next(convolutions)
+        for i, spec in enumerate(network.specs)
+        if spec.kind in ("mbconv", "conv")
+    }
+    return {_of_network(name, names): value for name, value in network.state_dict().items()}
+
+
+def _of_network(name: str, names: dict[int, str]) -> str:
+    _, index, part, *leaf = name.split(".")
+    if int(index) not in names:
+        return f"classifier.linear.{leaf[-1]}"
+    where = f"{names[int(index)]}.{OUR_PARTS[part]}" if part in OUR_PARTS else names[int(index)]
+    return f"{where}.{leaf[-1]}" if part.startswith("se_") else f"{where}.{_unit('.'.join(leaf))}"
 
 
 def _theirs(name: str) -> str:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.space import SPACES, Architecture, get_space, parse_resolutions
+from hwnas.space.arch_lines import parse_lines
 from hwnas.space.layer import LayerSpec, round_channels
 from profilers.errors import BadInput
 
@@ -100,9 +104,28 @@ def test_ofas_depth_of_a_stage_of_one_layer_is_cut():
         space.parse(padded | {"d": [2, 3, 4, 2, 3]})
 
 
+def test_the_forms_that_once_for_alls_programs_write():
+    space = get_space("mbv3")
+    plain = {"ks": [7] * 10, "e": [4] * 10, "d": [2] * 5, "r": 224}
+    gaps = [7, 7, None, None] * 5  # as NSGANetV2's pad_none
+    theirs = [
+        {**plain, "r": [224]},
+        {**plain, "wid": None, "w": 1.0},
+        {**plain, "w": [1.0], "ks": gaps, "e": [4, 4, 0, 0] * 5},
+        {"image_size": 224, "d": 2, "e": 4, "ks": 7},  # as progressive_shrinking.py's validate
+        {"image_size": [224], "d": [2] * 5, "e": [4] * 20, "ks": [7] * 20},
+    ]
+    assert {space.parse(value) for value in theirs} == {space.parse(plain)}
+    assert parse_lines(json.dumps(theirs[-1]), Path("f"))[0].pixels == 224
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"wid": 1.2}, "width 1.2"),
+        ({"r": [192, 224]}, "an architecture of 2 resolutions; allowed: one: an architecture for each"),
+        ({"image_size": 224}, "an architecture with"),
+        ({"ks": [None] * 20}, "'ks' of an architecture"),
         ({"ks": [3] * 9}, "'ks' of an architecture has 9 entries"),
         ({"ks": [9] + [3] * 19}, "kernel 9"),
         ({"e": [5] + [3] * 19}, "expand 5"),
