@@ -26,6 +26,7 @@ from profilers.errors import BadInput, check_least
 
 _KEEP = 2**28  # bytes of validation images that stay in memory for each resolution
 _VIEW_SEED = 20
+_FEW = 640  # training images below which batches of fine-tuning are smaller
 
 
 class SupernetAccuracy:
@@ -40,8 +41,9 @@ class SupernetAccuracy:
             the data set says. A few hundred small images alone leave most networks tied.
         calibration: training images for BatchNorm's statistics.
         finetune_epochs: of training before validation. A data set with other classes than the supernet's needs some:
-            its classifier starts at random.
-        finetune_lr: learning rate of this training after its warm-up.
+            its classifier starts at random; five are the paper's protocol.
+        finetune_lr: learning rate of this training after its warm-up of 5 % of the steps; a cosine leads it to zero.
+        finetune_batch: images of its steps; by default 64, or 16 of fewer than 640 training images.
         precision: of this training's products: fp32, bf16 or fp16.
         threads: torch's; 0 leaves its default.
         device: "cpu", "cuda" or "auto".
@@ -61,6 +63,7 @@ class SupernetAccuracy:
         calibration: int = CALIBRATION,
         finetune_epochs: int = 0,
         finetune_lr: float = 0.02,
+        finetune_batch: int | None = None,
         precision: str = "fp32",
         threads: int = 1,
         device: str = "auto",
@@ -70,13 +73,17 @@ class SupernetAccuracy:
         name = dataset or (provenance.dataset if provenance else None)
         if name is None:
             raise BadInput(f"{path} names no data set", "an option dataset", 'dataset = "NAME" in [evaluate]')
+        if finetune_batch is not None and finetune_batch < 2:
+            raise BadInput(f"finetune_batch {finetune_batch}", "2 or more")
         if calibration < 2 or min(views or 0, finetune_epochs, threads) < 0:
             got = f"calibration {calibration}, views {views}, finetune_epochs {finetune_epochs}, threads {threads}"
             raise BadInput(got, "calibration 2 or more, the others 0 or more")
         check_least(0, finetune_lr=finetune_lr)
         self.dataset = get_dataset(name).with_channels(space.in_channels)
-        self.space, self.group, self.recipe = space, Group(device=pick_device(device)), Recipe(precision=precision)
-        _check(self.supernet.space, space, self.dataset, finetune_epochs)
+        batch = finetune_batch or (64 if self.dataset.size("train") >= _FEW else 16)
+        self.space, self.group = space, Group(device=pick_device(device))
+        self.recipe = Recipe(batch=batch, precision=precision)
+        _check(path, self.supernet.space, space, self.dataset, finetune_epochs)
         self.dataset.labels(split)  # an unknown split is refused now, not at the first network
         self.split, self.calibration = split, calibration
         self.images = self.dataset.size(split)  # distorted copies of an image say little that the image does not
@@ -129,7 +136,8 @@ class SupernetAccuracy:
         return self.judge(network)
 
     def _provenance(self) -> Provenance:
-        options = {"epochs": self.finetune_epochs, "lr": self.finetune_lr, "precision": self.recipe.precision}
+        options: dict[str, Any] = {"epochs": self.finetune_epochs, "lr": self.finetune_lr}
+        options |= {"batch": self.recipe.batch, "precision": self.recipe.precision}
         training = {"supernet": self.path.name, "finetune": options, "calibration": self.calibration}
         return Provenance(self.dataset.name, self.dataset.mean, self.dataset.std, training)
 
@@ -184,7 +192,7 @@ def inherit(path: Path, space: SearchSpace, arch: Architecture, dataset: str | N
     return network, data
 
 
-def _check(own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_epochs: int) -> None:
+def _check(path: Path, own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_epochs: int) -> None:
     if missing := sorted(set(searched.resolutions) - set(own.resolutions)):
         got, remedy = f"resolution {missing[0]} was not trained", "resolutions = […] in the configuration"
         raise BadInput(got, ", ".join(map(str, own.resolutions)), remedy)
@@ -193,4 +201,9 @@ def _check(own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_e
         raise BadInput(got, f"{searched.classes}, as the space", remedy)
     if own.classes != searched.classes and not finetune_epochs:
         got = f"a supernet of {own.classes} classes without fine-tuning"
-        raise BadInput(got, f"{searched.classes} classes, as the space", "finetune_epochs = 5 in [evaluate]")
+        trained = (
+            f'init = "{path}" and phases with head = true in the file of hwnas train supernet, and its result here'
+        )
+        raise BadInput(
+            got, f"{searched.classes} classes, as the space", f"finetune_epochs = 5 in [evaluate], or {trained}"
+        )
