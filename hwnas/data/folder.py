@@ -9,7 +9,7 @@ from hwnas.data.colour import CIFAR, PHOTOS
 from hwnas.data.damaged import known_facts, open_files
 from hwnas.data.dataset import SPLITS, Dataset
 from hwnas.data.duplicates import across, warning
-from hwnas.data.layout import find_layout
+from hwnas.data.layout import find_layout, missing_classes
 from hwnas.data.listing import Folder, check_root, list_split
 from hwnas.data.reference import Reference
 from profilers.errors import BadInput
@@ -28,7 +28,8 @@ def load_folder(reference: Reference) -> Dataset:
     layout.passed.say(root)
     dataset = open_files(reference, root, layout.listings, layout.class_names, PHOTOS)
     shared = across(layout.listings, known_facts(reference, root, layout.listings))
-    for line in filter(None, (*layout.notes, warning(shared))):
+    labels = {split: dataset.labels(split).tolist() for split in dataset.splits}
+    for line in filter(None, (layout.note, *missing_classes(labels, layout.class_names), warning(shared))):
         print(f"hwnas: {line}", file=sys.stderr)
     return dataset
 

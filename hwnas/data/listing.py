@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 import numpy as np
@@ -22,7 +22,6 @@ from hwnas.data.reference import Reference
 from profilers.errors import BadInput, FileProblem
 
 LAYOUT = "DIR/train/CLASS/image files, and likewise DIR/val, DIR/test"
-FOLLOW = "follow"
 Classes = Mapping[str, Sequence[str]]  # the folders of each class, by its name in one form, sorted
 
 
@@ -43,19 +42,24 @@ class Folder:
     """A folder of images as it is walked through.
 
     Args:
+        reference: of the data set.
         root: where it is.
-        links: "follow", or "" for links to files inside alone.
         passed: where what is passed over is kept.
     """
 
+    reference: Reference
     root: Path
-    links: str
     passed: PassedOver
 
     @classmethod
     def of(cls, reference: Reference) -> Folder:
         """That of a reference."""
-        return cls(reference.folder, reference.links, PassedOver())
+        return cls(reference, reference.folder, PassedOver())
+
+    @property
+    def follows(self) -> bool:
+        """Whether links may lead out of it."""
+        return self.reference.links == "follow"
 
     def images(self, folder: str = "") -> list[str]:
         """Names below the root of the images in a folder and in those in it, in order.
@@ -64,8 +68,9 @@ class Folder:
             BadInput: a link that may not be followed. FileProblem: a folder that may not be read.
         """
         found: list[str] = []
-        seen = {os.path.realpath(self.root / folder)}
-        walk = os.walk(self.root / folder, onerror=_unreadable, followlinks=self.links == FOLLOW)
+        above = PurePosixPath(folder)
+        seen = {os.path.realpath(self.root / part) for part in (above, *above.parents)}  # links may make loops
+        walk = os.walk(self.root / folder, onerror=_unreadable, followlinks=self.follows)
         for place, folders, names in walk:
             folders[:] = [
                 f for f in sorted(folders) if self._is_wanted(Path(place, f)) and _is_new(Path(place, f), seen)
@@ -104,8 +109,15 @@ class Folder:
     def check_links(self, folders: Sequence[str]) -> None:
         """BadInput for folders below the root that lead elsewhere, unless links are followed."""
         for folder in folders:
-            if self.links != FOLLOW and (self.root / folder).is_symlink():
+            if not self.follows and (self.root / folder).is_symlink():
                 self._refuse(self.root / folder)
+
+    def check_targets(self, files: Sequence[str]) -> None:
+        """The same for files, wherever on their way a link is."""
+        real = os.path.realpath(self.root)
+        for path in () if self.follows else (self.root / name for name in files):
+            if not Path(os.path.realpath(path)).is_relative_to(real):
+                self._refuse(path)
 
     def _entries(self, folder: str) -> Iterator[Path]:
         """What is in a folder but for rubbish."""
@@ -127,7 +139,7 @@ class Folder:
             return False
         if not path.is_symlink():
             return True
-        if self.links != FOLLOW and not self._leads_inside(path):
+        if not self.follows and not self._leads_inside(path):
             self._refuse(path)
         if not path.exists():
             self.passed.add(NO_TARGET, self._name(path))
@@ -147,7 +159,7 @@ class Folder:
         return target.is_relative_to(os.path.realpath(self.root)) and target.is_file()
 
     def _refuse(self, link: Path) -> NoReturn:
-        remedy = f"{self.root}?links=follow, or copy what it leads to"
+        remedy = f"{replace(self.reference, links='follow')}, or copy what it leads to"
         raise BadInput(f"{link} is a link to {os.path.realpath(link)}", f"links to files in {self.root}", remedy)
 
     def _name(self, path: Path) -> str:
@@ -196,7 +208,7 @@ def contents(folder: Folder) -> str:
 
 
 def _is_new(folder: Path, seen: set[str]) -> bool:
-    """Whether a folder was not walked through before, so that links make no loops."""
+    """Whether a folder was not walked through before."""
     real = os.path.realpath(folder)
     return real not in seen and not seen.add(real)  # type: ignore[func-returns-value]
 

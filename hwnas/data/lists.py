@@ -128,13 +128,21 @@ def _inside(root: Path, path: Path, what: str) -> str:
 def _fields(path: Path) -> list[tuple[int, list[str]]]:
     """The fields of each line that is not empty, with its number."""
     lines = [(i, line) for i, line in enumerate(read_text(path).lstrip("\ufeff").splitlines(), 1) if line.strip()]
+    if not lines:
+        return []
     delimiter = _delimiter([line for _, line in lines[:_LOOKED_AT]])
     if delimiter:
         fields = _parsed([line for _, line in lines], delimiter)
         return [(number, cells) for (number, _), cells in zip(lines, fields, strict=False)]
-    counts = {len(line.split()) for _, line in lines[:_LOOKED_AT]}
-    most = -1 if len(counts) == 1 else 1  # blanks in the files' names: only the last one parts
+    most = _parts(path.parent, [line for _, line in lines[:_LOOKED_AT]])
     return [(number, line.rsplit(maxsplit=most)) for number, line in lines]
+
+
+def _parts(folder: Path, lines: Sequence[str]) -> int:
+    """How often blanks part a line at most, -1 for always: files' names may have blanks, too."""
+    name, *_ = lines[-1].rsplit(maxsplit=1)
+    uneven = len({len(line.split()) for line in lines}) > 1
+    return 1 if uneven or _exists(folder, name) else -1
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -171,11 +179,14 @@ def _kind(cell: str, group: str) -> str:
 
 
 def _checked(path: Path, kinds: list[str], head: Sequence[str], group: str) -> list[str]:
+    has = shortened(head) or "no header"
+    if group and "group" not in kinds:
+        raise BadInput(f"no column {group} in {path} ({has})", "group=COLUMN, one of those")
     twice = next((kind for kind in _COLUMNS if kinds.count(kind) > 1), "")
-    if "file" not in kinds or twice or (group and "group" not in kinds):
-        lacks = f"two columns for {twice}" if twice else f"no column for {'group' if 'file' in kinds else 'file'}"
+    if "file" not in kinds or twice:
         allowed = "; ".join(f"{kind}: {', '.join(names[:4])}" for kind, names in _COLUMNS.items())
-        raise BadInput(f"{lacks} in {path} ({shortened(head) or 'no header'})", f"a header, as of {allowed}")
+        lacks = f"two columns for {twice}" if twice else "no column for file"
+        raise BadInput(f"{lacks} in {path} ({has})", f"a header with a name of each: {allowed}")
     return kinds
 
 
@@ -191,7 +202,7 @@ def _by_content(path: Path, lines: Sequence[Sequence[str]]) -> list[str]:
 def _kind_of_values(folder: Path, values: Sequence[str]) -> str:
     if all(value.strip().lower() in SPLITS for value in values):
         return "split"
-    return "file" if (folder / actual(folder, values[0].strip().replace("\\", "/"))).is_file() else ""
+    return "file" if _exists(folder, values[0]) else ""
 
 
 def _is_list(root: Path, name: str) -> bool:
@@ -203,8 +214,11 @@ def _is_list(root: Path, name: str) -> bool:
         return False
     if "class" not in columns or len(lines) <= header:
         return False
-    file = lines[header][columns.index("file")].strip().replace("\\", "/")
-    return (root / actual(root, file)).is_file()
+    return _exists(root, lines[header][columns.index("file")])
+
+
+def _exists(folder: Path, cell: str) -> bool:
+    return (folder / actual(folder, cell.strip().replace("\\", "/"))).is_file()
 
 
 def actual(root: Path, name: str) -> str:

@@ -10,42 +10,34 @@ from pathlib import Path
 from hwnas.data.names import plural, shortened
 
 RUBBISH = "left by file managers and editors"
-NO_IMAGE = "no image by its content"
-NO_TARGET = "a link to nothing"
-EMPTY = "a folder without images"
-_TEXT = {
-    RUBBISH: "{} left by file managers and editors ({})",
-    NO_IMAGE: "{} whose content is no image ({})",
-    NO_TARGET: "{} that link to nothing ({})",
-    EMPTY: "{} that hold no image ({})",
-}
+NO_IMAGE = "whose content is no image"
+NO_TARGET = "that link to nothing"
+EMPTY = "without an image inside"
+_NAMED = 2  # of each reason, in the line
 
 
 @dataclass
 class PassedOver:
-    """Names below the data set's folder, by reason."""
+    """Names below the data set's folder, by reason; in the order found, each once."""
 
-    names: dict[str, list[str]] = field(default_factory=dict)
+    names: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def add(self, reason: str, name: str) -> None:
         """One file or folder more."""
-        known = self.names.setdefault(reason, [])
-        if name not in known[-1:]:
-            known.append(name)
+        self.names.setdefault(reason, {})[name] = None
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many for each reason."""
         return {reason: len(names) for reason, names in sorted(self.names.items())}
 
-    def line(self, root: Path) -> str:
-        """One line, or "" where nothing was passed over."""
-        parts = [
-            _TEXT[reason].format(plural(len(n), "item"), shortened(n, 2)) for reason, n in sorted(self.names.items())
-        ]
-        return f"passed over in {root}: {'; '.join(parts)}" if parts else ""
-
     def say(self, root: Path) -> None:
-        """The line on stderr."""
-        if line := self.line(root):
-            print(f"hwnas: {line}", file=sys.stderr)
+        """One line on stderr, unless nothing was passed over."""
+        if self.names:
+            named = {reason: f" ({shortened(names, _NAMED)})" for reason, names in self.names.items()}
+            print(f"hwnas: passed over in {root}: {passed_line(self.counts, named)}", file=sys.stderr)
+
+
+def passed_line(counts: Mapping[str, int], named: Mapping[str, str]) -> str:
+    """So many for each reason, with what is said of it."""
+    return "; ".join(f"{plural(n, 'item')} {reason}{named.get(reason, '')}" for reason, n in counts.items())

@@ -9,8 +9,9 @@ from typing import Any
 
 from hwnas.data.duplicates import Shared, across, warning, within
 from hwnas.data.facts import Fact, Facts, facts_of
-from hwnas.data.layout import Layout, find_layout
+from hwnas.data.layout import Layout, find_layout, missing_classes
 from hwnas.data.names import plural, shortened
+from hwnas.data.passed import passed_line
 from hwnas.data.reference import Reference, parse_reference
 
 CHANNELS = {3: "colour", 1: "grey"}
@@ -87,14 +88,16 @@ class Survey:
     def _contents(self) -> list[str]:
         splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
         what = f"{plural(self.images, 'image')} of {plural(len(self.classes), 'class', 'classes')}"
+        names = shortened(self.classes, 10)
+        return [f"{self.reference}: {what}, {_LAYOUTS[self.layout]}: {splits}", f"classes: {names}; {self._balance()}"]
+
+    def _balance(self) -> str:
         sizes = {name: of.get("train", 0) for name, of in self.classes.items()}
         small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
-        unequal = f": {large} {sizes[large]:,}, {small} {sizes[small]:,}" if self.balance > 1 else ""
-        return [
-            f"{self.reference}: {what}, {_LAYOUTS[self.layout]}: {splits}",
-            f"classes: {shortened(self.classes, 10)}; the largest has {self.balance:.3g} times the train images of the "
-            f"smallest{unequal}",
-        ]
+        if sizes[small] == sizes[large]:
+            return "each has as many train images"
+        which = f"{large} {sizes[large]:,}, {small} {sizes[small]:,}"
+        return f"the largest has {self.balance:.3g} times the train images of the smallest ({which})"
 
     def _sizes(self) -> list[str]:
         if not self.sizes:
@@ -103,7 +106,7 @@ class Survey:
         return [f"pixels: {sizes}; {', '.join(f'{count:,} {name}' for name, count in self.channels.items())}"]
 
     def _problems(self) -> list[str]:
-        lines = [f"passed over: {plural(count, 'item')} ({reason})" for reason, count in self.passed_over.items()]
+        lines = [f"passed over: {passed_line(self.passed_over, {})}"] if self.passed_over else []
         if self.damaged:
             named = shortened([f"{name} ({why})" for name, why in self.damaged.items()])
             lines.append(f"{plural(len(self.damaged), 'damaged image')}: {named}")
@@ -144,7 +147,7 @@ def _survey(reference: Reference, layout: Layout, facts: Facts) -> Survey:
         layout.passed.counts,
         within(layout.listings, intact),
         across(layout.listings, intact),
-        layout.notes,
+        tuple(filter(None, (layout.note, *missing_classes(_labels(layout, intact), layout.class_names)))),
     )
 
 
@@ -154,6 +157,11 @@ def _counts(layout: Layout, intact: Facts) -> dict[str, dict[str, int]]:
         for name, label in zip(listing.files, listing.labels, strict=True):
             found[layout.class_names[label]][split] += name in intact
     return found
+
+
+def _labels(layout: Layout, intact: Facts) -> dict[str, set[int]]:
+    splits = layout.listings.items()
+    return {s: {int(n) for f, n in zip(x.files, x.labels, strict=True) if f in intact} for s, x in splits}
 
 
 def _sizes_of(facts: Sequence[Fact]) -> dict[str, Size]:

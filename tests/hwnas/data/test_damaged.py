@@ -47,10 +47,14 @@ def test_skipping_leaves_the_other_images_in_their_splits(root):
     assert after == before | {"val": before["val"][1:]}
 
 
-def test_a_class_of_damaged_images_only_is_refused(root):
+def test_a_class_of_damaged_images_only_is_said_and_in_training_refused(root, capsys):
     for i in range(2):
         damaged(root, f"test/bee/{i:02}.png", b"")
-    with pytest.raises(BadInput, match="every test image of class bee is damaged"):
+    assert get_dataset(f"folder:{root}?damaged=skip").size("test") == 4
+    assert "hwnas: no test images of 1 class: bee\n" in capsys.readouterr().err
+    for i in range(10):
+        damaged(root, f"train/bee/{i:02}.png", b"")
+    with pytest.raises(BadInput, match="every train image of class bee is damaged"):
         get_dataset(f"folder:{root}?damaged=skip")
 
 
