@@ -26,6 +26,7 @@ from lut.table.fields import number
 from lut.table.table import Estimate, LatencyTable
 from profilers.base import STEADY, Profiler, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, TableError, check_least
+from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import contention, plans
 from profilers.timing.background_load import BUSY
@@ -120,6 +121,7 @@ def measure(table: LatencyTable, workbench: Workbench, archs: int, seed: int, pl
     own = space.with_classes(table.space.classes)  # of the control models, which must be those of the build
     passes = _passes(archs, seed)
     with (
+        leaving(str),
         track(len(passes), "verifying") as bar,
         open_bench(replace(workbench, space=own, options=table.options), bar) as bench,
     ):

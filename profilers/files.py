@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from profilers import temporary
 from profilers.errors import BadInput, FileProblem
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -18,22 +21,20 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         FileProblem: the operating system refused (full disk, no permission); `path` is as it was.
     """
-    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        with temporary.beside(path) as new:
+            with new.open("xb") as stream:  # with the permissions that the user's umask gives
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            new.replace(path)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise FileProblem(
-            f"cannot write {path}: {error.strerror or error}", remedy="free some space or choose another folder"
-        ) from error
+        raise FileProblem(f"cannot write {path}: {error.strerror or error}", remedy=_cure(error)) from error
+
+
+def _cure(error: OSError) -> str:
+    return "free some space" if error.errno in _FULL else "choose a folder that can be written to"
 
 
 def write_text(path: Path, text: str) -> None:

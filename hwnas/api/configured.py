@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from hwnas.search.config import Config
 from hwnas.search.own_objectives import GIVEN, OwnObjective
 from hwnas.space import SearchSpace
 from hwnas.space.configured import spelled
+from profilers import temporary
 
 Tables = Mapping[str, LatencyTable | Path | str]
 Say = Callable[[str], None]
@@ -41,7 +41,7 @@ def configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
         values["resolutions"] = list(pixels(values["resolutions"]) or ())
     if "init_from" in values:
         values["init_from"] = str(Path(values["init_from"]).absolute())
-    with tempfile.TemporaryDirectory(prefix="hwnas-") as place:
+    with temporary.scratch("tables") as place:
         files = {name: str(_file(name, value, Path(place))) for name, value in tables.items()}
         data = {**_plain(values), "tables": files, **more}
         yield configs.parse(data, Path.cwd(), "search")

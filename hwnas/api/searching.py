@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hwnas.search.own_objectives import OwnObjective
 from hwnas.search.state import SearchState
 from hwnas.space import SearchSpace
 from profilers.errors import BadInput
+from profilers.interruption import counted, leaving
 from profilers.outputs import kept
 from profilers.progress import say as tell
 
@@ -164,7 +166,8 @@ def run_config(
         run = stack.enter_context(open_run(folder, config, own))
         for line in remarks(run):
             say(line)
-        ended = driver.search(run, started)
+        with leaving(partial(kept_of, run)):
+            ended = driver.search(run, started)
     made = Run(folder)
     made.ended_early = ended
     return made
@@ -176,6 +179,12 @@ def is_finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | 
         return False
     with runs.locked(folder), runs.resume_run(folder, config, own) as run:
         return SearchState(run).finished
+
+
+def kept_of(run: runs.Run) -> str:
+    """What an interruption leaves of a search, "" for nothing."""
+    rows = len(run.archive.evaluations())
+    return f"{counted(rows, 'evaluation')} kept in {run.folder}" if rows else ""
 
 
 def remarks(run: runs.Run) -> list[str]:

@@ -6,16 +6,38 @@ import importlib
 import os
 import sys
 from functools import cache
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from hwnas.version import __version__
+from profilers import interruption, temporary
 from profilers.errors import HwnasError
+from profilers.outputs import FRESH
 
 PARTS = ("basics", "fetch", "lut", "train", "search", "export", "profile", "compare", "report")
 
+
+class _Interrupted(Exception):
+    """An interruption on its way through typer, which would exit without a word."""
+
+    def __init__(self, interrupt: KeyboardInterrupt) -> None:
+        super().__init__(interrupt)
+        self.interrupt = interrupt
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise _Interrupted(interrupt) from interrupt
+
+
 app = typer.Typer(
     name="hwnas",
+    cls=_Commands,
     help="Profile a device, search networks for its latency budget, ship measured engines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -41,19 +63,29 @@ def build() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hwnas`; never returns."""
-    try:
-        build()(args=arguments, standalone_mode=True)
-    except HwnasError as error:
-        _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
-    except KeyboardInterrupt:
-        _fail("hwnas: interrupted; finished work is kept; run the same command again to resume", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except MemoryError:
-        _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
-    except OSError as error:
-        _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+    with interruption.terminable():
+        try:
+            build()(args=arguments, standalone_mode=True)
+        except HwnasError as error:
+            _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
+        except _Interrupted as error:
+            _end(error.interrupt)
+        except KeyboardInterrupt as interrupt:  # before a command began
+            _end(interrupt)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except MemoryError:
+            _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
+        except OSError as error:
+            _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+
+
+def _end(interrupt: KeyboardInterrupt) -> None:
+    """One line that is true, after Ctrl-C or SIGTERM."""
+    again = f"the same command without {FRESH}" if FRESH in sys.argv else "the same command"
+    temporary.remove_all()
+    _fail(f"hwnas: {interruption.line(interrupt, again)}", interruption.code(interrupt))
 
 
 def _fail(line: str, code: int) -> None:

@@ -11,6 +11,7 @@ from hwnas.compare import paper
 from hwnas.onnx.writer import write_onnx
 from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
+from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
@@ -144,7 +145,7 @@ def measure(
     if not names or len(set(names)) < len(names) or options.precision == "int8":
         got = f"networks {', '.join(names) or 'none'} in {options.precision}"
         raise BadInput(got, "one or more, each once, in a precision that is not int8")
-    with measuring(options) as bench, ExitStack() as stack:
+    with leaving(str), measuring(options) as bench, ExitStack() as stack:
         loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
         sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
         with track(len(sessions), "timing networks") as bar:

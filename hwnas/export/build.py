@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from hwnas.export.quantise import TOLERANCE
 from profilers.base import Options, Session
 from profilers.errors import EngineUnavailable
 from profilers.files import write_bytes, write_text
+from profilers.temporary import beside
 
 SCRIPT = "run.py"
 
@@ -116,18 +115,22 @@ def temporary(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, hidden, removed at the end unless it was moved; so is a parent left empty."""
     new = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        yield folder
+        with beside(target) as folder:
+            folder.mkdir()
+            yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         if new and not any(target.parent.iterdir()):
             target.parent.rmdir()
 
 
 def put(folder: Path, target: Path) -> None:
-    """Put a finished folder in its place."""
-    folder.chmod(0o755)
-    if target.exists():
-        shutil.rmtree(target)
-    folder.rename(target)
+    """Put a finished folder in its place; whatever stops it on the way, what was there before stays or is back."""
+    with beside(target) as old:
+        try:
+            if target.exists():
+                target.rename(old)
+            folder.rename(target)
+        finally:
+            if not target.exists() and old.exists():
+                old.rename(target)

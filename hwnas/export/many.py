@@ -14,6 +14,7 @@ from hwnas.export.exportable import Exportable
 from hwnas.export.pipeline import Request, check_request, export
 from profilers.errors import HwnasError
 from profilers.files import write_text
+from profilers.interruption import counted, leaving
 from profilers.progress import track
 
 ERRORS = "errors.jsonl"
@@ -45,7 +46,7 @@ def export_many(ids: Sequence[str], item_of: Callable[[str], Exportable], reques
     """
     check_request(request)
     found = ManyExported()
-    with track(len(ids), "exporting networks") as bar:
+    with leaving(lambda: _kept(found, out)), track(len(ids), "exporting networks") as bar:
         for key in ids:
             bar.note(f"{key}, {len(found.failed)} failed")
             if is_there(out / key, request):
@@ -54,6 +55,11 @@ def export_many(ids: Sequence[str], item_of: Callable[[str], Exportable], reques
                 _one(key, item_of, request, out, found)
             bar.advance()
     return found
+
+
+def _kept(found: ManyExported, out: Path) -> str:
+    there = len(found.done) + len(found.kept)
+    return f"{counted(there, 'network')} kept in {out}" if there else ""
 
 
 def is_there(folder: Path, request: Request) -> bool:

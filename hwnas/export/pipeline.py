@@ -23,6 +23,7 @@ from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import STATES, STEADY, Options, TimingPlan
 from profilers.errors import BadInput
+from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.measurement import Measurement, Measuring, measuring
@@ -109,7 +110,7 @@ def export(items: Mapping[str, Exportable], request: Request, out: Path) -> dict
     check_request(request)
     for name in items:
         _check_target(out / name)
-    with measuring(request.options) as bench, ExitStack() as stack:
+    with leaving(str), measuring(request.options) as bench, ExitStack() as stack:
         work = _build_all(items, request, out, bench, stack)
         _time(work, request.plan, bench)
         sheets = _write_all(work, request)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from profilers import temporary
 from profilers.base import Feeds
 from profilers.errors import BadInput
 from profilers.files import read_bytes
@@ -34,7 +34,7 @@ def quantise_model(model: bytes, runs: Sequence[Feeds], *, symmetric: bool = Fal
     Raises:
         BadInput: a model that ONNX Runtime cannot quantise or run, or that has nothing to quantise.
     """
-    with tempfile.TemporaryDirectory(prefix="hwnas-int8-") as folder, _quiet():
+    with temporary.scratch("int8") as folder, _quiet():
         source, target = Path(folder) / "model.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(model)
         try:

@@ -5,7 +5,7 @@ A file without a pinned hash is checked against the SHA-256 that was recorded wh
 CACHE/PATH            the file, complete
 CACHE/PATH.sha256     {"sha256", "bytes", "source"}; stays if the file is removed
 CACHE/PATH.part       what has arrived of a download; .part.json belongs to it
-CACHE/PATH.lock       held while one process takes the file; others wait
+CACHE/PATH.lock       there while one process takes the file; others wait
 
 Own code and not pooch, which resumes no download, limits no size, follows an https address to http, and replaces a
 cached file whose hash is wrong where this one asks the user.
@@ -13,12 +13,9 @@ cached file whose hash is wrong where this one asks the user.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +24,8 @@ from hwnas.fetch.download import Patience, download, forget
 from hwnas.ofa.catalogue import FILES, PublicFile
 from profilers.errors import BadInput, FileProblem
 from profilers.files import inside, read_json, write_json
+from profilers.interruption import leaving
+from profilers.locks import locked
 
 MIRROR = "HWNAS_MIRROR"  # an address in whose folders the files lie as in the cache, instead of the authors'
 
@@ -69,7 +68,7 @@ def fetch(file: PublicFile, cache: Path, folder: Path | None = None, patience: P
     path = inside(cache, file.path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        with leaving(lambda: _arrived(path)), locked(path.with_name(path.name + ".lock"), wait=True):
             if path.exists():
                 return _checked(file, path, "cache")
             return _take(file, path, folder, patience)
@@ -142,9 +141,7 @@ def _hash(path: Path, kind: str) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.sha1(start, usedforsecurity=False)).hexdigest()
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time; the others wait."""
-    with path.with_name(path.name + ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+def _arrived(path: Path) -> str:
+    """What an interruption leaves, "" for nothing."""
+    part = path.with_name(path.name + ".part")
+    return f"what has arrived is kept in {part}" if part.exists() else ""

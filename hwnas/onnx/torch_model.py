@@ -14,7 +14,6 @@ import importlib.util
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from hwnas.onnx.edit import without_copies
 from hwnas.onnx.torch_inputs import SEED, positional
+from profilers import temporary
 from profilers.errors import BadInput
 from profilers.onnx.model import OnnxModel, read_model
 from profilers.onnx.parse import parse
@@ -134,7 +134,7 @@ def _exported(
     import torch
 
     with (
-        tempfile.TemporaryDirectory(prefix="hwnas-export-") as folder,
+        temporary.scratch("export") as folder,
         _quiet(),
         torch.no_grad(),
         _taking(module, len(inputs)),

@@ -13,6 +13,7 @@ from hwnas.profile.facts import Layers, Refusal
 from hwnas.profile.result import Profile, Profiles
 from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
+from profilers.interruption import leaving
 from profilers.onnx.parse import name_of, parse
 from profilers.progress import track
 from profilers.timing import plans
@@ -54,7 +55,7 @@ def profile_model(
     refused = [each for each in found if isinstance(each, Refusal)]
     chosen = {each.name: each for each in found if isinstance(each, Candidate)}
     profiles: list[Profile] = []
-    with measuring(options) as bench, ExitStack() as stack:
+    with leaving(str), measuring(options) as bench, ExitStack() as stack:
         sessions = _load(chosen, stack, refused)
         with track(1 + len(sessions), "profiling") as bar:
             bar.note("end to end")

@@ -26,6 +26,7 @@ import numpy as np
 from hwnas.accuracy.wilson import wilson
 from hwnas.search.problem import History
 from hwnas.space import Architecture, Genes
+from profilers import temporary
 from profilers.errors import BadInput, FileProblem
 from profilers.outputs import in_the_way
 
@@ -293,7 +294,7 @@ def _reading(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | 
     wal = path.with_name(f"{path.name}-wal")
     if not wal.is_file() or not wal.stat().st_size:
         return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), None
-    folder = TemporaryDirectory(prefix="hwnas-")
+    folder = temporary.scratch("archive")
     for part in (path, wal):
         shutil.copyfile(part, Path(folder.name) / part.name)
     return _connect(Path(folder.name) / path.name), folder

@@ -14,6 +14,7 @@ from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
 from hwnas.search.worker import serve
 from hwnas.space import Architecture
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.interruption import own_signals
 
 _LOOK_SECONDS = 10.0  # how long nothing may happen before it is checked that something still can
 
@@ -103,7 +104,8 @@ def _import() -> Any:
 
 def _connect(ray: Any, address: str | None) -> None:
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        with own_signals():  # Ray would end the process at SIGTERM, past everything that cleans up
+            ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ConnectionError, ValueError, RuntimeError) as error:
         got = f"the Ray cluster {address or '(default)'} does not answer: {' '.join(str(error).split())[:200]}"
         raise EngineUnavailable(got, remedy="ray start --head, and its address in [executor] address") from error

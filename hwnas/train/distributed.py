@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from hwnas.data.dataset import Indices
 from profilers.errors import BadInput, HwnasError
+from profilers.interruption import code
 from profilers.progress import Progress, track
 
 PATIENCE = timedelta(hours=6)  # that a rank waits for the others, which may be validating
@@ -127,7 +128,7 @@ def single_error_report() -> Iterator[None]:
         yield
     except (HwnasError, OSError, KeyboardInterrupt) as error:
         if not _fails_first():
-            raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from error
+            raise SystemExit(code(error) if isinstance(error, KeyboardInterrupt) else 2) from error
         raise
 
 

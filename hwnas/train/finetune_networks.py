@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hwnas.train.optimise import Diverged, torch_threads
 from hwnas.train.state import StateFile, stored_fact, stored_values
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
+from profilers.interruption import counted, leaving
 from profilers.outputs import kept
 from profilers.progress import Progress, say
 
@@ -67,7 +69,7 @@ class Finetuning:
             self._clear(archs)
         with distributed(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
             for arch in archs:
-                with torch_threads(config.threads):
+                with torch_threads(config.threads), leaving(partial(self.kept, archs)):
                     facts = _NetworkRun(self, arch, group, bar).run()
                 yield facts
 
@@ -76,6 +78,13 @@ class Finetuning:
         if is_rank_zero():
             for arch in archs:
                 StateFile(self.file(arch), self.identity, self.filled).clear("network")
+
+    def kept(self, archs: Sequence[Architecture]) -> str:
+        """What an interruption leaves, "" for nothing."""
+        files = [self.file(arch) for arch in archs]
+        done = sum(file.exists() for file in files)
+        more = " and the epochs of another" if any(StateFile(f, {}, self.filled).path.exists() for f in files) else ""
+        return f"{counted(done, 'network')}{more} kept in {self.config.out}" if done or more else ""
 
     def file(self, arch: Architecture) -> Path:
         """Where a network goes."""

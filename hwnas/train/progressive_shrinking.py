@@ -40,6 +40,7 @@ from hwnas.train.optimise import (
     torch_threads,
 )
 from hwnas.train.state import StateFile, stored_fact, stored_values
+from profilers.interruption import counted, leaving
 from profilers.outputs import kept
 from profilers.progress import Progress, say
 
@@ -67,7 +68,7 @@ def train_supernet(config: SupernetConfig, *, resume: bool = True, fresh: bool =
             return run.finished()
         if run.state.found(resume, fresh):
             run.load()
-        with group.track(run.total, f"training {config.space}", done=run.done) as bar:
+        with group.track(run.total, f"training {config.space}", done=run.done) as bar, leaving(run.kept):
             run.train(bar)
         if group.is_rank_zero:
             save_supernet(config.out, run.supernet, run.provenance)
@@ -89,7 +90,7 @@ class SupernetRun:
         self.supernet.to(group.device).to(memory_format=torch.channels_last)
         self.model = group.parallel(self.supernet, changing=True)
         self.descent = Descent(self.supernet, config.recipe, group.device)
-        self.total, self.done = sum(phase.epochs for phase in config.phases), 0
+        self.total, self.done, self.saved = sum(phase.epochs for phase in config.phases), 0, 0
         self.teacher: Network | None = None
         self.history: list[dict[str, Any]] = []
         self.state = StateFile(config.out, config.to_json(), _filled)
@@ -217,6 +218,11 @@ class SupernetRun:
         provenance = self.provenance
         training = {**provenance.training, "scaler": self.descent.scaler.state_dict()}
         self.state.save(groups, self.supernet.space, Provenance(**{**vars(provenance), "training": training}))
+        self.saved = self.done
+
+    def kept(self) -> str:
+        """What an interruption leaves, "" for nothing."""
+        return f"{counted(self.saved, 'epoch')} kept in {self.state.path}" if self.saved else ""
 
     def load(self) -> None:
         """Undo `save`."""
@@ -226,6 +232,7 @@ class SupernetRun:
             stored_fact(training, "epochs", int, path),
             stored_fact(training, "history", list, path),
         )
+        self.saved = self.done
         load_state(self.supernet, groups.get("supernet", {}), path)
         self.descent.restore(groups.get("momentum", {}), training.get("scaler") or {})
         if "teacher" in groups:

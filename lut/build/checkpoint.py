@@ -15,6 +15,7 @@ from lut.build.records import MeasurementBatch
 from lut.table.fields import checked
 from lut.table.store import read_document, write_document
 from lut.table.upgrade import upgrade_checkpoint
+from profilers.interruption import counted
 from profilers.outputs import different, in_the_way
 from profilers.timing.fingerprint import Fingerprint
 
@@ -73,6 +74,10 @@ class Checkpoint:
     def has(self, name: str) -> bool:
         """Whether the batch of that name is done."""
         return any(b.name == name for b in self.batches)
+
+    def kept(self) -> str:
+        """What an interruption leaves, "" for nothing."""
+        return f"{counted(len(self.batches), 'finished step')} kept in {self.path}" if self.batches else ""
 
     def remove(self) -> None:
         """The build is complete."""

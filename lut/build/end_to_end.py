@@ -16,6 +16,7 @@ from lut.build.bench import TOGETHER, Network, Workbench, open_bench
 from profilers.base import TimingPlan
 from profilers.errors import BadInput
 from profilers.files import write_bytes, write_text
+from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.measurement import MeasuredGroup, at_one_speed
@@ -41,7 +42,7 @@ def measure(workbench: Workbench, archs: Sequence[Any], plan: TimingPlan = plans
         raise BadInput("no network to measure", "one or more")
     networks = list({arch.id: Network(arch) for arch in archs}.values())
     starts = range(0, len(networks), TOGETHER)
-    with track(len(starts), "measuring") as bar, open_bench(workbench, bar) as bench:
+    with leaving(str), track(len(starts), "measuring") as bar, open_bench(workbench, bar) as bench:
         groups = [bench.networks(networks[i : i + TOGETHER], plan, seed) for seed, i in enumerate(starts)]
     for group in groups:
         group.require("networks")

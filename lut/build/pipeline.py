@@ -26,6 +26,7 @@ from lut.table.classifier import spread_classes
 from lut.table.store import save
 from lut.table.table import LatencyTable, SpaceId
 from profilers.errors import EngineUnavailable
+from profilers.interruption import leaving
 from profilers.progress import Progress, track
 from profilers.timing import plans
 from profilers.timing.fingerprint import fingerprint
@@ -60,6 +61,7 @@ def build(
         return there
     steps = steps_of(space, plan)
     with (
+        leaving(checkpoint.kept),
         track(len(steps), f"latency table ({method})", done=len(checkpoint.batches)) as bar,
         open_bench(replace(workbench, profiler=profiler), bar) as bench,
     ):

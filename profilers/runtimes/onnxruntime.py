@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from profilers import temporary
 from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import BadInput
 from profilers.files import read_text
@@ -125,7 +125,7 @@ class _OrtSession(Session):
         import onnxruntime as ort
 
         if self.traced:
-            self.folder = tempfile.TemporaryDirectory(prefix="hwnas-trace-")
+            self.folder = temporary.scratch("trace")
         self.session = open_model(self.model, self.session_options(), self.provider)
         self.inputs = static({t.name: _declared(t) for t in self.session.get_inputs()}, self.options.batch)
         feeds = default_feeds(self.inputs)

@@ -12,12 +12,12 @@ changes, are the runtime's own, and their time is added to the next one's.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from profilers import temporary
 from profilers.base import NodeDetail
 from profilers.errors import BadInput, HwnasError
 from profilers.onnx.fusion import NodeNames, groups
@@ -53,7 +53,7 @@ class Trace:
     @cached_property
     def optimised(self) -> tuple[Node, ...]:
         """The nodes that ONNX Runtime executes; none where it cannot save them."""
-        with tempfile.TemporaryDirectory(prefix="hwnas-graph-") as folder:
+        with temporary.scratch("graph") as folder:
             try:
                 self.save(Path(folder) / "optimised.onnx")
                 return read_nodes(Path(folder) / "optimised.onnx").node

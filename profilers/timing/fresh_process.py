@@ -6,9 +6,9 @@ import json
 import pkgutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from profilers import temporary
 from profilers.base import STEADY, Options, Profiler
 from profilers.errors import MeasurementFailed
 from profilers.timing import plain_loop
@@ -32,7 +32,7 @@ def fresh_process_ms(engine: str, model: bytes, threads: int, precision: str, se
     Raises:
         MeasurementFailed: the process failed, or did not end in time.
     """
-    with tempfile.TemporaryDirectory(prefix="hwnas-plain-") as folder:
+    with temporary.scratch("plain") as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model)
         command = [sys.executable, "-c", _program(), engine, str(path), "--seconds", str(seconds)]

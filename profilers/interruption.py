@@ -1,0 +1,86 @@
+"""Ctrl-C and SIGTERM: both end a command by the same way out, on which everything is cleaned up.
+
+What an interruption leaves is noted on the exception (PEP 678) by the work that was interrupted: whoever calls from
+Python reads it below the traceback, the command line makes one line of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTHING = "nothing of it is kept"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which is taken as Ctrl-C is."""
+
+
+@contextmanager
+def leaving(kept: Callable[[], str]) -> Iterator[None]:
+    """Around long work: what is `kept` of it where it is interrupted, as in "3 steps are kept in FILE"; "" for nothing.
+
+    Of several around each other the outermost says it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.__notes__ = [kept() or NOTHING]
+        raise
+
+
+def counted(number: int, what: str) -> str:
+    """As in "1 step is" and "2 steps are"."""
+    return f"{number} {what} is" if number == 1 else f"{number} {what}s are"
+
+
+def notes(interrupt: BaseException) -> str:
+    """What was noted of what is kept, "" where nobody said."""
+    return "; ".join(getattr(interrupt, "__notes__", []))
+
+
+def line(interrupt: KeyboardInterrupt, again: str) -> str:
+    """One line for people; `again` is the command that goes on."""
+    kept, word = notes(interrupt), "terminated" if isinstance(interrupt, Terminated) else "interrupted"
+    if not kept:
+        return word
+    return f"{word}; {kept}" if kept == NOTHING else f"{word}; {kept}; {again} goes on"
+
+
+def code(interrupt: KeyboardInterrupt) -> int:
+    """The exit code that shells know."""
+    return 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM raises `Terminated` while the block runs; not in other threads than the main one, nor where ignored."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Around a library that takes signals for itself: they are given back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated

@@ -1,0 +1,148 @@
+"""Ctrl-C and SIGTERM: one line that is true, the exit code that shells know, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hwnas.search.run import open_run
+from profilers import temporary
+
+# Started in the background a process ignores Ctrl-C, as a terminal's does not.
+MAIN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from hwnas.cli import main; main()"
+SLOW = "import time\ndef top1(arch):\n    time.sleep(0.2)\n    return 60 + arch['r']\n"
+CONFIG = """
+space = "tiny"
+accuracy = "python:slow:top1"
+objectives = ["top1", "params"]
+[search]
+initial = 200
+iterations = 0
+"""
+
+
+def start(folder, *arguments):
+    """A command that leads a process group, as a shell's job does."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "TMPDIR": str(folder / "tmp")}
+    (folder / "tmp").mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, arguments)], cwd=folder, start_new_session=True, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until(condition):
+    deadline = time.monotonic() + 100
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def evaluated(run):
+    try:
+        with open_run(run) as opened:
+            return len(opened.archive.evaluations())
+    except Exception:  # it is just being made
+        return 0
+
+
+def left_behind(folder):
+    """Hidden files, temporaries, and what belongs to a lock or an open database."""
+    found = [p.name for p in folder.rglob("*") if p.name.startswith(".") or p.name.endswith((".hwnas", "-wal", "-shm"))]
+    return found + list((folder / "tmp").iterdir())
+
+
+def of_session(session):
+    """Processes of a session that still run."""
+    lines = subprocess.run(["ps", "-eo", "sid=,stat="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [x for x in map(str.split, lines) if int(x[0]) == session and not x[1].startswith("Z")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "word", "more"),
+    [(signal.SIGINT, 130, "interrupted", ["--workers", 2]), (signal.SIGTERM, 143, "terminated", ["--fresh"])],
+)
+def test_a_search(tmp_path, number, code, word, more):
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "c.toml").write_text(CONFIG)
+    process = start(tmp_path, "search", "c.toml", "--out", "run", *more)
+    until(lambda: evaluated(tmp_path / "run") > 1)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    last = err.strip().splitlines()
+    there = evaluated(tmp_path / "run")
+    again = "the same command without --fresh" if "--fresh" in more else "the same command"
+    assert there > 1 and process.returncode == code
+    assert last == [f"hwnas: {word}; {there} evaluations are kept in run; {again} goes on"]
+    assert left_behind(tmp_path) == [] and of_session(process.pid) == []
+
+
+@pytest.mark.slow
+def test_a_build_says_what_it_keeps_and_verifying_that_it_keeps_nothing(tmp_path):
+    process = start(tmp_path, "lut", "build", "--space", "tiny", "--engine", "fake", "--out", "t.json")
+    until((tmp_path / "t.json.partial").exists)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143 and "Traceback" not in err
+    assert "kept in t.json.partial; the same command goes on" in err.splitlines()[-1]
+    assert left_behind(tmp_path) == []
+
+
+def test_before_a_command_has_begun(monkeypatch, capsys):
+    from hwnas import cli
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build", interrupted)
+    with pytest.raises(SystemExit) as end:
+        cli.main([])
+    assert end.value.code == 130 and capsys.readouterr().err == "hwnas: interrupted\n"
+
+
+def test_a_handler_of_before_is_given_back():
+    from profilers.interruption import Terminated, terminable
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_library_that_takes_signals_does_not_keep_them():
+    from profilers.interruption import own_signals
+
+    before = signal.getsignal(signal.SIGTERM)
+    with own_signals():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray does, with a handler of its own
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    place = temporary._place()
+    stale, live, elsewhere, foreign = (
+        tmp_path / name
+        for name in (
+            f".a.json.0a0a.{int(gone.stdout)}-{place}.hwnas",
+            f".a.json.0a0a.{os.getppid()}-{place}.hwnas",
+            f".a.json.0a0a.{int(gone.stdout)}-00000000.hwnas",
+            ".a.json.tmp",
+        )
+    )
+    for path in (live, elsewhere, foreign):
+        path.touch()
+    stale.mkdir()
+    (stale / "model.onnx").touch()
+    (stale / "link").symlink_to(foreign)
+    with temporary.beside(tmp_path / "b.json") as held:
+        held.touch()
+        temporary.sweep(tmp_path, again=True)
+        assert sorted(tmp_path.iterdir()) == sorted([held, live, elsewhere, foreign])
+    assert not held.exists()
