@@ -10,6 +10,7 @@ from hwnas.accuracy.protocol import EPOCHS, Pace, choose, middle, network_second
 from hwnas.nets import Supernet
 from hwnas.space import get_space
 from profilers.errors import BadInput
+from tests import drawings
 from tests.hwnas import ofa_cases
 
 SPACE = get_space("tiny", [12, 14], classes=10)
@@ -63,16 +64,17 @@ def published(tmp_path_factory):
     return path
 
 
-def test_the_papers_protocol_runs_and_the_refusal_names_both_ways(published):
-    options = {"dataset": "digits", "calibration": 64, "views": 0}
+def test_the_papers_protocol_runs_and_the_refusal_names_both_ways(published, tmp_path):
+    drawings.make(tmp_path / "images", classes=3, per_class=10, size=16)
+    space, options = SPACE.with_classes(3), {"dataset": f"folder:{tmp_path / 'images'}", "calibration": 4}
     with pytest.raises(BadInput) as caught:
-        open_accuracy(f"supernet:{published}", SPACE, options)
+        open_accuracy(f"supernet:{published}", space, options)
     line = str(caught.value)
-    assert "a supernet of 7 classes without fine-tuning; allowed: 10 classes, as the space" in line
+    assert "a supernet of 7 classes without fine-tuning; allowed: 3 classes, as the space" in line
     assert "finetune_epochs = 5 in [evaluate]" in line and f'init = "{published}"' in line and "\n" not in line
-    source = open_accuracy(f"supernet:{published}", SPACE, {**options, "finetune_epochs": 1})
-    assert 0 <= source.evaluate(SPACE.extremes(12)[0]) <= 100 and source.recipe.batch == 64
-    few = open_accuracy(f"supernet:{published}", SPACE, {**options, "finetune_epochs": 1, "finetune_batch": 8})
+    source = open_accuracy(f"supernet:{published}", space, {**options, "finetune_epochs": 5})
+    assert 0 <= source.evaluate(space.extremes(12)[0]) <= 100 and source.recipe.batch == 16
+    few = open_accuracy(f"supernet:{published}", space, {**options, "finetune_epochs": 1, "finetune_batch": 8})
     assert few.recipe.batch == 8
     with pytest.raises(BadInput, match="finetune_batch 1; allowed: 2 or more"):
-        open_accuracy(f"supernet:{published}", SPACE, {**options, "finetune_batch": 1})
+        open_accuracy(f"supernet:{published}", space, {**options, "finetune_batch": 1})
