@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -27,6 +28,7 @@ from hwnas.ofa.state_dict import Weights, read_weights
 from hwnas.space import SearchSpace
 from hwnas.space.registry import BUILT_IN
 from profilers.errors import BadInput
+from profilers.progress import say
 
 _FIXED = {
     "first_conv": "stem.conv",
@@ -44,6 +46,7 @@ _PARTS = {
 }
 _BLOCK = re.compile(rf"blocks\.(\d+)\.(?:mobile_inverted_conv|conv)\.({'|'.join(map(re.escape, _PARTS))})\.(.+)")
 _LEAF = re.compile(r"(?:(?:conv|bn|linear)\.)*(\w+)")
+_SPACES = ("mbv3", "mbv3-w1.2", "proxyless")  # that they publish supernets of
 _CLASSIFIER = "classifier.linear.conv.weight"
 COUNTED = "num_batches_tracked"  # batches, which nothing here goes by
 
@@ -85,8 +88,9 @@ class OfaCheckpoint:
         """The built-in space whose widths and depths it has, with its number of classes; BadInput if there is none."""
         if (found := self._built_in()) is not None:
             return found.with_classes(self.classes())
-        known = [name for name, space in BUILT_IN.items() if space.in_channels == 3]
-        raise BadInput(f"{self.path} is no supernet of once-for-all: {self._contents()}", ", ".join(known))
+        raise BadInput(
+            f"{self.path} is no supernet of once-for-all: {self._contents()}", f"one of {', '.join(_SPACES)}"
+        )
 
     def _built_in(self) -> SearchSpace | None:
         return next((space for space in BUILT_IN.values() if self._has_widths_of(space)), None)
@@ -144,7 +148,15 @@ def read_ofa_checkpoint(path: Path, space: SearchSpace | None = None) -> Superne
         BadInput: no torch file of tensors, or tensors that are missing, unknown or of another shape.
     """
     found = OfaCheckpoint.read(path)
+    if found.weights.others:
+        _say_which(f"{path}: {found.weights}")
     return found.supernet(found.find_space() if space is None else space)
+
+
+@cache
+def _say_which(line: str) -> None:
+    """Where a file holds several, once."""
+    say(f"hwnas: {line} are taken")
 
 
 def rename(name: str, mix: bool) -> str:

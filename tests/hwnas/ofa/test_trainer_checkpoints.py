@@ -62,7 +62,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("said", FORMS)
-def test_every_form_gives_the_same_supernet(tmp_path, supernet, tensors, said):
+def test_every_form_gives_the_same_supernet(tmp_path, capsys, supernet, tensors, said):
     torch.save(FORMS[said](tensors), tmp_path / "c.pth.tar")
     facts = checkpoint_facts(tmp_path / "c.pth.tar")
     assert (facts.kind, facts.space, facts.dataset) == ("supernet", SPACE, None)
@@ -70,6 +70,7 @@ def test_every_form_gives_the_same_supernet(tmp_path, supernet, tensors, said):
     assert facts.parameters == sum(p.numel() for p in supernet.parameters())
     loaded, provenance = open_supernet(tmp_path / "c.pth.tar", None)
     assert provenance is None and loaded.space == SPACE
+    assert (f"c.pth.tar: {said} are taken\n" in capsys.readouterr().err) == ("and not" in said)
     assert all(torch.equal(v, supernet.state_dict()[k]) for k, v in loaded.state_dict().items())
 
 
