@@ -13,7 +13,8 @@ Either has one line here.
     dtd           dtd/dtd/ (its first partition)                    its own
     aircraft      fgvc-aircraft-2013b/ (its 100 variants)           its own
     cinic10       train/, valid/, test/ by class                    its own
-    folder        train/, val/, test/ by class; the user's own      its own, or a fifth of the training images, seeded
+    folder        the user's own: splits in folders, in lists,      its own, or a fifth of the training images, seeded
+                  or none (see `layout`)
     images        folders of ImageNet's classes, no splits          all but 512 (at most half), seeded
 
 Test images are those of the data set's own test part only (ImageNet's is its `val`). Seeded choices take each class in

@@ -29,7 +29,7 @@ def load_folder(reference: Reference) -> Dataset:
     dataset = open_files(reference, root, layout.listings, layout.class_names, PHOTOS)
     shared = across(layout.listings, known_facts(reference, root, layout.listings))
     labels = {split: dataset.labels(split).tolist() for split in dataset.splits}
-    for line in filter(None, (layout.note, *missing_classes(labels, layout.class_names), warning(shared))):
+    for line in filter(None, (*layout.notes, *missing_classes(labels, layout.class_names), warning(shared))):
         print(f"hwnas: {line}", file=sys.stderr)
     return dataset
 

@@ -37,14 +37,14 @@ class Layout:
         listings: by split; "train" and "val" are always there.
         class_names: in the order of the labels.
         passed: what is no image of it.
-        note: on splits that are made here, or "".
+        notes: on a list that was found, and on splits that are made here; a line each.
     """
 
     kind: str
     listings: Mapping[str, Listing]
     class_names: tuple[str, ...]
     passed: PassedOver
-    note: str
+    notes: tuple[str, ...]
 
 
 def find_layout(reference: Reference) -> Layout:
@@ -58,11 +58,12 @@ def find_layout(reference: Reference) -> Layout:
         raise BadInput(f"{folder.root} is a file", ALLOWED, f"folder:{folder.root.parent}?list={folder.root.name}")
     if not folder.root.is_dir():
         raise reference.missing(ALLOWED)
-    kind, images = _found(folder, reference)
+    kind, images, found = _found(folder, reference)
     images = with_groups(images, reference)
-    splits, note = completed(kind, images, reference)
+    splits, made = completed(kind, images, reference)
     listings = {name: _listing(images, splits, name) for name in ORDER if name in splits}
-    return Layout(kind, listings, tuple(images.classes), folder.passed, note)
+    notes = tuple(line for line in (found, made) if line)
+    return Layout(kind, listings, tuple(images.classes), folder.passed, notes)
 
 
 def missing_classes(labels: Mapping[str, Collection[int]], classes: Sequence[str]) -> list[str]:
@@ -74,15 +75,17 @@ def missing_classes(labels: Mapping[str, Collection[int]], classes: Sequence[str
     return lines
 
 
-def _found(folder: Folder, reference: Reference) -> tuple[str, Images]:
+def _found(folder: Folder, reference: Reference) -> tuple[str, Images, str]:
+    """The kind, the images, and a note or ""."""
     if reference.listed:
-        return "list", _of_lists(folder, reference, reference.listed)
+        return "list", _of_lists(folder, reference, reference.listed), ""
     splits = _split_folders(folder)
     if "train" in splits:
-        return "splits", _of_splits(folder, splits)
+        return "splits", _of_splits(folder, splits), ""
     if lists := find_lists(folder.root):
-        return "list", _of_lists(folder, reference, lists)
-    return "flat", _of_classes(folder)
+        note = f"images and classes are those of {shortened(lists)} in {folder.root}"
+        return "list", _of_lists(folder, reference, lists), note
+    return "flat", _of_classes(folder), ""
 
 
 # --- splits in folders ---------------------------------------------------------------------------------------------
@@ -187,7 +190,9 @@ def _check_flat(folder: Folder, classes: Sequence[str]) -> None:
         which = f"{shortened(classes)} in {root}"
         if len(classes) == 1:
             raise BadInput(
-                f"one folder with images, {which}, has {shortened(sorted(deeper))}", ALLOWED, f"{root / classes[0]}"
+                f"one folder with images, {which}, has {shortened(sorted(deeper))}",
+                ALLOWED,
+                f"folder:{root / classes[0]}",
             )
         got = f"the folders {which} hold the same folders ({shortened(sorted(deeper))}), as splits do"
         raise BadInput(got, ALLOWED, "train, val and test as their names")

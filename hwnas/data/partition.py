@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from hwnas.data.splits import SEED
 
 SHARES = {"train": 3, "val": 1, "test": 1}  # of five images of a class
+_ALL = -1  # no class
 _TIES = ("val", "test", "train")  # which comes first where a group fits equally well
 
 
@@ -29,13 +30,18 @@ def partition(labels: Sequence[int], groups: Sequence[str], shares: Mapping[str,
     for i, group in enumerate(groups):
         members[group].append(i)
     order = sorted(members, key=lambda group: (-len(members[group]), _digest(group)))
-    behind = _Shares(Counter(labels), {split: shares[split] for split in _TIES if split in shares})
+    behind = _Shares(_counts(labels), {split: shares[split] for split in _TIES if split in shares})
     found = [""] * len(labels)
     for group in order:
-        split = behind.place(Counter(labels[i] for i in members[group]))
+        split = behind.place(_counts([labels[i] for i in members[group]]))
         for i in members[group]:
             found[i] = split
     return found
+
+
+def _counts(labels: Sequence[int]) -> dict[int, int]:
+    """Images of each class, and all of them, which are to be in proportion too."""
+    return {**Counter(labels), _ALL: len(labels)}
 
 
 def joined(groups: Sequence[str], contents: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from hwnas.data.names import plural, shortened
 
 RUBBISH = "left by file managers and editors"
 NO_IMAGE = "whose content is no image"
-NO_TARGET = "that link to nothing"
+NO_TARGET = "linking to nothing"
 EMPTY = "without an image inside"
 _NAMED = 2  # of each reason, in the line
 

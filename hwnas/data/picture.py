@@ -151,13 +151,20 @@ def _read(
     image.load()
     if deep and white is not None:
         raise Damaged("16 bits a colour, of which Pillow keeps the upper 8: whether they hold white is not known")
-    upright = _colours(image, white)
-    if (turn := _UPRIGHT.get(_orientation(image))) is not None:  # behind load(): Pillow itself turns TIFFs there
+    orientation = _orientation(image)  # behind load(): Pillow itself turns TIFFs there
+    if not reduced:
+        size = image.size[::-1] if orientation > 4 else image.size
+        image = _reduced(image, ("RGB", "L"))  # before it is copied
+    upright = _reduced(_colours(image, white), ("RGB",))
+    if (turn := _UPRIGHT.get(orientation)) is not None:
         upright = upright.transpose(turn)
-    if reduced:
-        return upright, size
-    by = _needed(upright.size)
-    return (upright.reduce(by) if by > 1 else upright), upright.size
+    return upright, size
+
+
+def _reduced(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
+    """A large picture of one of those modes reduced, any other as it is."""
+    by = _needed(image.size)
+    return image.reduce(by) if by > 1 and image.mode in modes else image
 
 
 def _needed(size: tuple[int, int]) -> int:

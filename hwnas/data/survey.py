@@ -147,7 +147,7 @@ def _survey(reference: Reference, layout: Layout, facts: Facts) -> Survey:
         layout.passed.counts,
         within(layout.listings, intact),
         across(layout.listings, intact),
-        tuple(filter(None, (layout.note, *missing_classes(_labels(layout, intact), layout.class_names)))),
+        (*layout.notes, *missing_classes(_labels(layout, intact), layout.class_names)),
     )
 
 

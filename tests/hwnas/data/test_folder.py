@@ -116,7 +116,7 @@ LAYOUTS = {
     straight_images: r"images lie straight in .*data \(a\.png\); allowed: DIR/train/CLASS/image files",
     images_in_split: r"images lie straight in .*train \(a\.png\)",
     only_test: r"no folder train in .*data, which has test;",
-    a_folder_too_deep: r"one folder with images, mine in .*data, has ant, bee, cat;.*try: .*data/mine$",
+    a_folder_too_deep: r"one folder with images, mine in .*data, has ant, bee, cat;.*try: folder:.*data/mine$",
     other_splits: r"the folders learn, test in .*data hold the same folders \(ant, bee, cat\), as splits",
     nothing: r"no images in .*data, which has docs; allowed: DIR/train/CLASS/image files, .*; or a list with",
     one_class: r"1 class folder in .*train \['ant'\]; allowed: 2 or more",

@@ -182,7 +182,10 @@ def test_lists_by_split_and_a_list_without_splits(tmp_path):
         (tmp_path / f"{name}.txt").write_text("\n".join(lines))
     layout = find_layout(parse_reference(f"folder:{tmp_path}"))
     assert {s: len(x.files) for s, x in layout.listings.items()} == {"train": 6, "val": 2, "test": 4}
-    assert layout.note.endswith("has no validation images: 2 of 8 train images are taken; seed 2020")
+    assert layout.notes == (
+        f"images and classes are those of test.txt, train.txt in {tmp_path}",
+        f"{tmp_path} has no validation images: 2 of 8 train images are taken; seed 2020",
+    )
     rows = [f"images/a b{i}.png,{i % 2},{i // 4}" for i in range(12)]
     (tmp_path / "all.csv").write_text("\n".join(["image,label,patient", *rows]))
     with pytest.raises(BadInput, match=r"several lists in .* \(all.csv, test.txt, train.txt\).*\?list=all\.csv$"):
