@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +11,7 @@ from hwnas.space import parse_resolutions
 from profilers.constraints import AlsoText
 from profilers.errors import BadInput
 from profilers.files import read_text
+from profilers.refusals import Refusals
 
 T = TypeVar("T")
 Resolutions = Annotated[tuple[int, ...], AlsoText(parse_resolutions, "192:256:4")]
@@ -75,3 +76,14 @@ def build(cls: type[T], data: Any, where: str) -> T:
     from profilers.validation import Style, validate
 
     return validate(cls, data, where, Style(section="a section"))
+
+
+def draft(cls: type[T], data: Any, where: str, found: Refusals, refused: Collection[str] = ()) -> T:
+    """`build`, for checks that go on: what does not fit goes to `found`, and raises `Lacking` where it is read.
+
+    `refused` are keys of which it has been said already that they do not fit.
+    """
+    from profilers import validation
+
+    made: T = validation.draft(cls, data, where, found, validation.Style(section="a section"), refused)
+    return made

@@ -56,7 +56,20 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileProblem(f"cannot read {path}: {error.strerror or error}", remedy="check the path") from error
+        raise _unreadable(path, error) from error
+
+
+def check_readable(path: Path) -> None:
+    """FileProblem, as of `read_bytes`, if a file cannot be read; nothing of it is."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> FileProblem:
+    return FileProblem(f"cannot read {path}: {error.strerror or error}", remedy="check the path")
 
 
 def read_text(path: Path) -> str:

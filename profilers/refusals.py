@@ -10,11 +10,13 @@ found.raise_if_any()
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from profilers.errors import BadInput, HwnasError
 
+T = TypeVar("T")
 MOST = 30  # lines that are shown
 
 
@@ -78,6 +80,13 @@ class Refusals:
             pass
         except HwnasError as error:
             self.extend([error])
+
+    def quietly(self, function: Callable[[], T]) -> T | None:
+        """What a function gives; None where it raises what has been said already."""
+        try:
+            return function()
+        except (Lacking, HwnasError):
+            return None
 
     def extend(self, errors: Iterable[HwnasError]) -> None:
         """Keep errors, each line once; several in one become several."""

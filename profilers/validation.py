@@ -9,7 +9,7 @@ pydantic is imported here and nowhere else, and this module only where something
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, NewType, TypeVar, get_type_hints
@@ -50,16 +50,19 @@ def validate(kind: type[T], value: Any, where: str, style: Style | None = None) 
     return made
 
 
-def draft(kind: Any, value: Any, where: str, found: Refusals, style: Style | None = None) -> Any:
+def draft(
+    kind: Any, value: Any, where: str, found: Refusals, style: Style | None = None, refused: Collection[str] = ()
+) -> Any:
     """`validate`, for checks that go on after a fault: what does not fit goes to `found`.
 
-    A field that does not fit raises `Lacking` where it is read, which `Refusals.collect` passes over.
+    A field that does not fit raises `Lacking` where it is read, which `Refusals.collect` passes over. So do the fields
+    `refused`, of which it has been said already that they do not fit.
     """
     lines = Lines(json_schema(kind), where, style or Style())
     own = Refusals()
-    made = _read(_adapter(kind), value, lines, (), own)
-    if own and is_dataclass(kind):
-        made, own = _by_field(kind, value, lines, own)
+    made = _NOTHING if refused else _read(_adapter(kind), value, lines, (), own)
+    if (own or refused) and is_dataclass(kind):
+        made, own = _by_field(kind, value, lines, own, refused)
     found.extend(own.errors)
     return made
 
@@ -68,7 +71,7 @@ def check_fields(instance: Any) -> None:
     """For a `__post_init__`: BadInput unless each field is what its annotation says, and the class's `rules` hold."""
     kind: Any = type(instance)
     found = Refusals()
-    for name, adapter in _field_adapters(kind):
+    for name, adapter in _field_adapters(kind).items():
         try:
             adapter.validate_python(getattr(instance, name))
         except ValidationError as error:
@@ -108,9 +111,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 @cache
-def _field_adapters(kind: Any) -> list[tuple[str, TypeAdapter[Any]]]:
+def _field_adapters(kind: Any) -> dict[str, TypeAdapter[Any]]:
     hints = get_type_hints(kind, include_extras=True)
-    return [(f.name, _adapter(hints[f.name])) for f in fields(kind)]
+    return {f.name: _adapter(hints[f.name]) for f in fields(kind)}
 
 
 def _read(adapter: TypeAdapter[Any], value: Any, lines: Lines, place: Place, found: Refusals) -> Any:
@@ -137,14 +140,14 @@ def _as_json(value: Any) -> bytes:
     return b"" if b"\\u0000" in text else text
 
 
-def _by_field(kind: Any, value: Any, lines: Lines, whole: Refusals) -> tuple[Any, Refusals]:
+def _by_field(kind: Any, value: Any, lines: Lines, whole: Refusals, refused: Collection[str]) -> tuple[Any, Refusals]:
     """(what fits, all faults): each field by itself, because a rule that fails in one hides the faults of others."""
     if not isinstance(value, Mapping):
         return _partial(kind, {}), whole
     found = Refusals()
-    fits = _defaults(kind) | _given(kind, value, lines, found)
+    fits = _defaults(kind) | _given(kind, value, lines, found, refused)
     made = _partial(kind, {name: x for name, x in fits.items() if x is not _NOTHING})
-    if not found:  # they do not fit together
+    if not found and not refused:  # they do not fit together
         return made, whole
     if hasattr(kind, "rules"):
         ruled = Refusals()
@@ -160,23 +163,21 @@ def _defaults(kind: Any) -> dict[str, Any]:
     return plain | {f.name: f.default_factory() for f in fields(kind) if f.default_factory is not MISSING}
 
 
-def _given(kind: Any, value: Mapping[Any, Any], lines: Lines, found: Refusals) -> dict[str, Any]:
+def _given(
+    kind: Any, value: Mapping[Any, Any], lines: Lines, found: Refusals, refused: Collection[str]
+) -> dict[str, Any]:
     """The fields that `value` gives, `_NOTHING` where one does not fit; so is what an unknown key seems to mean."""
-    adapters = {name: adapter for name, adapter in _field_adapters(kind) if name in _arguments(kind)}
-    odd = [line for key in value for line in lines.odd(key)]
-    unknown = [key for key in value if key not in adapters and not lines.odd(key)]
-    found.extend(odd)
-    found.extend(
-        lines.keys((), unknown, [name for name in adapters if name not in value and name not in _defaults(kind)])
-    )
-    meant = {near: _NOTHING for key in unknown if (near := nearest(key, list(adapters)))}
-    return meant | {
-        name: _read(adapter, value[name], lines, (name,), found) for name, adapter in adapters.items() if name in value
+    adapters = {
+        f.name: adapter for f, adapter in zip(fields(kind), _field_adapters(kind).values(), strict=True) if f.init
     }
-
-
-def _arguments(kind: Any) -> set[str]:
-    return {f.name for f in fields(kind) if f.init}
+    unknown = [key for key in value if key not in adapters and not lines.odd(key)]
+    needed = adapters.keys() - value.keys() - _defaults(kind).keys() - set(refused)
+    found.extend(line for key in value for line in lines.odd(key))
+    found.extend(lines.keys((), unknown, [name for name in adapters if name in needed]))
+    meant = [near for key in unknown if (near := nearest(key, list(adapters)))]
+    read = [name for name in adapters if name in value and name not in refused]
+    fits = {name: _read(adapters[name], value[name], lines, (name,), found) for name in read}
+    return dict.fromkeys((*meant, *refused), _NOTHING) | fits
 
 
 def _partial(kind: Any, values: Mapping[str, Any]) -> Any:

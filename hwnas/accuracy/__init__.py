@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from hwnas.space import Architecture, SearchSpace
-from profilers.errors import BadInput, HwnasError, nearest
+from profilers.errors import BadInput, FileProblem, HwnasError, nearest
+from profilers.files import check_readable
 from profilers.plugins import Registry
 
 GIVEN = "given"
@@ -72,6 +74,27 @@ def check(spec: str) -> None:
         raise BadInput(f"accuracy source {spec!r}", ", ".join(f"{k}:…" for k in SOURCES), f"{near}:…" if near else "")
 
 
+def check_file(spec: str) -> None:
+    """FileProblem if a source's file cannot be read."""
+    kind, rest = split(spec)
+    if kind in FILES and kind != "python":  # which is a module
+        try:
+            check_readable(Path(rest))
+        except FileProblem as error:
+            raise FileProblem(
+                f"accuracy source {kind}: {error.got}", remedy=_MADE_BY.get(kind, error.remedy)
+            ) from error
+
+
+def check_named(spec: str, options: Mapping[str, Any]) -> None:
+    """BadInput if a source takes no such options; what cannot be imported here is left to `open_accuracy`."""
+    kind, _ = split(spec)
+    if options and kind in SOURCES:
+        with suppress(ImportError):
+            check_options(kind, SOURCES.find(kind), options)
+
+
+_MADE_BY = {"supernet": "hwnas train supernet CONFIG.toml", "ofa-predictor": "hwnas fetch acc_predictor.pth"}
 _OBTAINED = {"ofa-predictor": "predicted", "table": "imported"}  # the others evaluate the network
 
 

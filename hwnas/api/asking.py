@@ -14,7 +14,7 @@ from hwnas.api.configured import OUT, Tables, configured, own_objectives
 from hwnas.api.display import Printable, facts
 from hwnas.api.network import Network
 from hwnas.api.spaces import Resolutions
-from hwnas.search import run as runs
+from hwnas.search import checks
 from hwnas.search.ask_tell import AskTell
 from hwnas.search.own_objectives import OwnObjective
 from hwnas.space import SearchSpace
@@ -109,6 +109,6 @@ def open_search(
     }  # fmt: skip
     folder = Path(out)
     with configured(tables or {}, wanted) as config:
-        runs.check(folder, config, own := own_objectives(objectives), fresh=fresh)
+        checks.check(folder, config, own := own_objectives(objectives), fresh=fresh)
         with AskTell.open(folder, config, given=own, resume=resume, fresh=fresh) as loop:
             yield Search(loop)

@@ -13,8 +13,7 @@ from hwnas.accuracy import given
 from hwnas.api.configured import OUT, Say, Tables, configured, own_objectives
 from hwnas.api.runs import Run
 from hwnas.api.spaces import Resolutions
-from hwnas.search import config as configs
-from hwnas.search import driver, executors
+from hwnas.search import checks, driver, executors
 from hwnas.search import run as runs
 from hwnas.search.clearing import clear
 from hwnas.search.config import Config
@@ -100,7 +99,8 @@ def search(
         "initial": initial, "iterations": iterations, "per_iteration": per_iteration,
     }  # fmt: skip
     with configured(tables or {}, wanted) as config:
-        return run_config(config, Path(out), resume=resume, fresh=fresh, source=source, own=own_objectives(objectives))
+        checks.check(Path(out), config, own := own_objectives(objectives), fresh=fresh)
+        return run_config(config, Path(out), resume=resume, fresh=fresh, source=source, own=own)
 
 
 def search_config(
@@ -134,8 +134,9 @@ def search_config(
         >>> len(hwnas.search_config("mine.toml").networks)
         8
     """
-    config = configs.load(Path(path), overrides)
-    return run_config(config, OUT / Path(path).stem if out is None else Path(out), resume=resume, fresh=fresh)
+    folder = OUT / Path(path).stem if out is None else Path(out)
+    config = checks.load(Path(path), overrides, folder, fresh=fresh)
+    return run_config(config, folder, resume=resume, fresh=fresh)
 
 
 def run_config(
@@ -148,13 +149,13 @@ def run_config(
     own: Mapping[str, OwnObjective] | None = None,
     say: Say = lambda line: None,
 ) -> Run:
-    """Search as a configuration says, with `source` in place of its accuracy where it is given by the program.
+    """Search as a configuration says that `checks` has looked at.
 
+    `source` stands in place of its accuracy where that is given by the program.
     `own` are objectives that the program gives, by name; `resume` and `fresh` as of `search`.
     `say` is called with what a user should know before the search begins, a line each.
     """
     open_run = runs.resume_run if resume else runs.create_run
-    runs.check(folder, config, own, fresh=fresh)  # what does not fit is said before anything is written
     if resume and not fresh and is_finished(folder, config, own):
         tell(kept(folder, "a run"))
         return Run(folder)

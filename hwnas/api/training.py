@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from hwnas.api.display import Facts
-from hwnas.data.reference import resolve_reference
 from hwnas.ofa.network_files import read_archs
-from hwnas.settings import build, read_toml
-from hwnas.space.configured import with_definition
 
 
 def train_supernet(
@@ -40,14 +36,10 @@ def train_supernet(
         >>> hwnas.train_supernet("s.toml")["supernet"]
         's.safetensors'
     """
-    from hwnas.train.config import SHRINKING, SupernetConfig
+    from hwnas.train.configured import supernet_config
     from hwnas.train.progressive_shrinking import train_supernet as train
 
-    path = Path(config)
-    data = read_toml(path, overrides, {"phases": [asdict(phase) for phase in SHRINKING]})
-    wanted = build(SupernetConfig, with_definition(data, path.parent), str(path))
-    dataset = resolve_reference(wanted.dataset, path.parent)
-    wanted = replace(wanted, dataset=dataset, out=path.parent / wanted.out)
+    wanted = supernet_config(Path(config), overrides)
     _, provenance = train(wanted, resume=resume, fresh=fresh)
     training = provenance.training
     facts = {"history": training["history"], "left_out": training.get("left_out", 0)}
@@ -77,14 +69,9 @@ def finetune(
         >>> [sorted(facts)[:3] for facts in hwnas.finetune("f.toml")]
         [['arch', 'classes', 'epochs']]
     """
-    from hwnas.train.config import FinetuneConfig
+    from hwnas.train.configured import finetune_config
     from hwnas.train.finetune_networks import Finetuning
 
-    path = Path(config)
-    data = with_definition(read_toml(path, overrides), path.parent)
-    wanted = build(FinetuneConfig, data, str(path))
-    folder, weights = path.parent, wanted.supernet and path.parent / wanted.supernet
-    dataset = resolve_reference(wanted.dataset, folder)
-    wanted = replace(wanted, dataset=dataset, archs=folder / wanted.archs, out=folder / wanted.out, supernet=weights)
+    wanted = finetune_config(Path(config), overrides)
     training = Finetuning(wanted, resume=resume, fresh=fresh)
     yield from training.run(read_archs(training.space, wanted.archs))

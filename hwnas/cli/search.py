@@ -40,13 +40,14 @@ def search(
     """
     from hwnas.api.configured import OUT
     from hwnas.api.searching import run_config
-    from hwnas.search import config as configs
+    from hwnas.search import checks
 
     overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
     overrides += [f"init_from={json.dumps(str(init_from.absolute()))}"] if init_from else []
     overrides += [f"executor.workers={workers}"] if workers is not None else []
     overrides += [f"executor.kind={json.dumps(executor)}"] if executor else []
-    found = run_config(configs.load(config, overrides), out or OUT / config.stem, fresh=fresh, say=say)
+    folder = out or OUT / config.stem
+    found = run_config(checks.load(config, overrides, folder, fresh=fresh), folder, fresh=fresh, say=say)
     emit(found.figures | {"ended_early": found.ended_early or None})
     for line in found.remarks:
         say(line)

@@ -57,13 +57,29 @@ def get_dataset(reference: str) -> Dataset:
         BadInput: an unknown name or option, a folder that is missing or laid out otherwise, damaged images.
         FileProblem: a file that cannot be read.
     """
+    found = _known(reference)
+    module, _, name = DATASETS[found.name].partition(":")
+    make: Callable[[Reference], Dataset] = getattr(importlib.import_module(f"hwnas.data.{module}"), name)
+    return make(found.located())
+
+
+def check_dataset(reference: str) -> None:
+    """What `get_dataset` says before it looks at images; quick.
+
+    Raises:
+        BadInput: an unknown name or option, or a folder that is missing.
+    """
+    found = _known(reference).located()
+    if found.name != "digits" and not found.folder.is_dir():
+        raise found.missing(f"{found.name}:DIR of a folder that is there")
+
+
+def _known(reference: str) -> Reference:
     found = parse_reference(reference)
     if found.name not in DATASETS:
         near = nearest(found.name, list(DATASETS))
         raise BadInput(f"unknown data set {found.name!r}", ", ".join(DATASETS), near)
-    module, _, name = DATASETS[found.name].partition(":")
-    make: Callable[[Reference], Dataset] = getattr(importlib.import_module(f"hwnas.data.{module}"), name)
-    return make(found.located())
+    return found
 
 
 _LAZY = dict.fromkeys(("SPLITS", "BatchRequest", "Dataset"), "dataset")
@@ -77,4 +93,13 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
-__all__ = ["DATASETS", "SPLITS", "Augmentation", "BatchRequest", "Dataset", "MemoryDataset", "get_dataset"]
+__all__ = [
+    "DATASETS",
+    "SPLITS",
+    "Augmentation",
+    "BatchRequest",
+    "Dataset",
+    "MemoryDataset",
+    "check_dataset",
+    "get_dataset",
+]

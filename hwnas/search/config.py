@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,12 +20,14 @@ from hwnas.search.objective_headers import loads_objectives
 from hwnas.search.objectives import COUNTS, TOP1, check_name
 from hwnas.search.own_objectives import BUILT_IN, OBJECTIVES, TABLE, ObjectiveSettings, resolve
 from hwnas.search.problem import Scalarise
-from hwnas.settings import Resolutions, build, read_toml
+from hwnas.settings import Resolutions, read_toml
+from hwnas.settings import draft as draft_settings
 from hwnas.space import SearchSpace, stored_space
-from hwnas.space.configured import configured_space, spelled, with_definition
+from hwnas.space.configured import configured_space, defined, spelled
 from profilers.constraints import Name, OneOf, Positive, Seed, Text
-from profilers.errors import BadInput
+from profilers.errors import BadInput, HwnasError
 from profilers.plugins import PREFIX
+from profilers.refusals import Refusals
 
 SURROGATES = ("auto", "gp", "rbf", "cart", "mlp", "xgb")  # built in
 _STORED: ContextVar[bool] = ContextVar("stored", default=False)  # a run's own file is read: see `load_stored`
@@ -59,10 +62,14 @@ class SearchSettings:
         from profilers.validation import check_fields
 
         check_fields(self)
+
+    def rules(self, found: Refusals) -> None:
+        """The surrogate can be found."""
         if self.surrogate not in SURROGATES and not _STORED.get():
             from hwnas import surrogates  # only for one that is not built in, because it imports scipy
 
-            surrogates.SURROGATES.find(self.surrogate)
+            with found.collect():
+                surrogates.SURROGATES.find(self.surrogate)
 
     @property
     def evaluations(self) -> int:
@@ -112,11 +119,18 @@ class Config:
     """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
     def __post_init__(self) -> None:
-        from profilers.validation import check_fields, check_plain
+        from profilers.validation import check_fields
 
         check_fields(self)
-        check_plain(self.evaluate, "evaluate")
-        _check(self)
+
+    def rules(self, found: Refusals) -> None:
+        """What holds over several keys; each is looked at whatever the others say."""
+        for rule in (_check_values, Config.make_space, _check_top1, _check_objectives, _check_hypervolume):
+            with found.collect():
+                rule(self)
+        for one_each in (_check_named, _check_sections):
+            with found.collect():
+                one_each(self, found)
 
     def make_space(self) -> SearchSpace:
         """The space, with its resolutions and classes."""
@@ -162,12 +176,20 @@ class Config:
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file, apply `a.b=c` overrides, check everything.
+    """Read a TOML file, apply `a.b=c` overrides, check everything but the files that it names (`checks` does).
 
     Raises:
-        FileProblem: the file cannot be read. BadInput: anything in it that does not fit, with the nearest allowed.
+        FileProblem: the file cannot be read. BadInput: everything in it that does not fit, with the nearest allowed.
     """
-    return parse(read_toml(path, overrides, loads=loads_objectives), path.parent, str(path))
+    found = Refusals()
+    config = draft_of_file(path, overrides, found)
+    found.raise_if_any()
+    return config
+
+
+def draft_of_file(path: Path, overrides: Sequence[str], found: Refusals) -> Config:
+    """`load`, for checks that go on: what does not fit goes to `found` (see `profilers.validation.draft`)."""
+    return draft(read_toml(path, overrides, loads=loads_objectives), path.parent, str(path), found)
 
 
 def load_stored(path: Path) -> Config:
@@ -188,58 +210,107 @@ def load_stored(path: Path) -> Config:
 
 def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
     """Check a configuration; paths are relative to `folder`, `where` names it in errors."""
-    config = build(Config, with_definition(_placed(data, folder), folder), where)
-    evaluate = dict(config.evaluate)
-    if isinstance(dataset := evaluate.get("dataset"), str):
-        evaluate["dataset"] = resolve_reference(dataset, folder)
-    return replace(
-        config,
-        tables={name: folder / path for name, path in config.tables.items()},
-        objective={name: resolve(section, folder) for name, section in config.objective.items()},
-        accuracy=accuracy.resolve(config.accuracy, folder),
-        init_from=(folder / config.init_from).absolute() if config.init_from else None,
-        evaluate=evaluate,
-    )
+    found = Refusals()
+    config = draft(data, folder, where, found)
+    found.raise_if_any()
+    return config
+
+
+def draft(data: Mapping[str, Any], folder: Path, where: str, found: Refusals) -> Config:
+    """`parse`, for checks that go on: what does not fit goes to `found`."""
+    known, refused = defined(data, folder, found)
+    return draft_settings(Config, _placed(known, folder), where, found, refused)
 
 
 def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """With the module of a surrogate python:module:NAME in the folder, before it is looked up."""
-    section = data.get("search")
-    name = section.get("surrogate") if isinstance(section, Mapping) else None
-    if not isinstance(name, str) or not name.startswith(PREFIX):
-        return dict(data)
-    place = (folder / name.removeprefix(PREFIX)).absolute()
-    return {**data, "search": {**data["search"], "surrogate": f"{PREFIX}{place}"}}
+    """With every file and module that it names in `folder`; what does not fit stays, for the check to say so."""
+    result = dict(data)
+    for name, place in _PLACED.items():
+        if name in data:
+            with suppress(HwnasError, AttributeError, TypeError, ValueError):
+                result[name] = place(data[name], folder)
+    return result
 
 
-def _check(config: Config) -> None:
-    """The rules over several fields."""
-    config.make_space()
-    if not _STORED.get():  # what a finished run was made with need not be installed
+def _surrogate(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    name = section.get("surrogate", "")
+    module = (folder / name.removeprefix(PREFIX)).absolute()
+    return {**section, "surrogate": f"{PREFIX}{module}"} if name.startswith(PREFIX) else dict(section)
+
+
+def _dataset(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    dataset = options.get("dataset")
+    return {**options, "dataset": resolve_reference(dataset, folder)} if isinstance(dataset, str) else dict(options)
+
+
+_PLACED: dict[str, Callable[[Any, Path], Any]] = {
+    "accuracy": accuracy.resolve,
+    "init_from": lambda path, folder: str((folder / path).absolute()),
+    "tables": lambda tables, folder: {name: _in(path, folder) for name, path in tables.items()},
+    "objective": lambda sections, folder: {name: _own(section, folder) for name, section in sections.items()},
+    "search": _surrogate,
+    "evaluate": _dataset,
+}
+
+
+def _in(path: Any, folder: Path) -> Any:
+    return str(folder / path) if isinstance(path, str) else path
+
+
+def _own(section: Any, folder: Path) -> Any:
+    """A section [objective.NAME] whose source is in the folder, unless that is no source."""
+    try:
+        source = ObjectiveSettings(section["source"])
+    except (HwnasError, TypeError, KeyError):
+        return section
+    return section if section["source"] == f"{TABLE}:" else {**section, "source": resolve(source, folder).source}
+
+
+def _check_values(config: Config) -> None:
+    from profilers.validation import check_plain
+
+    check_plain(config.evaluate, "evaluate")
+
+
+def _check_named(config: Config, found: Refusals) -> None:
+    """What is named exists; what a finished run was made with need not be installed."""
+    if _STORED.get():
+        return
+    with found.collect():
         accuracy.check(config.accuracy)
-        for name in config.needed:
+    for name in config.needed:
+        with found.collect():
             check_name(name, config.all_tables, (*config.objective, *OBJECTIVES))
-    _check_sections(config)
-    _check_objectives(config)
+
+
+def _check_top1(config: Config) -> None:
     if 0 < config.budget.get(TOP1, 0) <= 1:
         raise BadInput(f"budget.top1 = {config.budget[TOP1]:g}", f"percent, as in {100 * config.budget[TOP1]:g}")
+
+
+def _check_hypervolume(config: Config) -> None:
     for worst, best in config.hypervolume.values():
         if not (0 <= worst < best and 1 < best <= 100):
             raise BadInput(f"hypervolume.top1 = [{worst:g}, {best:g}]", "[worst, best] in percent")
 
 
-def _check_sections(config: Config) -> None:
-    taken = [TOP1, *COUNTS]
+def _check_sections(config: Config, found: Refusals) -> None:
     for name in config.tables:
-        if name in (*taken, *BUILT_IN):
-            raise BadInput(f"a table {name!r}, which is built in", "another name")
+        with found.collect():
+            if name in (TOP1, *COUNTS, *BUILT_IN):
+                raise BadInput(f"a table {name!r}, which is built in", "another name")
     for name, section in config.objective.items():
-        if name in taken:
-            raise BadInput(f"[objective.{name}], which is built in", "another name")
-        if name in config.tables and section.source:
-            raise BadInput(f"objective {name} has a table and a source {section.source}", "one of them")
-        if section.source and section.table is None and section.source.startswith(f"{TABLE}:"):
-            raise BadInput(f"source {section.source!r} of objective {name}", f"{TABLE}:FILE")
+        with found.collect():
+            _check_section(name, section, name in config.tables)
+
+
+def _check_section(name: str, section: ObjectiveSettings, has_table: bool) -> None:
+    if name in (TOP1, *COUNTS):
+        raise BadInput(f"[objective.{name}], which is built in", "another name")
+    if has_table and section.source:
+        raise BadInput(f"objective {name} has a table and a source {section.source}", "one of them")
+    if section.source and section.table is None and section.source.startswith(f"{TABLE}:"):
+        raise BadInput(f"source {section.source!r} of objective {name}", f"{TABLE}:FILE")
 
 
 def _check_objectives(config: Config) -> None:

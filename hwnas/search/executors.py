@@ -20,6 +20,7 @@ from hwnas.search import worker
 from hwnas.space import Architecture
 from profilers.constraints import NotNegative, OneOf
 from profilers.errors import BadInput
+from profilers.refusals import Refusals
 
 EXECUTORS = {
     "serial": "hwnas.search.executors:Serial",
@@ -52,6 +53,9 @@ class ExecutorSettings:
         from profilers.validation import check_fields
 
         check_fields(self)
+
+    def rules(self, found: Refusals) -> None:
+        """Only processes can be several."""
         if self.workers > 1 and self.kind not in ("auto", "processes"):
             raise BadInput(f"executor {self.kind} with {self.workers} workers", "workers of processes")
 

@@ -110,15 +110,6 @@ def _new_problem(config: Config, given: Given) -> Problem:
     return make_problem(config, {name: made(space, find(name, config.objective, given)) for name in config.own})
 
 
-def check(folder: Path, config: Config, given: Given = None, *, fresh: bool = False) -> None:
-    """BadInput or FileProblem if a run of `config` in `folder` could not start; nothing is written."""
-    if (folder / ARCHIVE).exists() and not fresh:
-        return
-    problem = _new_problem(config, given)
-    if config.init_from:
-        front_of(config.init_from, problem.space)
-
-
 def create_run(folder: Path, config: Config, given: Given = None) -> Run:
     """A new run in a folder that holds none; `given` are the objectives whose source is "given", by name.
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hwnas.space.base import SearchSpace
 from hwnas.space.registry import BUILT_IN, SPACES, get_space, is_built_in, is_reference, stored_space
+from profilers.refusals import Refusals
 
 T = TypeVar("T", bound=Any)  # a dataclass with the fields `space` and `definition`
 
@@ -32,6 +33,14 @@ def with_definition(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not isinstance(text, str) or not own or "definition" in data:
         return dict(data)
     return {**data, **spelled(get_space(text, folder=folder))}
+
+
+def defined(data: Mapping[str, Any], folder: Path, found: Refusals) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(`with_definition`, the keys that were refused in doing so), for checks that go on after that."""
+    before = len(found.errors)
+    with found.collect():
+        return with_definition(data, folder), ()
+    return dict(data), ("space",) if len(found.errors) > before else ()
 
 
 def settled(config: T) -> T:

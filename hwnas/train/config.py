@@ -11,6 +11,7 @@ from annotated_types import Interval, MinLen
 from hwnas.settings import Resolutions
 from profilers.constraints import NotNegative, OneOf, Seed, Share, Text
 from profilers.errors import BadInput
+from profilers.refusals import Refusals
 from profilers.validation import check_fields
 
 DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where there is one
@@ -179,10 +180,15 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.supernet is None and self.space is None:
-            raise BadInput("neither supernet nor space", "supernet = FILE, or space = NAME for random weights")
-        if self.teacher and self.supernet is None:
-            raise BadInput("teacher without supernet", "supernet = FILE")
+
+    def rules(self, found: Refusals) -> None:
+        """Weights come from somewhere."""
+        with found.collect():
+            if self.supernet is None and self.space is None:
+                raise BadInput("neither supernet nor space", "supernet = FILE, or space = NAME for random weights")
+        with found.collect():
+            if self.teacher and self.supernet is None:
+                raise BadInput("teacher without supernet", "supernet = FILE")
 
     def to_json(self) -> dict[str, Any]:
         """What a network's weights depend on beside its architecture and the supernet's weights."""
