@@ -72,6 +72,15 @@ class Status:
     remedy: str = ""
 
 
+def not_importable(package: str, error: BaseException, remedy: str) -> Status:
+    """Of a package that cannot be imported: it is not there, or it is and its loader says what is wrong with it."""
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return Status(False, reason=f"{package} is not installed", remedy=remedy)
+    said = " ".join(str(error).split()) or type(error).__name__
+    mend = f"pip install --force-reinstall {package}, or install what it lacks"
+    return Status(False, reason=f"{package} is installed, but broken: {said}", remedy=mend)
+
+
 class Loader(NamedTuple):
     """A runtime's part of a program that needs nothing of this project.
 

@@ -11,8 +11,6 @@ A process killed at any moment leaves whole rows; the same command evaluates wha
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from hwnas.accuracy.wilson import wilson
+from hwnas.search.connections import reading, translated, writing
 from hwnas.search.problem import History
 from hwnas.space import Architecture, Genes
-from profilers import temporary
 from profilers.errors import BadInput, FileProblem
 from profilers.outputs import in_the_way
 
@@ -211,14 +209,14 @@ class Archive:
         return int(self._read("PRAGMA user_version")[0][0])
 
     def _read(self, query: str, *values: Any) -> list[Any]:
-        with _translated(self.path):
+        with translated(self.path):
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if not self._write:
             raise BadInput(f"{self.path} was opened to be read", "resume_run, to continue a search")
-        with _translated(self.path), self._connection:
+        with translated(self.path), self._connection:
             yield self._connection
 
 
@@ -227,9 +225,8 @@ def create(path: Path, meta: Mapping[str, Any]) -> Archive:
     if path.exists():
         raise in_the_way(path.parent, "a run")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _translated(path):
-        connection = _connect(path)
-        connection.execute("PRAGMA journal_mode = WAL")
+    with translated(path):
+        connection = writing(path)
         with connection:
             head = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
             connection.executescript(f"BEGIN; {head} {_TABLES}")
@@ -246,8 +243,8 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
     """
     if not path.is_file():
         raise FileProblem(f"there is no archive {path}", remedy="hwnas search CONFIG.toml --out RUN")
-    with _translated(path):
-        connection, copy = (_connect(path), None) if write else _reading(path)
+    with translated(path):
+        connection, copy = (writing(path), None) if write else reading(path)
         try:
             _check_file(path, connection)
         except BaseException:
@@ -263,52 +260,6 @@ def _check_file(path: Path, connection: sqlite3.Connection) -> None:
         raise BadInput(f"{path} has schema {schema}", f"schema 1 or {SCHEMA}", "the version of hwnas that wrote it")
     if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
         raise BadInput(f"{path} is damaged: {found}", remedy="a copy of it, or a new run")
-
-
-def _connect(path: Path | str, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(path, uri=uri, check_same_thread=False)  # `ask_tell` has a lock of its own
-
-
-def _query_only(path: Path) -> sqlite3.Connection:
-    connection = _connect(path)
-    try:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("SELECT COUNT(*) FROM sqlite_master")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _reading(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | None]:
-    """A connection that only reads, and the folder of the copy that it reads, if any.
-
-    SQLite's WAL wants files beside the database even to read it. Where they cannot be made, the database is read as it
-    lies, or with its unfinished WAL from a copy.
-    """
-    try:
-        return _query_only(path), None
-    except sqlite3.OperationalError:
-        if os.access(path.parent, os.W_OK):
-            raise
-    wal = path.with_name(f"{path.name}-wal")
-    if not wal.is_file() or not wal.stat().st_size:
-        return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), None
-    folder = temporary.scratch("archive")
-    for part in (path, wal):
-        shutil.copyfile(part, Path(folder.name) / part.name)
-    return _connect(Path(folder.name) / path.name), folder
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as this product's."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise FileProblem(f"cannot use {path}: {error}", remedy="free some space, or end the other process") from error
-    except sqlite3.DatabaseError as error:
-        raise BadInput(f"{path} is damaged or not an archive: {error}", remedy="a copy of it, or a new run") from error
 
 
 def _evaluation(row: Sequence[Any]) -> Evaluation:

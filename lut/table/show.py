@@ -65,8 +65,9 @@ def facts(table: LatencyTable) -> Iterator[tuple[str, str]]:
         f"batch {options.batch}, {options.threads} threads, {options.precision}, {options.state or 'state not stated'}",
     )
     if table.fingerprint is not None:
+        left_out = {"device"} if table.fingerprint.placement else {"device", "placement"}
         identity = table.fingerprint.identity().items()
-        yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k != "device")
+        yield "fingerprint", ", ".join(f"{k} {_short(v)}" for k, v in identity if k not in left_out)
     yield "interval", _interval(table)
     yield "calibration", _calibration(table)
     yield "last verify", _verification(table)

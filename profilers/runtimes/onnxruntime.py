@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers import temporary
-from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor, not_importable
 from profilers.errors import BadInput
 from profilers.files import read_text
 from profilers.onnx.shapes import Declared, static, static_shape, static_tensor
@@ -80,8 +80,8 @@ class OnnxRuntime(Profiler):
     def _status(self) -> Status:
         try:
             import onnxruntime
-        except ImportError:
-            return Status(False, reason="onnxruntime is not installed", remedy=self.remedy)
+        except (ImportError, OSError) as error:
+            return not_importable("onnxruntime", error, self.remedy)
         if self.provider not in onnxruntime.get_available_providers():
             reason = f"the installed onnxruntime {onnxruntime.__version__} has no {self.provider}"
             return Status(False, onnxruntime.__version__, reason, self.remedy)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
+from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor, not_importable
 from profilers.errors import BadInput
 from profilers.onnx.fusion import NodeNames, groups
 from profilers.onnx.nodes import read_nodes
@@ -64,8 +64,8 @@ class OpenVino(Profiler):
     def _status(self) -> Status:
         try:
             import openvino
-        except ImportError:
-            return Status(False, reason="openvino is not installed", remedy="pip install 'hwnas[openvino]'")
+        except (ImportError, OSError) as error:
+            return not_importable("openvino", error, "pip install 'hwnas[openvino]'")
         return Status(True, openvino.__version__)
 
     def supported_precisions(self) -> tuple[str, ...]:

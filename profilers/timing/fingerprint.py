@@ -14,6 +14,7 @@ from typing import Any
 from profilers.base import UNSTATED, Options, Profiler
 from profilers.timing.cgroup import cgroup_quota, system_text
 from profilers.timing.pinning import allowed_cores
+from profilers.timing.placement import placement
 
 VECTORS = {"avx2", "avx512f", "asimd"}
 FLAGS = ("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512", "amx", "bf16", "asimd", "sve", "i8mm", "neon")
@@ -66,6 +67,8 @@ class Fingerprint:
     """Version of Python."""
     load: float
     """One-minute load average."""
+    placement: str | None = None
+    """Kind of the cores that the threads have, where a machine has several kinds; null in files of before."""
 
     def identity(self) -> dict[str, Any]:
         """The fields that must be equal for two latencies to be comparable."""
@@ -74,6 +77,8 @@ class Fingerprint:
     def differences(self, other: Fingerprint) -> list[str]:
         """One line for each field of the identity that differs: `threads: 1 here, 2 there` (`other` is there)."""
         mine, theirs = self.identity(), other.identity()
+        if None in (self.placement, other.placement):  # files of before do not say
+            mine.pop("placement")
         differing = [name for name in mine if mine[name] != theirs[name]]
         return [f"{name}: {_text(mine[name])} here, {_text(theirs[name])} there" for name in differing]
 
@@ -118,6 +123,7 @@ def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
         os=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
+        placement=placement(affinity, options.threads) if profiler.device == "cpu" else "",
     )
 
 

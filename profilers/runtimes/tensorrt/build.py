@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profilers.base import Status, Tensor
+from profilers.base import Status, Tensor, not_importable
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import read_bytes, write_bytes
 from profilers.onnx.cast_precision import Prepared, prepare
@@ -70,8 +70,8 @@ def package_status(product: Product) -> Status:
     """Whether the package is installed and new enough; a GPU is not looked for."""
     try:
         trt: Any = importlib.import_module(product.package)
-    except ImportError as error:
-        return Status(False, reason=f"{product.package} is not installed: {error}", remedy=product.install)
+    except (ImportError, OSError) as error:
+        return not_importable(product.package, error, product.install)
     if not hasattr(trt, "Builder"):  # type stubs alone leave a folder that can be imported and holds nothing
         return Status(False, reason=f"{product.package} is not installed, only its stubs", remedy=product.install)
     if int(trt.__version__.split(".")[0]) < product.oldest:

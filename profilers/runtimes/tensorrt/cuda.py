@@ -29,8 +29,10 @@ def gpu_status() -> Status:
     """Whether there is a driver, a device and PyCUDA; `version` is the CUDA version that the driver knows."""
     try:
         driver = ctypes.CDLL(LIBRARY)
-    except OSError:
-        return Status(False, reason=f"no NVIDIA driver on this machine: {LIBRARY} is missing", remedy=DRIVER)
+    except OSError as error:
+        missing = "No such file" in str(error)
+        why = f"{LIBRARY} is missing" if missing else f"{LIBRARY} cannot be loaded: {error}"
+        return Status(False, reason=f"no NVIDIA driver on this machine: {why}", remedy=DRIVER)
     count, version = ctypes.c_int(), ctypes.c_int()
     code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if code or not count.value:
@@ -38,7 +40,7 @@ def gpu_status() -> Status:
         return Status(False, reason=reason, remedy="nvidia-smi should list a GPU")
     try:
         import pycuda.driver  # noqa: F401
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         remedy = "pip install pycuda, with the CUDA toolkit's nvcc on the path"
         return Status(False, reason=f"PyCUDA cannot be imported: {error}", remedy=remedy)
     driver.cuDriverGetVersion(ctypes.byref(version))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sqlite3
 
 import numpy as np
@@ -60,6 +61,35 @@ class TestRows:
         assert [p.genes for p in second] == [tuple(g) for g in genes(2, 1).tolist()]
         assert archive.proposal_info(1) == ("gp", 0.2) and archive.proposal(2) == []
         assert [p.predicted for p in archive.proposal(0)] == [None] * 3
+
+
+class TestNoSharedMemory:
+    """As on many networks' file systems: SQLite cannot have the file by which processes share its WAL."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        (tmp_path / "net" / "archive.sqlite-shm").mkdir(parents=True)
+        return tmp_path / "net"
+
+    def test_a_new_archive_has_another_journal_and_says_so(self, folder, capsys):
+        with archives.create(folder / "archive.sqlite", {"x": 1}) as made:
+            made.add_iteration(0, {"h": 1})
+            with archives.open_archive(folder / "archive.sqlite") as beside:
+                assert beside.iterations() == [{"iteration": 0, "h": 1}] and beside.meta == {"x": 1}
+        assert f"{folder} is on a file system on which SQLite cannot have a WAL" in capsys.readouterr().err
+
+    def test_one_with_an_unfinished_wal_is_read_and_continued(self, folder, tmp_path):
+        with archives.create(tmp_path / "archive.sqlite", {}) as made:
+            made.add_iteration(0, {"h": 1})
+            for name in ("archive.sqlite", "archive.sqlite-wal"):
+                shutil.copyfile(tmp_path / name, folder / name)
+        with archives.open_archive(folder / "archive.sqlite") as read:
+            assert len(read.iterations()) == 1
+        with archives.open_archive(folder / "archive.sqlite", write=True) as again:
+            again.add_iteration(1, {"h": 2})
+        with archives.open_archive(folder / "archive.sqlite") as read:
+            assert len(read.iterations()) == 2
+        assert not (folder / "archive.sqlite-wal").exists()
 
 
 class TestFiles:

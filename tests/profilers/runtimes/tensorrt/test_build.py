@@ -199,9 +199,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(trt_build.importlib, "import_module", missing)
     status = get_profiler("tensorrt").status()
-    assert status == Status(
-        False, "", "tensorrt is not installed: No module named 'tensorrt'", "pip install 'hwnas[tensorrt]'"
-    )
+    assert status == Status(False, "", "tensorrt is not installed", "pip install 'hwnas[tensorrt]'")
 
 
 def test_an_old_tensorrt_is_too_old(monkeypatch):
