@@ -16,6 +16,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,8 @@ class PlainLoops:
     def alone_ms(self, model: bytes) -> float:
         """Milliseconds of one, where the table is verified."""
         options, place = self.bench.options, self.bench.measuring.place
-        return place.plain_loop_ms(self.bench.profiler.name, model, options.threads, options.precision)
+        loop = partial(place.plain_loop_ms, self.bench.profiler.name, model, options.threads, options.precision)
+        return place.unit(loop)
 
 
 def compare(predicted: Estimate, measured: Verification) -> dict[str, Any]:

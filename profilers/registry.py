@@ -114,12 +114,16 @@ def describe(name: str) -> dict[str, Any]:
     One that cannot be imported or made is not available, with the reason; this never raises.
     """
     try:
-        profiler = get_profiler(name)
-        status = profiler.status()
-        precisions = profiler.supported_precisions() if status.available else profiler.precisions
+        return describe_profiler(get_profiler(name))
     except Exception as error:
         status = Status(False, "", getattr(error, "got", str(error)), getattr(error, "remedy", ""))
         return {"engine": name, "device": "", **_facts(status), "precisions": []}
+
+
+def describe_profiler(profiler: Profiler) -> dict[str, Any]:
+    """The same of a runtime at hand."""
+    status = profiler.status()
+    precisions = profiler.supported_precisions() if status.available else profiler.precisions
     return {"engine": profiler.name, "device": profiler.device, **_facts(status), "precisions": list(precisions)}
 
 

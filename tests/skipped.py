@@ -12,6 +12,8 @@ NEEDS = (
     ("the stand-in of the CUDA driver (tests/cuda_driver/run.sh)", r"stand-in|CUDA toolkit|PyCUDA is not built"),
     ("an NVIDIA GPU, its driver or TensorRT", r"NVIDIA|CUDA|tensorrt|GPU"),
     ("a browser", r"chrom"),
+    ("sshd (openssh-server)", r"sshd"),
+    ("another Python (HWNAS_PYTHON39)", r"Python 3\.9"),
     ("an optional package", r"could not import|not installed|No module named|pip install"),
     ("two cores", r"two cores"),
     ("a processor with bf16 or int8", r"bf16|int8|computes in"),

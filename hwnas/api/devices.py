@@ -1,4 +1,4 @@
-"""A device: a runtime of this machine with the settings that networks are run with."""
+"""A device: a runtime, of this machine or another, with the settings that networks are run with."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from hwnas.api.spaces import Resolutions, space_of
 from hwnas.api.tables import LatencyTable
 from hwnas.space import Architecture, SearchSpace
 from profilers.base import STEADY, Options, Profiler, Status
+from profilers.devices.hosts import place_at, profiler_at, profilers_at
 from profilers.errors import BadInput
-from profilers.registry import PROFILERS, describe, get_profiler
+from profilers.registry import PROFILERS, describe, describe_profiler, get_profiler
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Device(Printable):
-    """A runtime on this machine, and how it runs networks.
+    """A runtime on this machine or another, and how it runs networks.
 
     Args:
         engine: a runtime of `hwnas.engines()`, or `python:module:Class`, a runtime of your own.
@@ -39,9 +40,12 @@ class Device(Printable):
         optimization: level of graph optimization in the runtime's own words; by default its best.
         state: of the caches: "steady", as benchmark tools measure, or "interrupted", as an application sees that
             classifies one picture now and then.
+        host: the machine, as in "ssh://me@board" or "ssh://me@board:2222?python=/opt/venv/bin/python", which needs
+            Python 3.9, numpy and the runtime; by default this one.
 
     Raises:
-        BadInput: an unknown runtime, or settings that no runtime has.
+        BadInput: an unknown runtime, settings that no runtime has, or a host that is no address. What is at a host is
+            asked when it is needed: DeviceUnreachable then, with the reason.
 
     Example:
         >>> import hwnas
@@ -56,9 +60,13 @@ class Device(Printable):
     batch: int = 1
     optimization: str = ""
     state: str = STEADY
+    host: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "engine", get_profiler(self.engine).name)
+        if self.host:
+            place_at(self.host)
+        else:
+            object.__setattr__(self, "engine", get_profiler(self.engine).name)
         _ = self.options
 
     @property
@@ -68,8 +76,8 @@ class Device(Printable):
 
     @property
     def profiler(self) -> Profiler:
-        """The runtime."""
-        return get_profiler(self.engine)
+        """The runtime, where it is."""
+        return profiler_at(self.host, self.engine)
 
     @property
     def status(self) -> Status:
@@ -87,7 +95,7 @@ class Device(Printable):
         """Measure any model, end to end and by layer; arguments as of `hwnas.profile`."""
         (found,) = profile(
             model, engine=self.engine, precision=self.precision, batch=self.batch, threads=self.threads,
-            shapes=shapes, inputs=inputs, state=self.state, html=html,
+            shapes=shapes, inputs=inputs, state=self.state, host=self.host, html=html,
         )  # fmt: skip
         return found
 
@@ -130,9 +138,8 @@ class Device(Printable):
             raise BadInput(f"budget_seconds = {budget_seconds:g}", "more than 0")
         plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
         workbench = self._workbench(space_of(space, resolutions, classes))
-        return LatencyTable(
-            build(workbench, out=Path(out), method=method, plan=plan, resume=resume, fresh=fresh or force), out
-        )
+        found = build(workbench, out=Path(out), method=method, plan=plan, resume=resume, fresh=fresh or force)
+        return LatencyTable(found, out, host=self.host)
 
     def measure(self, networks: Sequence[Network]) -> MeasuredNetworks:
         """Measure networks end to end, against each other.
@@ -166,7 +173,7 @@ class Device(Printable):
         status, settings = self.status, ("threads", "precision", "batch", "state")
         rows = [("works here", "yes" if status.available else f"no: {status.reason}"), ("version", status.version)]
         rows += [(name, str(getattr(self, name))) for name in settings]
-        return facts(f"Device {self.engine}", rows)
+        return facts(f"Device {self.engine}{f' on {self.host}' if self.host else ''}", rows)
 
 
 class Engines(Printable):
@@ -193,17 +200,20 @@ class Engines(Printable):
         return table("Engines", ("engine", "here", "what"), rows=cells)
 
 
-def engines(*names: str) -> Engines:
+def engines(*names: str, host: str = "") -> Engines:
     """What can be measured and built here, and for the rest: why not, and what would fix it.
 
     Args:
         names: of runtimes, or `python:module:Class`; by default all that there are.
+        host: another machine than this one, as in "ssh://me@board".
 
     Example:
         >>> import hwnas
         >>> "onnxruntime" in [row["engine"] for row in hwnas.engines()]
         True
     """
+    if host:
+        return Engines([describe_profiler(profiler) for profiler in profilers_at(host, *names)])
     return Engines([describe(name) for name in names or PROFILERS])
 
 

@@ -1,4 +1,4 @@
-"""Any model's time on this machine, by engine and by layer."""
+"""Any model's time on this machine or another, by engine and by layer."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def profile(
     shapes: Mapping[str, Sequence[int]] | None = None,
     inputs: Any = None,
     state: str = STEADY,
+    host: str = "",
     html: Path | str | None = None,
 ) -> Profiles:
     """Measure any model, end to end and by layer, on one engine or on all.
@@ -39,6 +40,7 @@ def profile(
         shapes: of inputs by name, where the model leaves them open; "" is the only input.
         inputs: example inputs of a torch module, instead of shapes: a tensor, a sequence, or a mapping.
         state: of the caches: "steady" or "interrupted".
+        host: the device that it is measured on, as in "ssh://me@board"; by default this machine.
         html: a file for a page of the result.
 
     Returns:
@@ -46,6 +48,7 @@ def profile(
 
     Raises:
         BadInput: no such model, dimensions that are left open, or nothing could be measured.
+        DeviceUnreachable: no such device, and why.
 
     Example:
         >>> import hwnas
@@ -58,7 +61,7 @@ def profile(
 
     if html is not None:
         check_place(Path(html))
-    profilers, options = engines_of(engine), Options(threads, state=state)
+    profilers, options = engines_of(engine, host), Options(threads, state=state)
     opened = open_model(model, shapes, batch, inputs=inputs)
     found = profile_model(opened, profilers, options, precisions_of(precision, engine, opened))
     if html is not None:

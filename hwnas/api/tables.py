@@ -68,6 +68,7 @@ class LatencyTable(Printable):
     Args:
         source: the table's file, or a table of `lut`.
         path: where it lies, for a table of `lut`.
+        host: the device on which it is verified, as of `Device`; by default this machine.
 
     Raises:
         TableError: a damaged table, or one of a space that is not here. FileProblem: the file cannot be read.
@@ -82,7 +83,10 @@ class LatencyTable(Printable):
         'estimated'
     """
 
-    def __init__(self, source: Path | str | lut.LatencyTable, path: Path | str | None = None) -> None:
+    def __init__(
+        self, source: Path | str | lut.LatencyTable, path: Path | str | None = None, *, host: str = ""
+    ) -> None:
+        self.host = host
         if isinstance(source, lut.LatencyTable):
             self.data, self.path = source, None if path is None else Path(path)
         else:
@@ -125,7 +129,7 @@ class LatencyTable(Printable):
     def verify(
         self, n: int = 100, seed: int = 0, *, classes: int | None = None, force: bool = False, store: bool = True
     ) -> Facts:
-        """Measure `n` new random networks end to end on this device and compare.
+        """Measure `n` new random networks end to end on the device (`host`, or this machine) and compare.
 
         Args:
             n: how many.
@@ -143,9 +147,11 @@ class LatencyTable(Printable):
         from hwnas.onnx.writer import write_onnx
         from lut.build.bench import Workbench
         from lut.verify import remarks, require_fingerprint, verify
+        from profilers.devices.hosts import profiler_at
         from profilers.registry import stored_profiler
 
-        profiler = stored_profiler(require_fingerprint(self.data).runtime)
+        runtime = require_fingerprint(self.data).runtime
+        profiler = profiler_at(self.host, runtime) if self.host else stored_profiler(runtime)
         workbench = Workbench(space_of_table(self.data, classes), write_onnx, profiler, self.data.options)
         figures = verify(self.data, workbench, archs=n, seed=seed, force=force)
         if store:

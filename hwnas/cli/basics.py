@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, emit, say
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, Where, emit, say
 
 
 def engines(
@@ -17,9 +17,10 @@ def engines(
         typer.Argument(metavar="[ENGINE]…", help="By default all; also python:module:Class, a runtime of your own."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    where: Where = "",
 ) -> None:
-    """List the engines available on this machine; for each other one, the reason and the fix."""
-    found = hwnas.engines(*(names or ()))
+    """List the engines available on a machine; for each other one, the reason and the fix."""
+    found = hwnas.engines(*(names or ()), host=where)
     for row, what in zip(found, found.lines, strict=True):
         if as_json:
             emit(row)

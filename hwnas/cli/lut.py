@@ -17,6 +17,7 @@ from hwnas.cli.shared import (
     Resume,
     SpaceName,
     State,
+    Where,
     emit,
     know_engine,
     say,
@@ -51,11 +52,12 @@ def build(
     fresh: Fresh = False,
     force: Annotated[bool, typer.Option("--force", hidden=True)] = False,
     resume: Resume = False,
+    where: Where = "",
 ) -> None:
-    """Measure a table on this machine; if it is interrupted, the same command resumes."""
+    """Measure a table; if it is interrupted, the same command resumes."""
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
-    device = hwnas.Device(engine, threads, precision, batch, optimization, state)
+    device = hwnas.Device(engine, threads, precision, batch, optimization, state, where)
     found = device.build_table(
         space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
         fresh=fresh or force,
@@ -71,10 +73,11 @@ def verify(
     classes: Classes = None,
     store: Annotated[bool, typer.Option(help="Store the figures in the table.")] = True,
     engine: OwnEngine = None,
+    where: Where = "",
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
     know_engine(engine)
-    figures = hwnas.LatencyTable(table).verify(archs, seed, classes=classes, force=force, store=store)
+    figures = hwnas.LatencyTable(table, host=where).verify(archs, seed, classes=classes, force=force, store=store)
     emit(figures.to_json())
     warn(figures.remarks)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, emit, people, say, warn
+from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, Where, emit, people, say, warn
 from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
@@ -53,12 +53,13 @@ def measure(
     optimization: str = "",
     state: State = STEADY,
     bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write a bundle for another machine.")] = None,
+    where: Where = "",
 ) -> None:
-    """Measure networks end to end here, or write a bundle that measures them on a machine with only the runtime."""
+    """Measure networks end to end, or write a bundle that measures them on a machine with only the runtime."""
     if (out is None) is (bundle is None):
         raise BadInput("neither --out nor --bundle" if out is None else "both --out and --bundle", "one of them")
     some = hwnas.Networks.read(networks, space, classes=classes, any_size=True)
-    device = hwnas.Device(engine, threads, precision, batch, optimization, state)
+    device = hwnas.Device(engine, threads, precision, batch, optimization, state, where)
     if out is None:
         files = device.write_bundle(some, bundle or Path())
         say(f"wrote {len(files)} files to {bundle}; there: python measure.py")

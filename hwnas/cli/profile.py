@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import State, emit, say
+from hwnas.cli.shared import State, Where, emit, say
 from profilers.base import STEADY
 
 
@@ -33,6 +33,7 @@ def profile(
         list[str] | None, typer.Option(help="Shape of an input, NAME=1x3x224x224; may be given again.")
     ] = None,
     state: State = STEADY,
+    where: Where = "",
     html: Annotated[Path | None, typer.Option(help="Write a page of the result.")] = None,
 ) -> None:
     """Measure any model, end to end and by layer; prints a line of JSON for each engine and precision."""
@@ -40,7 +41,7 @@ def profile(
 
     found = hwnas.profile(
         model, engine=engine, precision=precision, batch=batch, threads=threads, shapes=parse_shapes(shape or ()),
-        state=state, html=html,
+        state=state, host=where, html=html,
     )  # fmt: skip
     for each in found:
         emit(each.to_json())

@@ -26,6 +26,10 @@ State = Annotated[
         help="steady: back to back, as benchmark tools do; interrupted: with the caches evicted by other work.",
     ),
 ]
+Where = Annotated[
+    str,
+    typer.Option("--device", help="Machine that it is measured on: ssh://[user@]host[:port]; by default this one."),
+]
 
 OwnEngine = Annotated[
     str | None, typer.Option("--engine", help="python:module:Class, where the engine is a runtime of your own.")

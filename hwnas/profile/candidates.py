@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from hwnas.onnx.open_model import OpenedModel
 from hwnas.profile.facts import QUANTISERS, Refusal
 from profilers.base import Options, Profiler
+from profilers.devices.hosts import profiler_at, profilers_at
 from profilers.errors import BadInput, HwnasError
 from profilers.onnx.madds import PRODUCTS
 from profilers.onnx.parse import parse
 from profilers.onnx.quantise import WEIGHTED, QuantConfig, insert_qdq
-from profilers.registry import every_profiler, get_profiler
+from profilers.registry import every_profiler
 
 ALL = "all"
 SIMULATED = "simulated"
@@ -34,15 +35,16 @@ class Candidate:
         return f"{self.profiler.name} {self.options.precision}"
 
 
-def engines_of(name: str) -> list[Profiler]:
-    """The runtime of that name, or all that measure a real device.
+def engines_of(name: str, host: str = "") -> list[Profiler]:
+    """The runtime of that name, or all that measure a real device: this machine, or the one at `host`.
 
     Raises:
-        BadInput: an unknown name.
+        BadInput: an unknown name. DeviceUnreachable: no such device.
     """
     if name != ALL:
-        return [get_profiler(name)]
-    return [profiler for profiler in every_profiler() if profiler.device != SIMULATED]
+        return [profiler_at(host, name)]
+    every = profilers_at(host) if host else every_profiler()
+    return [profiler for profiler in every if profiler.device != SIMULATED]
 
 
 def precisions_of(name: str, engine: str, opened: OpenedModel) -> list[str]:
@@ -95,6 +97,4 @@ def _candidate(opened: OpenedModel, profiler: Profiler, options: Options, quanti
     if (count := sum(op in WEIGHTED for op in products)) <= len(products) / 2:
         got = f"int8 of a model of which {count} of {len(products)} products are {' or '.join(WEIGHTED)}"
         raise BadInput(got, "most of them: others stay in float32", "a model that is quantised already")
-    on_gpu = profiler.device == "cuda"
-    config = QuantConfig(symmetric=True) if on_gpu else QuantConfig.for_this_cpu()
-    return Candidate(profiler, options, insert_qdq(data, config=config), (MADE_UP,))
+    return Candidate(profiler, options, insert_qdq(data, config=QuantConfig.for_runtime(profiler)), (MADE_UP,))

@@ -55,7 +55,8 @@ def profile_model(
     refused = [each for each in found if isinstance(each, Refusal)]
     chosen = {each.name: each for each in found if isinstance(each, Candidate)}
     profiles: list[Profile] = []
-    with leaving(str), measuring(options) as bench, ExitStack() as stack:
+    place = next((each.profiler.place for each in chosen.values()), None)
+    with leaving(str), measuring(options, place=place) as bench, ExitStack() as stack:
         sessions = _load(chosen, stack, refused)
         with track(1 + len(sessions), "profiling") as bar:
             bar.note("end to end")

@@ -60,8 +60,7 @@ class Workbench:
         model = self.to_onnx(layers, batch=self.options.batch)
         if self.options.precision != "int8":
             return model
-        on_gpu = self.profiler.device == "cuda"
-        return insert_qdq(model, config=QuantConfig(symmetric=True) if on_gpu else QuantConfig.for_this_cpu())
+        return insert_qdq(model, config=QuantConfig.for_runtime(self.profiler))
 
     def session(self, layers: Sequence[Layer], *, traced: bool = False) -> Session:
         """The model of some layers written and loaded; close it."""
@@ -108,8 +107,12 @@ class Bench(Workbench):
     def networks(self, networks: Sequence[Network], plan: TimingPlan, seed: int) -> MeasuredGroup:
         """Measure networks end to end against each other, by id; one that is named twice is measured once."""
         loads = {network.id: partial(self.session, network.layers(self.space)) for network in networks}
-        with self.loaded(loads, seed) as sessions:
-            return self.time(sessions, plan, seed)
+
+        def unit() -> MeasuredGroup:
+            with self.loaded(loads, seed) as sessions:
+                return self.time(sessions, plan, seed)
+
+        return self.measuring.place.unit(unit)
 
 
 @contextmanager
@@ -128,7 +131,7 @@ def open_bench(workbench: Workbench, progress: Progress | None = None) -> Iterat
     parallel = place.core_groups(options.threads) if profiler.supports_parallel_load else ONE_GROUP
     with measuring(options, controls, parallel, place) as measurement:
         bench = Bench(**vars(workbench), measuring=measurement, progress=progress)
-        _learn(bench)
+        place.unit(partial(_learn, bench))
         yield bench
 
 

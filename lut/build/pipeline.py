@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def measure_step(
     """One step of a build, measured: layers of a cover, or networks end to end; its seed follows from its name."""
     seed = _seed(plan, step.name)
     if step.rows is None:
-        return replace(builder.measure(bench, step.resolution, seed, earlier=covers(earlier)), name=step.name)
+        cover = partial(builder.measure, bench, step.resolution, seed, earlier=covers(earlier))
+        return replace(bench.measuring.place.unit(cover), name=step.name)
     genes = spread_networks(bench.space, plan.networks, _seed(plan, "networks"))[step.rows]
     return time_networks(bench, genes, step.name, seed)
 

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from profilers.base import Array
+from profilers.base import Array, Profiler
 from profilers.errors import BadInput
 from profilers.onnx.parse import name_of, parse
 from profilers.onnx.ports import dtype_of, inputs_of
+from profilers.timing.place import Cpu
 
 if TYPE_CHECKING:
     import onnx
@@ -58,6 +59,13 @@ class QuantConfig:
     def for_this_cpu(cls) -> QuantConfig:
         """The configuration that this machine's CPU needs."""
         return cls(reduce_range=needs_reduced_range())
+
+    @classmethod
+    def for_runtime(cls, profiler: Profiler) -> QuantConfig:
+        """The configuration that a runtime needs on the machine where it is."""
+        if profiler.device == "cuda":
+            return cls(symmetric=True)
+        return cls.for_this_cpu() if profiler.place is None else cls(reduce_range=saturates(profiler.place.cpu()))
 
 
 def quantise(model: bytes, images: Iterable[Array], config: QuantConfig | None = None) -> bytes:
@@ -120,8 +128,13 @@ def needs_reduced_range() -> bool:
     """Whether this CPU sums products of uint8 and int8 in 16 bits, saturating: x86 without VNNI or AMX."""
     from profilers.timing.fingerprint import cpu_flags
 
-    exact = any("vnni" in flag or "amx" in flag for flag in cpu_flags())
-    return platform.machine().lower() in ("x86_64", "amd64", "i686") and not exact
+    return saturates(Cpu(platform.machine(), cpu_flags()))
+
+
+def saturates(cpu: Cpu) -> bool:
+    """Whether a CPU does so."""
+    exact = any("vnni" in flag or "amx" in flag for flag in cpu.flags)
+    return cpu.machine.lower() in ("x86_64", "amd64", "i686") and not exact
 
 
 class _Quantiser:

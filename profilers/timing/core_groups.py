@@ -32,7 +32,7 @@ def core_groups(cores: Cores, threads: int) -> tuple[Cores, ...]:
 
 def load_in_parallel(loads: Mapping[str, Callable[[], Session]], groups: Sequence[Cores]) -> dict[str, Session]:
     """Open sessions by name; begun in the order of `loads`. If one fails, all are closed and its error raised."""
-    loading, before = _Loading(loads), _threads()
+    loading, before = _Loading(loads), threads_of_process()
     others = [threading.Thread(target=loading.work, args=(cores,), daemon=True) for cores in groups[1:]]
     for thread in others:
         thread.start()
@@ -43,7 +43,7 @@ def load_in_parallel(loads: Mapping[str, Callable[[], Session]], groups: Sequenc
     except KeyboardInterrupt as interrupt:
         loading.errors.append(interrupt)  # the others stop after the model that they are at
     if others:
-        _move(_threads() - before, groups[0])
+        move_threads(threads_of_process() - before, groups[0])
     return loading.result()
 
 
@@ -87,12 +87,13 @@ class _Loading:
         raise self.errors[0]
 
 
-def _threads() -> set[int]:
+def threads_of_process() -> set[int]:
     """All of this process; none where the system does not say."""
     return {int(task.name) for task in TASKS.iterdir()} if TASKS.is_dir() else set()
 
 
-def _move(threads: set[int], cores: Cores) -> None:
+def move_threads(threads: set[int], cores: Cores) -> None:
+    """Those that have not ended, to these cores."""
     for thread in threads:
         with suppress(OSError):  # it has ended
             os.sched_setaffinity(thread, cores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 from profilers.session import Session
 from profilers.timing.background_load import BackgroundLoad
 from profilers.timing.core_groups import core_groups, load_in_parallel
+from profilers.timing.fingerprint import cpu_flags
 from profilers.timing.fresh_process import fresh_process_ms
 from profilers.timing.loop import learn_settling, time_sessions
 from profilers.timing.pinning import allowed_cores, pin
-from profilers.timing.place import Cores, Place, Timed
+from profilers.timing.place import Cores, Cpu, Place, Timed
 from profilers.timing.samples import TimingPlan
 from profilers.timing.settling import Settling
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 class Here(Place):
     """What `Place` says, done by this process."""
+
+    def cpu(self) -> Cpu:
+        """See `Place`."""
+        return Cpu(platform.machine(), cpu_flags())
 
     def core_groups(self, threads: int) -> tuple[Cores, ...]:
         """Of the cores that this process may use."""

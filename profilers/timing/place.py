@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, Tuple  # noqa: UP035  Python 3.8, in a bundle
+from typing import TYPE_CHECKING, Any, NamedTuple, Tuple, TypeVar  # noqa: UP035  Python 3.8, in a bundle
 
 from profilers.session import Session
 from profilers.timing.samples import Failure, Samples, TimingPlan
@@ -18,6 +18,7 @@ from profilers.timing.settling import Settling
 if TYPE_CHECKING:
     from profilers.progress import Progress
 
+T = TypeVar("T")
 Cores = Tuple[int, ...]  # noqa: UP006
 
 
@@ -28,8 +29,19 @@ class Timed(NamedTuple):
     background_load: float
 
 
+class Cpu(NamedTuple):
+    """What decides which numbers a CPU multiplies exactly: its kind, and its instruction sets."""
+
+    machine: str
+    flags: tuple[str, ...]
+
+
 class Place(ABC):
     """One machine on which models are loaded and timed."""
+
+    @abstractmethod
+    def cpu(self) -> Cpu:
+        """The machine's."""
 
     @abstractmethod
     def core_groups(self, threads: int) -> tuple[Cores, ...]:
@@ -66,6 +78,10 @@ class Place(ABC):
     @abstractmethod
     def plain_loop_ms(self, engine: str, model: bytes, threads: int, precision: str) -> float:
         """Milliseconds by a plain loop in a fresh process; see `profilers.timing.fresh_process`."""
+
+    def unit(self, work: Callable[[], T]) -> T:
+        """Do work that stands alone: what it loads it closes. Where a link breaks in it, it is done again."""
+        return work()
 
     def facts(self, engine: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The fingerprint that the machine makes of itself, as JSON; None where it is this one."""

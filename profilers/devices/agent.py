@@ -1,0 +1,136 @@
+"""The agent: runs on a device elsewhere as one zip application, speaks on stdin and stdout, and ends with its link.
+
+    python agent-HASH.pyz            needs Python 3.9, numpy and the runtime, no more
+
+It opens no port and leaves nothing behind but itself: threads, child processes, kept weights and the lock end with the
+link, however that ends; a link that says nothing for `SILENCE` seconds has ended too.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from profilers.devices.pieces import Kept
+from profilers.devices.serving import Serving
+from profilers.devices.wire import Arrays, BadMessage, Message, pack, receive, send
+from profilers.timing.fingerprint import cpu_flags
+
+GREETING = b"\nhwnas-agent: start\n"
+SILENCE = 90.0
+PREFIX = "hwnas-agent-"
+
+
+def main() -> NoReturn:
+    """Serve until the link ends."""
+    entry, exit_ = _streams()
+    with suppress(OSError):
+        os.setpgid(0, 0)  # so that what it starts can be ended with it
+    for sign in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+        signal.signal(sign, lambda *_: _end(kept, serving))
+    _remove_abandoned()
+    folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)  # traces, and what runtimes write, go with it
+    kept = Kept(folder)
+    link = _Link(entry, exit_)
+    serving = Serving(link.answer, kept, link.idle)
+    reader = threading.Thread(target=_read, args=(link, kept, serving), daemon=True)
+    reader.start()
+    exit_.write(GREETING)
+    link.answer(_about(), {})
+    while True:
+        serving.handle(link.requests.get())
+
+
+class _Link:
+    """Both directions, the requests that wait, and the thread that reads them."""
+
+    def __init__(self, entry: BinaryIO, exit_: BinaryIO) -> None:
+        self.entry, self.exit, self.writing = entry, exit_, threading.Lock()
+        self.requests: SimpleQueue[Message] = SimpleQueue()
+        self.idle: set[int] = set()
+
+    def answer(self, header: Mapping[str, Any], arrays: Arrays) -> None:
+        """Send one message; where nobody reads any more, the reader ends the process."""
+        about, parts = pack(arrays)
+        with self.writing, suppress(OSError):
+            send(self.exit, {**header, "arrays": about} if about else header, parts)
+
+
+def _read(link: _Link, kept: Kept, serving: Serving) -> None:
+    """Take requests until the link ends, then end the process, whatever it is at."""
+    link.idle.add(threading.get_native_id())
+    try:
+        while _speaks(link.entry) and (message := receive(link.entry)) is not None:
+            if message.header.get("what") == "ping":
+                link.answer({"pong": True}, {})
+            else:
+                link.requests.put(message)
+    except (OSError, BadMessage, MemoryError):
+        pass
+    finally:
+        _end(kept, serving)
+
+
+def _speaks(entry: BinaryIO) -> bool:
+    """Whether the other side says something, or ends, within `SILENCE` seconds."""
+    return bool(select.select([entry], [], [], SILENCE)[0])
+
+
+def _end(kept: Kept, serving: Serving) -> NoReturn:
+    """Leave nothing behind: no weights, no lock, no process that was started."""
+    kept.remove()
+    serving.lock.release()
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """The link, unbuffered for reading; what runtimes print goes to stderr, and nothing else reads stdin."""
+    entry, exit_ = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return os.fdopen(entry, "rb", buffering=0), os.fdopen(exit_, "wb", buffering=1 << 16)
+
+
+def _remove_abandoned() -> None:
+    """Weights that an agent kept which was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        number = folder.name[len(PREFIX) :]
+        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _about() -> dict[str, Any]:
+    """What the other side may want to know at once."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    return {
+        "python": platform.python_version(), "executable": sys.executable, "numpy": np.__version__,
+        "machine": platform.machine(), "flags": " ".join(cpu_flags()), "node": platform.node(), "user": user,
+        "process": os.getpid(),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A device elsewhere as the place where models are loaded and timed: each call is a request to the agent there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from profilers.base import Session
+from profilers.devices.connection import Connection, who
+from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost, clean
+from profilers.devices.session import RemoteSession, number
+from profilers.devices.transport import Transport
+from profilers.devices.wire import Arrays, BadMessage, Message
+from profilers.errors import MeasurementFailed
+from profilers.progress import Progress
+from profilers.timing.core_groups import MAX_GROUPS, load_in_parallel
+from profilers.timing.place import Cores, Cpu, Place, Timed
+from profilers.timing.samples import Failure, Samples, TimingPlan
+from profilers.timing.settling import RUNS, Settling
+
+DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)  # seconds before each attempt to connect again
+ATTEMPTS = 5  # at one unit of work: what breaks the link each time is the work itself
+T = TypeVar("T")
+
+
+class Elsewhere(Place):
+    """One device; the link is opened when it is needed, and again where it broke."""
+
+    def __init__(self, transport: Transport, python: str = "") -> None:
+        self.transport, self.python, self.host = transport, python, transport.host
+        self.threads = 0  # that are pinned there now
+        self._connection: Connection | None = None
+        self.runtimes: list[dict[str, Any]] = []  # as the agent describes them, once it was asked
+
+    @property
+    def connection(self) -> Connection:
+        """The link; DeviceUnreachable where there is none to be had."""
+        if self._connection is None:
+            self._connection = Connection(self.transport, self.python)
+        return self._connection
+
+    def ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
+        """The answer to one request; see `Connection.ask`."""
+        try:
+            return self.connection.ask(what, arrays, **more)
+        except BadMessage as error:
+            raise MeasurementFailed(f"{self.host} answers with something else: {error}") from error
+
+    def cpu(self) -> Cpu:
+        """The device's, as its agent says."""
+        return Cpu(self.connection.about.get("machine", ""), tuple(self.connection.about.get("flags", "").split()))
+
+    def core_groups(self, threads: int) -> tuple[Cores, ...]:
+        """See `Place`; here only their number is used, the cores are the device's."""
+        found = self.ask("core_groups", threads=threads).header.get("groups")
+        return tuple(() for _ in range(min(len(found), MAX_GROUPS))) if isinstance(found, list) and found else ((),)
+
+    @contextmanager
+    def pinned(self, threads: int) -> Iterator[Cores]:
+        """Hold the device's lock, and pin there.
+
+        Raises:
+            BadInput: more threads than cores. DeviceBusy: somebody else measures there.
+        """
+        cores = self._open(threads)
+        self.threads = threads
+        try:
+            yield cores
+        finally:
+            self.threads = 0
+            if self._connection is not None:
+                with suppress(LinkLost):
+                    self._connection.ask("done")
+
+    def load(self, loads: Mapping[str, Callable[[], Session]], groups: Sequence[Cores]) -> dict[str, Session]:
+        """See `Place`; models are made here while others are loaded there."""
+        return load_in_parallel(loads, groups)
+
+    def learn(self, sessions: Mapping[str, Session], plan: TimingPlan) -> Settling:
+        """See `Place`."""
+        answer = self.ask("learn", sessions=_numbers(sessions), plan=plan.to_json())
+        excess, found = answer.arrays().get("settling"), Settling()
+        if excess is not None and excess.size:
+            if excess.shape[1:] != (RUNS,) or not np.isfinite(excess).all():
+                raise MeasurementFailed(f"{self.host} answers with something else: no excess times")
+            found.excess = list(excess.astype(float))
+        return found
+
+    def time(
+        self,
+        sessions: Mapping[str, Session],
+        plan: TimingPlan,
+        *,
+        settling: Settling | None = None,
+        most_runs: Mapping[str, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Timed:
+        """See `Place`."""
+        known = {"settling": np.array(settling.excess, float)} if settling and settling.excess else {}
+        answer = self.ask(
+            "time", known, sessions=_numbers(sessions), plan=plan.to_json(), most_runs=dict(most_runs or {}),
+            progress=progress.advance if progress is not None else None,
+        )  # fmt: skip
+        try:
+            return _timed(answer, list(sessions))
+        except (BadMessage, TypeError) as error:
+            raise MeasurementFailed(f"{self.host} answers with something else: {clean(error)}") from error
+
+    def plain_loop_ms(self, engine: str, model: bytes, threads: int, precision: str) -> float:
+        """See `Place`."""
+        answer = self.ask("plain_loop", model=model, engine=engine, threads=threads, precision=precision)
+        return number(answer.header.get("ms"))
+
+    def facts(self, engine: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The device's fingerprint."""
+        found = self.ask("facts", engine=engine, options=dict(options)).header.get("fingerprint")
+        if not isinstance(found, dict):
+            raise MeasurementFailed(f"{self.host} answers with something else: no fingerprint")
+        return {key: clean(value) if isinstance(value, str) else value for key, value in found.items()}
+
+    def unit(self, work: Callable[[], T]) -> T:
+        """Do it again after a break, on a new link, with the device pinned as before."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return work()
+            except LinkLost as error:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                self._recover(error)
+        raise AssertionError
+
+    def close(self) -> None:
+        """End the link, and the agent there."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self.transport.close()
+
+    def _open(self, threads: int) -> Cores:
+        if self._connection is not None and self._connection.lost:
+            self._connection = None
+        found = self.ask("open", threads=threads, who=who()).header.get("cores")
+        return tuple(core for core in found if isinstance(core, int)) if isinstance(found, list) else ()
+
+    def _recover(self, lost: LinkLost) -> None:
+        """A new link, pinned as before; the error that broke the old one where there is none to be had."""
+        print(f"{lost.got}; connecting again", file=sys.stderr, flush=True)
+        for delay in DELAYS:
+            time.sleep(delay)
+            self._connection = None
+            try:
+                if self.threads:
+                    self._open(self.threads)
+                return
+            except (DeviceUnreachable, DeviceBusy, LinkLost):  # the agent of the broken link may need a while to end
+                continue
+        raise lost
+
+
+def _numbers(sessions: Mapping[str, Session]) -> list[tuple[str, int]]:
+    """What the agent calls them."""
+    found = [(name, s.number) for name, s in sessions.items() if isinstance(s, RemoteSession)]
+    if len(found) != len(sessions):
+        raise MeasurementFailed("sessions of this machine and of another cannot be timed together")
+    return found
+
+
+def _timed(answer: Message, names: Sequence[str]) -> Timed:
+    """Checked: a result for each session."""
+    found, arrays = answer.header.get("found"), answer.arrays()
+    if not isinstance(found, dict) or list(found) != list(names):
+        raise BadMessage("results of other sessions")
+    each = {name: _result(found[name], arrays, name) for name in names}
+    return Timed(each, number(answer.header.get("background_load")))
+
+
+def _result(said: Any, arrays: Arrays, name: str) -> Samples | Failure:
+    if "reason" in said:
+        return Failure(clean(said["reason"]))
+    blocks, drift = arrays[f"blocks {name}"], arrays[f"drift {name}"]
+    if blocks.ndim != 1 or blocks.shape != drift.shape or {blocks.dtype, drift.dtype} != {np.dtype(np.float64)}:
+        raise BadMessage("no blocks of times")
+    values = {f.name: said[f.name] for f in fields(Samples) if f.name not in ("blocks", "drift")}
+    for key in ("ms", "low", "high", "median", "p90", "contended_fraction"):
+        values[key] = number(values[key])
+    for key in ("rejected", "untimed", "timed"):
+        values[key] = int(number(values[key]))
+    texts = {key: clean(values[key]) for key in ("clock", "estimator", "state")}
+    return Samples(blocks, drift, **{**values, **texts, "converged": values["converged"] is True})

@@ -1,0 +1,105 @@
+"""Models on their way to a device: cut into pieces, so that weights that several networks share travel once.
+
+piece   {"size": bytes} where its bytes follow, {"size": bytes, "sha": SHA-256} where they are known over there or
+        are to be kept there; the payload has the bytes of all that are not known
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from profilers.devices.wire import BadMessage, Bytes
+from profilers.onnx.nodes import weights
+
+LEAST = 4096  # bytes of a weight worth remembering
+MOST_KEPT = 2 << 30  # bytes kept on a device
+PIECES = 100_000
+
+
+class Sent:
+    """What this side has sent on one connection."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def cut(self, model: bytes) -> tuple[list[dict[str, Any]], list[Bytes]]:
+        """The pieces of a model, and the bytes of those that are not known over there."""
+        whole, parts, at = memoryview(model), [], 0
+        about: list[dict[str, Any]] = []
+        for start, stop in [span for span in weights(model) if span.stop - span.start >= LEAST]:
+            if start > at:
+                about.append({"size": start - at, "new": True})
+                parts.append(whole[at:start])
+            sha = hashlib.sha256(whole[start:stop]).hexdigest()
+            about.append({"size": stop - start, "sha": sha, "new": sha not in self.known})
+            if sha not in self.known:
+                parts.append(whole[start:stop])
+                self.known.add(sha)
+            at = stop
+        if at < len(whole):
+            about.append({"size": len(whole) - at, "new": True})
+            parts.append(whole[at:])
+        return about, list(parts)
+
+
+class Kept:
+    """What the agent keeps of what it was sent, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.size = folder, 0
+
+    def join(self, about: Any, payload: Bytes) -> bytes:
+        """The model; BadMessage where pieces do not fit."""
+        if not isinstance(about, list) or len(about) > PIECES:
+            raise BadMessage("no list of pieces")
+        data, parts, at = memoryview(payload), [], 0
+        for piece in about:
+            size, sha = _described(piece)
+            if not piece.get("new"):
+                parts.append(self.read(sha, size))
+                continue
+            part = data[at : at + size]
+            if len(part) != size:
+                raise BadMessage("a piece that is cut off")
+            at += size
+            if sha:
+                self.keep(sha, part)
+            parts.append(bytes(part))
+        return b"".join(parts)
+
+    def keep(self, sha: str, part: Bytes) -> None:
+        """Store a piece under its hash."""
+        if hashlib.sha256(part).hexdigest() != sha:
+            raise BadMessage("a piece that is not what it says")
+        self.size += len(part)
+        if self.size > MOST_KEPT:
+            raise OSError(f"more than {MOST_KEPT >> 30} GiB of weights")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / sha).write_bytes(part)
+
+    def read(self, sha: str, size: int) -> bytes:
+        """A piece that was kept."""
+        try:
+            found = (self.folder / sha).read_bytes()
+        except OSError as error:
+            raise BadMessage(f"an unknown piece {sha}") from error
+        if len(found) != size:
+            raise BadMessage("a piece of another size")
+        return found
+
+    def remove(self) -> None:
+        """Nothing of it stays on the device."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _described(piece: Any) -> tuple[int, str]:
+    """Its size and its hash, "" where it has none."""
+    if not isinstance(piece, dict) or type(piece.get("size")) is not int or not 0 <= piece["size"] < 1 << 32:
+        raise BadMessage("no piece")
+    sha = piece.get("sha", "")
+    if not isinstance(sha, str) or (sha and (len(sha) != 64 or not set(sha) <= set("0123456789abcdef"))):
+        raise BadMessage("no hash")
+    return piece["size"], sha

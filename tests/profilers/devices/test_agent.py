@@ -1,0 +1,188 @@
+"""The agent over a local process: on an old Python, its sessions, its errors, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from profilers.base import Options, Samples, TimingPlan
+from profilers.devices import elsewhere
+from profilers.devices.connection import Connection
+from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost
+from profilers.devices.hosts import place_at
+from profilers.devices.package import modules, package
+from profilers.devices.remote import remote_profilers
+from profilers.devices.transport import LocalTransport
+from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.runtimes.fake import Fake
+from profilers.runtimes.onnxruntime import OnnxRuntime
+from profilers.timing.fingerprint import fingerprint
+from profilers.timing.measurement import measuring
+from tests.profilers.devices.conftest import agents, left_behind
+from tests.profilers.devices.pythons import bare_python, local, old_python
+from tests.profilers.models import chain
+
+pytestmark = pytest.mark.slow
+PLAN = TimingPlan(min_rounds=5, max_rounds=5, warmup_runs=2)
+
+
+def profiler(name="fake", python=sys.executable):
+    (found,) = remote_profilers(place_at(local(python)), name)
+    return found
+
+
+def test_the_package_is_the_same_whenever_it_is_made():
+    first = package()
+    package.cache_clear()
+    assert package() == first
+    assert len(first.data) < 200_000
+
+
+def test_its_modules_import_the_standard_library_numpy_and_the_runtimes_only():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import profilers.devices.agent, profilers.runtimes.onnxruntime, "
+    )
+    code += "profilers.runtimes.openvino; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-c", code, Path.cwd()], capture_output=True, text=True, check=True)
+    own = {name for name in loaded.stdout.split() if name.startswith("profilers")}
+    assert own <= {*modules(), "profilers"}
+    foreign = {name.split(".")[0] for name in loaded.stdout.split()} - {*sys.stdlib_module_names, "profilers", "numpy"}
+    assert {name for name in foreign if not name.startswith("_")} <= {"cython_runtime", "sitecustomize"}
+
+
+def test_an_old_python_with_numpy_and_onnxruntime_only(device):
+    """Times, nodes and outputs are those of the runtime, and the package is sent once."""
+    python = old_python()
+    ort = profiler("onnxruntime", python)
+    assert ort.status().available and ort.supported_precisions() == ("fp32", "int8")
+    found = fingerprint(ort, Options())
+    assert (found.runtime, found.python[:4], found.device) == ("onnxruntime", "3.9.", found.cpu)
+    with (
+        measuring(Options(), place=ort.place) as bench,
+        ort.load(chain()) as plain,
+        ort.load(chain(), traced=True) as traced,
+    ):
+        group = bench.time({"plain": plain, "traced": traced}, PLAN)
+        nodes, details = traced.node_times(), traced.node_details()
+        feeds = {name: np.ones(t.shape, t.dtype) for name, t in plain.inputs.items()}
+        outputs = plain.run_on(feeds)
+    assert group.failed == {} and group.measured["plain"].samples.rounds == 5
+    with OnnxRuntime().load(chain()) as here, OnnxRuntime().load(chain(), traced=True) as traced_here:
+        for name, values in here.run_on(feeds).items():
+            np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-5)
+        traced_here.run()
+        assert set(nodes[0]) == set(traced_here.node_times()[0])
+        assert set(details) == set(traced_here.node_details())
+    kept = list((device / "cache/hwnas").iterdir())
+    assert [path.name for path in kept] == [package().name]
+    written = kept[0].stat().st_mtime_ns
+    Connection(LocalTransport(), python).close()
+    assert kept[0].stat().st_mtime_ns == written
+
+
+def test_no_numpy_no_python_no_runtime():
+    with pytest.raises(
+        DeviceUnreachable, match=r"has no numpy; try: there: .*python.* -m pip install numpy onnxruntime"
+    ):
+        profiler(python=bare_python())
+    with pytest.raises(DeviceUnreachable, match=r"no Python 3.9 or newer \(/nowhere/python\); try: install one"):
+        profiler(python="/nowhere/python")
+
+
+def test_a_runtime_that_is_not_there():
+    python = old_python()
+    missing = profiler("openvino", python)
+    with pytest.raises(
+        EngineUnavailable, match=rf"not installed on local:.*; try: there: {python} -m pip install openvino"
+    ):
+        missing.load(chain())
+    with pytest.raises(BadInput, match="engine 'tensorflow' on a device elsewhere; allowed: onnxruntime"):
+        profiler("tensorflow")
+
+
+def test_what_is_timed_is_what_is_timed_here():
+    """The simulated device's times follow from a formula: they are the same wherever it runs."""
+    found = []
+    for runtime in (profiler(), Fake()):
+        load = partial(runtime.load, chain())
+        with measuring(Options(), [load], place=runtime.place) as bench, bench.loaded({"a": load}) as sessions:
+            bench.learn(sessions, PLAN)
+            found.append(bench.time(sessions, PLAN))
+    assert found[0].measured["a"].ms == found[1].measured["a"].ms
+    assert found[0].controls_ms == found[1].controls_ms
+    assert isinstance(found[0].measured["a"].samples, Samples)
+
+
+def test_errors_are_those_of_the_runtime():
+    fake = profiler()
+    with pytest.raises(BadInput, match="an ONNX model"):
+        fake.load(b"no model")
+    with pytest.raises(BadInput, match="threads"), measuring(Options(threads=4096), place=fake.place):
+        pass
+    with fake.load(chain()) as session, pytest.raises(BadInput, match="inputs nothing"):
+        session.run_on({"nothing": np.ones(1)})
+    session.close()
+    with pytest.raises(MeasurementFailed, match="no session"):
+        session.run()
+    with pytest.raises(BadInput, match="one that this agent knows"):
+        fake.place.ask("reboot")
+
+
+def test_two_never_measure_at_once_on_one_device():
+    first, second = profiler(), elsewhere.Elsewhere(LocalTransport(), sys.executable)
+    refused = pytest.raises(DeviceBusy, match=r"being measured on by .*@.* since")
+    with measuring(Options(), place=first.place), refused, measuring(Options(), place=second):
+        pass
+    with measuring(Options(), place=second):
+        pass
+    second.close()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_an_agent_that_ends_takes_nothing_else_with_it(device, sign, monkeypatch, capsys):
+    monkeypatch.setattr(elsewhere, "DELAYS", (0, 0.1))
+    fake = profiler()
+    with measuring(Options(), place=fake.place) as bench:
+        done = []
+
+        def unit():
+            with bench.loaded({"a": lambda: fake.load(chain())}) as sessions:
+                if not done:
+                    done.append(os.kill(int(agents(device)[0]), sign))
+                return bench.time(sessions, PLAN)
+
+        assert bench.place.unit(unit).measured["a"].ms > 0
+    assert "connecting again" in capsys.readouterr().err
+
+
+def test_a_link_that_ends_ends_the_agent(device):
+    """In the middle of a run that never returns, too."""
+    ort = profiler("fake")
+    session = ort.load(chain())
+    session.connection.tell("time", sessions=[("a", session.number)], plan=TimingPlan(max_rounds=10**9).to_json())
+    assert agents(device)
+    session.connection.close()
+    assert left_behind(device) == []
+    with pytest.raises(LinkLost, match=r"the link to local:.* broke"):
+        session.run()
+
+
+def test_work_that_ends_the_agent_each_time_is_given_up(device, monkeypatch, capsys):
+    monkeypatch.setattr(elsewhere, "DELAYS", (0, 0.1))
+    monkeypatch.setattr(elsewhere, "ATTEMPTS", 2)
+    fake = profiler()
+
+    def unit():
+        fake.load(chain())
+        os.kill(int(agents(device)[0]), signal.SIGTERM)
+        fake.load(chain())
+
+    with pytest.raises(LinkLost, match="try: the same command again"):
+        fake.place.unit(unit)
