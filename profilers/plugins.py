@@ -39,6 +39,11 @@ class Registry(Mapping[str, T], Generic[T]):
         self._builtin, self._check = dict(builtin), check
         self._found: dict[str, T] = {}
 
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The names that need no other package."""
+        return tuple(self._builtin)
+
     def add(self, name: str, value: T) -> None:
         """A plug-in of this process; BadInput for a name that is taken by another one."""
         if name in self and self._found.get(name) is not value:

@@ -1,4 +1,4 @@
-"""docs/schemas are what the code gives, and tell an editor all that it needs."""
+"""docs/schemas and docs/configuration.md are what the code gives, and tell an editor all that it needs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hwnas.settings import build
+from tools import configuration
 from tools.schemas import FILES, FOLDER, path_of, text_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize("name", FILES)
 def test_the_committed_file_is_what_the_code_gives(name):
     assert path_of(name).read_text() == text_of(name), "run python tools/schemas.py"
+
+
+def test_the_committed_page_of_keys_is_what_the_code_gives():
+    assert configuration.PATH.read_text() == configuration.text(), "run python tools/configuration.py"
 
 
 def test_there_are_no_others():

@@ -49,7 +49,7 @@ def commented_toml(kind: type, values: Mapping[str, Any], notes: Mapping[str, st
     <BLANKLINE>
     """
     writer = _Writer(json_schema(kind), dict(notes or {}))
-    lines = [*_comment(_opening(writer.schema)), *writer.keys((), writer.schema, values)]
+    lines = [*_comment(opening(writer.schema)), *writer.keys((), writer.schema, values)]
     return "\n".join(lines).strip("\n") + "\n"
 
 
@@ -66,10 +66,10 @@ class _Writer:
         if unknown := set(given or ()) - set(node["properties"]):
             raise KeyError(f"{_dotted(place)}: no key {sorted(unknown)[0]}")
         for name, item, found in named:
-            if not _is_section(found, self.schema):
+            if not is_section(found, self.schema):
                 yield from self._key((*place, name), item, found, node, given, brief=brief)
         for name, item, found in named:
-            if _is_section(found, self.schema) and not brief:
+            if is_section(found, self.schema) and not brief:
                 yield from self._section((*place, name), item, found, given)
 
     def _key(
@@ -118,7 +118,7 @@ class _Writer:
     def _free(self, place: Place, found: Node, given: Any) -> Iterator[str]:
         """A section whose keys are the user's; an example where there are none."""
         values, mark = (given, "") if given else (example(place, found), "#")
-        below = resolved(_item_schema(found), self.schema)
+        below = resolved(item_schema(found), self.schema)
         if "properties" in below:
             for name, section in values.items():
                 lines = self._one((*place, name), below, section)
@@ -129,26 +129,28 @@ class _Writer:
 
     def _about(self, place: Place, item: Node, found: Node) -> Iterator[str]:
         """What a key means and may be, and the note on it."""
-        allowed = _allowed(item, found)
-        yield from _comment(f"{item.get('description', '')}{f' ({allowed})' if allowed else ''}")
+        may_be = allowed(item, found)
+        yield from _comment(f"{item.get('description', '')}{f' ({may_be})' if may_be else ''}")
         for line in self.notes.get(".".join(place), "").splitlines():
             yield from _comment(line)
 
 
-def _is_section(node: Node, schema: Node) -> bool:
+def is_section(node: Node, schema: Node) -> bool:
+    """Whether it is written as sections: keys of their own, or a list of them."""
     return node.get("type") == "object" or "properties" in resolved(node.get("items"), schema)
 
 
-def _item_schema(node: Node) -> Any:
+def item_schema(node: Node) -> Any:
+    """Of the values in a section whose keys are the user's."""
     return next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
 
 
-def _opening(schema: Node) -> str:
+def opening(schema: Node) -> str:
     """The first lines of a class's docstring, without the sections that are for Python."""
     return " ".join(re.split(r"\n\s*(?:Args|Raises|Example)s?:", schema.get("description", ""))[0].split())
 
 
-def _allowed(item: Node, node: Node) -> str:
+def allowed(item: Node, node: Node) -> str:
     """In words; nothing of a text that may be anything."""
     if not node or (node.get("type") == "string" and "enum" not in node):
         return ""
