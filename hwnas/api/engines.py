@@ -106,9 +106,11 @@ class Engine(Printable):
         engine, options = stored_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
         return open_engine(engine, self.folder, options, list(sheet["files"]))
 
-    def validate(self, *, force: bool = False, rebuild: bool = False, quick: bool = False) -> Validation:
-        """Measure it again on this machine and compare with the datasheet, as `hwnas.validate`."""
-        return validate(self.folder, force=force, rebuild=rebuild, quick=quick)
+    def validate(
+        self, *, force: bool = False, rebuild: bool = False, quick: bool = False, host: str = ""
+    ) -> Validation:
+        """Measure it again and compare with the datasheet, as `hwnas.validate`."""
+        return validate(self.folder, force=force, rebuild=rebuild, quick=quick, host=host)
 
     def row(self) -> dict[str, Any]:
         """What a program wants to know, as `hwnas export` prints it."""
@@ -183,14 +185,17 @@ class Exported(Printable, Sequence[Engine]):
         return engines_table(sheets) if sheets else table("Exported engines", ("none",))
 
 
-def validate(folder: Path | str, *, force: bool = False, rebuild: bool = False, quick: bool = False) -> Validation:
-    """Measure an exported engine again, on this machine, and compare it with its datasheet.
+def validate(
+    folder: Path | str, *, force: bool = False, rebuild: bool = False, quick: bool = False, host: str = ""
+) -> Validation:
+    """Measure an exported engine again, on this machine or another, and compare it with its datasheet.
 
     Args:
         folder: an exported one.
         force: measure although this is another device or setting.
         rebuild: first build the engine again for this machine.
         quick: leave out throughput, memory, cold start and the interrupted state.
+        host: the device that it is measured on, as in "ssh://me@board"; cold start and memory are left out there.
 
     Raises:
         FingerprintMismatch: another device or setting, without `force`. BadInput: an edited or damaged folder.
@@ -203,14 +208,14 @@ def validate(folder: Path | str, *, force: bool = False, rebuild: bool = False, 
         1.0
     """
     costs = CostPlan.QUICK if quick else CostPlan.FULL
-    return Validation(validate_folder(Path(folder), force=force, anew=rebuild, costs=costs))
+    return Validation(validate_folder(Path(folder), force=force, anew=rebuild, host=host, costs=costs))
 
 
 class Validation(Facts):
     """What `validate` found, by name; shown as the changes against the datasheet."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        super().__init__("The datasheet and this machine, now", found, [f"differs: {x}" for x in found["differences"]])
+        super().__init__("The datasheet and the machine, now", found, [f"differs: {x}" for x in found["differences"]])
 
     def table(self) -> Table:
         """See `Printable`."""

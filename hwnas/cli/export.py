@@ -10,7 +10,7 @@ import typer
 
 import hwnas
 from hwnas.cli import export_options as options
-from hwnas.cli.shared import Classes, OwnEngine, Resolutions, emit, know_engine, people, say, show, warn
+from hwnas.cli.shared import Classes, OwnEngine, Resolutions, Where, emit, know_engine, people, say, show, warn
 
 if TYPE_CHECKING:
     from hwnas.api.engines import Exported
@@ -53,11 +53,11 @@ def export(
 
 def validate(
     folder: options.ExportedFolder, force: options.Force = False, rebuild: options.Rebuild = False,
-    quick: options.Quick = False, engine: OwnEngine = None,
+    quick: options.Quick = False, engine: OwnEngine = None, where: Where = "",
 ) -> None:  # fmt: skip
-    """Measure an exported engine again, on this machine, and compare it with its datasheet; prints JSON."""
+    """Measure an exported engine again and compare it with its datasheet; prints JSON."""
     know_engine(engine)
-    found = hwnas.validate(folder, force=force, rebuild=rebuild, quick=quick)
+    found = hwnas.validate(folder, force=force, rebuild=rebuild, quick=quick, host=where)
     emit(found.to_json())
     show(found)
     for line in found.remarks:

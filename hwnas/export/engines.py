@@ -9,19 +9,21 @@ in `profilers` or by a package (`profilers.base.Profiler`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
 from hwnas.export import inference_script
 from profilers.base import Loader, Options, Profiler, Session, Tensor
+from profilers.devices.hosts import profiler_at
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, nearest
 from profilers.files import inside, read_bytes
 from profilers.plugins import PREFIX
 from profilers.registry import BUILTIN, OWN, PROFILERS, get_profiler
 from profilers.runtimes.onnxruntime import OnnxRuntime
-from profilers.timing.fingerprint import Fingerprint, cpu_flags, vector_flags
+from profilers.timing.fingerprint import Fingerprint, vector_flags
+from profilers.timing.here import HERE
 
 MODEL, PLAIN = "model.onnx", "onnx"
 NAMES = (PLAIN, *(name for name, runtime in BUILTIN.items() if runtime.ships()))
@@ -30,11 +32,21 @@ NAMES = (PLAIN, *(name for name, runtime in BUILTIN.items() if runtime.ships()))
 
 @dataclass(frozen=True)
 class Engine:
-    """A format: a runtime's own one, or with `plain` the ONNX that it loads as it is."""
+    """A format: a runtime's own one, or with `plain` the ONNX that it loads as it is; `host` is where that runs."""
 
     name: str
     runtime: type[Profiler]
     plain: bool = False
+    host: str = ""
+
+    def at(self, host: str) -> Engine:
+        """The same, run on the device of that address; "" is this machine."""
+        return replace(self, host=host)
+
+    @property
+    def running(self) -> Profiler:
+        """The runtime, where it runs."""
+        return profiler_at(self.host, self.profiler)
 
     @property
     def profiler(self) -> str:
@@ -139,12 +151,13 @@ def open_engine(engine: Engine, folder: Path, options: Options, files: Sequence[
         FingerprintMismatch: an engine of another version or card. EngineUnavailable: it cannot run here.
     """
     check_onnx(read_bytes(inside(folder, MODEL)), MODEL)
-    return get_profiler(engine.profiler).open(inside(folder, engine_files(engine, files)[0]), options)
+    return engine.running.open(inside(folder, engine_files(engine, files)[0]), options)
 
 
 def check_machine(engine: Engine, made: Fingerprint) -> None:
     """FingerprintMismatch for files that are not for the runtime's version and the CPU here, where that matters."""
-    here = made_for(get_profiler(engine.profiler).status().version, cpu_flags())
+    runtime = engine.running
+    here = made_for(runtime.status().version, (runtime.place or HERE).cpu().flags)
     there = made_for(made.runtime_version, made.flags)
     if engine.machine_specific and here != there:
         raise FingerprintMismatch(

@@ -19,7 +19,6 @@ from profilers.errors import HwnasError
 from profilers.files import read_bytes
 from profilers.footprint import Footprint, fresh_footprint
 from profilers.onnx.model import read_model
-from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import Measurement, measuring
 
@@ -77,7 +76,8 @@ def throughput(
     if missing or engine.gpu:
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch in costs.batches}
-    with measuring(options) as bench, ExitStack() as stack:
+    place = engine.running.place if costs.batches else None
+    with measuring(options, place=place) as bench, ExitStack() as stack:
         sessions, failed = _open(engine, options, of_batch, costs.batches, stack)
         group = bench.time({_name(batch): session for batch, session in sessions.items()}, costs.plan)
     failed |= {batch: group.failed[_name(batch)] for batch in sessions if _name(batch) in group.failed}
@@ -98,7 +98,7 @@ def _open(
     failed: dict[int, str] = {}
     for batch in batches:
         try:
-            session = get_profiler(engine.profiler).load(of_batch(batch), replace(options, batch=batch))
+            session = engine.running.load(of_batch(batch), replace(options, batch=batch))
             sessions[batch] = stack.enter_context(session)
         except (HwnasError, MemoryError) as error:
             failed[batch] = str(error) or "out of memory"
@@ -117,6 +117,8 @@ def _starts(
     """One a fresh process, and why there are none."""
     if missing or not costs.starts:
         return [], missing or "left out"
+    if engine.host:
+        return [], "only on this machine"
     path = folder / engine_files(engine, files)[0]
     try:
         return [fresh_footprint(engine.profiler, path, options) for _ in range(costs.starts)], ""

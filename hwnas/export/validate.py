@@ -11,7 +11,7 @@ from hwnas.accuracy.wilson import wilson
 from hwnas.export import datasheet, parity
 from hwnas.export.answers import StoredAnswers, read_answers, sampled
 from hwnas.export.datasheet_builder import timing_facts, within
-from hwnas.export.engines import check_machine, open_engine, stored_engine
+from hwnas.export.engines import Engine, check_machine, open_engine, stored_engine
 from hwnas.export.exportable import Labelled, Outputs, Values
 from hwnas.export.labelled import DatasetSplit, LabelledFolder
 from hwnas.export.parity import NOISE
@@ -20,9 +20,9 @@ from hwnas.export.rebuild import engine_options, rebuild
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import INTERRUPTED, STEADY, Feeds, Session, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError
-from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
+from profilers.timing.here import HERE
 from profilers.timing.measurement import Measurement, Measuring, measuring
 
 
@@ -31,6 +31,7 @@ def validate(
     *,
     force: bool = False,
     anew: bool = False,
+    host: str = "",
     plan: TimingPlan = plans.ENGINE,
     costs: CostPlan = CostPlan.FULL,
 ) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def validate(
         folder: an exported one.
         force: measure although this is another device or setting.
         anew: build the engine again first, for this machine (see `hwnas.export.rebuild`).
+        host: the device that it is measured on, by default this machine; it is sent there.
         plan: of the timing.
         costs: what is measured beside it.
 
@@ -55,20 +57,25 @@ def validate(
             model of another kind of CPU or version, which not even `force` runs, since it may compute nonsense.
         BadInput: an edited datasheet, a swapped file, an ONNX that points elsewhere.
     """
+    if anew and host:
+        raise BadInput("rebuilding for another device", "for this machine", "hwnas validate without --rebuild")
     sheet = datasheet.read(folder)
-    differ = differences(sheet) if anew else _checked_differences(sheet, force)
+    engine = stored_engine(sheet["engine"]["name"]).at(host)
+    differ = differences(sheet, engine) if anew else _checked_differences(sheet, engine, force)
     files = list(rebuild(folder)["files"] if anew else sheet["files"])
-    result = {**_measure(sheet, folder, files, plan, costs), "differences": differ}
+    work = partial(_measure, sheet, engine, folder, files, plan, costs)
+    result = {**(engine.running.place or HERE).unit(work), "differences": differ}
     return {**result, "changes": changes(sheet, result)}
 
 
 def _measure(
-    sheet: dict[str, Any], folder: Path, files: list[str], plan: TimingPlan, costs: CostPlan
+    sheet: dict[str, Any], engine: Engine, folder: Path, files: list[str], plan: TimingPlan, costs: CostPlan
 ) -> dict[str, Any]:
     """All that `validate` finds out about the engine that lies in the folder."""
-    engine, options = stored_engine(sheet["engine"]["name"]), engine_options(sheet["engine"])
+    options = engine_options(sheet["engine"])
     states = timed_states(engine.gpu) if costs.interrupted else (STEADY,)
-    with measuring(options) as bench, open_engine(engine, folder, options, files) as session:
+    place = engine.running.place
+    with measuring(options, place=place) as bench, open_engine(engine, folder, options, files) as session:
         found = _compare(sheet, folder, session)
         measured = {state: _time(bench, session, plan, state) for state in states}
     again = measured.get(INTERRUPTED)
@@ -81,16 +88,16 @@ def _measure(
     }
 
 
-def _checked_differences(sheet: dict[str, Any], force: bool) -> list[str]:
+def _checked_differences(sheet: dict[str, Any], engine: Engine, force: bool) -> list[str]:
     """See `differences`; FingerprintMismatch if there are any, unless `force`, or if the engine cannot run here."""
-    differ = differences(sheet)
+    differ = differences(sheet, engine)
     if differ and not force:
         raise FingerprintMismatch(
             f"the datasheet is of another device or setting ({'; '.join(differ)})",
             "the same device, runtime and settings",
             "--force to measure here all the same",
         )
-    check_machine(stored_engine(sheet["engine"]["name"]), Fingerprint.from_json(sheet["fingerprint"]))
+    check_machine(engine, Fingerprint.from_json(sheet["fingerprint"]))
     return differ
 
 
@@ -117,10 +124,9 @@ def _latency(was: dict[str, Any], found: Measurement) -> dict[str, Any]:
     }
 
 
-def differences(sheet: dict[str, Any]) -> list[str]:
-    """The fields in which this machine and the datasheet's differ, a line each."""
-    profiler = get_profiler(stored_engine(sheet["engine"]["name"]).profiler)
-    here = fingerprint(profiler, engine_options(sheet["engine"]))
+def differences(sheet: dict[str, Any], engine: Engine) -> list[str]:
+    """The fields in which the machine where the engine runs and the datasheet's differ, a line each."""
+    here = fingerprint(engine.running, engine_options(sheet["engine"]))
     return here.differences(Fingerprint.from_json(sheet["fingerprint"]))
 
 

@@ -126,14 +126,12 @@ class Elsewhere(Place):
 
     def unit(self, work: Callable[[], T]) -> T:
         """Do it again after a break, on a new link, with the device pinned as before."""
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS - 1):
             try:
                 return work()
             except LinkLost as error:
-                if attempt == ATTEMPTS - 1:
-                    raise
                 self._recover(error)
-        raise AssertionError
+        return work()
 
     def close(self) -> None:
         """End the link, and the agent there."""
@@ -155,8 +153,9 @@ class Elsewhere(Place):
             time.sleep(delay)
             self._connection = None
             try:
-                if self.threads:
-                    self._open(self.threads)
+                self._open(self.threads or 1)
+                if not self.threads:
+                    self.ask("done")
                 return
             except (DeviceUnreachable, DeviceBusy, LinkLost):  # the agent of the broken link may need a while to end
                 continue

@@ -7,7 +7,9 @@ piece   {"size": bytes} where its bytes follow, {"size": bytes, "sha": SHA-256} 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from profilers.onnx.nodes import weights
 LEAST = 4096  # bytes of a weight worth remembering
 MOST_KEPT = 2 << 30  # bytes kept on a device
 PIECES = 100_000
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
 class Sent:
@@ -89,6 +92,19 @@ class Kept:
         if len(found) != size:
             raise BadMessage("a piece of another size")
         return found
+
+    def unpack(self, sizes: Any, data: bytes) -> Path:
+        """Files of one engine, in a new folder; the first of them. BadMessage for a name that leads anywhere."""
+        if not isinstance(sizes, dict) or sum(sizes.values()) != len(data):
+            raise BadMessage("no files")
+        folder = Path(tempfile.mkdtemp(prefix="engine-", dir=self.folder))
+        at = 0
+        for name, size in sizes.items():
+            if not _NAME.fullmatch(name):
+                raise BadMessage(f"a file called {name[:100]!r}")
+            (folder / name).write_bytes(data[at : at + size])
+            at += size
+        return folder / str(next(iter(sizes)))
 
     def remove(self) -> None:
         """Nothing of it stays on the device."""

@@ -14,6 +14,7 @@ from profilers.devices.session import RemoteSession
 from profilers.devices.wire import BadMessage
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.files import read_bytes
+from profilers.registry import BUILTIN
 
 
 class RemoteProfiler(Profiler):
@@ -44,13 +45,26 @@ class RemoteProfiler(Profiler):
         """Of the device."""
         return self._device_name
 
+    def open(self, path: Path, options: Options) -> Session:
+        """An engine's files, sent there, or an ONNX model."""
+        suffixes = BUILTIN[self.name].suffixes if self.name in BUILTIN else ()
+        if path.suffix not in suffixes:
+            return self.load(path, options)
+        self.require(options)
+        files = {file.name: read_bytes(file) for file in map(path.with_suffix, suffixes)}
+        sizes = {name: len(data) for name, data in files.items()}
+        return self._session(b"".join(files.values()), options, files=sizes)
+
     def _status(self) -> Status:
         return self._found
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
         data = model if isinstance(model, bytes) else read_bytes(model)
+        return self._session(data, options, traced=traced)
+
+    def _session(self, data: bytes, options: Options, **more: Any) -> Session:
         connection = self.place.connection
-        answer = connection.ask("load", model=data, engine=self.name, options=asdict(options), traced=traced)
+        answer = connection.ask("load", model=data, engine=self.name, options=asdict(options), **more)
         try:
             return RemoteSession(connection, answer)
         except BadMessage as error:

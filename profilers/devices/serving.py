@@ -129,7 +129,10 @@ class Serving:
         header = request.header
         model = self.kept.join(header.get("pieces"), request.payload)  # in the order of sending: some refer to others
         profiler, options = runtime(header["engine"]), Options(**header["options"])
-        load = partial(profiler.load, model, options, traced=bool(header.get("traced")))
+        if header.get("files"):
+            load = partial(profiler.open, self.kept.unpack(header["files"], model), options)
+        else:
+            load = partial(profiler.load, model, options, traced=bool(header.get("traced")))
         act = partial(self.loaded, load)
         if self.pool is None and self.pinned:
             self.start_loading(options.threads, profiler.supports_parallel_load)

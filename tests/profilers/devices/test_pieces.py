@@ -53,6 +53,16 @@ def test_pieces_that_do_not_fit_are_refused(about, tmp_path):
         Kept(tmp_path).join(about, b"abcd")
 
 
+def test_an_engine_s_files_lie_in_a_folder_of_their_own(tmp_path):
+    kept = Kept(tmp_path)
+    first = kept.unpack({"model.xml": 1, "model.bin": 2}, b"abb")
+    assert first.read_bytes() == b"a" and first.with_suffix(".bin").read_bytes() == b"bb"
+    assert first.parent.parent == tmp_path
+    for sizes in ({"../model.ort": 3}, {"/etc/passwd": 3}, {".hidden": 3}, {"model.ort": 4}, ["model.ort"]):
+        with pytest.raises(BadMessage):
+            kept.unpack(sizes, b"abb")
+
+
 def test_a_kept_piece_of_another_size(tmp_path):
     kept = Kept(tmp_path)
     assert kept.join([{"size": 4, "sha": SHA, "new": True}], b"abcd") == b"abcd"

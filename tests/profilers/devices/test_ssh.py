@@ -15,7 +15,7 @@ from lut.build import pipeline
 from profilers.devices import elsewhere
 from profilers.devices.hosts import close_all
 from profilers.devices.transport import LocalTransport
-from profilers.errors import FingerprintMismatch
+from profilers.errors import BadInput, FingerprintMismatch
 from tests.profilers.devices.conftest import agents, left_behind
 from tests.profilers.devices.pythons import bare_python, old_python
 from tests.profilers.devices.sshd import server
@@ -68,6 +68,22 @@ def test_a_table_with_links_that_are_cut(sshd, tmp_path, device, monkeypatch, ca
     another = replace(table.data, fingerprint=replace(table.data.fingerprint, cpu="another"))
     with pytest.raises(FingerprintMismatch, match=r"cpu: .* here, another there"):
         hwnas.LatencyTable(another, host=there.host).verify(n=2)
+
+
+def test_an_engine_is_validated_there_whatever_is_cut(sshd, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(elsewhere, "DELAYS", (0.0, 0.2, 0.5, 1.0, 2.0))
+    network = hwnas.Networks.sample("tiny", n=1)[0]
+    engine = network.export("onnxruntime", out=tmp_path / "e", random_weights=True, quick=True)
+    timer = threading.Timer(4, sshd.cut)
+    timer.start()
+    found = engine.validate(host=sshd.host(), quick=True)
+    timer.cancel()
+    assert found["differences"] == [] and found["top1_agreement"] == 1 and found["parity_max_abs"] < 1e-3
+    assert found["measured_low"] <= found["measured_ms"] <= found["measured_high"]
+    with pytest.raises(BadInput, match="rebuilding for another device"):
+        engine.validate(host=sshd.host(), rebuild=True)
+    with pytest.raises(FingerprintMismatch, match=r"runtime_version: 1\.19\.2 here"):
+        engine.validate(host=sshd.host(old_python()))
 
 
 def test_a_device_with_python_3_9_and_one_without_the_runtime(sshd, capsys):
