@@ -5,7 +5,7 @@ A new data set of torchvision's is a row of `torchvision_sets.SETS`; any other i
 Either has one line here.
 
     name          folder as torchvision lays it out                 validation images
-    digits        built in                                          400, seeded
+    digits        built in (cluttered-digits: harder)               400, seeded
     imagenet      train/, val/ by WordNet id                        10,000 of the training images, seeded
     cifar10, 100  cifar-10-batches-py/, cifar-100-python/           5,000 of the training images, seeded
     stl10, pets   stl10_binary/, oxford-iiit-pet/                   a fifth of the training images, seeded
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 DATASETS = {
     "digits": "memory:load_digits",
+    "cluttered-digits": "cluttered:load_cluttered_digits",
     "imagenet": "imagenet:load_imagenet",
     "cifar10": "torchvision_sets:load_torchvision",
     "cifar100": "torchvision_sets:load_torchvision",

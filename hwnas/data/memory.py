@@ -26,15 +26,21 @@ HELD_OUT = 400  # digits each for validation and test
 
 def load_digits(reference: Reference) -> Dataset:
     """1,797 images of 8 x 8 pixels, whose values 0..16 become 0..1: 400 test, 400 validation, 997 training images."""
+    images, labels, splits = read_digits(reference, "digits")
+    return MemoryDataset("digits", images, labels, splits, Augmentation(rotate=10, scale=0.1, shift=0.08), views=4)
+
+
+def read_digits(reference: Reference, name: str) -> tuple[NDArray[np.float32], Indices, Mapping[str, Indices]]:
+    """Images (1797, 1, 8, 8), labels (1797,) and each split's indices; BadInput for options that `name` has not."""
     from sklearn.datasets import load_digits as load
 
-    if reference != Reference("digits"):
-        raise BadInput(f"data set {reference}", "digits: it is built in and takes neither folder nor options")
+    if reference != Reference(name):
+        raise BadInput(f"data set {reference}", f"{name}: it is built in and takes neither folder nor options")
     raw = load()
     images = (raw.images[:, None] / 16).astype(np.float32)  # (1797, 1, 8, 8)
     order = stratified_order(raw.target)
     splits = {"test": order[:HELD_OUT], "val": order[HELD_OUT : 2 * HELD_OUT], "train": order[2 * HELD_OUT :]}
-    return MemoryDataset("digits", images, raw.target, splits, Augmentation(rotate=10, scale=0.1, shift=0.08), views=4)
+    return images, raw.target, splits
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hwnas.data import SPLITS, Augmentation, get_dataset
+from hwnas.data.cluttered import FRAME
 from profilers.errors import BadInput
 
 
@@ -56,7 +57,9 @@ def test_a_shift_moves_by_that_fraction_of_the_frame():
 
 
 def test_unknown_names_are_refused(digits):
-    with pytest.raises(BadInput, match=r"unknown data set 'digit'; allowed: digits, imagenet.*try: digits"):
+    with pytest.raises(
+        BadInput, match=r"unknown data set 'digit'; allowed: digits, cluttered-digits, imagenet.*try: digits"
+    ):
         get_dataset("digit")
     with pytest.raises(BadInput, match="'valid' of digits; allowed"):
         digits.labels("valid")
@@ -72,3 +75,22 @@ def test_grey_images_are_taken_in_three_equal_channels(digits):
     assert np.array_equal(colour.sample("val", 50), digits.sample("val", 50))
     with pytest.raises(BadInput, match="images of 1 channels in digits; allowed: 4"):
         digits.with_channels(4)
+
+
+def test_cluttered_digits_hold_the_digit_among_pieces_of_others():
+    clutter, plain = get_dataset("cluttered-digits"), get_dataset("digits")
+    assert [clutter.size(s) for s in SPLITS] == [plain.size(s) for s in SPLITS]
+    images, labels = clutter.batch("test", np.arange(20), FRAME)
+    raw, same = plain.batch("test", np.arange(20), 8)
+    assert images.shape == (20, 1, FRAME, FRAME) and torch.equal(labels, same)
+    for image, digit in zip(images, raw, strict=True):  # the ink of the digit is somewhere in its frame
+        windows = image.unfold(1, 8, 1).unfold(2, 8, 1).reshape(-1, 8, 8)
+        assert bool((windows >= digit - 1e-5).all(1).all(1).any())
+    assert torch.equal(clutter.batch("test", np.arange(20), FRAME)[0], images)  # the same in every run
+    some = clutter.batch("test", np.array([7, 3]), FRAME)[0]
+    assert torch.equal(some, images[[7, 3]])  # whatever it is asked for with
+    drawn = [clutter.batch("train", np.arange(5), FRAME, np.random.default_rng(i))[0] for i in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert clutter.with_channels(3).batch("test", np.arange(4), 32)[0].shape == (4, 3, 32, 32)
+    with pytest.raises(BadInput, match="cluttered-digits: it is built in and takes neither folder nor options"):
+        get_dataset("cluttered-digits:/data")
