@@ -28,7 +28,10 @@ State = Annotated[
 ]
 Where = Annotated[
     str,
-    typer.Option("--device", help="Machine that it is measured on: ssh://[user@]host[:port]; by default this one."),
+    typer.Option(
+        "--device",
+        help="Machine to measure on: a name of hwnas devices, or ssh://[user@]host[:port]; by default this one.",
+    ),
 ]
 
 OwnEngine = Annotated[

@@ -19,6 +19,7 @@ from profilers.devices.wire import Arrays, BadMessage, Bytes, Message, pack, rec
 
 PING_SECONDS = 15.0
 SILENCE = 60.0
+STARTS = 4  # one of them may send the application
 PAYLOAD_LIMIT = 1 << 28  # what a device may send at once
 WORD = b"hwnas-agent: "
 CHATTER = 1 << 16  # bytes that a login shell may print before the agent speaks
@@ -46,12 +47,11 @@ class Connection:
 
     def __init__(self, transport: Transport, python: str = "") -> None:
         self.transport, self.host, self.python = transport, transport.host, python
-        self.remote = self._started()
+        self.remote, self.about = self._started()
         self.sent, self.lost = Sent(), ""
         self.writing, self.heard = threading.Lock(), monotonic()
         self.waiting: dict[int, tuple[Future[Message], Callable[[float], None] | None]] = {}
         self.last = 0
-        self.about = self._first()
         self.closing = threading.Event()
         for work in (self._read, self._watch):
             threading.Thread(target=work, daemon=True).start()
@@ -169,23 +169,33 @@ class Connection:
 
     # The start
 
-    def _started(self) -> Remote:
-        """The agent's process, after it has said that it starts; the application is sent where it is not there yet."""
-        script = _START.format(name=package().name, pythons=quoted(self.python) if self.python else "python3 python")
-        for _ in range(2):
-            remote = self.transport.run(script)
-            word, rest = _word(remote)
-            if word == "start":
-                return remote
-            said = remote.said()
-            remote.end()
-            if word == "send":
-                self.transport.put(package().data, rest)
+    def _started(self) -> tuple[Remote, dict[str, Any]]:
+        """The agent's process and what it says of itself; tried again where the link is cut on the way."""
+        for _ in range(STARTS - 1):
+            try:
+                return self._start()
+            except LinkLost:
                 continue
-            raise self._fault(word, rest, said)
-        raise DeviceUnreachable(f"{self.host}: the agent does not stay in the folder {clean(rest)}")
+        try:
+            return self._start()
+        except LinkLost as error:
+            raise DeviceUnreachable(error.got) from error
 
-    def _fault(self, word: str, rest: str, said: str) -> DeviceUnreachable:
+    def _start(self) -> tuple[Remote, dict[str, Any]]:
+        """Start the agent; the application is sent where it is not there yet. LinkLost for no known reason."""
+        script = _START.format(name=package().name, pythons=quoted(self.python) if self.python else "python3 python")
+        remote = self.transport.run(script)
+        word, rest = _word(remote)
+        if word == "start" and (about := self._first(remote)):
+            return remote, about
+        said = remote.said()
+        remote.end()
+        if word == "send":
+            self.transport.put(package().data, rest)
+            raise LinkLost(f"{self.host}: the agent does not stay in the folder {clean(rest)}")
+        raise self._fault(word, rest, said)
+
+    def _fault(self, word: str, rest: str, said: str) -> DeviceUnreachable | LinkLost:
         if word == "nopython":
             named = self.python or "python3, python"
             return DeviceUnreachable(
@@ -199,15 +209,13 @@ class Connection:
             )
         return unreachable(self.host, said)
 
-    def _first(self) -> dict[str, Any]:
-        """What the agent says of itself."""
+    def _first(self, remote: Remote) -> dict[str, Any]:
+        """What the agent says of itself; nothing where the link is cut."""
         try:
-            found = receive(self.remote.stdout, 0)
+            found = receive(remote.stdout, 0)
         except (OSError, BadMessage) as error:
             raise DeviceUnreachable(f"{self.host}: the agent does not start ({clean(error)})") from error
-        if found is None:
-            raise unreachable(self.host, self.remote.said())
-        return {key: clean(value) for key, value in found.header.items()}
+        return {} if found is None else {key: clean(value) for key, value in found.header.items()}
 
 
 def who() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,13 +17,14 @@ from profilers.devices.session import RemoteSession, number
 from profilers.devices.transport import Transport
 from profilers.devices.wire import Arrays, BadMessage, Message
 from profilers.errors import MeasurementFailed
-from profilers.progress import Progress
+from profilers.progress import Progress, say
 from profilers.timing.core_groups import MAX_GROUPS, load_in_parallel
 from profilers.timing.place import Cores, Cpu, Place, Timed
 from profilers.timing.samples import Failure, Samples, TimingPlan
 from profilers.timing.settling import RUNS, Settling
 
 DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)  # seconds before each attempt to connect again
+ALONE = ("engines", "checkup", "core_groups", "facts")  # requests that depend on no other
 ATTEMPTS = 5  # at one unit of work: what breaks the link each time is the work itself
 T = TypeVar("T")
 
@@ -46,7 +46,12 @@ class Elsewhere(Place):
         return self._connection
 
     def ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
-        """The answer to one request; see `Connection.ask`."""
+        """The answer to one request; see `Connection.ask`. What depends on no other request is asked again."""
+        if what in ALONE:
+            return self.unit(lambda: self._ask(what, arrays, **more))
+        return self._ask(what, arrays, **more)
+
+    def _ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
         try:
             return self.connection.ask(what, arrays, **more)
         except BadMessage as error:
@@ -68,7 +73,7 @@ class Elsewhere(Place):
         Raises:
             BadInput: more threads than cores. DeviceBusy: somebody else measures there.
         """
-        cores = self._open(threads)
+        cores = self.unit(lambda: self._open(threads))
         self.threads = threads
         try:
             yield cores
@@ -124,6 +129,13 @@ class Elsewhere(Place):
             raise MeasurementFailed(f"{self.host} answers with something else: no fingerprint")
         return {key: clean(value) if isinstance(value, str) else value for key, value in found.items()}
 
+    def checkup(self) -> dict[str, Any]:
+        """What the device is like; see `profilers.devices.checkup`."""
+        found = self.ask("checkup").header.get("checkup")
+        if not isinstance(found, dict):
+            raise MeasurementFailed(f"{self.host} answers with something else: no facts")
+        return {clean(key): _plain(value) for key, value in found.items()}
+
     def unit(self, work: Callable[[], T]) -> T:
         """Do it again after a break, on a new link, with the device pinned as before."""
         for _ in range(ATTEMPTS - 1):
@@ -148,7 +160,7 @@ class Elsewhere(Place):
 
     def _recover(self, lost: LinkLost) -> None:
         """A new link, pinned as before; the error that broke the old one where there is none to be had."""
-        print(f"{lost.got}; connecting again", file=sys.stderr, flush=True)
+        say(f"{lost.got}; connecting again")
         for delay in DELAYS:
             time.sleep(delay)
             self._connection = None
@@ -160,6 +172,13 @@ class Elsewhere(Place):
             except (DeviceUnreachable, DeviceBusy, LinkLost):  # the agent of the broken link may need a while to end
                 continue
         raise lost
+
+
+def _plain(value: Any) -> Any:
+    """A number, a text, a list of texts, or None; BadMessage otherwise."""
+    if value is None or isinstance(value, str):
+        return value and clean(value)
+    return [clean(each) for each in value] if isinstance(value, list) else number(value)
 
 
 def _numbers(sessions: Mapping[str, Session]) -> list[tuple[str, int]]:

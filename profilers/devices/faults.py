@@ -64,12 +64,12 @@ SSH = (
 )  # fmt: skip
 
 
-def unreachable(host: str, said: str) -> DeviceUnreachable:
-    """Why a device cannot be reached, from what ssh or the shell over there said."""
+def unreachable(host: str, said: str) -> DeviceUnreachable | LinkLost:
+    """Why a device cannot be reached, from what ssh or the shell over there said; LinkLost for no known reason."""
     for pattern, wrong, remedy in SSH:
         if re.search(pattern, said, re.IGNORECASE):
             return DeviceUnreachable(f"{host}: {wrong} ({_last(said.splitlines())})", remedy=remedy.format(host=host))
-    return DeviceUnreachable(f"{host}: the agent does not start ({_last(said.splitlines()) or 'nothing was said'})")
+    return LinkLost(f"{host}: the agent does not start ({_last(said.splitlines()) or 'nothing was said'})")
 
 
 def _last(lines: Sequence[str]) -> str:

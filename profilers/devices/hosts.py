@@ -1,4 +1,4 @@
-"""Devices as a user names them: `ssh://[user@]host[:port]`, and the one place of each in this process.
+"""Devices as a user names them: a name, or `ssh://[user@]host[:port]`; and the one place of each in this process.
 
 ?python=PATH   which Python over there, by default the first of python3 and python that is new enough
 local:         another process of this machine, for tests and for another Python: local:?python=/opt/venv/bin/python
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from profilers.base import Profiler
 from profilers.devices.elsewhere import Elsewhere
+from profilers.devices.named import address
 from profilers.devices.remote import RemoteProfiler, remote_profilers
 from profilers.devices.ssh import SshTransport
 from profilers.devices.transport import LocalTransport, Transport
@@ -22,11 +23,12 @@ _places: dict[str, Elsewhere] = {}
 
 
 def place_at(host: str) -> Elsewhere:
-    """The device of that address; BadInput for none. Nothing is opened before it is needed.
+    """The device of that name or address; BadInput for none. Nothing is opened before it is needed.
 
     >>> place_at("ssh://me@board").host
     'ssh://me@board'
     """
+    host = address(host)
     if host not in _places:
         if not _places:
             atexit.register(close_all)

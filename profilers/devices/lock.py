@@ -46,6 +46,20 @@ class DeviceLock:
             os.ftruncate(self.file, 0)
             os.pwrite(self.file, json.dumps(dict(who)).encode(), 0)
 
+    def holder(self) -> str:
+        """Who holds it now, "" for nobody."""
+        try:
+            file = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return ""
+        except OSError:
+            return _holder(file)
+        finally:
+            os.close(file)
+
     def release(self) -> None:
         """Give it up and remove it."""
         if self.file is not None:

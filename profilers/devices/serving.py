@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from profilers.base import Options, Samples, Session
+from profilers.devices.checkup import checkup
 from profilers.devices.lock import DeviceLock
 from profilers.devices.pieces import Kept
 from profilers.devices.runtimes import RUNTIMES, describe, runtime
@@ -51,9 +52,10 @@ class Serving:
         self.pinned: Cores = ()
         self.cores = allowed_cores()
         self.requests: dict[str, Callable[[Message], Answer]] = {
-            "engines": self.engines, "core_groups": self.core_groups, "facts": self.facts, "open": self.open,
-            "done": self.done, "close": self.close, "learn": self.learn, "time": self.time, "run": self.run,
-            "node_times": self.node_times, "node_details": self.node_details, "plain_loop": self.plain_loop,
+            "engines": self.engines, "checkup": self.checkup, "core_groups": self.core_groups, "facts": self.facts,
+            "open": self.open, "done": self.done, "close": self.close, "learn": self.learn, "time": self.time,
+            "run": self.run, "node_times": self.node_times, "node_details": self.node_details,
+            "plain_loop": self.plain_loop,
         }  # fmt: skip
 
     def handle(self, request: Message) -> None:
@@ -91,6 +93,10 @@ class Serving:
     def engines(self, request: Message) -> Answer:
         """What each runtime can do here."""
         return {"engines": [describe(name) for name in RUNTIMES]}, NOTHING
+
+    def checkup(self, request: Message) -> Answer:
+        """What this machine is like."""
+        return {"checkup": checkup()}, NOTHING
 
     def core_groups(self, request: Message) -> Answer:
         """See `Place.core_groups`."""
