@@ -146,7 +146,9 @@ class Profiler(ABC):
         options = options or Options()
         self.require(options)
         if traced and not self.traces:
-            raise EngineUnavailable(f"{self.name} has no per-node times", remedy="--method isolated")
+            raise EngineUnavailable(
+                f"{self.name} has no per-node times", remedy="another engine; for a table, lut build --method isolated"
+            )
         if isinstance(model, Path) and not model.is_file():
             raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
         with self._one_line():

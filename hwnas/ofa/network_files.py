@@ -202,7 +202,8 @@ def _image_size(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[in
         return max(_pixels(own, "resolution", path)), ""
     beside = path.parent / RUN_CONFIG
     if not beside.is_file():
-        raise BadInput(f"a net.config does not say its image size, and {beside} is missing", remedy="--resolutions 224")
+        got = f"a net.config does not say its image size, and {beside} is missing"
+        raise BadInput(got, remedy='"resolution": 224 in the net.config itself')
     config = read_json(beside)
     found = _pixels(config.get("image_size") if isinstance(config, dict) else None, "image_size", beside)
     several = ", ".join(map(str, found))
@@ -212,7 +213,7 @@ def _image_size(value: Any, path: Path, sizes: Sequence[int] | None) -> tuple[in
 def _pixels(value: Any, name: str, path: Path) -> list[int]:
     found = value if isinstance(value, list) and value else [value]
     if any(isinstance(size, bool) or not isinstance(size, int) for size in found):
-        raise BadInput(f"{name} in {path} is {shown(value)}", "pixels, or a list of them", "--resolutions 224")
+        raise BadInput(f"{name} in {path} is {shown(value)}", "pixels, or a list of them", "224")
     return sorted(found)
 
 

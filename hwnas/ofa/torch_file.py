@@ -138,7 +138,9 @@ def _full_name(module: str, name: str) -> str:
 
 def _instructions(archive: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        member = next(m for m in opened.infolist() if m.filename.rpartition("/")[2] == _MEMBER)
+        member = next((m for m in opened.infolist() if m.filename.rpartition("/")[2] == _MEMBER), None)
+        if member is None:
+            raise ValueError(f"a zip archive without {_MEMBER}")
         if member.file_size > _MOST:
             raise ValueError(f"{_MEMBER} has {member.file_size:,} bytes")
         return opened.read(member)

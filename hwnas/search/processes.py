@@ -39,7 +39,10 @@ class Processes(Executor):
         except BaseException as error:
             found.close()
             if isinstance(error, _DiedError):
-                raise MeasurementFailed(f"{error} while it opened the accuracy source", remedy="--workers 1") from error
+                raise MeasurementFailed(
+                    f"{error} while it opened the accuracy source",
+                    remedy="one worker (--workers 1, or workers = 1 in [executor])",
+                ) from error
             raise
         return found
 

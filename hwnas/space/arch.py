@@ -116,7 +116,7 @@ def _plain(value: Mapping[str, Any], width: float | None) -> dict[str, Any]:
         said = own.pop(key, None)
         if said is not None and width is not None and said not in (width, [width]):
             got = f"an architecture of width {said}"
-            raise BadInput(got, f"width {width:g} in this space", "--space of that width")
+            raise BadInput(got, f"width {width:g} in this space", "the space of that width")
     return own
 
 

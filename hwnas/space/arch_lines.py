@@ -43,7 +43,7 @@ class Line:
             raise BadInput(f"{self.where}: a network of space {self.space}", space.name)
         if self.space and not (space.has_signature(self.signature) if self.signature else _is_meant(space)):
             got = f"{self.where}: a network of another space {self.space} ({self.signature or 'the built-in one'})"
-            raise BadInput(got, f"{space.name} ({space.signature})", "--space FILE.toml of the space that it is of")
+            raise BadInput(got, f"{space.name} ({space.signature})", "the space that it is of, by its FILE.toml")
         try:
             return space.parse(self.arch)
         except BadInput as error:

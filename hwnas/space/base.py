@@ -26,7 +26,7 @@ from hwnas.space.arch import Architecture, parse
 from hwnas.space.attributes import Option
 from hwnas.space.layer import LayerSpec
 from hwnas.space.layout import Layout
-from profilers.errors import BadInput
+from profilers.errors import BadInput, shown
 
 Genes = NDArray[np.integer[Any]]
 
@@ -190,7 +190,7 @@ class SearchSpace(Layout):
         ]
         for what, got, allowed in wanted:
             if bad := sorted(set(got) - set(allowed), key=lambda x: (str(type(x)), x)):
-                remedy = "--resolutions FIRST:LAST:STEP" if what == "resolution" else ""
+                remedy = f"resolutions of the space that have {shown(bad[0])}" if what == "resolution" else ""
                 raise BadInput(f"{what} {bad[0]} is not in space {self.name}", _ranges(allowed), remedy)
         return arch
 

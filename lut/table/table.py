@@ -121,7 +121,7 @@ class LatencyTable:
             have = ",".join(map(str, self.space.resolutions))
             raise TableError(
                 f"the latency table lacks {len(missing)} of the {len(keys)} layers of {space.name}, first {missing[0]}",
-                f"resolutions {have}", f"--resolutions {have}, or build a table of more resolutions",
+                f"resolutions {have}", "these resolutions only, or a table that is built for more",
             )  # fmt: skip
 
     @property

@@ -188,7 +188,7 @@ def _check(product: Product, settings: Settings) -> tuple[str, ...]:
     if settings.targets:
         return tuple(dict.fromkeys(settings.targets))
     if not (there := gpu_status()).available:
-        remedy = f"--target {' or '.join(known)}" if known else there.remedy
+        remedy = f"hwnas export --target {' or '.join(known)}" if known else there.remedy
         raise EngineUnavailable(f"no GPU to build for: {there.reason}", remedy=remedy)
     if known and gpu().capability not in known:
         raise EngineUnavailable(f"{product.title} has no engines for {gpu().capability}", ", ".join(known))

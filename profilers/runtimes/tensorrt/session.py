@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import tensorrt as T
 
 DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}  # TensorRT's words that are not NumPy's
-BUILD_ELSEWHERE = "; engines for another machine can be built here with --target"
+BUILD_ELSEWHERE = "; engines for another machine can be built here with hwnas export --target"
 
 _LOAD = """\
 engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / "{file}").read_bytes())

@@ -130,7 +130,9 @@ def test_the_command_line_counts_and_exports_one(tmp_path, capsys):
 
 def test_the_image_size_comes_from_beside_or_from_the_caller(tmp_path):
     path = put(tmp_path, plain(), None)
-    with pytest.raises(BadInput, match=r"does not say its image size, and .*run.config is missing; try: --resolutions"):
+    with pytest.raises(
+        BadInput, match=r"does not say its image size, and .*run.config is missing; try: \"resolution\": 224"
+    ):
         read_network(path)
     assert read_network(path, [160]).arch.r == 160
     assert read_archs(get_space("proxyless", [160]), path)[0].r == 160

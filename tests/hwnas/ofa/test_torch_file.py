@@ -172,3 +172,6 @@ def test_a_damaged_file_is_refused(tmp_path):
         (tmp_path / "cut").write_bytes(data)
         with pytest.raises(BadInput, match="not a torch file"):
             read_torch_file(tmp_path / "cut")
+    np.savez(tmp_path / "c.npz", w=WEIGHT.numpy())
+    with pytest.raises(BadInput, match=r"plain tensors: a zip archive without data\.pkl"):
+        read_torch_file(tmp_path / "c.npz")

@@ -305,7 +305,7 @@ def test_a_table_serves_other_classes_and_fewer_resolutions(own, tmp_path):
     assert table.bind(three).sums(genes) == pytest.approx(exact)
     figures = verify(table, Workbench(three, write_onnx, Fake()), archs=8)
     assert figures["classes"] == 3 and figures["mape"] < 0.1
-    with pytest.raises(TableError, match=r"lacks \d+ of the \d+ layers of my-space.*--resolutions 24,32"):
+    with pytest.raises(TableError, match=r"lacks \d+ of the \d+ layers of my-space.*allowed: resolutions 24,32"):
         table.bind(get_space(own, [28]))
 
 
