@@ -187,6 +187,14 @@ class Supernet(nn.Module):
         return network.train(self.training)
 
 
+def begin_with(target: Supernet, source: Supernet) -> bool:
+    """Copy the weights of another supernet of the space; whether that includes the classifier (of as many classes)."""
+    same = source.space.classes == target.space.classes
+    state = {k: v for k, v in source.state_dict().items() if same or not k.startswith("classifier.")}
+    target.load_state_dict(state, strict=same)
+    return same
+
+
 def with_new_classifier(supernet: Supernet, arch: Architecture, classes: int, seed: int = 0) -> Network:
     """The network that `supernet` contains; of another number of classes, with a random classifier of that seed."""
     network = supernet.extract(arch)

@@ -18,8 +18,14 @@ DEVICES = ("auto", "cpu", "cuda")  # auto: a GPU where there is one
 PRECISIONS = ("fp32", "bf16", "fp16")  # of the products; weights and their updates are always fp32
 Choices = Annotated[int, Interval(ge=0, le=100)]
 Epochs = Annotated[int, Interval(ge=1, le=10**6)]
+Steps = Annotated[int, Interval(ge=1, le=10**8)]
 Threads = Annotated[int, Interval(ge=0, le=1024)]
 Device = Annotated[str, OneOf(DEVICES)]
+
+
+def _check_length(config: Phase | FinetuneConfig, what: str) -> None:
+    if config.epochs is not None and config.steps is not None:
+        raise BadInput(f"{what} of both epochs = {config.epochs} and steps = {config.steps}", "one of them")
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,9 @@ class Phase:
 
     name: Text
     """What the progress bar and the history call it."""
-    epochs: Epochs
-    """Epochs of this phase."""
-    lr: NotNegative
+    epochs: Epochs | None = None
+    """Passes over the training images; or `steps`, which does not depend on how many images there are."""
+    lr: NotNegative = 0.1
     """Learning rate after the warm-up."""
     networks: Annotated[int, Interval(ge=1, le=100)] = 1
     """Networks that are trained on each batch."""
@@ -46,9 +52,20 @@ class Phase:
     """The largest resolutions that are allowed; 0: all."""
     sandwich: bool = False
     """Whether the phase's largest and smallest network are among those of each batch."""
+    steps: Steps | None = None
+    """Updates of the weights."""
+    head: bool = False
+    """Whether only the classifier learns, as it is new where `init` is of other classes."""
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def rules(self, found: Refusals) -> None:
+        """One length."""
+        with found.collect():
+            _check_length(self, f"phase {self.name!r}")
+            if self.epochs is None and self.steps is None:
+                raise BadInput(f"phase {self.name!r} without steps", "steps = N, or epochs = N")
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,8 @@ class Recipe:
     """In front of the classifier."""
     precision: Annotated[str, OneOf(PRECISIONS)] = "fp32"
     """Of the products; weights and their updates are always fp32."""
+    class_weights: bool = False
+    """Whether an image counts the more, the fewer its class has; for classes of very different size."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -97,12 +116,12 @@ class Regularise:
         check_fields(self)
 
 
-# Tuned on `tiny` and digits (a minute and a half of one core); larger data wants its own phases, as once-for-all's.
+# Tuned on `tiny` and digits (a minute and a half of one core); larger data wants its own, see `hwnas.train.defaults`.
 SHRINKING = (
-    Phase("largest", 28, 0.2, resolutions=0),
-    Phase("kernel", 6, 0.15, 2, resolutions=0, kernels=0),
-    Phase("depth", 6, 0.15, 2, resolutions=0, kernels=0, depths=0),
-    Phase("expand", 52, 0.15, 2, resolutions=0, kernels=0, depths=0, expands=0),
+    Phase("largest", lr=0.2, resolutions=0, steps=448),
+    Phase("kernel", lr=0.15, networks=2, resolutions=0, kernels=0, steps=96),
+    Phase("depth", lr=0.15, networks=2, resolutions=0, kernels=0, depths=0, steps=96),
+    Phase("expand", lr=0.15, networks=2, resolutions=0, kernels=0, depths=0, expands=0, steps=832),
 )
 
 
@@ -128,6 +147,8 @@ class SupernetConfig:
     """Optimisation."""
     phases: Annotated[tuple[Phase, ...], MinLen(1)] = SHRINKING
     """Phases of progressive shrinking, in order."""
+    init: Path | None = None
+    """A supernet whose weights are begun with, ours or once-for-all's; without its classifier if classes differ."""
     definition: dict[str, Any] | None = None
     """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
@@ -135,8 +156,8 @@ class SupernetConfig:
         check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
-        """What the weights depend on: all but where they go and what computes them."""
-        return _without(self, "out", "threads", "device")
+        """What the weights depend on beside those of `init`: all but where they go and what computes them."""
+        return _without(self, "out", "init", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -161,8 +182,10 @@ class FinetuneConfig:
     """Pixels that the space has; by default the supernet's."""
     teacher: bool = False
     """Whether the supernet's largest network is distilled from."""
-    epochs: Epochs = 20
-    """Of each network."""
+    epochs: Epochs | None = None
+    """Passes of each network over the training images; or `steps`, which does not depend on how many there are."""
+    steps: Steps | None = None
+    """Updates of each network's weights; without either, as many as suit the number of images."""
     lr: NotNegative = 0.05
     """Learning rate after the warm-up."""
     seed: Seed = 0
@@ -182,7 +205,9 @@ class FinetuneConfig:
         check_fields(self)
 
     def rules(self, found: Refusals) -> None:
-        """Weights come from somewhere."""
+        """One length; weights come from somewhere."""
+        with found.collect():
+            _check_length(self, "fine-tuning")
         with found.collect():
             if self.supernet is None and self.space is None:
                 raise BadInput("neither supernet nor space", "supernet = FILE, or space = NAME for random weights")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from hwnas.space import Architecture, get_space
 from hwnas.space.arch_lines import stated
 from hwnas.space.configured import configured_space, settled
 from hwnas.train.config import FinetuneConfig
+from hwnas.train.defaults import finetune_defaults
 from hwnas.train.distributed import Group, distributed, is_rank_zero
 from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.one_network import Training
 from hwnas.train.optimise import Diverged, torch_threads
+from hwnas.train.schedule import Schedule
 from hwnas.train.state import StateFile, stored_fact, stored_values
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
@@ -42,8 +44,7 @@ class Finetuning:
 
     def __init__(self, config: FinetuneConfig, *, resume: bool = True, fresh: bool = False) -> None:
         config = settled(config) if config.space else config
-        self.config, self.supernet = config, None
-        self.resume, self.fresh = resume, fresh
+        self.resume, self.fresh, self.supernet = resume, fresh, None
         data, source = get_dataset(config.dataset), {"supernet_sha256": ""}
         named = configured_space(config, config.resolutions, data.classes) if config.space else None
         if config.supernet is not None:
@@ -53,6 +54,12 @@ class Finetuning:
         assert own is not None  # the configuration has one of them
         self.space = get_space(own, config.resolutions or own.resolutions, data.classes)
         self.dataset = data.with_channels(self.space.in_channels)
+        if config.epochs is None and config.steps is None:
+            initialised = config.supernet is not None
+            suited = finetune_defaults(self.space, self.dataset.size("train"), initialised=initialised)
+            config = replace(config, steps=suited["steps"])
+        self.config = config
+        self.schedule = Schedule.of(config.epochs, config.steps, self.dataset.size("train"), config.recipe.batch)
         self.identity = config.to_json() | source
         self.teacher = self._teacher() if config.teacher else None
 
@@ -67,7 +74,7 @@ class Finetuning:
         config = self.config
         if self.fresh:
             self._clear(archs)
-        with distributed(config.device) as group, group.track(len(archs) * config.epochs, "fine-tuning") as bar:
+        with distributed(config.device) as group, group.track(len(archs) * self.schedule.passes, "fine-tuning") as bar:
             for arch in archs:
                 with torch_threads(config.threads), leaving(partial(self.kept, archs)):
                     facts = _NetworkRun(self, arch, group, bar).run()
@@ -127,13 +134,13 @@ class _NetworkRun:
 
     def run(self) -> Facts:
         """Its facts, or its id and error if it diverged."""
-        epochs = self.work.config.epochs
+        passes = self.work.schedule.passes
         if self.state.is_finished("network", self.work.resume, self.work.fresh):
-            self.bar.reduce_total(epochs)
+            self.bar.reduce_total(passes)
             return self.kept()
         unfinished = self.state.found(self.work.resume, self.work.fresh)
         network = {"id": self.arch.id, **stated(self.arch, self.work.space)}
-        self.facts = {**network, "file": str(self.path), "epochs": epochs}
+        self.facts = {**network, "file": str(self.path), "epochs": passes, "steps": self.work.schedule.steps}
         try:
             return self.trained(self.continued() if unfinished else self.begun())
         except Diverged as error:
@@ -175,8 +182,9 @@ class _NetworkRun:
         return Training(
             network,
             self.work.dataset,
-            epochs=config.epochs,
             lr=config.lr,
+            epochs=config.epochs,
+            steps=config.steps,
             recipe=config.recipe,
             regularise=config.regularise,
             seed=config.seed,
@@ -186,11 +194,11 @@ class _NetworkRun:
 
     def trained(self, training: Training) -> Facts:
         """Run the epochs that are left, judge and write the network."""
-        while training.done < training.epochs:
+        while training.done < training.schedule.passes:
             loss = self.timed(training.run_epoch)
             self.bar.note(f"{self.arch.id}, loss {loss:.3f}")
             self.bar.advance()
-            if self.group.is_rank_zero and training.done < training.epochs:
+            if self.group.is_rank_zero and training.done < training.schedule.passes:
                 more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict()}
                 self.state.save(training.state(), self.work.space, self.provenance(more))
         if not self.group.is_rank_zero:

@@ -22,15 +22,16 @@ from hwnas.train.evaluate import RecalibrationEffect, calibration_batches, recal
 from hwnas.train.optimise import (
     Descent,
     check_finite,
+    class_weights,
     index_batches,
     learning_rate,
     loss_of,
     smallest_batch,
-    steps_per_epoch,
     teacher_probabilities,
     torch_seed,
 )
 from hwnas.train.regularise import BatchAugmentation, averaged
+from hwnas.train.schedule import Schedule
 from profilers.errors import BadInput
 
 
@@ -38,8 +39,9 @@ def finetune(
     network: Network,
     dataset: Dataset,
     *,
-    epochs: int,
     lr: float,
+    epochs: int | None = None,
+    steps: int | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     group: Group | None = None,
@@ -49,8 +51,9 @@ def finetune(
     Args:
         network: one that knows its architecture.
         dataset: with as many classes and channels.
-        epochs: passes over the training images.
         lr: peak of the cosine learning rate.
+        epochs: passes over the training images; or `steps`, updates.
+        steps: instead of `epochs`.
         recipe: optimisation; by default `Recipe()`.
         seed: of order, augmentation and dropout; the same seed gives the same weights.
         group: device and processes; by default this one on the CPU.
@@ -58,14 +61,14 @@ def finetune(
     Raises:
         Diverged: a loss that is no number.
     """
-    training = Training(network, dataset, epochs=epochs, lr=lr, recipe=recipe, seed=seed, group=group)
-    while training.done < epochs:
+    training = Training(network, dataset, lr=lr, epochs=epochs, steps=steps, recipe=recipe, seed=seed, group=group)
+    while training.done < training.schedule.passes:
         training.run_epoch()
     training.finish()
 
 
 class Training:
-    """One network's training, epoch by epoch; every random number derives from (seed, epoch).
+    """One network's training, pass by pass; every random number derives from (seed, pass).
 
     The arguments are those of `finetune`, and `teacher`, a network that is distilled from, and `regularise`.
     """
@@ -75,8 +78,9 @@ class Training:
         network: Network,
         dataset: Dataset,
         *,
-        epochs: int,
         lr: float,
+        epochs: int | None = None,
+        steps: int | None = None,
         recipe: Recipe | None = None,
         regularise: Regularise | None = None,
         seed: int = 0,
@@ -86,11 +90,15 @@ class Training:
         if network.arch is None:
             raise BadInput("a network without architecture", "one that was made of an Architecture")
         self.network, self.dataset, self.resolution = network, dataset, network.arch.r
-        self.epochs, self.lr, self.seed, self.done = epochs, lr, seed, 0
+        self.lr, self.seed, self.done = lr, seed, 0
         self.recipe, self.group = recipe or Recipe(), group or Group()
         self.size = dataset.size("train")
+        self.schedule = Schedule.of(epochs, steps, self.size, self.recipe.batch)
         self.group.check_batch(smallest_batch(self.size, self.recipe.batch))
         self.regularise = regularise or Regularise()
+        weighted = self.recipe.class_weights
+        weights = class_weights(dataset.labels("train"), dataset.classes) if weighted else None
+        self.weights = None if weights is None else weights.to(self.group.device)
         network.dropout, network.drop_connect = self.recipe.dropout, self.regularise.drop_connect
         network.to(self.group.device).to(memory_format=torch.channels_last)
         self.teacher = teacher and teacher.to(self.group.device).to(memory_format=torch.channels_last)
@@ -103,13 +111,13 @@ class Training:
     def run_epoch(self) -> float:
         """One pass over the training images; returns the mean loss, Diverged if it is no number."""
         self.network.train()
-        steps = steps_per_epoch(self.size, self.recipe.batch)
-        losses = []
+        schedule, losses = self.schedule, []
         noise = np.random.default_rng([self.seed, self.done, 1, self.group.rank])
         with torch_seed(int(noise.integers(2**31)), self.group.device):
             for step, (weight, images, labels) in enumerate(self.batches()):
                 self.group.check_alive()
-                rate = learning_rate(self.done * steps + step, self.epochs * steps, self.lr, self.recipe.warmup)
+                done = self.done * schedule.per_pass + step
+                rate = learning_rate(done, schedule.steps, self.lr, self.recipe.warmup)
                 losses.append(self.train_step(images, labels, rate, weight))
         self.done += 1
         loss = self.group.mean(float(torch.stack(losses).mean()))
@@ -120,7 +128,7 @@ class Training:
         """The process's share of each batch of an epoch, and what its loss counts."""
         order = np.random.default_rng([self.seed, self.done])
         augment = np.random.default_rng([self.seed, self.done, 2, self.group.rank])
-        indices = list(index_batches(self.size, self.recipe.batch, order))
+        indices = list(index_batches(self.size, self.recipe.batch, order))[: self.schedule.length(self.done)]
         requests = (BatchRequest(self.group.share(i), self.resolution, augment) for i in indices)
         for whole, (images, labels) in zip(indices, self.dataset.prefetch("train", requests), strict=True):
             if self.images is not None:
@@ -133,7 +141,7 @@ class Training:
         with self.descent.autocast():
             soft = None if self.teacher is None else teacher_probabilities(self.teacher, images)
             logits = self.model(images)
-        loss = loss_of(logits, labels, soft, self.recipe) * weight
+        loss = loss_of(logits, labels, soft, self.recipe, self.weights) * weight
         self.descent.backward(loss)
         self.descent.update(lr)
         if self.average is not None:

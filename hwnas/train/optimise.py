@@ -72,19 +72,30 @@ class Descent:
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     """SGD; weights of BatchNorm, biases and kernel matrices do not decay."""
-    decay = [p for p in model.parameters() if p.ndim == 4]
-    rest = [p for p in model.parameters() if p.ndim != 4]
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    decay, rest = [p for p in learnt if p.ndim == 4], [p for p in learnt if p.ndim != 4]
     groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
-def loss_of(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
+MOST_WEIGHT = 10.0  # of a class, beside the mean
+
+
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """(classes,) float32: images / (classes * images of the class), at most `MOST_WEIGHT`."""
+    counts = torch.bincount(labels, minlength=classes).clamp(min=1)
+    return (len(labels) / (classes * counts.float())).clamp(max=MOST_WEIGHT)
+
+
+def loss_of(
+    logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe, weights: Tensor | None = None
+) -> Tensor:
     """Cross-entropy with smoothed labels, plus `distill` times that with the teacher's probabilities (n, classes).
 
-    `labels` are (n,) classes, or (n, classes) probabilities of mixed images.
+    `labels` are (n,) classes, or (n, classes) probabilities of mixed images; `weights` (classes,) those of the classes.
     """
     logits = logits.float()
-    loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    loss = F.cross_entropy(logits, labels, weights, label_smoothing=recipe.label_smoothing)
     return loss if soft is None else loss + recipe.distill * F.cross_entropy(logits, soft)
 
 

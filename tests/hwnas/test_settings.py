@@ -56,7 +56,7 @@ def test_hostile_toml_is_one_line(tmp_path, text):
          "as in 160,192,224"),
         ({"recipe": {"learn": 1}},
          "c.toml: recipe: unknown key 'learn'; allowed: batch, momentum, weight_decay, warmup, "
-         "label_smoothing, distill, dropout, precision"),
+         "label_smoothing, distill, dropout, precision, class_weights"),
         ({"recipe": 3}, "c.toml: recipe = 3; allowed: a section"),
         ({"threads": 10**9}, "c.toml: threads = 1000000000; allowed: a whole number, 0 to 1024"),
     ],

@@ -165,23 +165,23 @@ def extremes(space: SearchSpace) -> list[Architecture]:
 
 def alone(config: SupernetConfig, arch: Architecture, seeds: int) -> dict[str, Any]:
     """Validation accuracy with inherited weights, and trained alone as many epochs as the supernet had."""
-    epochs, lr = sum(phase.epochs for phase in SHRINKING), SHRINKING[0].lr
+    steps, lr = sum(phase.steps or 0 for phase in SHRINKING), SHRINKING[0].lr
     dataset = get_dataset(config.dataset)
     space = get_space(config.space, config.resolutions, dataset.classes)
     judge = SupernetAccuracy(config.out, space)
     found = []
     for seed in range(seeds):
         network = Network(space.layers(arch), arch, seed=seed)
-        finetune(network, dataset, epochs=epochs, lr=lr, recipe=config.recipe, seed=seed)
+        finetune(network, dataset, steps=steps, lr=lr, recipe=config.recipe, seed=seed)
         found.append(judge.validate(network))
     return {
         "arch": arch.to_json(),
         "inherited": judge.evaluate(arch),
         "alone": found,
         "alone_mean": float(np.mean(found)),
-        "epochs_alone": epochs,
-        "epochs_supernet": epochs,
-        "of_them_largest_only": SHRINKING[0].epochs,
+        "steps_alone": steps,
+        "steps_supernet": steps,
+        "of_them_largest_only": SHRINKING[0].steps,
     }
 
 

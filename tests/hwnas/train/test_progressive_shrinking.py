@@ -275,7 +275,7 @@ def test_commands_train_and_fine_tune(tmp_path, capsys):
     (tmp_path / "s.toml").write_text(
         'space = "tiny"\ndataset = "digits"\nresolutions = [12]\nout = "out/s.safetensors"\n'
     )
-    small = [f"phases.{i}.{k}" for i in range(4) for k in ("epochs=1", "networks=1")]
+    small = [f"phases.{i}.{k}" for i in range(4) for k in ("steps=16", "networks=1")]
     settings = [x for s in [*small, "recipe.batch=256"] for x in ("--set", s)]
     code, out, err = run(capsys, "train", "supernet", tmp_path / "s.toml", *settings)
     assert code == 0 and len(json.loads(out)["history"]) == 4, err
