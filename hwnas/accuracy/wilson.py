@@ -1,11 +1,8 @@
 """How far an accuracy over few images can be trusted: Wilson's 95 % interval, and Newcombe's of differences.
 
-    n images   top1 percent   p = top1 / 100   z = 1.96
-    low, high   (p + z²/2n ∓ z sqrt(p (1 - p) / n + z²/4n²)) / (1 + z²/n)
-
-Sources: Wilson (1927); Newcombe (1998), "Interval estimation for the difference between independent proportions",
-method 10, and "Improved confidence intervals for the difference between binomial proportions based on paired data",
-method 10.
+Sources: Wilson (1927), see `profilers.proportions`; Newcombe (1998), "Interval estimation for the difference between
+independent proportions", method 10, and "Improved confidence intervals for the difference between binomial proportions
+based on paired data", method 10.
 """
 
 from __future__ import annotations
@@ -17,16 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Z = 1.959963984540054  # 95 %, two-sided
+from profilers.proportions import wilson
+
+__all__ = ["MANY", "Drop", "alike", "drop", "optimistic", "wilson"]
+
 MANY = 10  # networks that cannot be told from the best: it is then the luckiest of them
-
-
-def wilson(top1: float, images: int) -> tuple[float, float]:
-    """(low, high) in percent of a top-1 in percent over independent images."""
-    p, n = top1 / 100, images
-    middle, half = p + Z**2 / (2 * n), Z * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    low, high = ((middle + sign * half) / (1 + Z**2 / n) for sign in (-1, 1))
-    return 100 * max(low, 0.0), 100 * min(high, 1.0)
 
 
 def alike(best: float, top1: float, images: int | None) -> bool:

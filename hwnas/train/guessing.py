@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.accuracy.wilson import wilson
+from profilers.proportions import wilson
 
 REMEDY = "more steps, a smaller or larger lr, init = FILE of trained weights, or a smaller space"
 
