@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,7 @@ from tests.profilers.devices.pythons import bare_python, old_python
 from tests.profilers.devices.sshd import server
 
 pytestmark = pytest.mark.slow
+DOCUMENT = Path(__file__).parents[3] / "docs/devices.md"
 
 
 @pytest.fixture
@@ -32,15 +36,32 @@ def sshd(tmp_path, device, monkeypatch):
         assert left_behind(device) == []
 
 
-def test_a_profile_and_networks(sshd, tmp_path, device):
-    """One connection and one agent serve all."""
-    there = hwnas.Device("fake", host=sshd.host())
-    networks = hwnas.Networks.sample("tiny", n=2, resolutions=[12])
-    (tmp_path / "model.onnx").write_bytes(networks[0].onnx())
-    assert there.profile(tmp_path / "model.onnx").ms > 0
-    assert len(there.measure(networks).latencies) == 2
+SHORTER = {
+    "--space mbv3": "--space tiny --resolutions 12 --budget-seconds 1",
+    "--archs 36": "--archs 2",
+    "engines/a --device": "engines/a --quick --device",
+}
+
+
+def test_the_way_as_it_is_written(sshd, tmp_path, device, monkeypatch, capsys):
+    """The commands of docs/devices.md, of another address and shorter; one connection and one agent serve all."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    (network,) = hwnas.Networks.sample("tiny", n=1)
+    Path("model.onnx").write_bytes(network.onnx())
+    network.export("onnx", out="engines/a", random_weights=True, quick=True)
+    text = re.sub(r'"ssh://[^"]*"', f'"{sshd.host()}"', DOCUMENT.read_text())
+    for long, short in SHORTER.items():
+        assert long in text
+        text = text.replace(long, short)
+    commands = re.findall(r"^hwnas (.*)$", text, re.MULTILINE)
+    assert len(commands) == 7
+    for command in commands:
+        assert run(shlex.split(command)) == 0, capsys.readouterr().err
+    assert hwnas.LatencyTable("board.json").data.verify["mape"] > 0
     assert (sshd.folder / "log").read_text().count("Accepted publickey") == 1
     assert len(agents(device)) == 1
+    assert hwnas.Device("fake", host="board").measure([network]).latencies[0] > 0
 
 
 def test_a_table_with_links_that_are_cut(sshd, tmp_path, device, monkeypatch, capsys):
