@@ -16,11 +16,12 @@ from hwnas.api.export_request import Tables
 from hwnas.api.spaces import Resolutions, pixels
 from hwnas.data.reference import resolve_reference
 from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
-from hwnas.export.exportable import FLOAT
+from hwnas.export.exportable import FLOAT, Exportable
 from hwnas.export.item import ExportItem, counted
 from hwnas.export.many import export_many
 from hwnas.export.pipeline import Request
 from hwnas.export.pipeline import export as export_items
+from hwnas.export.present import due
 from hwnas.export.run_source import RunSource
 from hwnas.export.runtime_costs import CostPlan
 from hwnas.export.source import Source, item_of_net_config, open_source
@@ -31,6 +32,7 @@ from hwnas.space import Architecture, SearchSpace
 from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from profilers.base import Options
 from profilers.errors import BadInput
+from profilers.files import sha256
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,6 +69,8 @@ def export(
     compiled: bool | None = None,
     quick: bool = False,
     command: str = "",
+    resume: bool = True,
+    fresh: bool = False,
 ) -> Exported:
     """Build engines, check and measure them, and write each with its datasheet.
 
@@ -102,9 +106,12 @@ def export(
         compiled: with "auto", whether torch.compile is timed too (the default).
         quick: leave out throughput, memory and cold start.
         command: the command line that is kept in the datasheet.
+        resume: False to refuse engines that are there; else those of the same network and request are kept.
+        fresh: export anew, in place of engines that are there.
 
     Raises:
-        BadInput: an option that would change nothing, no weights, another file. EngineUnavailable: it cannot be built.
+        BadInput: an option that would change nothing, no weights, another file, another engine in `out`.
+        EngineUnavailable: it cannot be built.
 
     Example:
         >>> import hwnas
@@ -130,11 +137,19 @@ def export(
     with open_source(source, options) as opened:
         request = asked(opened=opened)
         if front:
-            found = export_many(opened.ids, opened.item, replace(request, weights=opened.weights), Path(out))
+            asked_for = replace(request, weights=opened.weights)
+            found = export_many(opened.ids, opened.item, asked_for, Path(out), resume=resume, fresh=fresh)
             engines = [Engine(Path(out) / key) for key in found.done]
             return Exported(engines, opened.notes, opened.about, found.kept, found.failed)
-        sheets = export_items({key: opened.item(key) for key in opened.ids}, request, Path(out))
-        return Exported([Engine(Path(out) / key) for key in sheets], opened.notes, opened.about)
+        items = {key: opened.item(key) for key in opened.ids}
+        _export_due(items, request, Path(out), resume, fresh)
+        return Exported([Engine(Path(out) / key) for key in items], opened.notes, opened.about)
+
+
+def _export_due(items: Mapping[str, Exportable], request: Request, out: Path, resume: bool, fresh: bool) -> None:
+    """Those that are not there yet."""
+    if left := due(items, request, out, resume=resume, fresh=fresh):
+        export_items(left, request, out)
 
 
 def export_network(
@@ -151,6 +166,8 @@ def export_network(
     images: Path | str | None = None,
     recalibrate: bool = True,
     tables: Tables = (),
+    resume: bool = True,
+    fresh: bool = False,
     **options: Any,
 ) -> Engine:
     """Export one network to the folder `out`: of a space, or of the run in a folder; the rest as of `export`.
@@ -169,7 +186,7 @@ def export_network(
     else:
         wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
         item = _item(space, arch, run, wanted, known)
-    export_items({"": item}, request, out)
+    _export_due({"": item}, request, out, resume, fresh)
     return Engine(out)
 
 
@@ -240,7 +257,10 @@ def _trained(
     if not isinstance(module, TorchNetwork) or module.specs != space.layers(arch):
         raise BadInput(f"weights= of a {type(module).__name__}", f"a trained module of torch() of network {arch.id}")
     data = get_dataset(resolve_reference(dataset, Path())).with_channels(space.in_channels) if dataset else None
-    weights = Weights(deepcopy(module).cpu().eval(), "given by the program that exported it", data)
+    copied = deepcopy(module).cpu().eval()
+    tensors = b"".join(value.numpy().tobytes() for value in copied.state_dict().values())
+    text = f"given by the program that exported it (SHA-256 {sha256(tensors)[:16]})"
+    weights = Weights(copied, text, data)
     return weighted_item(space, arch, weights, counted(space, arch), tables)
 
 

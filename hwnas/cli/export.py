@@ -10,7 +10,9 @@ import typer
 
 import hwnas
 from hwnas.cli import export_options as options
-from hwnas.cli.shared import Classes, OwnEngine, Resolutions, Where, emit, know_engine, people, say, show, warn
+from hwnas.cli.shared import (
+    Classes, Fresh, OwnEngine, Resolutions, Resume, Where, emit, know_engine, people, say, show, warn,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from hwnas.api.engines import Exported
@@ -26,7 +28,7 @@ def export(
     precision: options.Precision = None, batch: options.Batch = None, threads: options.Threads = 1,
     gpus: options.Gpus = None, max_drop: options.MaxDrop = None, tolerance: options.Tolerance = None,
     calibration: options.Calibration = None,
-    compiled: options.Compiled = None, quick: options.Quick = False,
+    compiled: options.Compiled = None, quick: options.Quick = False, fresh: Fresh = False, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
     from hwnas.onnx.open_model import parse_shapes
@@ -37,7 +39,7 @@ def export(
         images=images, recalibrate=not stale, tables=tables or (), shapes=parse_shapes(shapes or []), labels=labels,
         preprocessing=preprocessing, precision=precision, batch=batch, threads=threads, target=gpus or (),
         max_accuracy_drop=max_drop, tolerance=tolerance, calibration=calibration, compiled=compiled, quick=quick,
-        command=shlex.join(["hwnas", *sys.argv[1:]]),
+        fresh=fresh, command=shlex.join(["hwnas", *sys.argv[1:]]),
     )  # fmt: skip
     warn(found.notes)
     if found.about:

@@ -19,7 +19,7 @@ SourcePath = Annotated[
     ),
 ]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")]
-Front = Annotated[bool, typer.Option("--all", help="The whole front; resumes where it was interrupted.")]
+Front = Annotated[bool, typer.Option("--all", help="The whole front; interrupted, the same command goes on.")]
 Optimistic = Annotated[bool, typer.Option(help="Judge latency by the point prediction, not by its interval.")]
 SpaceOfFile = Annotated[
     str | None, typer.Option("--space", help="Search space of ARCH.json, if the file does not name it.")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hwnas.export import datasheet
 from hwnas.export.exportable import Exportable
 from hwnas.export.pipeline import Request, check_request, export
+from hwnas.export.present import differs
 from profilers.errors import HwnasError
 from profilers.files import write_text
 from profilers.interruption import counted, leaving
+from profilers.outputs import different, in_the_way
 from profilers.progress import track
 
 ERRORS = "errors.jsonl"
@@ -29,27 +30,39 @@ class ManyExported:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def export_many(ids: Sequence[str], item_of: Callable[[str], Exportable], request: Request, out: Path) -> ManyExported:
+def export_many(
+    ids: Sequence[str],
+    item_of: Callable[[str], Exportable],
+    request: Request,
+    out: Path,
+    *,
+    resume: bool = True,
+    fresh: bool = False,
+) -> ManyExported:
     """Export each network to `out / id`; interrupted, the same call goes on with those that are missing.
 
-    A folder is kept where its datasheet holds, and it was made by the same request. `out / errors.jsonl` lists what
-    failed in this call, and is not there if nothing did.
+    A folder is kept where it is whole and was made by the same request; one that was damaged is made again. `out /
+    errors.jsonl` lists what failed in this call, and is not there if nothing did.
 
     Args:
         ids: the networks.
         item_of: makes the item of one.
         request: what is wanted, the same for all.
         out: the folder.
+        resume: False to refuse a network that is there.
+        fresh: export all anew.
 
     Raises:
-        BadInput: a request that cannot be fulfilled for any network.
+        BadInput: a request that cannot be fulfilled for any network. FingerprintMismatch: a folder of another request.
     """
     check_request(request)
+    there = {} if fresh else {key: differ for key in ids if (differ := differs(out / key, request)) is not None}
+    _check_there(there, out, resume)
     found = ManyExported()
     with leaving(lambda: _kept(found, out)), track(len(ids), "exporting networks") as bar:
         for key in ids:
             bar.note(f"{key}, {len(found.failed)} failed")
-            if is_there(out / key, request):
+            if key in there:
                 found.kept.append(key)
             else:
                 _one(key, item_of, request, out, found)
@@ -62,12 +75,13 @@ def _kept(found: ManyExported, out: Path) -> str:
     return f"{counted(there, 'network')} kept in {out}" if there else ""
 
 
-def is_there(folder: Path, request: Request) -> bool:
-    """Whether this folder is what the request would make."""
-    try:
-        return bool(datasheet.read(folder)["request"] == request.to_json())
-    except HwnasError:
-        return False
+def _check_there(there: Mapping[str, Sequence[str]], out: Path, resume: bool) -> None:
+    """Raises where a folder may not stay: it is of another request, or nothing may be there."""
+    for key, differ in there.items():
+        if not resume:
+            raise in_the_way(out / key, "an exported engine")
+        if differ:
+            raise different(out / key, differ)
 
 
 def _one(key: str, item_of: Callable[[str], Exportable], request: Request, out: Path, found: ManyExported) -> None:

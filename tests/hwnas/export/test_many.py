@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hwnas.export.many import ERRORS, export_many, is_there
+from hwnas.export.many import ERRORS, export_many
+from hwnas.export.pipeline import export
+from hwnas.export.present import differs, due
 from profilers.base import Options
 from profilers.errors import BadInput
 from tests.hwnas.exporting import REQUEST, item
@@ -55,17 +57,33 @@ def test_a_call_that_was_interrupted_goes_on(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1"]
 
 
-def test_another_request_or_a_changed_folder_is_made_again(tmp_path):
+def test_another_request_is_refused_and_a_changed_folder_made_again(tmp_path):
     export_many(["0"], Items({}), REQUEST, tmp_path)
-    assert is_there(tmp_path / "0", REQUEST)
-    assert not is_there(tmp_path / "0", replace(REQUEST, options=Options(batch=2)))
-    assert not is_there(tmp_path / "0", replace(REQUEST, engine="openvino"))
-    assert not is_there(tmp_path / "0", replace(REQUEST, weights="of another supernet"))
+    assert differs(tmp_path / "0", REQUEST) == []
+    assert differs(tmp_path / "0", replace(REQUEST, options=Options(batch=2))) == ["batch was 1, is 2"]
+    assert differs(tmp_path / "0", replace(REQUEST, engine="openvino")) == ["engine was 'onnxruntime', is 'openvino'"]
+    other = replace(REQUEST, weights="of another supernet")
+    with pytest.raises(BadInput, match=r"weights was '', is 'of another supernet'; .*another --out, or --fresh"):
+        export_many(["0"], Items({}), other, tmp_path)
+    with pytest.raises(BadInput, match="holds an exported engine"):
+        export_many(["0"], Items({}), REQUEST, tmp_path, resume=False)
     (tmp_path / "0/model.onnx").write_bytes(b"")
-    assert not is_there(tmp_path / "0", REQUEST)
+    assert differs(tmp_path / "0", REQUEST) is None
     items = Items({})
     export_many(["0"], items, REQUEST, tmp_path)
-    assert items.made == ["0"]
+    export_many(["0"], items, other, tmp_path, fresh=True)
+    assert items.made == ["0", "0"] and differs(tmp_path / "0", other) == []
+
+
+def test_one_export_is_kept_or_refused(tmp_path, capsys):
+    first, second = item(0, None), item(1, None)
+    assert list(due({"": first}, REQUEST, tmp_path / "x")) == [""]
+    export({"": first}, REQUEST, tmp_path / "x")
+    assert due({"": first}, REQUEST, tmp_path / "x") == {}
+    assert "an export of this very configuration, finished: kept" in capsys.readouterr().err
+    with pytest.raises(BadInput, match=r"it is of another network; .*another --out, or --fresh"):
+        due({"": second}, REQUEST, tmp_path / "x")
+    assert due({"": second}, REQUEST, tmp_path / "x", fresh=True) == {"": second}
 
 
 def test_a_request_that_fits_no_network_is_refused_at_once(tmp_path):
