@@ -11,7 +11,18 @@ import typer
 import hwnas
 from hwnas.cli import export_options as options
 from hwnas.cli.shared import (
-    Classes, Fresh, OwnEngine, Resolutions, Resume, Where, emit, know_engine, people, say, show, warn,
+    Classes,
+    Fresh,
+    OwnEngine,
+    Resolutions,
+    Resume,
+    Where,
+    emit,
+    know_engine,
+    people,
+    say,
+    show,
+    warn,
 )  # fmt: skip
 
 if TYPE_CHECKING:
