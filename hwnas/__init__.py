@@ -28,6 +28,8 @@ _HOMES = {
     "hwnas.api.engines": ("Engine", "validate"),
     "hwnas.api.training": ("finetune", "train_supernet"),
     "hwnas.templates.kinds": ("template",),
+    "hwnas.recipe.proposing": ("init",),
+    "hwnas.recipe.program": ("run_recipe",),
     "hwnas.search.own_objectives": ("OwnObjective",),
     "hwnas.space": ("Architecture", "SearchSpace", "Stage", "get_space"),
     "profilers.errors": (
@@ -43,6 +45,7 @@ __all__ = [  # noqa: RUF022  as people read it
     "SearchSpace", "Stage", "Architecture", "get_space", "Network", "Networks", "plan_networks",
     "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
+    "init", "run_recipe",
     "HwnasError", "BadInput", "TableError", "FingerprintMismatch", "EngineUnavailable", "MeasurementFailed",
     "FileProblem",
 ]  # fmt: skip
@@ -68,6 +71,8 @@ if TYPE_CHECKING:
     from hwnas.api.tables import LatencyTable as LatencyTable
     from hwnas.api.training import finetune as finetune
     from hwnas.api.training import train_supernet as train_supernet
+    from hwnas.recipe.program import run_recipe as run_recipe
+    from hwnas.recipe.proposing import init as init
     from hwnas.search.own_objectives import OwnObjective as OwnObjective
     from hwnas.space import Architecture as Architecture
     from hwnas.space import SearchSpace as SearchSpace

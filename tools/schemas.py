@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.export.datasheet_schema import Datasheet
+from hwnas.recipe.settings import RecipeSettings
 from hwnas.search.config import Config
 from hwnas.space.definition import Definition
 from hwnas.train.config import FinetuneConfig, SupernetConfig
@@ -21,6 +22,7 @@ from profilers.validation import json_schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/schemas"
 FILES = {
+    "recipe": (RecipeSettings, "hwnas run RECIPE.toml"),
     "search": (Config, "hwnas search CONFIG.toml"),
     "supernet": (SupernetConfig, "hwnas train supernet CONFIG.toml"),
     "finetune": (FinetuneConfig, "hwnas train finetune CONFIG.toml"),

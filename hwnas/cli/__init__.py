@@ -16,7 +16,7 @@ from profilers import interruption, temporary
 from profilers.errors import HwnasError
 from profilers.outputs import FRESH
 
-PARTS = ("basics", "fetch", "lut", "train", "search", "export", "profile", "compare", "report", "devices")
+PARTS = ("basics", "recipe", "fetch", "lut", "train", "search", "export", "profile", "compare", "report", "devices")
 
 
 class _Interrupted(Exception):

@@ -99,7 +99,9 @@ class FinetuneSettings:
     """Section [finetune]: the final training, as in the file of `hwnas train finetune`."""
 
     epochs: Annotated[int, Interval(ge=1, le=10**6)] | None = None
-    """Of each network."""
+    """Passes of each network over the training images; or steps."""
+    steps: Annotated[int, Interval(ge=1, le=10**8)] | None = None
+    """Updates of each network's weights."""
     lr: NotNegative | None = None
     """Learning rate after the warm-up."""
     teacher: bool | None = None

@@ -85,9 +85,16 @@ class StateFile:
 
     def check_config(self, training: Mapping[str, Any], path: Path) -> None:
         """BadInput if `path` comes from another configuration."""
-        theirs = json.loads(json.dumps(self.fill(training.get("config") or {})))
-        if differ := changes({k: theirs.get(k) for k in self.config}, self.config):
+        theirs = _unplaced(json.loads(json.dumps(self.fill(training.get("config") or {}))))
+        ours = _unplaced(self.config)
+        if differ := changes({k: theirs.get(k) for k in ours}, ours):
             raise different(path, differ, ELSEWHERE)
+
+
+def _unplaced(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Without where the images' folder lies: it may be moved while it is trained on."""
+    dataset = config.get("dataset")
+    return {**config, "dataset": Path(dataset).name} if isinstance(dataset, str) else dict(config)
 
 
 def check_own(path: Path, kind: str) -> None:

@@ -1,0 +1,110 @@
+"""`hwnas.run_recipe`: the whole way, checked first, resumable at any moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwnas.api.display import Facts
+from hwnas.recipe import shipping
+from hwnas.recipe.checks import check
+from hwnas.recipe.expected import duration
+from hwnas.recipe.order import NAMES, between
+from hwnas.recipe.runner import Runner, seconds_by_stage
+from hwnas.recipe.settings import load
+from hwnas.recipe.work import Say, Work
+from hwnas.train.guessing import guessing
+
+
+def run_recipe(
+    recipe: Path | str = "recipe.toml",
+    *,
+    until: str | None = None,
+    start: str | None = None,
+    fresh: bool = False,
+    dry_run: bool = False,
+    overrides: Sequence[str] = (),
+    say: Say | None = None,
+) -> Facts:
+    r"""Carry out a recipe: table, supernet, search, select, finetune, export, validate, compare, report.
+
+    What is there and fits is kept, what is unfinished goes on, and what a changed key or file no longer fits is made
+    anew, with a line that says why; what was there is then in `replaced` of the out folder.
+
+    Args:
+        recipe: TOML, as `hwnas.init` writes it.
+        until: the last stage that is run.
+        start: the first one; what earlier ones should have made is there already.
+        fresh: make all of these stages anew.
+        dry_run: only check everything, and say what would be done.
+        overrides: as in "minutes=5".
+        say: called with each line for people; by default they go to stderr.
+
+    Returns:
+        Where report and engines lie, seconds by stage, and once all is validated: ship, the id of the engine to ship,
+        engines (each with accuracy, latency and whether it keeps the budget) and known (networks beside them).
+
+    Raises:
+        BadInput: all that does not fit, at once, before anything is begun; or no network keeps the budget.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import hwnas
+        >>> _ = Path("recipe.toml").write_text(
+        ...     'images = "digits"\nspace = "tiny"\nresolutions = [12]\nminutes = 0.5\n')
+        >>> found = hwnas.run_recipe(dry_run=True, say=lambda line: None)
+        >>> list(found["expected"])[:3]
+        ['table', 'supernet', 'search']
+    """
+    path = Path(recipe)
+    work = Work(load(path, overrides), path.absolute().parent, say or to_stderr)
+    stages = between(start, until)
+    check(work).raise_if_any()
+    runner = Runner(work)
+    if dry_run:
+        return foreseen(runner)
+    with work.rooted():
+        runner.run(stages, fresh=fresh)
+        return told(work, runner, NAMES.index(stages[-1].name) >= NAMES.index("validate"))
+
+
+def foreseen(runner: Runner) -> Facts:
+    """What would be done, and how long it may take."""
+    work = runner.work
+    for stage in between(None, None):
+        seconds, reason = runner.seconds[stage.name], stage.given(work)
+        runner.say(stage, reason or runner.state(stage) or f"to do, about {duration(seconds)} (estimated)")
+    work.say(f"everything fits; about {duration(sum(runner.seconds.values()))} in all (estimated)")
+    return Facts("Recipe", {"out": str(work.out), "expected": {k: round(v, 1) for k, v in runner.seconds.items()}})
+
+
+def told(work: Work, runner: Runner, whole: bool) -> Facts:
+    """What came of it, said and returned; what to ship where the `whole` way to validation was gone."""
+    values: dict[str, Any] = {"out": str(work.out), "seconds": seconds_by_stage(runner.journal.entries)}
+    if not whole:
+        return Facts("Recipe", values)
+    found, others = shipping.candidates(work), shipping.known(work)
+    for line in [*shipping.lines(found, others), *doubts(work, found[0])]:
+        work.say(line)
+    shipped = {"ship": found[0].id, "engine": found[0].folder, "budget": found[0].budget, "top1": found[0].top1}
+    more = {"engines": [one.to_json() for one in found], "known": others}
+    return Facts("Recipe", {**values, **shipped, **more})
+
+
+def doubts(work: Work, first: shipping.Candidate) -> list[str]:
+    """What must be known before the engine is shipped, a line each."""
+    if first.top1 is None or not first.split:
+        return ["its accuracy is not known"]
+    labels = np.asarray(work.dataset.labels(first.split).numpy(), np.int64)
+    chance = 100 * float(np.bincount(labels).max()) / len(labels)
+    told = f"do not ship it: that is no better than guessing, which is right for {chance:.1f} % of these images"
+    return [f"{told}; more minutes, or [supernet] init with trained weights"] if guessing(first.top1, labels) else []
+
+
+def to_stderr(line: str) -> None:
+    """A line for people."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""The final training of what was chosen, and of known networks: `hwnas train finetune`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hwnas.api.training import finetune
+from hwnas.recipe.configurations import stated, toml_text, write_once
+from hwnas.recipe.stage import Stage
+from hwnas.recipe.stages import select
+from hwnas.recipe.stages.supernet import about
+from hwnas.recipe.work import Work
+from hwnas.settings import build
+from hwnas.train.config import FinetuneConfig
+from hwnas.train.defaults import finetune_defaults
+from profilers.errors import MeasurementFailed
+from profilers.files import write_text
+
+CONFIG, FOLDER, FACTS = "finetune.toml", "networks", "networks.jsonl"
+
+
+class FinetuneStage(Stage):
+    """Trains the chosen networks, each on its own."""
+
+    name = "finetune"
+    needs = ("supernet", "select")
+    follows = ("select",)  # networks that are chosen still are kept
+
+    def settings(self, work: Work) -> dict[str, Any]:
+        """The images, and how it is trained."""
+        said = {k: v for k, v in stated(asdict(work.settings.finetune)).items() if k != "threads"}
+        chosen = {} if {"epochs", "steps"} & said.keys() else {"minutes": work.settings.minutes}
+        return {**about(work), **chosen, **said}
+
+    def products(self, work: Work) -> Sequence[Path]:
+        """Folder of the networks' files, and what is known of each."""
+        return [work.out / FOLDER, work.out / FACTS]
+
+    def working(self, work: Work) -> Sequence[Path]:
+        """With the configuration."""
+        return [*self.products(work), work.out / CONFIG]
+
+    def checks(self) -> Sequence[Callable[[Work], None]]:
+        """The keys, and the names of known networks."""
+        return (lambda work: check_all(self.values(work, 60.0)),)
+
+    def values(self, work: Work, seconds: float) -> dict[str, Any]:
+        """The configuration, with what the recipe leaves out chosen by the time."""
+        each, images = seconds / work.settings.select.n, work.dataset.size("train")
+        usual: dict[str, Any] = finetune_defaults(
+            work.space, images, initialised=True, seconds=each, balance=work.balance
+        )
+        said = stated(asdict(work.settings.finetune))
+        if {"epochs", "steps"} & said.keys():
+            usual = {k: v for k, v in usual.items() if k not in ("epochs", "steps")}
+        own = {
+            "dataset": work.spoken_images, "archs": select.FILE, "out": FOLDER, "seed": work.settings.seed,
+            "supernet": work.relative(work.supernet),
+        }  # fmt: skip
+        return {**work.spoken_space, **usual, **own, **said}
+
+    def run(self, work: Work, seconds: float) -> str:
+        """Train them, or go on; one that diverges does not stop the others."""
+        config = write_once(work.out / CONFIG, lambda: toml_text(self.values(work, seconds)))
+        rows = list(finetune(config, resume=True))
+        done = [row for row in rows if "error" not in row]
+        for row in rows:
+            if "error" in row:
+                work.say(f"{row['id']} failed: {row['error']}")
+        if not done:
+            raise MeasurementFailed("no network could be trained", remedy="a smaller finetune.lr in the recipe")
+        write_text(work.out / FACTS, "".join(json.dumps(row) + "\n" for row in done))
+        return ", ".join(f"{row['id']} val {row['val_top1_before']:.1f} to {row['val_top1']:.1f} %" for row in done)
+
+
+def facts(work: Work) -> list[dict[str, Any]]:
+    """What is known of each network that was trained."""
+    return [json.loads(line) for line in (work.out / FACTS).read_text("utf-8").splitlines()]
+
+
+def check_all(values: dict[str, Any]) -> None:
+    """BadInput for anything in the configuration that does not fit."""
+    build(FinetuneConfig, values, "[finetune]")

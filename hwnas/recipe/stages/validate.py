@@ -1,0 +1,47 @@
+"""Each engine measured again, in the way of a user who was handed it: `hwnas validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hwnas.api.engines import validate
+from hwnas.recipe.stage import Stage
+from hwnas.recipe.stages import export
+from hwnas.recipe.work import Work
+from profilers.files import read_json, write_json
+
+FOLDER = "validation"
+
+
+class ValidateStage(Stage):
+    """Compares each engine with its datasheet."""
+
+    name = "validate"
+    needs = ("export",)
+
+    def settings(self, work: Work) -> dict[str, Any]:
+        """None but the engines."""
+        return {}
+
+    def products(self, work: Work) -> Sequence[Path]:
+        """A file of JSON for each engine."""
+        return [work.out / FOLDER]
+
+    def run(self, work: Work, seconds: float) -> str:
+        """Those that are not there yet."""
+        lines = []
+        for engine in export.engines(work):
+            path = work.out / FOLDER / f"{engine.name}.json"
+            if not path.is_file():
+                write_json(path, validate(engine.folder, quick=True).to_json())
+            found = read_json(path)
+            lines.append(f"{engine.name} {found['measured_ms']:.3g} ms, agreement {found['top1_agreement']:.3g}")
+        return "; ".join(lines)
+
+
+def validation(work: Work, key: str) -> dict[str, Any]:
+    """What was found of one engine."""
+    found: dict[str, Any] = read_json(work.out / FOLDER / f"{key}.json")
+    return found
