@@ -8,6 +8,7 @@
     truth     the same networks by export, validate, a plain loop and benchmark_app
     ship      engine selection, intervals, int8, known networks
     train     a training step beside once-for-all's (plain_ofa); what inherited accuracies are worth
+    finetuning  whether fine-tuning each evaluated network pays, at equal seconds
     gpu       GPU tables from few networks, against published measurements
     order     whether accuracies depend on the order of the training images
 
