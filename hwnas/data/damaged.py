@@ -31,6 +31,7 @@ def open_files(
     listings: Mapping[str, Listing],
     class_names: Sequence[str],
     preparation: Preparation,
+    facts: Facts | None = None,
 ) -> FileDataset:
     """The data set without its damaged images, or BadInput that names them, as `reference.damaged` says.
 
@@ -40,8 +41,10 @@ def open_files(
         listings: its images by split.
         class_names: in the order of the labels.
         preparation: of the images.
+        facts: `known_facts` of them, where they were asked for already.
     """
-    damaged = {name: fact.damage for name, fact in known_facts(reference, root, listings).items() if fact.damage}
+    facts = known_facts(reference, root, listings) if facts is None else facts
+    damaged = {name: fact.damage for name, fact in facts.items() if fact.damage}
     if damaged and reference.damaged == "fail":
         skip = replace(reference, damaged="skip")
         raise BadInput(_sentence(root, damaged), "intact images", f'remove them, or dataset = "{skip}"')

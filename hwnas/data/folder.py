@@ -26,8 +26,9 @@ def load_folder(reference: Reference) -> Dataset:
     """
     layout, root = find_layout(reference), reference.folder
     layout.passed.say(root)
-    dataset = open_files(reference, root, layout.listings, layout.class_names, PHOTOS)
-    shared = across(layout.listings, known_facts(reference, root, layout.listings))
+    facts = known_facts(reference, root, layout.listings)
+    dataset = open_files(reference, root, layout.listings, layout.class_names, PHOTOS, facts)
+    shared = across(layout.listings, facts)
     labels = {split: dataset.labels(split).tolist() for split in dataset.splits}
     for line in filter(None, (*layout.notes, *missing_classes(labels, layout.class_names), warning(shared))):
         print(f"hwnas: {line}", file=sys.stderr)

@@ -7,7 +7,7 @@ files inside the data set's folder; elsewhere, and to folders, where the referen
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -80,11 +80,11 @@ class Folder:
 
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders in one, sorted."""
-        return sorted(p.name for p in self._entries(folder) if p.is_dir())
+        return [entry.name for entry in self._entries(folder) if entry.is_dir()]
 
     def loose(self, folder: str = "") -> str:
         """The name of an image straight in a folder, or ""."""
-        return min((p.name for p in self._entries(folder) if is_image(p)), default="")
+        return next((entry.name for entry in self._entries(folder) if is_image(Path(entry.path))), "")
 
     def classes(self, folder: str, least: int = 2) -> dict[str, list[str]]:
         """The class folders in a folder.
@@ -119,23 +119,24 @@ class Folder:
             if not Path(os.path.realpath(path)).is_relative_to(real):
                 self._refuse(path)
 
-    def _entries(self, folder: str) -> Iterator[Path]:
-        """What is in a folder but for rubbish."""
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """What is in a folder but for rubbish, in the order of names."""
         try:
-            entries = sorted((self.root / folder).iterdir())
+            with os.scandir(self.root / folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             _unreadable(error)
-        return (p for p in entries if self._is_known(p))
+        return [entry for entry in found if self._is_known(entry.path, entry.name)]
 
-    def _is_known(self, path: Path) -> bool:
-        if is_rubbish(path.name):
-            self.passed.add(RUBBISH, self._name(path))
+    def _is_known(self, path: str | Path, name: str) -> bool:
+        if is_rubbish(name):
+            self.passed.add(RUBBISH, self._name(Path(path)))
             return False
         return True
 
     def _is_wanted(self, path: Path) -> bool:
         """Whether a folder or file is neither rubbish nor a link to nothing; BadInput if it is a link elsewhere."""
-        if not self._is_known(path):
+        if not self._is_known(path, path.name):
             return False
         if not path.is_symlink():
             return True

@@ -250,4 +250,4 @@ def _white(image: Image.Image, values: np.ndarray[Any, Any], tags: Any) -> float
 
 def _first(value: Any) -> int:
     value = value[0] if isinstance(value, tuple) and value else value
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if isinstance(value, (int, float)) else 0
