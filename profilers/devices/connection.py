@@ -141,7 +141,7 @@ class Connection:
                         progress(amount)
                 elif not future.done():
                     future.set_result(message)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, BadMessage) as error:
             why = clean(error)
         self._lose(why)
 

@@ -48,14 +48,8 @@ class Elsewhere(Place):
     def ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
         """The answer to one request; see `Connection.ask`. What depends on no other request is asked again."""
         if what in ALONE:
-            return self.unit(lambda: self._ask(what, arrays, **more))
-        return self._ask(what, arrays, **more)
-
-    def _ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
-        try:
-            return self.connection.ask(what, arrays, **more)
-        except BadMessage as error:
-            raise MeasurementFailed(f"{self.host} answers with something else: {error}") from error
+            return self.unit(lambda: self.connection.ask(what, arrays, **more))
+        return self.connection.ask(what, arrays, **more)
 
     def cpu(self) -> Cpu:
         """The device's, as its agent says."""
@@ -93,7 +87,7 @@ class Elsewhere(Place):
         excess, found = answer.arrays().get("settling"), Settling()
         if excess is not None and excess.size:
             if excess.shape[1:] != (RUNS,) or not np.isfinite(excess).all():
-                raise MeasurementFailed(f"{self.host} answers with something else: no excess times")
+                raise BadMessage("no excess times")
             found.excess = list(excess.astype(float))
         return found
 
@@ -114,8 +108,8 @@ class Elsewhere(Place):
         )  # fmt: skip
         try:
             return _timed(answer, list(sessions))
-        except (BadMessage, TypeError) as error:
-            raise MeasurementFailed(f"{self.host} answers with something else: {clean(error)}") from error
+        except (KeyError, TypeError) as error:
+            raise BadMessage(f"samples without {clean(error)}") from error
 
     def plain_loop_ms(self, engine: str, model: bytes, threads: int, precision: str) -> float:
         """See `Place`."""
@@ -126,14 +120,14 @@ class Elsewhere(Place):
         """The device's fingerprint."""
         found = self.ask("facts", engine=engine, options=dict(options)).header.get("fingerprint")
         if not isinstance(found, dict):
-            raise MeasurementFailed(f"{self.host} answers with something else: no fingerprint")
+            raise BadMessage("no fingerprint")
         return {key: clean(value) if isinstance(value, str) else value for key, value in found.items()}
 
     def checkup(self) -> dict[str, Any]:
         """What the device is like; see `profilers.devices.checkup`."""
         found = self.ask("checkup").header.get("checkup")
         if not isinstance(found, dict):
-            raise MeasurementFailed(f"{self.host} answers with something else: no facts")
+            raise BadMessage("no facts")
         return {clean(key): _plain(value) for key, value in found.items()}
 
     def unit(self, work: Callable[[], T]) -> T:

@@ -11,8 +11,7 @@ from profilers.base import Options, Profiler, Session, Status
 from profilers.devices.elsewhere import Elsewhere
 from profilers.devices.faults import clean
 from profilers.devices.session import RemoteSession
-from profilers.devices.wire import BadMessage
-from profilers.errors import BadInput, MeasurementFailed
+from profilers.errors import BadInput
 from profilers.files import read_bytes
 from profilers.registry import BUILTIN
 
@@ -65,10 +64,7 @@ class RemoteProfiler(Profiler):
     def _session(self, data: bytes, options: Options, **more: Any) -> Session:
         connection = self.place.connection
         answer = connection.ask("load", model=data, engine=self.name, options=asdict(options), **more)
-        try:
-            return RemoteSession(connection, answer)
-        except BadMessage as error:
-            raise MeasurementFailed(f"{self.place.host} answers with something else: {error}") from error
+        return RemoteSession(connection, answer)
 
 
 def remote_profilers(place: Elsewhere, *names: str) -> list[RemoteProfiler]:

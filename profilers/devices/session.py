@@ -73,13 +73,17 @@ class RemoteSession(Session):
         found = self.connection.ask("node_details", session=self.number).header.get("details")
         if not isinstance(found, Mapping) or len(found) > NODES:
             raise BadMessage("no details of nodes")
-        return {
-            clean(name): NodeDetail(clean(d[0]), tuple(_texts(d[1])), tuple(_texts(d[2]))) for name, d in found.items()
-        }
+        return {clean(name): _detail(said) for name, said in found.items()}
 
     def close(self) -> None:
         """Free it over there."""
         self.connection.tell("close", sessions=[self.number])
+
+
+def _detail(said: Any) -> NodeDetail:
+    if not isinstance(said, list) or len(said) != 3:
+        raise BadMessage("no details of a node")
+    return NodeDetail(clean(said[0]), tuple(_texts(said[1])), tuple(_texts(said[2])))
 
 
 def number(value: Any) -> float:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from profilers.errors import MeasurementFailed
 from profilers.onnx.shapes import DTYPES
 
 FRAME = struct.Struct(">4sIQ")
@@ -23,12 +24,16 @@ MAGIC = b"hwna"
 HEADER_LIMIT = 1 << 24
 PAYLOAD_LIMIT = 1 << 32  # models are at most 2 GiB
 DIMENSIONS = 32
+STRANGE = "the other side of the link says something that it should not"
 Bytes = Union[bytes, bytearray, memoryview]
 Arrays = Mapping[str, NDArray[Any]]
 
 
-class BadMessage(ValueError):
-    """What was received is no message of ours."""
+class BadMessage(MeasurementFailed):
+    """What was received is no message of ours, or does not say what it must."""
+
+    def __init__(self, what: str, *more: str) -> None:
+        super().__init__(what if what.startswith(STRANGE) else f"{STRANGE}: {what}", *more)
 
 
 class Message(NamedTuple):

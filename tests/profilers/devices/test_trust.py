@@ -1,0 +1,167 @@
+"""What a device sends is untrusted: whatever it is, it is one line, and never a file or a traceback."""
+
+from __future__ import annotations
+
+import io
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from profilers.base import Options, TimingPlan
+from profilers.devices.connection import Connection
+from profilers.devices.elsewhere import Elsewhere
+from profilers.devices.faults import LinkLost, clean, told
+from profilers.devices.remote import RemoteProfiler, remote_profilers
+from profilers.devices.session import RemoteSession
+from profilers.devices.transport import LocalTransport
+from profilers.devices.wire import Message, pack
+from profilers.errors import BadInput, HwnasError, MeasurementFailed
+from profilers.timing.fingerprint import fingerprint
+
+PORTS = {"session": 1, "threads": 1, "inputs": {"x": [[1], "float32"]}, "outputs": {"y": [[1], "float32"]}}
+SAMPLES = {
+    "ms": 1.0, "low": 0.9, "high": 1.1, "median": 1.0, "p90": 1.1, "rejected": 0, "converged": True, "clock": "wall",
+    "contended_fraction": 0.0, "estimator": "median", "state": "steady", "untimed": 1, "timed": 1,
+}  # fmt: skip
+TIMES = {"blocks a": np.ones(3), "drift a": np.ones(3)}
+
+
+class Lying:
+    """A link whose other side answers everything with one thing."""
+
+    lost, host, about = "", "board", {"executable": "python3"}
+
+    def __init__(self, header, arrays=None):
+        about, parts = pack(arrays or {})
+        self.answer = Message({**header, "arrays": about}, bytearray(b"".join(parts)))
+
+    def ask(self, what, arrays=None, **more):
+        return self.answer
+
+    tell = close = ask
+
+
+def place(header, arrays=None):
+    found = Elsewhere(LocalTransport())
+    found._connection = Lying(header, arrays)
+    return found
+
+
+def session(header=PORTS, arrays=None):
+    return RemoteSession(Lying(header, arrays), Message(header, bytearray()))
+
+
+def timed(header, arrays=TIMES):
+    return place(header, arrays).time({"a": session()}, TimingPlan())
+
+
+def test_what_is_right_is_taken():
+    found = timed({"found": {"a": SAMPLES}, "background_load": 0.5})
+    assert found.found["a"].ms == 1 and found.background_load == 0.5
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"found": []},
+        {"found": {"b": SAMPLES}},
+        {"found": {"a": None}},
+        {"found": {"a": 3}},
+        {"found": {"a": {}}},
+        {"found": {"a": {**SAMPLES, "ms": "1"}}},
+        {"found": {"a": {**SAMPLES, "ms": -1.0}}},
+        {"found": {"a": {**SAMPLES, "low": float("nan")}}},
+        {"found": {"a": {**SAMPLES, "rejected": None}}},
+        {"found": {"a": SAMPLES}},
+        {"found": {"a": SAMPLES}, "background_load": 1e99},
+    ],
+)
+def test_samples_that_are_none(header):
+    with pytest.raises(MeasurementFailed, match="something that it should not"):
+        timed(header)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {**TIMES, "drift a": np.ones(4)},
+        {**TIMES, "blocks a": np.ones((3, 1))},
+        {**TIMES, "blocks a": np.ones(3, int)},
+    ],
+)
+def test_blocks_that_are_none(arrays):
+    with pytest.raises(MeasurementFailed, match="something that it should not"):
+        timed({"found": {"a": SAMPLES}, "background_load": 0.0}, arrays)
+
+
+ANYTHING = [
+    {},
+    {"engines": [3]},
+    {"engines": 3},
+    {"session": "1"},
+    {"details": {"a": [1]}},
+    {"names": [1]},
+    {"ms": True},
+]
+
+
+@pytest.mark.parametrize("header", ANYTHING)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda p: remote_profilers(p, "onnxruntime"),
+        lambda p: RemoteProfiler(p, {})._load(b"", Options(), False),
+        lambda p: fingerprint(RemoteProfiler(p, {}), Options()),
+        lambda p: p.plain_loop_ms("onnxruntime", b"", 1, "fp32"),
+        lambda p: p.checkup(),
+        lambda p: session_of(p).run(),
+        lambda p: session_of(p).run_on({"x": np.ones(1, "float32")}),
+        lambda p: session_of(p).node_times(),
+        lambda p: session_of(p).node_details(),
+    ],
+)
+def test_any_other_answer_is_one_line(ask, header):
+    with pytest.raises(HwnasError) as error:
+        ask(place(header))
+    assert "\n" not in str(error.value)
+
+
+def session_of(found):
+    return RemoteSession(found._connection, Message(PORTS, bytearray()))
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        {**PORTS, "inputs": {"x": [[1 << 70], "float32"]}},
+        {**PORTS, "inputs": {"x": [[1], "object"]}},
+        {**PORTS, "outputs": [1]},
+        {**PORTS, "threads": -1},
+    ],
+)
+def test_inputs_and_outputs_that_are_none(ports):
+    with pytest.raises(MeasurementFailed, match="something that it should not"):
+        session(ports)
+
+
+def test_texts_are_for_people_only():
+    """No line of their own, nothing that a terminal obeys, no class of their choice."""
+    assert clean("a\x1b[31mb\nc\x07" + "x" * 9999)[:9] == "a [31mb c"
+    assert len(clean("x" * 9999)) == 2000
+    error = told({"kind": "SystemExit", "got": "line\n\x1b[2Jcleared", "allowed": 3})
+    assert type(error) is MeasurementFailed and str(error) == "line [2Jcleared; allowed: 3"
+    assert type(told({"kind": "BadInput", "got": "threads = 0"})) is BadInput
+    assert type(told([])) is MeasurementFailed
+
+
+@pytest.mark.parametrize("data", [b"junk" * 10, b"hwna" + b"\xff" * 12, b"hwna\0\0\0\2\0\0\0\0\0\0\0\0[]"])
+def test_a_stream_of_something_else_ends_the_link(data):
+    link = Connection.__new__(Connection)
+    link.host, link.lost, link.waiting, link.closing = "board", "", {}, threading.Event()
+    link.remote = SimpleNamespace(stdout=io.BytesIO(data), said=lambda: "", end=lambda: None)
+    link._read()
+    assert link.lost and isinstance(link._broken(), LinkLost)
