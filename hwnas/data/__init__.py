@@ -49,6 +49,7 @@ DATASETS = {
     "folder": "folder:load_folder",
     "images": "unsplit:load_unsplit",
 }
+BUILT_IN = ("digits", "cluttered-digits")  # without a folder
 
 
 def get_dataset(reference: str) -> Dataset:
@@ -71,7 +72,7 @@ def check_dataset(reference: str) -> None:
         BadInput: an unknown name or option, or a folder that is missing.
     """
     found = _known(reference).located()
-    if found.name != "digits" and not found.folder.is_dir():
+    if found.name not in BUILT_IN and not found.folder.is_dir():
         raise found.missing(f"{found.name}:DIR of a folder that is there")
 
 
@@ -95,6 +96,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "BUILT_IN",
     "DATASETS",
     "SPLITS",
     "Augmentation",

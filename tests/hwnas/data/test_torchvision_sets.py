@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.data import DATASETS, get_dataset
+from hwnas.data import BUILT_IN, DATASETS, check_dataset, get_dataset
 from profilers.errors import BadInput
 from tests.hwnas import image_files as files
 
@@ -115,13 +115,18 @@ def test_the_thousand_classes_are_named_by_torchvision(tmp_path):
     assert (names[0], names[1], names[999]) == ("tench", "goldfish", "toilet tissue")
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"digits", "cluttered-digits"}))
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - set(BUILT_IN)))
 def test_what_is_missing_is_one_line_with_what_belongs_there(tmp_path, name):
     with pytest.raises(BadInput, match=f"data set {name} without a folder.*HWNAS_ROOT_{name.upper()}=DIR"):
         get_dataset(name)
     with pytest.raises(BadInput, match=r"does not exist.*; allowed: ") as caught:
         get_dataset(f"{name}:{tmp_path}/nowhere")
     assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+def test_what_is_built_in_is_always_there():
+    for name in BUILT_IN:
+        check_dataset(name)
 
 
 def test_torchvisions_download_is_named_where_it_has_one(tmp_path):
