@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hwnas.data.dataset import SPLITS, BatchRequest, Dataset
     from hwnas.data.memory import Augmentation, MemoryDataset
 
+BUILT_IN = ("digits", "cluttered-digits")  # without a folder
 DATASETS = {
     "digits": "memory:load_digits",
     "cluttered-digits": "cluttered:load_cluttered_digits",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwnas.data import SPLITS, Augmentation, get_dataset
+from hwnas.data import SPLITS, Augmentation, check_dataset, get_dataset
 from hwnas.data.cluttered import FRAME
 from profilers.errors import BadInput
 
@@ -94,3 +94,4 @@ def test_cluttered_digits_hold_the_digit_among_pieces_of_others():
     assert clutter.with_channels(3).batch("test", np.arange(4), 32)[0].shape == (4, 3, 32, 32)
     with pytest.raises(BadInput, match="cluttered-digits: it is built in and takes neither folder nor options"):
         get_dataset("cluttered-digits:/data")
+    check_dataset("cluttered-digits")  # it wants no folder
