@@ -177,7 +177,7 @@ class FinetuneConfig:
     supernet: Path | None = None
     """The supernet's file; without one the weights are random."""
     space: Text | None = None
-    """The space, as for a supernet; needed without one, or with one of once-for-all's published files."""
+    """The space, as for a supernet; needed without one, or for once-for-all's files of a space of your own."""
     resolutions: Resolutions | None = None
     """Pixels that the space has; by default the supernet's."""
     teacher: bool = False

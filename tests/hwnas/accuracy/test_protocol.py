@@ -8,7 +8,10 @@ import torch
 from hwnas.accuracy import open_accuracy
 from hwnas.accuracy.protocol import EPOCHS, Pace, choose, middle, network_seconds, timed
 from hwnas.nets import Supernet
+from hwnas.nets.checkpoint import open_supernet
 from hwnas.space import get_space
+from hwnas.train import SupernetConfig, train_supernet
+from hwnas.train.config import Phase
 from profilers.errors import BadInput
 from tests import drawings
 from tests.hwnas import ofa_cases
@@ -78,3 +81,15 @@ def test_the_papers_protocol_runs_and_the_refusal_names_both_ways(published, tmp
     assert few.recipe.batch == 8
     with pytest.raises(BadInput, match="finetune_batch 1; allowed: 2 or more"):
         open_accuracy(f"supernet:{published}", space, {**options, "finetune_batch": 1})
+
+
+def test_a_head_that_was_trained_needs_no_fine_tuning(published, tmp_path):
+    drawings.make(tmp_path / "images", classes=3, per_class=10, size=16)
+    dataset, out = f"folder:{tmp_path / 'images'}", tmp_path / "mine.safetensors"
+    phases = (Phase("head", steps=2, head=True, resolutions=0, kernels=0, depths=0, expands=0),)
+    train_supernet(SupernetConfig("tiny", dataset, out, SPACE.resolutions, init=published, phases=phases))
+    source = open_accuracy(f"supernet:{out}", SPACE.with_classes(3), {"calibration": 4})
+    theirs, mine = open_supernet(published, None)[0], source.supernet
+    assert (theirs.space.classes, mine.space.classes, source.finetune_epochs) == (7, 3, 0)
+    assert torch.equal(mine.slots[0].depth.conv.weight, theirs.slots[0].depth.conv.weight)  # the backbone is inherited
+    assert 0 <= source.evaluate(SPACE.extremes(12)[0]) <= 100
