@@ -47,6 +47,15 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
+def check_writable(path: Path, remedy: str) -> None:
+    """FileProblem where a file could not be written at `path` after work that takes long; nothing is made."""
+    place = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(place, os.W_OK):
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        why = "it is on a read-only file system" if read_only else "no permission"
+        raise FileProblem(f"cannot write {path}: {why}", remedy=remedy)
+
+
 def read_bytes(path: Path) -> bytes:
     """The whole file.
 

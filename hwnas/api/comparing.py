@@ -15,6 +15,7 @@ from hwnas.compare.chosen import chosen_networks
 from hwnas.compare.measure import Comparison, measure, of_known
 from hwnas.export.run_source import RunSource
 from profilers.errors import BadInput
+from profilers.files import check_writable
 
 FOLDER = "known"  # of a run
 
@@ -88,11 +89,12 @@ def compare(
     folder, chosen = Path(run) if isinstance(run, str | Path) else run.folder, device or Device()
     if size is not None and size < 1:
         raise BadInput(f"size = {size}", "pixels, or None for each network's own")
+    target = folder / FOLDER if out is None else Path(out)
+    check_writable(target / "compare.json", "--out DIR")
     with RunSource(folder, list(ids) or None, optimistic=optimistic) as source:
         notes = source.notes
         networks = chosen_networks(source, chosen.engine, chosen.options)
     networks += [of_known(known.make(name, size, chosen.batch)) for name in models or known.usual()]
     found = measure(networks, chosen.profiler, chosen.options)
-    target = folder / FOLDER if out is None else Path(out)
     render.write(found, target)
     return Compared(found, target, notes)

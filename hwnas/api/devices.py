@@ -20,6 +20,7 @@ from profilers.base import STEADY, Options, Profiler, Status
 from profilers.devices.hosts import place_at, profiler_at, profilers_at
 from profilers.errors import BadInput
 from profilers.registry import PROFILERS, describe, describe_profiler, get_profiler
+from profilers.timing.fingerprint import cpu_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,19 +142,34 @@ class Device(Printable):
         found = build(workbench, out=Path(out), method=method, plan=plan, resume=resume, fresh=fresh or force)
         return LatencyTable(found, out, host=self.host)
 
-    def measure(self, networks: Sequence[Network]) -> MeasuredNetworks:
+    def measure(
+        self, networks: Sequence[Network], out: Path | str | None = None, *, fresh: bool = False
+    ) -> MeasuredNetworks:
         """Measure networks end to end, against each other.
+
+        Args:
+            networks: of one space.
+            out: a file for the lines; one that has these networks measured in this way is kept.
+            fresh: measure anew, in place of what the file has.
 
         Raises:
             BadInput: no network, or networks of several spaces. MeasurementFailed: most could not be timed.
+            FingerprintMismatch: the file has other networks, or measured in another way.
         """
         from lut.build.end_to_end import measure
 
         space, archs = _of_one_space(networks)
         about = {
             "engine": self.engine, "precision": self.precision, "batch": self.batch, "threads": self.threads,
+            "device": self.host or self.profiler.device_name() or cpu_model(),
         }  # fmt: skip
-        return MeasuredNetworks.of(space, archs, measure(self._workbench(space), archs), about)
+        wanted = {**about, "state": self.state}
+        if out is not None and (there := MeasuredNetworks.there(Path(out), space, archs, wanted, fresh=fresh)):
+            return there
+        found = MeasuredNetworks.of(space, archs, measure(self._workbench(space), archs), about)
+        if out is not None:
+            found.save(out)
+        return found
 
     def write_bundle(self, networks: Sequence[Network], folder: Path | str) -> list[Path]:
         """Write what measures networks on a machine that has only the runtime, Python and numpy; returns the files."""

@@ -12,7 +12,11 @@ from profilers.errors import BadInput
 
 
 def fetch(
-    names: str | Sequence[str], *, cache: Path | str | None = None, folder: Path | str | None = None
+    names: str | Sequence[str],
+    *,
+    cache: Path | str | None = None,
+    folder: Path | str | None = None,
+    fresh: bool = False,
 ) -> Iterator[tuple[PublicFile, Fetched]]:
     """Take files into the cache, one by one: what each is, and where it lies. What is there needs no network.
 
@@ -20,6 +24,7 @@ def fetch(
         names: files or groups, see `hwnas fetch --list`.
         cache: by default HWNAS_CACHE, or ~/.cache/hwnas/files.
         folder: take them from there, offline.
+        fresh: take them anew, in place of what is in the cache.
 
     Raises:
         BadInput: an unknown name. NetworkProblem: the address does not answer.
@@ -36,4 +41,4 @@ def fetch(
         raise BadInput(f"--from {folder} is no folder", "a folder that has the files")
     place = default_cache() if cache is None else Path(cache)
     for file in find([names] if isinstance(names, str) else list(names)):
-        yield file, store.fetch(file, place, None if folder is None else Path(folder))
+        yield file, store.fetch(file, place, None if folder is None else Path(folder), fresh=fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from hwnas.space.arch_lines import stated
 from profilers.base import STATES, STEADY
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_text, write_text
+from profilers.outputs import changes, different, foreign, kept
+from profilers.progress import say
 from profilers.timing.measurement import MeasuredGroup, Measurement
 
 _KEPT = ("low", "high", "clock", "state", "estimator")
@@ -106,6 +108,35 @@ class MeasuredNetworks(Printable):
             raise BadInput(got, allowed, "measure all with hwnas lut measure")
         return found[0] if found else ""
 
+    @classmethod
+    def there(cls, path: Path, space: SearchSpace, archs: Sequence[Architecture], about: Mapping[str, Any], *,
+              fresh: bool = False) -> MeasuredNetworks | None:  # fmt: skip
+        """Of the file at `path`, if it has these networks measured in that way; None where it is to be measured.
+
+        Networks that could not be timed are missing in a file; then all are measured again.
+
+        Raises:
+            FingerprintMismatch: other networks, or measured in another way. BadInput: the file is something else.
+        """
+        if not path.exists():
+            return None
+        rows = [row for _, row in _lines(path)]
+        names = ("latency_ms", "arch")
+        if not all(name in row for row in rows for name in names):
+            raise foreign(path, "networks that hwnas lut measure has measured, or nothing")
+        if fresh:
+            return None
+        wanted, known = _keys(stated(arch, space) for arch in archs), _keys(rows)
+        differ = [line for row in rows[:1] for line in changes({name: row.get(name) for name in about}, about)]
+        if other := len({*known} - {*wanted}):
+            differ.append(f"{other} other networks")
+        if differ:
+            raise different(path, differ)
+        if known != wanted:
+            return None
+        say(kept(path, "a measurement"))
+        return cls(space, archs, rows)
+
     def save(self, path: Path | str) -> Path:
         """Write them, a JSON object a line."""
         write_text(Path(path), "".join(json.dumps(row) + "\n" for row in self.rows))
@@ -123,6 +154,11 @@ class MeasuredNetworks(Printable):
             for arch, row in zip(self.archs, self.rows, strict=True)
         ]
         return table("Measured networks", ("id", "ms", "95 % interval"), rows=rows)
+
+
+def _keys(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which networks lines are of, in order."""
+    return [json.dumps([row.get(name) for name in ("space", "classes", "arch")], sort_keys=True) for row in rows]
 
 
 def _latency(found: Measurement) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from hwnas.select.insights import Insight
 from hwnas.select.insights import insights as find_insights
 from hwnas.select.parse import parse_budget, parse_preference
 from hwnas.space import SearchSpace
+from profilers.files import check_writable
 
 if TYPE_CHECKING:
     import pandas
@@ -136,6 +137,7 @@ class Run(Printable):
         from hwnas.report import load_run, write_report
 
         path = self.folder / "report.html" if out is None else Path(out)
+        check_writable(path, "--out FILE")
         write_report(load_run(self.folder, seen_from=path.parent, compare=[Path(x) for x in compare]), path)
         return path
 

@@ -19,7 +19,7 @@ from hwnas.api.spaces import Resolutions, space_of
 from hwnas.space import SearchSpace, space_of_table
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.files import write_text
+from profilers.files import check_writable, write_text
 
 if TYPE_CHECKING:
     import pandas
@@ -150,6 +150,8 @@ class LatencyTable(Printable):
         from profilers.devices.hosts import profiler_at
         from profilers.registry import stored_profiler
 
+        if store and self.path is not None:
+            check_writable(self.path, "--no-store")
         runtime = require_fingerprint(self.data).runtime
         profiler = profiler_at(self.host, runtime) if self.host else stored_profiler(runtime)
         workbench = Workbench(space_of_table(self.data, classes), write_onnx, profiler, self.data.options)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import emit, say
+from hwnas.cli.shared import Fresh, emit, say
 from hwnas.fetch import FILES, GROUPS, default_cache, find
 from profilers.errors import BadInput
 
@@ -27,6 +27,7 @@ def fetch(
     listing: Annotated[
         bool, typer.Option("--list", help="List the files, and which of them are in the cache.")
     ] = False,
+    fresh: Fresh = False,
 ) -> None:
     """Download the authors' public files (supernets, predictor, tables) into a cache; prints their paths as JSONL.
 
@@ -39,7 +40,7 @@ def fetch(
     if listing:
         _list(names, place)
         return
-    for file, fetched in hwnas.fetch(names or (), cache=place, folder=folder):
+    for file, fetched in hwnas.fetch(names or (), cache=place, folder=folder, fresh=fresh):
         emit(asdict(fetched))
         line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
         if not fetched.pinned:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Classes, Resolutions, SpaceName, State, Where, emit, people, say, warn
+from hwnas.cli.shared import Classes, Fresh, Resolutions, SpaceName, State, Where, emit, people, say, warn
 from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
@@ -54,6 +54,7 @@ def measure(
     state: State = STEADY,
     bundle: Annotated[Path | None, typer.Option(help="Measure nothing; write a bundle for another machine.")] = None,
     where: Where = "",
+    fresh: Fresh = False,
 ) -> None:
     """Measure networks end to end, or write a bundle that measures them on a machine with only the runtime."""
     if (out is None) is (bundle is None):
@@ -64,8 +65,7 @@ def measure(
         files = device.write_bundle(some, bundle or Path())
         say(f"wrote {len(files)} files to {bundle}; there: python measure.py")
         return
-    found = device.measure(some)
-    found.save(out)
+    found = device.measure(some, out, fresh=fresh)
     warn(found.remarks)
     say(f"wrote {out}")
 

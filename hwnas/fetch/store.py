@@ -26,6 +26,7 @@ from profilers.errors import BadInput, FileProblem
 from profilers.files import inside, read_json, write_json
 from profilers.interruption import leaving
 from profilers.locks import locked
+from profilers.outputs import FRESH
 
 MIRROR = "HWNAS_MIRROR"  # an address in whose folders the files lie as in the cache, instead of the authors'
 
@@ -58,8 +59,15 @@ def cached(name: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def fetch(file: PublicFile, cache: Path, folder: Path | None = None, patience: Patience | None = None) -> Fetched:
-    """The file in the cache, taken from `folder` or from its address if it is not there yet.
+def fetch(
+    file: PublicFile,
+    cache: Path,
+    folder: Path | None = None,
+    patience: Patience | None = None,
+    *,
+    fresh: bool = False,
+) -> Fetched:
+    """The file in the cache, taken from `folder` or from its address if it is not there yet, or anew if `fresh`.
 
     Raises:
         BadInput: another content than is pinned or was first taken (nothing is replaced); a folder without the file.
@@ -69,6 +77,8 @@ def fetch(file: PublicFile, cache: Path, folder: Path | None = None, patience: P
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with leaving(lambda: _arrived(path)), locked(path.with_name(path.name + ".lock"), wait=True):
+            if fresh:
+                _forget_all(path)
             if path.exists():
                 return _checked(file, path, "cache")
             return _take(file, path, folder, patience)
@@ -76,8 +86,15 @@ def fetch(file: PublicFile, cache: Path, folder: Path | None = None, patience: P
         raise FileProblem(f"cannot write {path}: {error.strerror or error}", remedy="--cache DIR") from error
 
 
+def _forget_all(path: Path) -> None:
+    """Remove a file, what has arrived of it, and the record of its hash."""
+    forget(_part(path))
+    for place in (path, _record(path)):
+        place.unlink(missing_ok=True)
+
+
 def _take(file: PublicFile, path: Path, folder: Path | None, patience: Patience | None) -> Fetched:
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     if folder is None:
         mirror = os.environ.get(MIRROR)
         source = f"{mirror.rstrip('/')}/{file.path}" if mirror else file.url
@@ -109,7 +126,7 @@ def _in_folder(file: PublicFile, folder: Path) -> Path:
 def _checked(file: PublicFile, path: Path, source: str, content: Path | None = None) -> Fetched:
     """Facts of `content` (by default the file itself), whose hash is as pinned or recorded; a new one is recorded."""
     content = content or path
-    record = path.with_name(path.name + ".sha256")
+    record = _record(path)
     found = Fetched(file.name, str(path), _hash(content, "sha256"), content.stat().st_size, source, bool(file.pinned))
     kind, _, expected = file.pinned.partition(":")
     why = "the catalogue says"
@@ -118,10 +135,20 @@ def _checked(file: PublicFile, path: Path, source: str, content: Path | None = N
     digest = _hash(content, kind)
     if digest != expected:
         got = f"{content if source == 'cache' else source} has {kind} {digest[:16]}…, not {expected[:16]}… as {why}"
-        raise BadInput(f"{got}; nothing was replaced", "the same content", f"rm {path} {record} to take it anew")
+        raise BadInput(
+            f"{got}; nothing was replaced", "the same content", f"hwnas fetch {file.name} {FRESH}, to take it anew"
+        )
     if not record.exists():
         write_json(record, {"sha256": found.sha256, "bytes": found.bytes, "source": source})
     return found
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
 
 
 def _recorded(record: Path, default: str) -> str:
@@ -143,5 +170,5 @@ def _hash(path: Path, kind: str) -> str:
 
 def _arrived(path: Path) -> str:
     """What an interruption leaves, "" for nothing."""
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     return f"what has arrived is kept in {part}" if part.exists() else ""

@@ -61,3 +61,31 @@ def test_names_that_lead_out_of_a_folder_are_refused(tmp_path):
 def test_a_byte_order_mark_is_skipped(tmp_path):
     (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "\xef\xbb\xbf"}')
     assert files.read_json(tmp_path / "a.json") == {"a": "\ufeff"}
+
+
+def test_what_cannot_be_written_is_said_before_it_is_worked_for(tmp_path, monkeypatch):
+    files.check_writable(tmp_path / "new" / "x.json", "--out DIR")
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(FileProblem, match=r"x.json: no permission; try: --out DIR"):
+        files.check_writable(tmp_path / "x.json", "--out DIR")
+
+
+def test_files_have_the_permissions_that_the_umask_gives(tmp_path):
+    for mask in (0o077, 0o002):
+        before = os.umask(mask)
+        try:
+            files.write_text(tmp_path / "x", "text")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "x").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_nothing_is_left_of_a_file_whose_writing_was_interrupted(tmp_path, monkeypatch):
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_text(tmp_path / "x", "text")
+    assert list(tmp_path.iterdir()) == []

@@ -151,3 +151,20 @@ def test_without_pandas_one_line_says_how(run, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(hwnas.EngineUnavailable, match="pip install pandas"):
         run.to_frame()
+
+
+def test_measured_networks_are_kept_continued_or_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    networks, fake = list(hwnas.Networks.sample("tiny", n=3, resolutions=[12])), hwnas.Device("fake")
+    first = fake.measure(networks[:2], "m.jsonl")
+    assert fake.measure(networks[:2], "m.jsonl").latencies == first.latencies
+    assert "m.jsonl is a measurement of this very configuration, finished: kept" in capsys.readouterr().err
+    with pytest.raises(hwnas.BadInput, match=r"batch was 1, is 2; .*another --out, or --fresh"):
+        hwnas.Device("fake", batch=2).measure(networks[:2], "m.jsonl")
+    with pytest.raises(hwnas.BadInput, match="1 other networks"):
+        fake.measure(networks[1:], "m.jsonl")
+    assert len(fake.measure(networks, "m.jsonl").rows) == 3  # one was missing
+    fake.measure(networks[1:], "m.jsonl", fresh=True)
+    (tmp_path / "notes.jsonl").write_text('{"note": "mine"}\n')
+    with pytest.raises(hwnas.BadInput, match="is something else"):
+        fake.measure(networks, "notes.jsonl", fresh=True)

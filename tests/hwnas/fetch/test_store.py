@@ -32,7 +32,7 @@ def test_another_content_than_was_first_taken_replaces_nothing(server, tmp_path)
     record = (tmp_path / "ofa/net.sha256").read_text()
     path.write_bytes(OTHER)
     with pytest.raises(
-        BadInput, match=r"net has sha256 .* as was first taken; nothing was replaced.*try: rm .*net.sha256"
+        BadInput, match=r"net has sha256 .* as was first taken; nothing was replaced.*try: hwnas fetch net --fresh"
     ):
         take(public(server), tmp_path)
     assert path.read_bytes() == OTHER
@@ -41,8 +41,9 @@ def test_another_content_than_was_first_taken_replaces_nothing(server, tmp_path)
     with pytest.raises(BadInput, match="nothing was replaced"):
         take(public(server), tmp_path)
     assert names(tmp_path) == ["net.sha256"] and (tmp_path / "ofa/net.sha256").read_text() == record
+    assert take(public(server), tmp_path, fresh=True).sha256 == hashlib.sha256(OTHER).hexdigest()
     server.content = CONTENT
-    assert take(public(server), tmp_path).sha256 == json.loads(record)["sha256"]
+    assert take(public(server), tmp_path, fresh=True).sha256 == json.loads(record)["sha256"]
 
 
 @pytest.mark.parametrize("kind", ["sha256", "git"])
