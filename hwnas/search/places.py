@@ -12,14 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
+from hwnas.data.reference import parse_reference
 from hwnas.search.config import Config
 
 
 def portable(config: Config, folder: Path) -> Config:
     """The configuration as it is written into the run's folder."""
-    kind, rest = accuracy.split(config.accuracy)
-    inside = kind in accuracy.FILES and Path(rest).is_relative_to(folder.absolute())
-    return replace(config, accuracy=f"{kind}:{Path(rest).relative_to(folder.absolute())}") if inside else config
+    place, (kind, rest) = folder.absolute(), accuracy.split(config.accuracy)
+    if kind in accuracy.FILES and Path(rest).is_relative_to(place):
+        config = replace(config, accuracy=f"{kind}:{Path(rest).relative_to(place)}")
+    if isinstance(dataset := config.evaluate.get("dataset"), str):
+        config = replace(config, evaluate={**config.evaluate, "dataset": _inside(dataset, place)})
+    return config
+
+
+def _inside(dataset: str, place: Path) -> str:
+    """A data set whose images lie in the run's folder, relative to it; any other as it is."""
+    found = parse_reference(dataset)
+    if found.root is None or not found.root.is_relative_to(place):
+        return dataset
+    return str(replace(found, root=found.root.relative_to(place)))
 
 
 def same_accuracy(old: str, new: str) -> bool:

@@ -115,12 +115,15 @@ def test_what_lies_inside_the_run_goes_with_it(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "known.csv").write_text("id,top1\nx,70\n")
-    config = replace(CONFIG, accuracy=f"table:{folder}/known.csv")
+    images = {"dataset": f"folder:{folder}/images?damaged=skip"}
+    config = replace(CONFIG, accuracy=f"table:{folder}/known.csv", evaluate=images)
     create_run(folder, config).archive.close()
-    assert 'accuracy = "table:known.csv"' in (folder / "run.toml").read_text()
+    text = (folder / "run.toml").read_text()
+    assert 'accuracy = "table:known.csv"' in text and 'dataset = "folder:images?damaged=skip"' in text
     moved = Path(shutil.move(folder, tmp_path / "there"))
     with open_run(moved) as run:
         assert run.config.accuracy == f"table:{moved}/known.csv"
+        assert run.config.evaluate["dataset"] == f"folder:{moved}/images?damaged=skip"
 
 
 class TestReading:
