@@ -11,6 +11,7 @@ from rich.table import Table
 from hwnas.api.devices import Device
 from hwnas.api.display import Printable, table
 from hwnas.compare import known, render
+from hwnas.compare import trained as trained_networks
 from hwnas.compare.chosen import chosen_networks
 from hwnas.compare.measure import Comparison, measure, of_known
 from hwnas.export.run_source import RunSource
@@ -60,6 +61,7 @@ def compare(
     ids: Sequence[str] = (),
     device: Device | None = None,
     size: int | None = 224,
+    weights: Path | str | None = None,
     optimistic: bool = False,
     out: Path | str | None = None,
 ) -> Compared:
@@ -72,6 +74,8 @@ def compare(
         ids: networks of the run; by default those that `Run.select` offers.
         device: the runtime and its settings; by default ONNX Runtime on one thread.
         size: of the known networks' images, px; None for that of their training.
+        weights: folder of a fine-tuning: its networks are shown with their accuracy on its images, the known ones in it
+            as they were trained, and by default no others.
         optimistic: judge latency by the point prediction, not by its interval.
         out: folder for the text, CSV, JSON and figure; by default `known` in the run.
 
@@ -94,7 +98,13 @@ def compare(
     with RunSource(folder, list(ids) or None, optimistic=optimistic) as source:
         notes = source.notes
         networks = chosen_networks(source, chosen.engine, chosen.options)
-    networks += [of_known(known.make(name, size, chosen.batch)) for name in models or known.usual()]
+    tuned = Path(weights) if weights is not None else None
+    trained = trained_networks.known_names(tuned) if tuned else ()
+    if tuned:
+        networks = [(trained_networks.own_row(tuned, row), model) for row, model in networks]
+        networks += [trained_networks.known_row(tuned, name, chosen.batch) for name in trained]
+    others = models or (() if tuned else known.usual())
+    networks += [of_known(known.make(name, size, chosen.batch)) for name in others if name not in trained]
     found = measure(networks, chosen.profiler, chosen.options)
     render.write(found, target)
     return Compared(found, target, notes)

@@ -29,6 +29,10 @@ def compare(
     size: Annotated[
         int, typer.Option(help="Input size of the known networks in pixels; 0: that of their training.")
     ] = 224,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Folder of hwnas train finetune: its networks with their accuracy, known ones among them."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the text, CSV, JSON and figure; by default RUN/known.")
     ] = None,
@@ -38,7 +42,9 @@ def compare(
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
     names = [name.strip() for name in models.split(",") if name.strip()]
     device = hwnas.Device(engine, threads, precision, batch)
-    found = hwnas.compare(run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out)
+    found = hwnas.compare(
+        run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out, weights=weights
+    )
     warn(found.notes)
     emit(found.to_json())
     say(str(found))

@@ -45,8 +45,8 @@ def _ms(row: Row) -> str:
 
 
 def _top1(row: Row, best: float) -> str:
-    """Of this search's networks with its interval, and marked where it is not significantly worse than the best."""
-    if row.source != OURS or row.top1 is None:
+    """On the user's images with its interval, and marked where it is not significantly worse than the best."""
+    if row.top1 is None:
         return "-" if row.imagenet_top1 is None else f"{row.imagenet_top1:.2f}"
     ends = f" ({row.top1_low:.1f} to {row.top1_high:.1f})" if row.top1_low is not None else ""
     return f"{row.top1:.2f}{ends}{' ~' if alike(best, row.top1, row.images) else ''}"
@@ -69,6 +69,9 @@ def notes(comparison: Comparison) -> list[str]:
     )
     counted = "params: all parameters; MAdds: of convolutions and matrix products"
     top1 = "top-1: on this search's data (*; in brackets its 95 % interval; ~ not significantly worse than the best), "
+    if any(row.top1 is not None and row.source != OURS for row in comparison.rows):
+        top1 = "top-1: of networks with an interval on the images of the fine-tuning, all by the same recipe "
+        top1 += "(95 %; ~ not significantly worse than the best), "
     top1 += "or on ImageNet as its source states; the two are not comparable"
     predicted = next((row.remark for row in comparison.rows if row.predicted_top1 is not None), None)
     if predicted is not None:

@@ -198,6 +198,10 @@ class FinetuneConfig:
     """Optimisation."""
     regularise: Regularise = Regularise()
     """Against overfitting."""
+    models: tuple[Text, ...] = ()
+    """Known networks of torchvision beside them, by the same recipe: NAME, of torchvision's cache, or NAME=FILE."""
+    models_size: Annotated[int, Interval(ge=8, le=4096)] | None = None
+    """Pixels of the known networks' images; by default the most of the others."""
     definition: dict[str, Any] | None = None
     """The space in plain values, where it is not a built-in one; hwnas fills it in."""
 
@@ -217,7 +221,7 @@ class FinetuneConfig:
 
     def to_json(self) -> dict[str, Any]:
         """What a network's weights depend on beside its architecture and the supernet's weights."""
-        return _without(self, "archs", "out", "supernet", "threads", "device")
+        return _without(self, "archs", "out", "models", "models_size", "supernet", "threads", "device")
 
 
 def _without(config: SupernetConfig | FinetuneConfig, *names: str) -> dict[str, Any]:

@@ -60,12 +60,20 @@ def _draft(
 
 def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """With every file in the folder."""
-    placed = {name: str(folder / path) for name in PATHS if isinstance(path := data.get(name), str)}
+    placed: dict[str, Any] = {name: str(folder / path) for name in PATHS if isinstance(path := data.get(name), str)}
     found = Refusals()
     if isinstance(dataset := data.get("dataset"), str):
         with found.collect():  # what is wrong with it, `_look` says
             placed["dataset"] = resolve_reference(dataset, folder)
+    if isinstance(models := data.get("models"), list):
+        placed["models"] = [_model(name, folder) for name in models]
     return {**data, **placed}
+
+
+def _model(text: Any, folder: Path) -> Any:
+    """NAME as it is, of NAME=FILE the file in the folder."""
+    name, given, file = text.partition("=") if isinstance(text, str) else (text, "", "")
+    return f"{name}={folder / file}" if given else text
 
 
 def _look(config: Any, files: Sequence[str], found: Refusals) -> None:

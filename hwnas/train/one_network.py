@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hwnas.data import BatchRequest, Dataset
 from hwnas.nets.checkpoint import load_state
@@ -70,14 +70,16 @@ def finetune(
 class Training:
     """One network's training, pass by pass; every random number derives from (seed, pass).
 
-    The arguments are those of `finetune`, and `teacher`, a network that is distilled from, and `regularise`.
+    The arguments are those of `finetune`, and `teacher`, a network that is distilled from, and `regularise`;
+    `resolution` (px) is for networks that were not made of an Architecture, whose dropout is their own.
     """
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         dataset: Dataset,
         *,
+        resolution: int | None = None,
         lr: float,
         epochs: int | None = None,
         steps: int | None = None,
@@ -87,9 +89,10 @@ class Training:
         teacher: Network | None = None,
         group: Group | None = None,
     ) -> None:
-        if network.arch is None:
+        size = network.arch.r if isinstance(network, Network) and network.arch is not None else resolution
+        if size is None:
             raise BadInput("a network without architecture", "one that was made of an Architecture")
-        self.network, self.dataset, self.resolution = network, dataset, network.arch.r
+        self.network, self.dataset, self.resolution = network, dataset, size
         self.lr, self.seed, self.done = lr, seed, 0
         self.recipe, self.group = recipe or Recipe(), group or Group()
         self.size = dataset.size("train")
@@ -99,7 +102,8 @@ class Training:
         weighted = self.recipe.class_weights
         weights = class_weights(dataset.labels("train"), dataset.classes) if weighted else None
         self.weights = None if weights is None else weights.to(self.group.device)
-        network.dropout, network.drop_connect = self.recipe.dropout, self.regularise.drop_connect
+        if isinstance(network, Network):
+            network.dropout, network.drop_connect = self.recipe.dropout, self.regularise.drop_connect
         network.to(self.group.device).to(memory_format=torch.channels_last)
         self.teacher = teacher and teacher.to(self.group.device).to(memory_format=torch.channels_last)
         self.model = self.group.parallel(network)

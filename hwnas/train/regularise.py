@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from hwnas.data import Dataset
-from hwnas.nets.network import Network
 from hwnas.train.config import Regularise
 
 
@@ -46,7 +45,7 @@ class BatchAugmentation:
         return (images, labels) if self.mix is None else self.mix(images, labels)
 
 
-def averaged(network: Network, decay: float) -> AveragedModel:
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
     """A copy whose weights follow the network's: w <- d w + (1 - d) w_network at each `update_parameters`.
 
     d is `decay`, but less in the first steps, (1 + n) / (10 + n): short trainings shall not keep their beginning.
