@@ -50,7 +50,6 @@ DATASETS = {
     "folder": "folder:load_folder",
     "images": "unsplit:load_unsplit",
 }
-BUILT_IN = ("digits", "cluttered-digits")  # without a folder
 
 
 def get_dataset(reference: str) -> Dataset:
