@@ -29,7 +29,7 @@ from profilers.errors import check_least
 EPOCHS = 5  # the paper's
 HEAD_IMAGES = 100 * 64  # a new classifier is trained on at least so many, repeats included
 _TIMED, _RUNS, _SAMPLED = 16, 3, 33  # images, of which the quickest run counts; networks of which the middle is timed
-_NAMES = {"inherited": "no fine-tuning", "head": "no fine-tuning, with a trained head"}
+_NAMES = {"inherited": "without fine-tuning", "head": "without fine-tuning, by a supernet with a trained head"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def choose(
 def _plain(kind: str, evaluations: int, needed: float, seconds: float, why: str, head: float = 0.0) -> Protocol:
     """Without fine-tuning; `head` are the least seconds of its training."""
     left = max(seconds - needed, 0.0)
-    text = f"{_NAMES[kind]} of {evaluations} networks: {_spent(needed, seconds)} ({why})"
+    text = f"{evaluations} networks {_NAMES[kind]}: {_spent(needed, seconds)} ({why})"
     if kind == "head":
         text += f"; {max(left, head):,.0f} s of training the supernet from init, its head first"
     return Protocol(kind, 0, needed, max(left, head) if head else 0.0, needed + head <= seconds, text)

@@ -42,6 +42,7 @@ def test_the_time_chooses(digits):
     assert "(10 classes instead of the supernet's 1000)" in str(rich)
     poor = choose(SPACE, digits, 20, tuned - 1, classes=1000, pace=PACE)
     assert (poor.kind, poor.options, poor.fits) == ("head", {}, True)
+    assert str(poor).startswith("20 networks without fine-tuning, by a supernet with a trained head: about ")
     assert poor.training == pytest.approx(tuned - 1 - poor.seconds)
     assert f"5 epochs for each of 20 networks would take {tuned:,.0f} s" in str(poor)
     same = choose(SPACE, digits, 20, 1e9, classes=10, pace=PACE)
