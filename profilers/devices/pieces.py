@@ -27,6 +27,7 @@ class Sent:
 
     def __init__(self) -> None:
         self.known: set[str] = set()
+        self.size = 0
 
     def cut(self, model: bytes) -> tuple[list[dict[str, Any]], list[Bytes]]:
         """The pieces of a model, and the bytes of those that are not known over there."""
@@ -36,16 +37,26 @@ class Sent:
             if start > at:
                 about.append({"size": start - at, "new": True})
                 parts.append(whole[at:start])
-            sha = hashlib.sha256(whole[start:stop]).hexdigest()
-            about.append({"size": stop - start, "sha": sha, "new": sha not in self.known})
-            if sha not in self.known:
+            piece = self.piece(whole[start:stop])
+            about.append(piece)
+            if piece["new"]:
                 parts.append(whole[start:stop])
-                self.known.add(sha)
             at = stop
         if at < len(whole):
             about.append({"size": len(whole) - at, "new": True})
             parts.append(whole[at:])
         return about, list(parts)
+
+    def piece(self, weights: memoryview) -> dict[str, Any]:
+        """Of weights, which are kept there as long as there is room for them."""
+        sha, size = hashlib.sha256(weights).hexdigest(), len(weights)
+        if sha in self.known:
+            return {"size": size, "sha": sha, "new": False}
+        if self.size + size > MOST_KEPT:
+            return {"size": size, "new": True}
+        self.known.add(sha)
+        self.size += size
+        return {"size": size, "sha": sha, "new": True}
 
 
 class Kept:

@@ -15,18 +15,18 @@ import pytest
 from profilers.base import Options, Samples, TimingPlan
 from profilers.devices import elsewhere
 from profilers.devices.connection import Connection
-from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost
+from profilers.devices.faults import DeviceBusy, LinkLost
 from profilers.devices.hosts import place_at
 from profilers.devices.package import modules, package
 from profilers.devices.remote import remote_profilers
 from profilers.devices.transport import LocalTransport
-from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from profilers.errors import BadInput, MeasurementFailed
 from profilers.runtimes.fake import Fake
 from profilers.runtimes.onnxruntime import OnnxRuntime
 from profilers.timing.fingerprint import fingerprint
 from profilers.timing.measurement import measuring
 from tests.profilers.devices.conftest import agents, left_behind
-from tests.profilers.devices.pythons import bare_python, local, old_python
+from tests.profilers.devices.pythons import local, old_python
 from tests.profilers.models import chain
 
 pytestmark = pytest.mark.slow
@@ -87,26 +87,6 @@ def test_an_old_python_with_numpy_and_onnxruntime_only(device):
     assert kept[0].stat().st_mtime_ns == written
 
 
-def test_no_numpy_no_python_no_runtime():
-    with pytest.raises(
-        DeviceUnreachable, match=r"has no numpy; try: there: .*python.* -m pip install numpy onnxruntime"
-    ):
-        profiler(python=bare_python())
-    with pytest.raises(DeviceUnreachable, match=r"no Python 3.9 or newer \(/nowhere/python\); try: install one"):
-        profiler(python="/nowhere/python")
-
-
-def test_a_runtime_that_is_not_there():
-    python = old_python()
-    missing = profiler("openvino", python)
-    with pytest.raises(
-        EngineUnavailable, match=rf"not installed on local:.*; try: there: {python} -m pip install openvino"
-    ):
-        missing.load(chain())
-    with pytest.raises(BadInput, match="engine 'tensorflow' on a device elsewhere; allowed: onnxruntime"):
-        profiler("tensorflow")
-
-
 def test_what_is_timed_is_what_is_timed_here():
     """The simulated device's times follow from a formula: they are the same wherever it runs."""
     found = []
@@ -131,6 +111,8 @@ def test_errors_are_those_of_the_runtime():
     session.close()
     with pytest.raises(MeasurementFailed, match="no session"):
         session.run()
+    with pytest.raises(BadInput, match="engine 'tensorflow' on a device elsewhere; allowed: onnxruntime"):
+        profiler("tensorflow")
     with pytest.raises(BadInput, match="one that this agent knows"):
         fake.place.ask("reboot")
 
@@ -145,8 +127,7 @@ def test_two_never_measure_at_once_on_one_device():
     second.close()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
-def test_an_agent_that_ends_takes_nothing_else_with_it(device, sign, monkeypatch, capsys):
+def test_an_agent_that_ends_takes_nothing_else_with_it(device, monkeypatch, capsys):
     monkeypatch.setattr(elsewhere, "DELAYS", (0, 0.1))
     fake = profiler()
     with measuring(Options(), place=fake.place) as bench:
@@ -155,7 +136,7 @@ def test_an_agent_that_ends_takes_nothing_else_with_it(device, sign, monkeypatch
         def unit():
             with bench.loaded({"a": lambda: fake.load(chain())}) as sessions:
                 if not done:
-                    done.append(os.kill(int(agents(device)[0]), sign))
+                    done.append(os.kill(int(agents(device)[0]), signal.SIGKILL))
                 return bench.time(sessions, PLAN)
 
         assert bench.place.unit(unit).measured["a"].ms > 0
@@ -174,15 +155,13 @@ def test_a_link_that_ends_ends_the_agent(device):
         session.run()
 
 
-def test_work_that_ends_the_agent_each_time_is_given_up(device, monkeypatch, capsys):
-    monkeypatch.setattr(elsewhere, "DELAYS", (0, 0.1))
-    monkeypatch.setattr(elsewhere, "ATTEMPTS", 2)
-    fake = profiler()
+def test_work_that_breaks_the_link_each_time_is_given_up(monkeypatch):
+    place, done = elsewhere.Elsewhere(LocalTransport()), []
+    monkeypatch.setattr(place, "_recover", done.append)
 
-    def unit():
-        fake.load(chain())
-        os.kill(int(agents(device)[0]), signal.SIGTERM)
-        fake.load(chain())
+    def work():
+        raise LinkLost("the link broke")
 
-    with pytest.raises(LinkLost, match="try: the same command again"):
-        fake.place.unit(unit)
+    with pytest.raises(LinkLost):
+        place.unit(work)
+    assert len(done) == elsewhere.ATTEMPTS - 1

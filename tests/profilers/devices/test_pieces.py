@@ -8,6 +8,7 @@ import pytest
 
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
+from profilers.devices import pieces
 from profilers.devices.pieces import Kept, Sent
 from profilers.devices.wire import BadMessage
 
@@ -30,6 +31,16 @@ def test_joined_they_are_the_same_and_travel_once(tmp_path):
     assert first == other == 1 and second < 1 and again < 0.02
     kept.remove()
     assert not tmp_path.exists()
+
+
+def test_what_there_is_no_room_for_travels_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "MOST_KEPT", 1_000_000)
+    sent, kept = Sent(), Kept(tmp_path)
+    for _ in range(2):
+        about, parts = sent.cut(MODELS[0])
+        assert kept.join(about, b"".join(parts)) == MODELS[0]
+    assert 0.5 < sizes(parts) / len(MODELS[0]) < 1
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1_000_000
 
 
 SHA = hashlib.sha256(b"abcd").hexdigest()

@@ -37,7 +37,7 @@ def sshd(tmp_path, device, monkeypatch):
 
 
 SHORTER = {
-    "--space mbv3": "--space tiny --resolutions 12 --budget-seconds 1",
+    "--space mbv3 --engine onnxruntime": "--space tiny --engine fake --resolutions 12 --budget-seconds 1",
     "--archs 36": "--archs 2",
     "engines/a --device": "engines/a --quick --device",
 }
@@ -61,7 +61,6 @@ def test_the_way_as_it_is_written(sshd, tmp_path, device, monkeypatch, capsys):
     assert hwnas.LatencyTable("board.json").data.verify["mape"] > 0
     assert (sshd.folder / "log").read_text().count("Accepted publickey") == 1
     assert len(agents(device)) == 1
-    assert hwnas.Device("fake", host="board").measure([network]).latencies[0] > 0
 
 
 def test_a_table_with_links_that_are_cut(sshd, tmp_path, device, monkeypatch, capsys):
