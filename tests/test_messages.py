@@ -104,7 +104,7 @@ def named_commands(text: str) -> list[tuple[str, str]]:
 def faults(where: str, text: str) -> Iterator[str]:
     """What a text names that there is not."""
     for name, rest in named_commands(text):
-        if name not in commands() and name not in {"lut", "train"}:
+        if name not in commands() and name not in {"lut", "train", "devices"}:
             yield f"no command hwnas {name}"
         yield from (f"hwnas {name} has no {x}" for x in OPTION.findall(rest) if x not in commands().get(name, ()))
     if not FOREIGN.search(text):

@@ -20,6 +20,7 @@ from hwnas.cli.shared import (
     Where,
     emit,
     know_engine,
+    modified,
     say,
     warn,
 )
@@ -58,11 +59,13 @@ def build(
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
     device = hwnas.Device(engine, threads, precision, batch, optimization, state, where)
+    before = modified(out)
     found = device.build_table(
         space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
         fresh=fresh or force,
     )  # fmt: skip
-    _tell(out, found.data.provenance.get("warnings"))
+    if modified(out) != before:
+        _tell(out, found.data.provenance.get("warnings"))
 
 
 def verify(

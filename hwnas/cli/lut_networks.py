@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Classes, Fresh, Resolutions, SpaceName, State, Where, emit, people, say, warn
+from hwnas.cli.shared import Classes, Fresh, Resolutions, SpaceName, State, Where, emit, modified, people, say, warn
 from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
@@ -65,9 +65,11 @@ def measure(
         files = device.write_bundle(some, bundle or Path())
         say(f"wrote {len(files)} files to {bundle}; there: python measure.py")
         return
+    before = modified(out)
     found = device.measure(some, out, fresh=fresh)
     warn(found.remarks)
-    say(f"wrote {out}")
+    if modified(out) != before:
+        say(f"wrote {out}")
 
 
 def fit(

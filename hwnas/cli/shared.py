@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -62,6 +63,11 @@ def show(found: Printable) -> None:
 def say(line: str) -> None:
     """One line for people, whatever it contains."""
     people().print(line, markup=False, soft_wrap=True)
+
+
+def modified(path: Path | None) -> int:
+    """When a file was written, in nanoseconds; 0 where there is none."""
+    return path.stat().st_mtime_ns if path is not None and path.exists() else 0
 
 
 def emit(value: Any) -> None:
