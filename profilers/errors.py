@@ -99,9 +99,12 @@ def check_least(least: float, **values: float) -> None:
             raise BadInput(f"{name} = {value:g}", f"{least:g} or more")
 
 
-def nearest(value: str, allowed: Sequence[str]) -> str:
-    """The allowed name that `value` looks like, or ""."""
-    return next(iter(get_close_matches(value[:100], allowed, 1, 0.5)), "")
+def nearest(value: str, allowed: Sequence[str], cutoff: float = 0.5) -> str:
+    """The allowed name that `value` looks like, in whatever case, or ""; `cutoff` is how alike, from 0 to 1."""
+    if found := get_close_matches(value[:100], allowed, 1, cutoff):
+        return found[0]
+    lower = {name.lower(): name for name in allowed}
+    return next((lower[name] for name in get_close_matches(value[:100].lower(), lower, 1, cutoff)), "")
 
 
 def listed(names: Iterable[str], most: int = _LISTED) -> str:

@@ -13,6 +13,7 @@ from profilers.errors import LARGEST, BadInput, HwnasError, listed, nearest, sho
 Place = tuple[str | int, ...]
 Fault = Mapping[str, Any]  # of pydantic
 DEEPEST = 60
+ALIKE = 0.7  # a key less alike than that is another thing, not a misspelt one
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 
 
@@ -56,7 +57,7 @@ class Lines:
     def keys(self, section: Place, unknown: Iterable[str], missing: Iterable[str]) -> list[BadInput]:
         """The lines of a section's unknown and missing keys; a missing one that is misspelt is the unknown one."""
         names = list(self._node(section).get("properties", ()))
-        near = {name: nearest(name, names) for name in unknown}
+        near = {name: nearest(name, names, ALIKE) for name in unknown}
         lines = [self._unknown(section, name, near[name], names) for name in near]
         lacking = [name for name in missing if name not in near.values()]
         return lines + ([self._missing(section, lacking)] if lacking else [])

@@ -34,6 +34,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def _cure(error: OSError) -> str:
+    if error.errno == errno.EISDIR:
+        return "the name of a file"
     return "free some space" if error.errno in _FULL else "choose a folder that can be written to"
 
 

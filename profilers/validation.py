@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from profilers.errors import BadInput, nearest
-from profilers.fault_lines import Lines, Place, Style
+from profilers.fault_lines import ALIKE, Lines, Place, Style
 from profilers.refusals import Lacking, Refusals, each
 
 __all__ = ["Style", "check_fields", "check_plain", "draft", "json_schema", "validate"]
@@ -174,7 +174,7 @@ def _given(
     needed = adapters.keys() - value.keys() - _defaults(kind).keys() - set(refused)
     found.extend(line for key in value for line in lines.odd(key))
     found.extend(lines.keys((), unknown, [name for name in adapters if name in needed]))
-    meant = [near for key in unknown if (near := nearest(key, list(adapters)))]
+    meant = [near for key in unknown if (near := nearest(key, list(adapters), ALIKE))]
     read = [name for name in adapters if name in value and name not in refused]
     fits = {name: _read(adapters[name], value[name], lines, (name,), found) for name in read}
     return dict.fromkeys((*meant, *refused), _NOTHING) | fits

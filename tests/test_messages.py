@@ -171,7 +171,7 @@ def keys() -> set[str]:
 
 def unknown_keys(text: str) -> list[str]:
     names = [name.rpartition(".")[2] for name in KEY.findall(text)] + SECTION.findall(text)
-    return [name for name in names if name not in keys() | {"value", "head"}]  # value: is read, not said
+    return [name for name in names if name not in keys() | {"value"}]  # value: is read, not said
 
 
 def test_keys_and_sections_that_messages_name_exist():

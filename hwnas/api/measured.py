@@ -16,7 +16,7 @@ from hwnas.ofa.network_files import read_networks
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.arch_lines import stated
 from profilers.base import STATES, STEADY
-from profilers.errors import BadInput
+from profilers.errors import BadInput, shown
 from profilers.files import parse_json, read_text, write_text
 from profilers.outputs import changes, different, foreign, kept
 from profilers.progress import say
@@ -173,7 +173,8 @@ def _interval(row: Mapping[str, Any]) -> str:
 def _milliseconds(row: Mapping[str, Any], where: str) -> float:
     ms = row.get("latency_ms")
     if isinstance(ms, bool) or not isinstance(ms, int | float):
-        raise BadInput(f"{where}: latency_ms is {ms!r}", "milliseconds")
+        got = f"{where}: latency_ms is {shown(ms)}" if "latency_ms" in row else f"{where} lacks latency_ms"
+        raise BadInput(got, "milliseconds")
     return float(ms)
 
 

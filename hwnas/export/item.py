@@ -187,7 +187,7 @@ class ExportItem:
             images = images_of_dataset(self.dataset, self.arch.r)
         else:
             raise BadInput(
-                "int8 of a network without a data set: no images to set the ranges with", "some", CALIBRATION_OPTION
+                "int8 of a network without a data set: no images to set the ranges with", remedy=CALIBRATION_OPTION
             )
         found = quantise(self.onnx(1), images, symmetric=symmetric, tolerance=tolerance)
         return Quantised(lambda batch: with_batch(found.model, batch), found.note(images.source))

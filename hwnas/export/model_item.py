@@ -14,7 +14,7 @@ from hwnas.export import parity
 from hwnas.export.calibration import CalibrationRuns, runs_of_path
 from hwnas.export.exportable import Checks, Labelled, Outputs, Quantised, Reference, Tensors, Trials
 from hwnas.export.inference_script import metadata
-from hwnas.export.item import NO_CALIBRATION
+from hwnas.export.item import CALIBRATION_OPTION, NO_CALIBRATION
 from hwnas.export.model_batches import ModelBatches
 from hwnas.export.quantise_model import note, quantise_model
 from hwnas.export.quantity import Quantity
@@ -163,7 +163,7 @@ class ModelItem:
     def quantise(self, calibration: Path | None, *, symmetric: bool, tolerance: float) -> Quantised:
         """See `Exportable`; `tolerance` is nothing that ONNX Runtime's quantisation knows."""
         if calibration is None:
-            raise BadInput("int8 of a model without inputs to set the ranges with", "some", NO_CALIBRATION)
+            raise BadInput("int8 of a model without inputs to set the ranges with", remedy=CALIBRATION_OPTION)
         found, batch = self._calibration(calibration), self.batches.widest
         data = quantise_model(self.batches.of(batch).data, found.runs, symmetric=symmetric)
         model = OnnxModel.of(parse(data))

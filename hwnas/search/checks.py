@@ -16,7 +16,7 @@ from hwnas.search.own_objectives import OBJECTIVES, find
 from hwnas.search.problem import Problem
 from hwnas.search.run import ARCHIVE, Given, front_of
 from hwnas.space import SearchSpace
-from profilers.errors import FileProblem
+from profilers.errors import BadInput, FileProblem
 from profilers.files import check_readable
 from profilers.refusals import Refusals
 
@@ -35,6 +35,8 @@ def load(path: Path, overrides: Sequence[str], folder: Path, *, fresh: bool = Fa
     """
     found = Refusals()
     config = configs.draft_of_file(path, overrides, found)
+    with found.collect():
+        _check_folder(folder)
     if fresh or not (folder / ARCHIVE).exists():
         _look(config, None, found)
     found.raise_if_any()
@@ -46,16 +48,19 @@ def check(folder: Path, config: Config, given: Given = None, *, fresh: bool = Fa
     if (folder / ARCHIVE).exists() and not fresh:
         return
     found = Refusals()
+    with found.collect():
+        _check_folder(folder)
     _look(config, given, found)
     found.raise_if_any()
 
 
 def _look(config: Config, given: Given, found: Refusals) -> None:
     """Files first, then what needs the space; whatever does not fit in the configuration itself is passed over."""
-    with found.collect():
-        accuracy.check_file(config.accuracy)
-    with found.collect():
-        accuracy.check_named(config.accuracy, config.evaluate)
+    if found.quietly(lambda: accuracy.split(config.accuracy)):
+        with found.collect():
+            accuracy.check_file(config.accuracy)
+        with found.collect():
+            accuracy.check_named(config.accuracy, config.evaluate)
     with found.collect():
         if isinstance(dataset := config.evaluate.get("dataset"), str):
             check_dataset(dataset)
@@ -66,6 +71,11 @@ def _look(config: Config, given: Given, found: Refusals) -> None:
                 _check_table(name, path, space)
     if space is not None:
         _look_in(space, config, given, found)
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file", "a folder for the run", "another --out")
 
 
 def _check_table(name: str, path: Path, space: SearchSpace | None) -> None:

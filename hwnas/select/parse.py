@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hwnas.search.objectives import COUNT, TOP1, Objective
 from hwnas.search.units import BYTE_SUFFIXES, BYTES, SUFFIXES
-from profilers.errors import BadInput
+from profilers.errors import BadInput, nearest
 
 _NUMBER = re.compile(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*$")
 _MILLIONS_BELOW = 10_000  # a plain count below this is in millions, as people (and papers) write params and MAdds
@@ -41,7 +41,7 @@ def parse_preference(text: str, objectives: Mapping[str, Objective]) -> dict[str
 
 def _objective(name: str, objectives: Mapping[str, Objective]) -> Objective:
     if name not in objectives:
-        raise BadInput(f"unknown objective {name!r}", ", ".join(objectives))
+        raise BadInput(f"unknown objective {name!r}", ", ".join(objectives), nearest(name, list(objectives)))
     return objectives[name]
 
 

@@ -26,7 +26,7 @@ from hwnas.space.arch import Architecture, parse
 from hwnas.space.attributes import Option
 from hwnas.space.layer import LayerSpec
 from hwnas.space.layout import Layout
-from profilers.errors import BadInput, shown
+from profilers.errors import BadInput
 
 Genes = NDArray[np.integer[Any]]
 
@@ -190,7 +190,9 @@ class SearchSpace(Layout):
         ]
         for what, got, allowed in wanted:
             if bad := sorted(set(got) - set(allowed), key=lambda x: (str(type(x)), x)):
-                remedy = f"resolutions of the space that have {shown(bad[0])}" if what == "resolution" else ""
+                low, high = self.resolution_bounds
+                possible = what == "resolution" and isinstance(bad[0], int) and low <= bad[0] <= high
+                remedy = f"resolutions of the space that have {bad[0]}" if possible else ""
                 raise BadInput(f"{what} {bad[0]} is not in space {self.name}", _ranges(allowed), remedy)
         return arch
 

@@ -13,6 +13,7 @@ from hwnas.ofa.network_files import read_archs
 from hwnas.settings import draft, read_toml
 from hwnas.space.configured import configured_space, defined
 from hwnas.train.config import SHRINKING, FinetuneConfig, SupernetConfig
+from profilers.errors import BadInput
 from profilers.files import check_readable
 from profilers.refusals import Refusals
 
@@ -32,6 +33,11 @@ def supernet_config(path: Path, overrides: Sequence[str] = ()) -> SupernetConfig
     _look(config, ("init",), found)
     with found.collect():
         configured_space(config, config.resolutions)
+    with found.collect():
+        if config.out.suffix != ".safetensors":
+            raise BadInput(
+                f"out = {config.out.name}", "a file ending in .safetensors", f"{config.out.stem}.safetensors"
+            )
     found.raise_if_any()
     return config
 

@@ -78,11 +78,12 @@ def read_document(path: Path, format_name: str, upgrade: Upgrade) -> dict[str, A
     One of the schema before is brought to today's keys by `upgrade`. The content itself is still to be checked.
     """
     try:
-        found = checked(Envelope, read_json(path), str(path))
-    except TableError:
-        raise
+        value = read_json(path)
     except BadInput as error:
-        raise TableError(f"{path} cannot be read: {error.got}", remedy="build the table again") from error
+        raise TableError(error.got, "a latency table of hwnas", REMEDY) from error
+    if not isinstance(value, dict) or "format" not in value:
+        raise TableError(f"{path} is no file of hwnas", "a latency table of hwnas", REMEDY)
+    found = checked(Envelope, value, str(path))
     if found.format != format_name or found.schema not in (OLD_SCHEMA, SCHEMA):
         raise TableError(f"{path} is {shown(found.format)} of schema {shown(found.schema)}",
                          f"{format_name} of schema {OLD_SCHEMA} or {SCHEMA}", REMEDY)  # fmt: skip

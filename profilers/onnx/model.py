@@ -128,18 +128,18 @@ def read_model(source: Path | bytes, folder: Path | None = None) -> OnnxModel:
     else:
         what, data, folder = str(source), _file(source), source.parent
     check_size(len(data), what)
-    proto = parse(data)
+    proto = parse(data, what)
     take_in(proto, folder, what)
     model = OnnxModel.of(proto)
-    _check(proto)
+    _check(proto, what)
     return model
 
 
-def _check(proto: onnx.ModelProto) -> None:
+def _check(proto: onnx.ModelProto, what: str) -> None:
     """BadInput unless the model follows ONNX's rules, but for shapes of its ends, which runtimes do not need."""
     for value in (*proto.graph.input, *proto.graph.output):
         value.type.tensor_type.shape.SetInParent()
-    parse(proto.SerializeToString(), check=True)
+    parse(proto.SerializeToString(), what, check=True)
 
 
 def _file(path: Path) -> bytes:

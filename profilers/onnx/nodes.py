@@ -55,7 +55,7 @@ def read_nodes(model: bytes | Path) -> Nodes:
         nodes = tuple(_node(data, span) for number, span in parts if number == NODE)
         entries, exits = (tuple(_name(data, span) for number, span in parts if number == k) for k in (INPUT, OUTPUT))
     except (ValueError, IndexError) as error:
-        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+        raise BadInput(f"the model cannot be read as ONNX: {error}", "an ONNX model") from error
     return Nodes(nodes, entries, exits)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Shapes = dict[str, tuple[int, ...]]
 
 
-def parse(model: bytes | Path, *, check: bool = False) -> onnx.ModelProto:
-    """The model's protobuf; with `check`, one that follows ONNX's rules.
+def parse(model: bytes | Path, what: str = "the model", *, check: bool = False) -> onnx.ModelProto:
+    """The model's protobuf; with `check`, one that follows ONNX's rules; `what` names it in errors.
 
     Raises:
         BadInput: no ONNX model.
@@ -29,7 +29,7 @@ def parse(model: bytes | Path, *, check: bool = False) -> onnx.ModelProto:
         if check:
             onnx.checker.check_model(proto)
     except Exception as error:  # protobuf's and onnx's have no common base
-        raise BadInput(f"the model cannot be read: {error}", "an ONNX model") from error
+        raise BadInput(f"{what} cannot be read as ONNX: {error}", "an ONNX model") from error
     return proto
 
 

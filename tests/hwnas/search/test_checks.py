@@ -98,14 +98,31 @@ def test_a_folder_in_place_of_a_file(tmp_path):
         checks.check(tmp_path / "run", config)
 
 
+def test_a_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "run").write_text("")
+    config = Config("tiny", f"table:{tmp_path}/t.csv", objectives=("top1", "madds"))
+    with pytest.raises(BadInput) as caught:
+        checks.check(tmp_path / "run", config)
+    assert (
+        str(caught.value).splitlines()[0].endswith("run is a file; allowed: a folder for the run; try: another --out")
+    )
+
+
+def test_what_is_no_source_is_said_once(tmp_path):
+    assert lines_of(tmp_path, 'space = "tiny"\naccuracy = "t.csv"\n') == [
+        "c.toml: accuracy source 't.csv'; allowed: supernet:…, ofa-predictor:…, table:…, python:…"
+    ]
+
+
 def test_a_supernet_with_much_wrong(tmp_path):
     path = tmp_path / "s.toml"
-    path.write_text('space = "tiny"\ndataset = "foldr:x"\nout = "s.safetensors"\nresolutions = [7]\ntheads = 3\n')
+    path.write_text('space = "tiny"\ndataset = "foldr:x"\nout = "s.pth"\nresolutions = [7]\ntheads = 3\n')
     with pytest.raises(BadInput) as caught:
         supernet_config(path, ["recipe.batch=0"])
     lines = str(caught.value).replace(f"{tmp_path}/", "").splitlines()
     assert [line.partition(";")[0] for line in lines] == [
         "s.toml: unknown key 'theads'", "s.toml: recipe.batch = 0", "unknown data set 'foldr'", "resolutions [7]",
+        "out = s.pth",
     ]  # fmt: skip
 
 

@@ -294,7 +294,7 @@ def test_commands_train_and_fine_tune(tmp_path, capsys):
 
 
 def test_a_wrong_configuration_is_one_line(tmp_path, capsys):
-    good = 'space = "tiny"\ndataset = "digits"\nout = "x"\n'
+    good = 'space = "tiny"\ndataset = "digits"\nout = "x.safetensors"\n'
     cases = {
         "unknown key 'spaces'": 'spaces = "tiny"\n' + good,
         "lacks out": 'space = "tiny"\ndataset = "digits"\n',
