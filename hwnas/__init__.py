@@ -26,6 +26,7 @@ _HOMES = {
     "hwnas.api.searching": ("search_config",),
     "hwnas.api.runs": ("Run",),
     "hwnas.api.engines": ("Engine", "validate"),
+    "hwnas.api.space_list": ("spaces",),
     "hwnas.api.training": ("finetune", "train_supernet"),
     "hwnas.templates.kinds": ("template",),
     "hwnas.recipe.proposing": ("init",),
@@ -42,7 +43,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  as people read it
     "Device", "Devices", "engines", "profile", "LatencyTable", "MeasuredNetworks",
-    "SearchSpace", "Stage", "Architecture", "get_space", "Network", "Networks", "plan_networks",
+    "SearchSpace", "Stage", "Architecture", "get_space", "spaces", "Network", "Networks", "plan_networks",
     "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
     "init", "run_recipe",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from hwnas.api.runs import Run as Run
     from hwnas.api.searching import search as search
     from hwnas.api.searching import search_config as search_config
+    from hwnas.api.space_list import spaces as spaces
     from hwnas.api.tables import LatencyTable as LatencyTable
     from hwnas.api.training import finetune as finetune
     from hwnas.api.training import train_supernet as train_supernet

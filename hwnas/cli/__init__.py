@@ -16,7 +16,20 @@ from profilers import interruption, temporary
 from profilers.errors import HwnasError
 from profilers.outputs import FRESH
 
-PARTS = ("basics", "recipe", "fetch", "lut", "train", "search", "export", "profile", "compare", "report", "devices")
+PARTS = (
+    "basics",
+    "recipe",
+    "fetch",
+    "lut",
+    "train",
+    "search",
+    "export",
+    "profile",
+    "compare",
+    "report",
+    "devices",
+    "spaces",
+)
 
 
 class _Interrupted(Exception):
