@@ -46,7 +46,7 @@ def test_each_key_has_a_description_and_a_default_unless_it_is_required(name):
         assert required or "default" in value or empty, key
 
 
-@pytest.mark.parametrize("file", ["tools/demo.toml", "tools/demo-supernet.toml"])
-def test_the_demos_files_fit(file):
-    kind = FILES["supernet" if "supernet" in file else "search"][0]
+@pytest.mark.parametrize(("file", "name"), [("tools/demo.toml", "recipe"), ("tools/bench/supernet.toml", "supernet")])
+def test_the_files_of_demo_and_benchmarks_fit(file, name):
+    kind = FILES[name][0]
     assert build(kind, tomllib.loads((ROOT / file).read_text()), file)

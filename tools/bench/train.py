@@ -36,7 +36,7 @@ from tools.bench.plain_ofa import PlainStep
 from tools.bench.shared import run
 
 ELASTIC = Phase("expand", 1, 0.1, resolutions=0, kernels=0, depths=0, expands=0)  # once-for-all's last: all choices
-CONFIG = Path(__file__).resolve().parents[1] / "demo-supernet.toml"
+CONFIG = Path(__file__).resolve().parent / "supernet.toml"
 RESAMPLES = 2000
 
 
