@@ -63,6 +63,7 @@ def run_recipe(
     path = Path(recipe)
     work = Work(load(path, overrides), path.absolute().parent, say or to_stderr)
     stages = between(start, until)
+    work.say(f"checking {path}: images, space, device, weights, disk, memory, and what each stage is told")
     check(work).raise_if_any()
     runner = Runner(work)
     if dry_run:

@@ -130,8 +130,13 @@ def reference_of(images: Path | str, folder: Path) -> str:
     path = Path(text).expanduser()
     if not path.is_dir():
         raise BadInput(f"--images {text}: no such folder", "a folder of images, or a data set as in cifar10:DIR")
+    return f"folder:{place_of(path, folder)}"
+
+
+def place_of(path: Path, folder: Path) -> str:
+    """A path as the recipe names it: absolute where it was given so and does not lie in the recipe's folder."""
     inside = path.absolute().is_relative_to(folder.absolute())
-    return f"folder:{path if path.is_absolute() and not inside else os.path.relpath(path, folder)}"
+    return str(path) if path.is_absolute() and not inside else os.path.relpath(path, folder)
 
 
 def absolute(reference: str, folder: Path) -> str:
@@ -210,7 +215,7 @@ def choose_weights(found: Proposal, look: Look, way: Way) -> None:
     """Weights as they are where they were trained on these images; else to start from, or to fine-tune each network."""
     if look.facts is None or look.supernet is None:
         return
-    path, about = os.path.relpath(look.supernet, look.folder), f"{look.facts.what}, {look.facts.classes} classes"
+    path, about = place_of(look.supernet, look.folder), f"{look.facts.what}, {look.facts.classes} classes"
     found.lines.append(str(look.facts))
     if look.is_ready:
         found.choose("supernet.file", path, f"{about}, trained on these images")

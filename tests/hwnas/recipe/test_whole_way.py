@@ -61,5 +61,5 @@ def test_the_whole_way_and_once_more_from_another_place(place, tmp_path):
     shutil.move(tmp_path / "my pictures", tmp_path / "elsewhere/my pictures")
     again: list[str] = []
     assert hwnas.run_recipe(moved / "recipe.toml", say=again.append)["ship"] == found["ship"]
-    assert [line for line in again[:9] if not any(x in line for x in ("kept (", "given", "no models"))] == []
+    assert [line for line in again[1:10] if not any(x in line for x in ("kept (", "given", "no models"))] == []
     assert hwnas.train_supernet(moved / "out/supernet.toml", resume=True)["supernet"]
