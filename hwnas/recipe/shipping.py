@@ -67,9 +67,13 @@ def verdict(low: float, high: float, limit: float | None) -> str:
 
 def known(work: Work) -> list[dict[str, Any]]:
     """Rows of the known networks that were compared."""
-    path = work.out / compare.FOLDER / "compare.json"
-    rows = read_json(path)["networks"] if work.settings.compare.models and path.is_file() else []
-    return [row for row in rows if row["name"] in work.settings.compare.models]
+    path, names = (
+        work.out / compare.FOLDER / "compare.json",
+        [m.partition("=")[0] for m in work.settings.compare.models],
+    )
+    rows = read_json(path)["networks"] if names and path.is_file() else []
+    begun = {row["id"]: row.get("from") for row in finetune.facts(work)}
+    return [{**row, "from": begun.get(row["name"])} for row in rows if row["name"] in names]
 
 
 def lines(found: Sequence[Candidate], others: Sequence[dict[str, Any]]) -> list[str]:
@@ -93,7 +97,9 @@ def _known(row: dict[str, Any]) -> str:
     ms = "not timed" if row["ms"] is None else f"{row['ms']:.3g} ms"
     if row["top1"] is None:
         return f"{ms}, not trained on these images"
-    return f"top-1 {_percent(row['top1'], row['top1_low'], row['top1_high'])}, {ms}; trained by the same recipe"
+    return (
+        f"top-1 {_percent(row['top1'], row['top1_low'], row['top1_high'])}, {ms}; the same training, from {row['from']}"
+    )
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwnas.api.comparing import compare
 from hwnas.recipe.stage import Stage
-from hwnas.recipe.stages import export
+from hwnas.recipe.stages import export, finetune
 from hwnas.recipe.work import Work
 
 FOLDER = "known"
@@ -36,7 +36,7 @@ class CompareStage(Stage):
         """All in one interleaved run."""
         found = export.engines(work)
         compared = compare(
-            work.out, work.settings.compare.models, ids=[engine.name for engine in found], device=work.device,
-            size=found[0].input_shape[-1], out=work.out / FOLDER,
+            work.out, ids=[engine.name for engine in found], device=work.device,
+            size=found[0].input_shape[-1], weights=work.out / finetune.FOLDER, out=work.out / FOLDER,
         )  # fmt: skip
         return f"{len(compared.to_json()['networks'])} networks in {work.settings.out / FOLDER}/compare.txt"

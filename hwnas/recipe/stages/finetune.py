@@ -34,7 +34,7 @@ class FinetuneStage(Stage):
         """The images, and how it is trained."""
         said = {k: v for k, v in stated(asdict(work.settings.finetune)).items() if k != "threads"}
         chosen = {} if {"epochs", "steps"} & said.keys() else {"minutes": work.settings.minutes}
-        return {**about(work), **chosen, **said}
+        return {**about(work), **chosen, **said, "models": list(work.settings.compare.models)}
 
     def products(self, work: Work) -> Sequence[Path]:
         """Folder of the networks' files, and what is known of each."""
@@ -50,7 +50,8 @@ class FinetuneStage(Stage):
 
     def values(self, work: Work, seconds: float) -> dict[str, Any]:
         """The configuration, with what the recipe leaves out chosen by the time."""
-        each, images = seconds / work.settings.select.n, work.dataset.size("train")
+        models, images = list(work.settings.compare.models), work.dataset.size("train")
+        each = seconds / (work.settings.select.n + len(models))
         usual: dict[str, Any] = finetune_defaults(
             work.space, images, initialised=True, seconds=each, balance=work.balance
         )
@@ -59,7 +60,7 @@ class FinetuneStage(Stage):
             usual = {k: v for k, v in usual.items() if k not in ("epochs", "steps")}
         own = {
             "dataset": work.spoken_images, "archs": select.FILE, "out": FOLDER, "seed": work.settings.seed,
-            "supernet": work.relative(work.supernet),
+            "supernet": work.relative(work.supernet), "models": models,
         }  # fmt: skip
         return {**work.spoken_space, **usual, **own, **said}
 

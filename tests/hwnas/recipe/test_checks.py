@@ -107,9 +107,10 @@ def test_the_last_lines(tmp_path):
         "a1", "out/engines/a1", 93.33, 84.1, 97.4, "test", 60, 91.0, 1.234, 1.2, 1.19, 1.21, 2.0, "kept"
     )
     row = {"name": "mobilenet_v3_small", "ms": 3.21, "top1": 90.0, "top1_low": 79.9, "top1_high": 95.3}
+    row["from"] = "random weights"
     assert shipping.lines([one], [row, {**row, "top1": None}]) == [
         "ship a1: top-1 93.3 % (84.1 to 97.4) of 60 test images; 1.2 ms (1.19 to 1.21, predicted 1.23), "
         "budget 2 ms kept; it lies in out/engines/a1",
-        "mobilenet_v3_small: top-1 90.0 % (79.9 to 95.3), 3.21 ms; trained by the same recipe",
+        "mobilenet_v3_small: top-1 90.0 % (79.9 to 95.3), 3.21 ms; the same training, from random weights",
         "mobilenet_v3_small: 3.21 ms, not trained on these images",
     ]
