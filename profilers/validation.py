@@ -40,11 +40,11 @@ def validate(kind: type[T], value: Any, where: str, style: Style | None = None) 
 
     Raises:
         BadInput: what was got and where, what is allowed, what mends it; `ManyRefusals` where that is several things.
-            Of a style with an error of its own, which is for files that programs write, only the first.
+            Of a style with a remedy, which is for files that programs write, only the first.
     """
     chosen, found = style or Style(), Refusals()
     made: T = draft(kind, value, where, found, chosen)
-    if found and chosen.error is not BadInput:
+    if found and chosen.remedy:
         raise found.errors[0]
     found.raise_if_any()
     return made

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import pytest
 import typer
 
@@ -166,7 +165,7 @@ def keys() -> set[str]:
     found |= {option.name for kind in SOURCES.built_in for option in source_options(kind)}
     public = [getattr(hwnas, name) for name in hwnas.__all__]
     functions = [*public, *(f for cls in public if inspect.isclass(cls) for f in vars(cls).values() if callable(f))]
-    return found.union(*(inspect.signature(f).parameters for f in functions if not isinstance(f, click.Command)))
+    return found.union(*(inspect.signature(f).parameters for f in functions))
 
 
 def unknown_keys(text: str) -> list[str]:

@@ -135,7 +135,7 @@ def _choices(values: Any, attribute: Attribute, d: tuple[int, ...], capacity: Se
     if attribute.is_number:
         values = _for_all(values, sum(d))
     if not isinstance(values, list | tuple):
-        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", "a list")
+        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", _kind(attribute))
     return _options(_expressed(values, d, capacity, attribute.key), attribute)
 
 
@@ -143,8 +143,12 @@ def _options(values: Sequence[Any], attribute: Attribute) -> tuple[Option, ...]:
     if attribute.is_number:
         return _integers(values, attribute.key)
     if not all(isinstance(x, str) for x in values):
-        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", "texts")
+        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", _kind(attribute))
     return tuple(values)
+
+
+def _kind(attribute: Attribute) -> str:
+    return "a list of integers" if attribute.is_number else "a list of texts"
 
 
 def _integers(value: Any, name: str) -> tuple[int, ...]:

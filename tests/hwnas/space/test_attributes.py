@@ -179,10 +179,10 @@ def test_impossible_ops_are_one_line(change, said):
     ("change", "said"),
     [
         ({"op": ["fused"]}, "'op' of an architecture has 1 entries"),
-        ({"op": "fused"}, "'op' of an architecture is 'fused'; allowed: texts"),
-        ({"op": [1, 1, 1]}, "'op' of an architecture is [1, 1, 1]; allowed: texts"),
+        ({"op": "fused"}, "'op' of an architecture is 'fused'; allowed: a list of texts"),
+        ({"op": [1, 1, 1]}, "'op' of an architecture is [1, 1, 1]; allowed: a list of texts"),
         ({"op": ["conv"] * 3}, "op conv is not in space with-ops; allowed: mbconv, fused"),
-        ({"op": None}, "texts"),
+        ({"op": None}, "a list of texts"),
     ],
 )
 def test_an_architecture_that_does_not_fit_is_one_line(change, said):

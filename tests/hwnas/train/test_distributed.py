@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -157,7 +158,9 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path):
     _, err = killed.communicate()
     lines = [line for line in err.splitlines() if line.startswith("hwnas:")]
     assert killed.returncode != 0 and state.exists() and len(lines) <= 1, err
-    assert all("another process of this training ended; try: the same command again" in x for x in lines)
+    # The other process notices it, or torchrun ends it first
+    said = r"another process of this training ended; try: the same command again|terminated; .* the same command goes on"
+    assert all(re.search(said, line) for line in lines), lines
     out, err = whole.communicate()
     assert whole.returncode == 0 and out.count("\n") == 1, err
     resumed = torchrun("train", "supernet", str(tmp_path / "killed.toml"))
@@ -169,7 +172,7 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_an_error_in_all_processes_is_one_line(tmp_path):
-    (tmp_path / "c.toml").write_text(CONFIG.replace("digits", "digitz"))
+    (tmp_path / "c.toml").write_text(CONFIG.replace("digits", "digitz").replace("OUT", "s.safetensors"))
     process = torchrun("train", "supernet", str(tmp_path / "c.toml"))
     out, err = process.communicate()
     lines = [line for line in err.splitlines() if line.startswith("hwnas: ")]

@@ -40,7 +40,7 @@ def test_missing_layers_are_counted_and_the_first_named(space, table):
     poorer = make_table(space, entries={k: v for k, v in table.entries.items() if k not in gone})
     with pytest.raises(TableError, match=rf"lacks 3 of the \d+ layers of tiny, first {gone[0]}") as error:
         poorer.bind(space)
-    assert "--resolutions" in str(error.value) and "\n" not in str(error.value)
+    assert "resolutions" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_other_resolutions_are_missing_layers(table):

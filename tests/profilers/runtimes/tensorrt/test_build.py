@@ -195,7 +195,7 @@ def test_stubs_alone_are_not_the_package(monkeypatch):
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
     def missing(name):
-        raise ModuleNotFoundError(f"No module named {name!r}")
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(trt_build.importlib, "import_module", missing)
     status = get_profiler("tensorrt").status()
