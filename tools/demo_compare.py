@@ -1,11 +1,9 @@
-"""Hypervolume of the demo's searches beside random search at the same number of evaluations."""
+"""Hypervolume of the demo's search beside random search at the same number of evaluations."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-import numpy as np
 
 from hwnas.search.run import open_run
 
@@ -17,19 +15,14 @@ def curve(folder: Path) -> list[float]:
 
 
 def main(run: Path) -> None:
-    """Print the comparison; exit 1 if the search did not beat random search (one seed alone decides nothing)."""
-    ours = [curve(run), *(curve(f) for f in sorted(run.glob("compare/msunas-*")))]
-    random = [curve(f) for f in sorted(run.glob("compare/random-*"))]
+    """Print the comparison. One seed alone decides nothing: `tools/bench/search.py` has ten."""
+    ours, random = curve(run), curve(run / "compare" / "random-1")
     with open_run(run) as opened:
         evaluations = [row["evaluations"] for row in opened.archive.iterations()]
-    print(f"hypervolume, mean of {len(ours)} seed(s) (fixed reference; more is better)")
+    print("hypervolume (fixed reference; more is better)")
     print(f"{'networks':>10} {'search':>8} {'random':>8}")
-    for i, n in enumerate(evaluations):
-        print(f"{n:10} {np.mean([c[i] for c in ours]):8.4f} {np.mean([c[i] for c in random]):8.4f}")
-    best, chance = (float(np.mean([c[-1] for c in curves])) for curves in (ours, random))
-    verdict = "search is better" if best > chance else "random is as good or better"
-    print(f"search {best:.4f}, random {chance:.4f}: {verdict}")
-    sys.exit(1 if best <= chance and len(ours) > 1 else 0)
+    for n, best, chance in zip(evaluations, ours, random, strict=True):
+        print(f"{n:10} {best:8.4f} {chance:8.4f}")
 
 
 if __name__ == "__main__":
