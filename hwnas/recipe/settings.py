@@ -110,6 +110,8 @@ class FinetuneSettings:
     """Optimisation."""
     regularise: Regularise | None = None
     """Against overfitting."""
+    patience: Annotated[int, Interval(ge=0, le=10**6)] | None = None
+    """Passes without a better validation accuracy after which training stops; 0: off."""
     threads: Threads = 1
     """Of torch; 0 leaves its default."""
 

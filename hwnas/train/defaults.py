@@ -14,6 +14,7 @@ from hwnas.train.pace import step_seconds
 
 FEW = 640  # images below which batches are halved: twenty updates a pass
 LEAST, MOST = 800, 100_000  # steps of a supernet from random weights
+SMALL, MANY = 5000, 20  # images up to which, and passes from which, a training is stopped early
 UNBALANCED = 3.0  # the largest class beside the smallest
 
 
@@ -49,7 +50,7 @@ def supernet_defaults(
 def finetune_defaults(
     space: SearchSpace, images: int, *, initialised: bool, seconds: float | None = None, balance: float | None = None
 ) -> Defaults:
-    """Keys `steps`, `lr`, `recipe` and `regularise` of a `FinetuneConfig`; `seconds` are of one network."""
+    """Keys `steps`, `lr`, `recipe`, `regularise` and `patience` of a `FinetuneConfig`; `seconds` are of one network."""
     recipe, reasons = _recipe(images, balance)
     passes, least = (30, LEAST // 4) if initialised else (60, LEAST // 2)
     steps, reasons["steps"] = _steps(space, images, recipe["batch"], passes, least, seconds, 1.0)
@@ -57,7 +58,12 @@ def finetune_defaults(
     reasons["lr"] = "small, for weights that are trained" if initialised else "for random weights"
     ema = 0.99 if steps < 5000 else 0.999
     reasons["regularise.ema"] = "the average of the last steps' weights is steadier than the last"
-    return Defaults({"steps": steps, "lr": lr, "recipe": recipe, "regularise": {"ema": ema}}, reasons)
+    values = {"steps": steps, "lr": lr, "recipe": recipe, "regularise": {"ema": ema}}
+    count = steps * recipe["batch"] // images
+    if images <= SMALL and count >= MANY and steps == _wanted(images, recipe["batch"], passes, least):
+        values["patience"] = count // 3
+        reasons["patience"] = f"{count} passes over few images may be more than they need"
+    return Defaults(values, reasons)
 
 
 def _recipe(images: int, balance: float | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -83,7 +89,7 @@ def _steps(
     space: SearchSpace, images: int, batch: int, passes: int, least: int, seconds: float | None, networks: float
 ) -> tuple[int, str]:
     """How many, and why; `networks` are trained on each batch, in the mean."""
-    wanted = min(max(passes * images // batch, least), MOST)
+    wanted = _wanted(images, batch, passes, least)
     why = f"{wanted * batch / images:.3g} passes over {images} images"
     if seconds is None:
         return wanted, why
@@ -93,6 +99,10 @@ def _steps(
         return wanted, f"{why}, estimated {wanted * pace:.0f} s"
     short = ", fewer than such networks usually need" if possible < least else ""
     return possible, f"as many as {seconds:.0f} s allow (estimated){short}"
+
+
+def _wanted(images: int, batch: int, passes: int, least: int) -> int:
+    return min(max(passes * images // batch, least), MOST)
 
 
 def _shrinking(space: SearchSpace, steps: int, batch: int) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from hwnas.nets.checkpoint import Provenance
 from hwnas.space import SearchSpace
 from hwnas.train.config import FinetuneConfig
 from hwnas.train.distributed import Group
+from hwnas.train.early_stop import EarlyStop
 from hwnas.train.evaluate import recalibrate_on, top1
 from hwnas.train.guessing import guessing
 from hwnas.train.one_network import Training
@@ -58,6 +59,7 @@ class NetworkRun:
     def __post_init__(self) -> None:
         self.path = self.work.file(self.subject)
         self.state = StateFile(self.path, self.subject.identity, self.work.filled)
+        self.early = EarlyStop(self.work.config.patience)
 
     def run(self) -> Facts:
         """Its facts, or its id and error if it diverged."""
@@ -100,6 +102,7 @@ class NetworkRun:
         training = self.training(self.subject.network())
         done = stored_fact(stored, "epochs", int, self.state.path)
         training.restore(groups, done, stored.get("scaler") or {}, self.state.path)
+        self.early.restore(groups.get("best", {}), stored, self.state.path)
         self.bar.reduce_total(done)
         return training
 
@@ -122,13 +125,16 @@ class NetworkRun:
 
     def trained(self, training: Training) -> Facts:
         """Run the epochs that are left, judge and write the network."""
-        while training.done < training.schedule.passes:
+        passes = training.schedule.passes
+        while training.done < passes and not self.early.is_over(training.done):
             loss = self.timed(training.run_epoch)
+            self.timed(lambda: self.early.look(training))
             self.bar.note(f"{self.subject.id}, loss {loss:.3f}")
             self.bar.advance()
-            if self.group.is_rank_zero and training.done < training.schedule.passes:
-                more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict()}
-                self.state.save(training.state(), self.work.space, self.provenance(more))
+            if self.group.is_rank_zero and training.done < passes:
+                self.save(training)
+        self.bar.reduce_total(passes - training.done)
+        self.end(training)
         if not self.group.is_rank_zero:
             training.finish()
             return {}
@@ -138,6 +144,21 @@ class NetworkRun:
         self.subject.save(self.path, training.network, self.provenance({"epochs": training.done}))
         self.state.remove()
         return self.facts
+
+    def save(self, training: Training) -> None:
+        """The state behind a pass, with the best weights so far."""
+        more = {"epochs": training.done, "scaler": training.descent.scaler.state_dict(), **self.early.facts()}
+        groups = {**training.state(), "best": dict(self.early.weights)}
+        self.state.save(groups, self.work.space, self.provenance(more))
+
+    def end(self, training: Training) -> None:
+        """With the best weights, where early stop looked for them; said."""
+        self.early.take(training, self.state.path)
+        if said := self.early.said(training.done, training.schedule.passes):
+            steps = min(training.done * training.schedule.per_pass, training.schedule.steps)
+            self.facts |= {"epochs": training.done, "steps": steps, "early_stop": said}
+            if self.group.is_rank_zero:
+                say(f"hwnas: {self.subject.id}: {said}")
 
     def timed(self, work: Callable[[], Any]) -> Any:
         """Its result; its seconds are added to the facts."""

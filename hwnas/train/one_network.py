@@ -6,6 +6,7 @@ Source: NSGANetV2, sections 3.4 and 4 (five epochs in the search, many for the c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,19 @@ class Training:
         """The same; says how far the recalibration moved the accuracy."""
         self._take_average()
         return recalibrate_on(self.network, self.dataset, self.resolution)
+
+    def candidate(self) -> nn.Module:
+        """What training would end in now, before BatchNorm's recalibration; it is changed by the next step."""
+        return self.network if self.average is None else self.average.module
+
+    def candidate_copy(self) -> nn.Module:
+        """The same, to be judged."""
+        return deepcopy(self.candidate())
+
+    def take(self, weights: Mapping[str, Tensor], path: Path) -> None:
+        """End in these weights, of an earlier `candidate`, read from `path`; BadInput if they do not fit."""
+        load_state(self.network, weights, path)
+        self.average = None
 
     def _take_average(self) -> None:
         if self.average is not None:

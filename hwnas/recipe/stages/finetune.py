@@ -57,7 +57,7 @@ class FinetuneStage(Stage):
         )
         said = stated(asdict(work.settings.finetune))
         if {"epochs", "steps"} & said.keys():
-            usual = {k: v for k, v in usual.items() if k not in ("epochs", "steps")}
+            usual = {k: v for k, v in usual.items() if k not in ("epochs", "steps", "patience")}
         own = {
             "dataset": work.spoken_images, "archs": select.FILE, "out": FOLDER, "seed": work.settings.seed,
             "supernet": work.relative(work.supernet), "models": models,
