@@ -59,12 +59,19 @@ def finetune(config: ConfigFile, settings: Settings = None, fresh: Fresh = False
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     """Accuracies before and after, for people."""
     columns = ("id", "epochs", "seconds", "val before", "val", "test before", "test")
-    table = people_table("Fine-tuned networks", columns, "top-1, %")
+    table = people_table("Fine-tuned networks", columns, "top-1 in %, with 95 % intervals")
     for row in rows:
-        values = (row[k] for k in ("val_top1_before", "val_top1", "test_top1_before", "test_top1"))
-        texts = ("-" if value is None else f"{value:.2f}" for value in values)
+        texts = (_top1(row, k) for k in ("val_top1_before", "val_top1", "test_top1_before", "test_top1"))
         table.add_row(row["id"], str(row["epochs"]), f"{row['seconds']:.1f}", *texts)
     return table
+
+
+def _top1(row: dict[str, Any], key: str) -> str:
+    """An accuracy with its interval, which files of before, and those before training, have not."""
+    if row[key] is None:
+        return "-"
+    ends = row.get(f"{key}_interval")
+    return f"{row[key]:.2f}" + (f" ({ends[0]:.1f} to {ends[1]:.1f})" if ends else "")
 
 
 def _moved(rows: Sequence[dict[str, Any]]) -> str:

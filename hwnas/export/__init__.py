@@ -12,7 +12,7 @@ One export takes this way through the files:
                      made elsewhere) with images or arrays of `calibration`
     engine_selection the choice among all engines, for `--engine auto`, as `judge` finds; `torch_session` for comparison
     parity           whether the engine computes what its reference does, and its accuracy on images of `labelled`;
-                     `answers` keeps the reference's outputs
+                     `answers` keeps the reference's outputs, `classes` counts right and wrong ones by class
     runtime_costs    throughput, memory and cold start, beside the latency that `pipeline` measures
     datasheet        the file, its `datasheet_schema` and its `datasheet_page`; `datasheet_builder` collects its content
     inference_script the text of the exported `run.py`; `array_script` where the model takes no images

@@ -49,7 +49,7 @@ def make_sheet(
         "reference": report.reference,
         "latency": latencies(item, measured, engine, options, report.missing),
         "parity": {key: value.to_json() for key, value in report.parity.items()},
-        "accuracy": {"dataset": report.dataset, "split": report.split, "top1": report.accuracy.to_json()},
+        "accuracy": _accuracy(report),
         "preprocessing": item.preprocessing,
         "files": datasheet.file_facts(built.folder, files),
         "fingerprint": fingerprint(profiler, options).to_json(),
@@ -61,6 +61,12 @@ def make_sheet(
 def tensors(found: Tensors) -> dict[str, Any]:
     """A section of the datasheet."""
     return {name: {"shape": list(t.shape), "dtype": t.dtype} for name, t in found.items()}
+
+
+def _accuracy(report: ParityReport) -> dict[str, Any]:
+    """The section, with the counts by class where there are labelled images."""
+    found = {"dataset": report.dataset, "split": report.split, "top1": report.accuracy.to_json()}
+    return found if report.classes is None else found | {"classes": report.classes.to_json()}
 
 
 def latencies(

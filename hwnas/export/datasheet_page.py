@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hwnas.export import classes
 from hwnas.export.datasheet_schema import RANDOM
 from hwnas.export.quantity import Quantity
 
@@ -15,7 +16,7 @@ NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-
 
 def markdown(sheet: Mapping[str, Any]) -> str:
     """The page."""
-    parts = (_head, _about, _engine, _selection, _input, _use, _files, _machine)
+    parts = (_head, _about, _engine, _classes, _selection, _input, _use, _files, _machine)
     blocks = ((*lines, "") for part in parts if (lines := part(sheet)))
     return "\n".join(line for block in blocks for line in block)
 
@@ -92,6 +93,23 @@ def _engine(sheet: Mapping[str, Any]) -> list[str]:
         *_latency_rows(latency["interrupted"], "after other work (interrupted)"),
         f"| accuracy (top-1) | {_quantity(sheet['accuracy']['top1'])} |",
         *_parity_rows(sheet), *_cost_rows(sheet["runtime_costs"]),
+    ]  # fmt: skip
+
+
+def _classes(sheet: Mapping[str, Any]) -> list[str]:
+    """Accuracy by class, for an engine that classified labelled images."""
+    found, often = classes.rows(sheet), classes.sentences(sheet)
+    if not found or RANDOM in sheet.get("warnings", []):
+        return []
+    rows = [
+        f"| {_plain(r.name)} | {r.right} of {r.images} | {r.top1:.1f} % ({r.low:.1f} to {r.high:.1f}) "
+        f"| {_plain(r.taken_for)} |"
+        for r in found
+    ]
+    confused = ["", f"Confused most often: {_plain('; '.join(often))}."] if often else []
+    return [
+        "## Accuracy by class", "", classes.about(sheet, len(found)), "",
+        "| class | right | accuracy | taken for |", "|---|---|---|---|", *rows, *confused,
     ]  # fmt: skip
 
 

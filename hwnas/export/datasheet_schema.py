@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hwnas.accuracy.wilson import Drop
+from hwnas.export.classes import Classes
 from hwnas.export.datasheet_network import ModelSection, Preprocessing, Sha256, Size, SpaceSection, TensorSection
 from hwnas.export.quantity import Parity, Quantity
 from profilers.constraints import Count, NotNegative, Share
@@ -108,6 +109,8 @@ class AccuracySection:
     """Its split."""
     top1: Quantity
     """Share of images that are classified right, %."""
+    classes: Classes | None = None
+    """The same by class, and what is taken for what; null where it was not measured, and before it was kept."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hwnas.accuracy.wilson import wilson
 from hwnas.export.answers import StoredAnswers, write_answers
+from hwnas.export.classes import Classes, count_classes
 from hwnas.export.exportable import Exportable, Floats, Labelled, Outputs, Tensors, Values
 from hwnas.export.quantity import OutputParity, Parity, Quantity
 from profilers.base import Feeds, Session
@@ -35,8 +36,8 @@ TOGETHER = 64  # images that are in memory, of a split
 class ParityReport:
     """What was found out about an engine; `missing` says why it could not be run here.
 
-    `parity` by the inputs' name, against `reference`; `dataset` and `split` are those of the accuracy, None without
-    labelled images.
+    `parity` by the inputs' name, against `reference`; `dataset` and `split` are those of the accuracy, `classes` its
+    counts by class, all None without labelled images.
     """
 
     accuracy: Quantity
@@ -45,6 +46,7 @@ class ParityReport:
     dataset: str | None = None
     split: str | None = None
     missing: str = ""
+    classes: Classes | None = None
 
 
 def verify_outputs(
@@ -74,7 +76,9 @@ def verify_outputs(
         return ParityReport(Quantity(None, "%", f"not measured: {item.lacking}"), reference.name, parity)
     got, labels = logits_over(data, partial(logits_of, session))
     parity[data.name] = compare_logits(got, logits)
-    return ParityReport(_accuracy(got, labels, data.name), reference.name, parity, data.dataset, data.split)
+    classes = count_classes(got.argmax(1), labels, got.shape[1])
+    accuracy = _accuracy(got, labels, data.name)
+    return ParityReport(accuracy, reference.name, parity, data.dataset, data.split, classes=classes)
 
 
 def _accuracy(logits: Floats, labels: NDArray[Any], name: str) -> Quantity:

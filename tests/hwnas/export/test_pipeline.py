@@ -382,6 +382,6 @@ def test_the_page_can_be_read_by_somebody_who_does_not_know_the_project(exported
     assert "An image classifier of 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), ready to run: `model.ort`" in text
     assert "multiply-adds an image" in text and "\n\n\n" not in text
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        f"## {title}" for title in ("The network", "This engine", "Input", "Load and run it",
+        f"## {title}" for title in ("The network", "This engine", "Accuracy by class", "Input", "Load and run it",
                                     "Make it and check it again", "Files", "Measured on")
     ]  # fmt: skip
