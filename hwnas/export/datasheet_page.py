@@ -80,6 +80,8 @@ def _about(sheet: Mapping[str, Any]) -> list[str]:
 
 def _origin(sheet: Mapping[str, Any]) -> str:
     model = sheet["model"]
+    if model is None and sheet["space"] is None:
+        return "The datasheet does not say where it is from."
     if model is None:
         return f"Of the search space {sheet['space']['name']}: `{json.dumps(sheet['architecture'])}`."
     return f"Read from {_code(model['source'])} (SHA-256 {model['sha256'][:16]}, opset {model['opset']})."
