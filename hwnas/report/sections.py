@@ -91,6 +91,14 @@ def latencies(run: RunData) -> Section | None:
     return Section("Predicted and measured latency", about, "latencies.html", {"agreements": agreements}, shown)
 
 
+def by_class(run: RunData) -> Section | None:
+    """Which classes the chosen engines know, and which they take for others."""
+    if not (found := tables.by_class(run)):
+        return None
+    about = "Measured with each engine on the images named above."
+    return Section("Accuracy by class", about, "classes.html", {"engines": found})
+
+
 def search(run: RunData) -> Section | None:
     """Hypervolume and the surrogate's quality, by iteration."""
     progress, quality, shown = figures.progress(run), figures.quality(run), []
@@ -131,6 +139,7 @@ ALL: tuple[Callable[[RunData], Section | None], ...] = (
     fronts,
     drawings,
     latencies,
+    by_class,
     search,
     habits,
     origins,

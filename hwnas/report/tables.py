@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from hwnas.accuracy.wilson import alike, wilson
+from hwnas.export import classes
 from hwnas.export.datasheet import RANDOM
 from hwnas.report.data import Engine, RunData
 from hwnas.report.formatting import Scale, label, origin, quantity, scales, significant
@@ -69,6 +70,27 @@ def engines(run: RunData) -> Table:
     columns = _columns(run)
     rows = [[_network(run, e), *(cell(e.sheet) for _, cell in columns)] for e in _ordered(run)]
     return Table(["Network", *(title for title, _ in columns)], rows, "Exported engines", numbers=True)
+
+
+def by_class(run: RunData) -> list[tuple[Table, Sequence[str]]]:
+    """Accuracy by class of each engine that has it, worst first, and its most frequent confusions in words."""
+    found = [(e, classes.rows(e.sheet)) for e in _ordered(run)]
+    return [(_of_classes(run, e, rows), classes.sentences(e.sheet)) for e, rows in found if rows]
+
+
+def _of_classes(run: RunData, engine: Engine, found: Sequence[classes.ClassRow]) -> Table:
+    rows = [
+        [
+            Cell(row.name),
+            Cell(f"{row.top1:.1f}", f"{row.low:.1f} to {row.high:.1f}"),
+            Cell(str(row.images)),
+            Cell(row.taken_for),
+        ]
+        for row in found
+    ]
+    named = f"{_network(run, engine).text}, {engine.sheet['engine']['name']}"
+    caption = f"{named}: {classes.about(engine.sheet, len(found))}"
+    return Table(["Class", "Accuracy (%)", "Images", "Taken for"], rows, caption)
 
 
 Column = tuple[str, Callable[[Mapping[str, Any]], Cell]]

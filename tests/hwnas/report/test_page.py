@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from hwnas.export.classes import count_classes
 from hwnas.report import Engine, ObjectiveInfo, RunData, plots, summary, write_report
 from hwnas.report.page import page
 from hwnas.report.sections import ALL
 from hwnas.space import Architecture
 from profilers.errors import BadInput, FileProblem
+from profilers.proportions import wilson
 from tests.hwnas.report_run import OBJECTIVES, SPACE, full_run, sheet
 
 EVIL = "</script><img src=x onerror=alert(1)><b>\"'&"
@@ -263,3 +267,18 @@ def test_an_architecture_of_another_space_is_refused(run):
     wrong = replace(run.done[0], arch=Architecture((1,), (3,), (3,), 12))
     with pytest.raises(BadInput, match="stages"):
         page(replace(run, rows=[wrong], chosen=()), "today")
+
+
+def test_accuracy_by_class_is_shown_worst_first_and_escaped(run):
+    judged = copy.deepcopy(dict(run.chosen[0].sheet))
+    judged["accuracy"]["classes"] = count_classes(
+        np.array([0, 1, 1, 1, 0, 2]), np.array([0, 0, 0, 1, 1, 2]), 3
+    ).to_json()
+    judged["preprocessing"]["labels"] = ["<b>&", "cross", "moon"]
+    found = Outline(page(replace(run, chosen=[Engine(judged)]), "today"))
+    text = found.text
+    assert "Accuracy by class" in text and f"2 of 3 '<b>&' taken for 'cross'" in text
+    low, high = wilson(100 / 3, 3)
+    assert f"<b>& 33.3 {low:.1f} to {high:.1f} 3 cross 2" in text and not found.all("b")
+    assert text.index("33.3") < text.index("100.0")
+    assert "Accuracy by class" not in Outline(page(run, "today")).text
