@@ -277,7 +277,7 @@ def test_accuracy_by_class_is_shown_worst_first_and_escaped(run):
     judged["preprocessing"]["labels"] = ["<b>&", "cross", "moon"]
     found = Outline(page(replace(run, chosen=[Engine(judged)]), "today"))
     text = found.text
-    assert "Accuracy by class" in text and f"2 of 3 '<b>&' taken for 'cross'" in text
+    assert "Accuracy by class" in text and "2 of 3 '<b>&' taken for 'cross'" in text
     low, high = wilson(100 / 3, 3)
     assert f"<b>& 33.3 {low:.1f} to {high:.1f} 3 cross 2" in text and not found.all("b")
     assert text.index("33.3") < text.index("100.0")
