@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 import hwnas
-from profilers.registry import register
+from profilers import registry
+from profilers.registry import PROFILERS, register
 from tests.plugin_package.hwnas_example.accuracy import Saturating
 from tests.plugin_package.hwnas_example.objective import energy_uj
 from tests.plugin_package.hwnas_example.runtime import Plain
@@ -19,7 +20,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def device():
-    return hwnas.Device(register(Plain))
+    """On a runtime that is forgotten after these tests, as others of this process make one of its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PROFILERS, "_found", dict(PROFILERS._found))
+        patch.setattr(registry, "_places", dict(registry._places))
+        yield hwnas.Device(register(Plain))
 
 
 @pytest.fixture(scope="module")
