@@ -41,23 +41,20 @@ def writing(path: Path) -> sqlite3.Connection:
 
 def _without_wal(path: Path) -> sqlite3.Connection:
     """What a WAL still holds is taken over; for that SQLite needs the file alone, and no memory shared by processes."""
-    connection = connect(path)
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA locking_mode = NORMAL")
-        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    alone = ("PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = DELETE", "PRAGMA locking_mode = NORMAL")
+    return _after(path, *alone)
 
 
 def _query_only(path: Path) -> sqlite3.Connection:
+    return _after(path, "PRAGMA query_only = 1")
+
+
+def _after(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection with these settings that can read the file; closed where it cannot."""
     connection = connect(path)
     try:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("SELECT COUNT(*) FROM sqlite_master")
+        for statement in (*pragmas, "SELECT COUNT(*) FROM sqlite_master"):
+            connection.execute(statement).fetchone()
     except BaseException:
         connection.close()
         raise
