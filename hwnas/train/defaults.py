@@ -6,15 +6,17 @@ more for more images. Where the time is limited, steps are what was timed to fit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from hwnas.space import SearchSpace
-from hwnas.train.pace import step_seconds
+from hwnas.train.pace import phases_seconds, step_seconds
 
 FEW = 640  # images below which batches are halved: twenty updates a pass
 LEAST, MOST = 800, 100_000  # steps of a supernet from random weights
 SMALL, MANY = 5000, 20  # images up to which, and passes from which, a training is stopped early
+_LIKE = 1000  # steps, of which phases are made to see what a step of them takes
 UNBALANCED = 3.0  # the largest class beside the smallest
 
 
@@ -27,7 +29,13 @@ class Defaults(dict[str, Any]):
 
 
 def supernet_defaults(
-    space: SearchSpace, images: int, *, initialised: bool, seconds: float | None = None, balance: float | None = None
+    space: SearchSpace,
+    images: int,
+    *,
+    initialised: bool,
+    seconds: float | None = None,
+    balance: float | None = None,
+    threads: int = 1,
 ) -> Defaults:
     """Keys `phases` and `recipe` of a `SupernetConfig`.
 
@@ -37,23 +45,45 @@ def supernet_defaults(
         initialised: whether weights are begun with (`init`).
         seconds: that it may take here; a few steps are timed for it.
         balance: images of the largest class for each of the smallest.
+        threads: that it computes with.
     """
     recipe, reasons = _recipe(images, balance)
     batch = recipe["batch"]
     passes, least = (10, LEAST // 2) if initialised else (60, LEAST)
-    steps, why = _steps(space, images, batch, passes, least, seconds, 1.8)
-    phases = _begun(steps, batch) if initialised else _shrinking(space, steps, batch)
+
+    def phases_of(steps: int) -> list[dict[str, Any]]:
+        return _begun(steps, batch) if initialised else _shrinking(space, steps, batch)
+
+    pace = 0.0 if seconds is None else phases_seconds(space, batch, phases_of(_LIKE), threads)
+    steps, why = _steps(images, batch, passes, least, seconds, pace)
+    phases = phases_of(steps)
     reasons["phases"] = f"{sum(phase['steps'] for phase in phases)} steps in all, {why}"
     return Defaults({"phases": phases, "recipe": recipe}, reasons)
 
 
 def finetune_defaults(
-    space: SearchSpace, images: int, *, initialised: bool, seconds: float | None = None, balance: float | None = None
+    space: SearchSpace,
+    images: int,
+    *,
+    initialised: bool,
+    seconds: float | None = None,
+    balance: float | None = None,
+    pace: Callable[[int], float] | None = None,
 ) -> Defaults:
-    """Keys `steps`, `lr`, `recipe`, `regularise` and `patience` of a `FinetuneConfig`; `seconds` are of one network."""
+    """Keys `steps`, `lr`, `recipe`, `regularise` and `patience` of a `FinetuneConfig`.
+
+    Args:
+        space: of the networks.
+        images: of the training split.
+        initialised: whether weights are begun with.
+        seconds: that one network may take here, in the mean.
+        balance: images of the largest class for each of the smallest.
+        pace: seconds a step of the networks takes, in the mean, for so many images; by default those of the largest.
+    """
     recipe, reasons = _recipe(images, balance)
     passes, least = (30, LEAST // 4) if initialised else (60, LEAST // 2)
-    steps, reasons["steps"] = _steps(space, images, recipe["batch"], passes, least, seconds, 1.0)
+    step = 0.0 if seconds is None else (pace or partial(step_seconds, space))(recipe["batch"])
+    steps, reasons["steps"] = _steps(images, recipe["batch"], passes, least, seconds, step)
     lr = (0.03 if initialised else 0.1) * recipe["batch"] / 64
     reasons["lr"] = "small, for weights that are trained" if initialised else "for random weights"
     ema = 0.99 if steps < 5000 else 0.999
@@ -85,15 +115,12 @@ def _precision() -> str:
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def _steps(
-    space: SearchSpace, images: int, batch: int, passes: int, least: int, seconds: float | None, networks: float
-) -> tuple[int, str]:
-    """How many, and why; `networks` are trained on each batch, in the mean."""
+def _steps(images: int, batch: int, passes: int, least: int, seconds: float | None, pace: float) -> tuple[int, str]:
+    """How many, of `pace` seconds each, and why."""
     wanted = _wanted(images, batch, passes, least)
     why = f"{wanted * batch / images:.3g} passes over {images} images"
     if seconds is None:
         return wanted, why
-    pace = step_seconds(space, batch) * networks
     possible = max(int(seconds / pace), 1)
     if possible >= wanted:
         return wanted, f"{why}, estimated {wanted * pace:.0f} s"

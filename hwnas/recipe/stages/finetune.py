@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from hwnas.api.training import finetune
+from hwnas.nets.known import make_known
+from hwnas.ofa.network_files import read_archs
 from hwnas.recipe.configurations import stated, toml_text, write_once
 from hwnas.recipe.stage import Stage
 from hwnas.recipe.stages import select
 from hwnas.recipe.stages.supernet import about
 from hwnas.recipe.work import Work
 from hwnas.settings import build
+from hwnas.space import Architecture
 from hwnas.train.config import FinetuneConfig
 from hwnas.train.defaults import finetune_defaults
+from hwnas.train.pace import networks_seconds, own_networks
 from profilers.errors import MeasurementFailed
 from profilers.files import write_text
 
@@ -50,10 +55,11 @@ class FinetuneStage(Stage):
 
     def values(self, work: Work, seconds: float) -> dict[str, Any]:
         """The configuration, with what the recipe leaves out chosen by the time."""
-        models, images = list(work.settings.compare.models), work.dataset.size("train")
-        each = seconds / (work.settings.select.n + len(models))
+        models, images, archs = list(work.settings.compare.models), work.dataset.size("train"), chosen(work)
+        each = seconds / (max(len(archs), 1) + len(models))
+        pace = (lambda batch: self.pace(work, archs, batch)) if archs else None
         usual: dict[str, Any] = finetune_defaults(
-            work.space, images, initialised=True, seconds=each, balance=work.balance
+            work.space, images, initialised=True, seconds=each, balance=work.balance, pace=pace
         )
         said = stated(asdict(work.settings.finetune))
         if {"epochs", "steps"} & said.keys():
@@ -63,6 +69,13 @@ class FinetuneStage(Stage):
             "supernet": work.relative(work.supernet), "models": models,
         }  # fmt: skip
         return {**work.spoken_space, **usual, **own, **said}
+
+    def pace(self, work: Work, archs: Sequence[Architecture], batch: int) -> float:
+        """Seconds of a step, in the mean over what is trained: the chosen networks and the known ones."""
+        size, classes = max(arch.r for arch in archs), work.dataset.classes
+        known = ((make_known(name.partition("=")[0], classes), 3, size) for name in work.settings.compare.models)
+        threads = work.settings.finetune.threads
+        return networks_seconds(chain(own_networks(work.space, archs), known), batch, threads)
 
     def run(self, work: Work, seconds: float) -> str:
         """Train them, or go on; one that diverges does not stop the others."""
@@ -76,6 +89,12 @@ class FinetuneStage(Stage):
             raise MeasurementFailed("no network could be trained", remedy="a smaller finetune.lr in the recipe")
         write_text(work.out / FACTS, "".join(json.dumps(row) + "\n" for row in done))
         return ", ".join(f"{row['id']} val {row['val_top1_before']:.1f} to {row['val_top1']:.1f} %" for row in done)
+
+
+def chosen(work: Work) -> list[Architecture]:
+    """The networks that were chosen; none before that."""
+    file = work.out / select.FILE
+    return read_archs(work.space, file) if file.is_file() else []
 
 
 def facts(work: Work) -> list[dict[str, Any]]:

@@ -54,7 +54,12 @@ class SupernetStage(Stage):
         """The configuration, with what the recipe leaves out chosen by the time."""
         asked = {k: v for k, v in stated(asdict(work.settings.supernet)).items() if k != "file"}
         usual = supernet_defaults(
-            work.space, work.dataset.size("train"), initialised=bool(work.init), seconds=seconds, balance=work.balance
+            work.space,
+            work.dataset.size("train"),
+            initialised=bool(work.init),
+            seconds=seconds,
+            balance=work.balance,
+            threads=work.settings.supernet.threads,
         )
         if work.init:
             asked["init"] = work.relative(work.init)

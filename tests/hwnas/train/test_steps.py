@@ -17,6 +17,7 @@ from hwnas.train import FinetuneConfig, Phase, Recipe, SupernetConfig, train_sup
 from hwnas.train.defaults import finetune_defaults, supernet_defaults
 from hwnas.train.guessing import guessing
 from hwnas.train.optimise import class_weights, loss_of
+from hwnas.train.pace import networks_seconds, own_networks, phases_seconds
 from hwnas.train.schedule import Schedule
 from profilers.errors import BadInput
 
@@ -109,11 +110,32 @@ def test_defaults_are_configurations(images, name, initialised):
 
 
 def test_defaults_fit_into_the_time(monkeypatch):
+    monkeypatch.setattr("hwnas.train.defaults.phases_seconds", lambda *_: 0.9)
     monkeypatch.setattr("hwnas.train.defaults.step_seconds", lambda *_: 0.5)
     made = supernet_defaults(get_space("small"), 997, initialised=False, seconds=90)
     assert sum(phase["steps"] for phase in made["phases"]) == pytest.approx(100, abs=3)
     assert "as many as 90 s allow (estimated), fewer than" in made.reasons["phases"]
     assert finetune_defaults(get_space("small"), 997, initialised=True, seconds=1)["steps"] == 2
+    quicker = finetune_defaults(get_space("small"), 997, initialised=True, seconds=1, pace=lambda batch: 0.1)
+    assert quicker["steps"] == 10
+
+
+def test_a_phase_takes_what_its_networks_take(monkeypatch):
+    monkeypatch.setattr("hwnas.train.pace.step_seconds", lambda *_: 6.0)
+    monkeypatch.setattr("hwnas.train.pace._drawn_seconds", lambda *_: 2.0)
+    phases = [
+        {"steps": 1},
+        {"steps": 3, "networks": 2, "kernels": 0},
+    ]  # 6 s; 2 x 2 s, and 2 s of the teacher
+    assert phases_seconds(get_space("small"), 8, phases) == (6 + 3 * 6) / 4
+
+
+def test_networks_are_timed_as_they_are(monkeypatch):
+    seen = []
+    monkeypatch.setattr("hwnas.train.pace._step", lambda call, images: seen.append(tuple(images.shape)) or 1.0)
+    space = get_space("tiny")
+    assert networks_seconds(own_networks(space, space.extremes()), 32) == 2.0  # of 16 images each
+    assert {*seen} == {(16, space.in_channels, size, size) for size in (space.resolutions[0], space.resolutions[-1])}
 
 
 def test_classes_of_few_images_count_more():
