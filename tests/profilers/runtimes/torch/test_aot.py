@@ -1,0 +1,42 @@
+"""Packages of AOTInductor; one is really compiled."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from profilers.errors import BadInput, EngineUnavailable
+from profilers.runtimes.torch import aot
+
+
+@pytest.mark.slow
+def test_a_package_computes_what_its_module_does(tmp_path):
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Hardswish()).eval()
+    images = torch.randn(2, 2, 8, 8)
+    aot.write_package(module, (images,), tmp_path / "model.pt2", threads=1)
+    assert torch.allclose(aot.open_package(tmp_path / "model.pt2")(images), module(images), atol=1e-5)
+
+
+def test_a_file_that_is_no_package_is_one_line(tmp_path):
+    (tmp_path / "model.pt2").write_bytes(b"nonsense")
+    with pytest.raises(BadInput, match=r"torch cannot load model.pt2: .*--rebuild") as caught:
+        aot.open_package(tmp_path / "model.pt2")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(aot.shutil, "which", lambda name: None)
+    with pytest.raises(EngineUnavailable, match=r"C\+\+ compiler.*apt-get install g\+\+"):
+        aot.write_package(nn.ReLU(), (torch.zeros(1),), tmp_path / "model.pt2")
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+def test_a_module_that_cannot_be_exported_is_one_line(tmp_path):
+    with pytest.raises(BadInput, match=r"cannot compile the module ahead of time: .*torch\.export takes") as caught:
+        aot.write_package(Branching(), (torch.ones(1),), tmp_path / "model.pt2")
+    assert "\n" not in str(caught.value)
