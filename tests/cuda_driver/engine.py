@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 SHAPE = (2, 3, 4, 4)
+BYTES = 4 * 2 * 3 * 4 * 4
 
 
 class _Profiler:
@@ -24,13 +25,15 @@ TRT = SimpleNamespace(
 class CopyEngine:
     """ICudaEngine as far as the session uses it.
 
-    seconds: how long a run takes.  capturable: whether its work may go into a CUDA graph.
+    work: what copies, of the driver or of torch.  seconds: how long a run takes.
+    capturable: whether its work may go into a CUDA graph.  works: whether it can be enqueued at all.
     layers: [{"Name", "Metadata", "ms"}], reported to a profiler in this order.
     """
 
     num_io_tensors = 2
 
-    def __init__(self, seconds=0.0, capturable=True, layers=(), works=True):
+    def __init__(self, work, seconds=0.0, capturable=True, layers=(), works=True):
+        self.work = work
         self.seconds, self.capturable, self.layers, self.works = seconds, capturable, list(layers), works
         self.contexts = []
 
@@ -60,7 +63,6 @@ class CopyContext:
 
     def __init__(self, engine):
         self.engine, self.addresses, self.profiler, self.executed = engine, {}, None, 0
-        self.driver = ctypes.CDLL("libcuda.so.1")
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
@@ -69,13 +71,43 @@ class CopyContext:
         self.executed += 1
         if not self.engine.works:
             return False
-        if not self.engine.capturable and self.driver.cuStreamSynchronize(ctypes.c_void_p(stream)):
+        if not self.engine.capturable and not self.engine.work.wait(stream):
             return False  # waiting is not permitted while the stream is captured
         time.sleep(self.engine.seconds)
-        size = ctypes.c_size_t(4 * 2 * 3 * 4 * 4)
-        to, source = (ctypes.c_ulonglong(self.addresses[n]) for n in ("copies", "images"))
-        code = self.driver.cuMemcpyDtoDAsync_v2(to, source, size, ctypes.c_void_p(stream))
+        done = self.engine.work.copy(self.addresses["copies"], self.addresses["images"], BYTES, stream)
         if self.profiler is not None:
             for layer in self.engine.layers:
                 self.profiler.report_layer_time(layer["Name"], layer["ms"])
-        return code == 0
+        return done
+
+
+class DriverWork:
+    """What an engine does on a stream of the driver; False where the driver refuses."""
+
+    def __init__(self):
+        self.driver = ctypes.CDLL("libcuda.so.1")
+
+    def wait(self, stream):
+        return not self.driver.cuStreamSynchronize(ctypes.c_void_p(stream))
+
+    def copy(self, to, source, size, stream):
+        ends = ctypes.c_ulonglong(to), ctypes.c_ulonglong(source)
+        return not self.driver.cuMemcpyDtoDAsync_v2(*ends, ctypes.c_size_t(size), ctypes.c_void_p(stream))
+
+
+class TorchWork:
+    """The same on a stream of the stand-in for torch.cuda."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def wait(self, stream):
+        try:
+            self.device.by_handle(stream).synchronize()
+        except RuntimeError:
+            return False
+        return True
+
+    def copy(self, to, source, size, stream):
+        self.device.by_handle(stream).enqueue(lambda: ctypes.memmove(to, source, size))
+        return True

@@ -21,7 +21,7 @@ from profilers.base import Status, Tensor, not_importable
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.files import read_bytes, write_bytes
 from profilers.onnx.cast_precision import Prepared, prepare
-from profilers.runtimes.tensorrt.cuda import gpu, gpu_status
+from profilers.runtimes.cuda.choice import gpu, gpu_status
 from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, make_manifest
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def here(product: Product) -> RuntimeEnvironment:
     version = package_status(product).version
     if not gpu_status().available:
         return RuntimeEnvironment(product.name, version)
-    return RuntimeEnvironment(product.name, version, gpu().name, gpu().capability)
+    return RuntimeEnvironment(product.name, version, *gpu().card)
 
 
 def known_targets(product: Product) -> tuple[str, ...]:
@@ -190,9 +190,10 @@ def _check(product: Product, settings: Settings) -> tuple[str, ...]:
     if not (there := gpu_status()).available:
         remedy = f"hwnas export --target {' or '.join(known)}" if known else there.remedy
         raise EngineUnavailable(f"no GPU to build for: {there.reason}", remedy=remedy)
-    if known and gpu().capability not in known:
-        raise EngineUnavailable(f"{product.title} has no engines for {gpu().capability}", ", ".join(known))
-    return (gpu().capability,)
+    capability = gpu().card.capability
+    if known and capability not in known:
+        raise EngineUnavailable(f"{product.title} has no engines for {capability}", ", ".join(known))
+    return (capability,)
 
 
 def _serialise(

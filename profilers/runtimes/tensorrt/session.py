@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor
 from profilers.errors import EngineUnavailable, MeasurementFailed
 from profilers.onnx.shapes import Declared, static_tensor
+from profilers.runtimes.cuda import choice
+from profilers.runtimes.cuda.backend import Buffer, Graph, TimedStream
 from profilers.runtimes.tensorrt import build as trt_build
-from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt import layers as trt_layers
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Product, Settings
+from profilers.runtimes.tensorrt.loader_text import LOAD
 from profilers.runtimes.tensorrt.manifest import (
     SUFFIX,
     BuiltEngine,
@@ -35,24 +37,6 @@ if TYPE_CHECKING:
 
 DTYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}  # TensorRT's words that are not NumPy's
 BUILD_ELSEWHERE = "; engines for another machine can be built here with hwnas export --target"
-
-_LOAD = """\
-engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / "{file}").read_bytes())
-context, stream = engine.create_execution_context(), cuda.Stream()
-def run(feeds):
-    arrays = {{name: np.ascontiguousarray(values) for name, values in feeds.items()}}
-    for name in [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]:
-        kind = trt.nptype(engine.get_tensor_dtype(name))
-        arrays.setdefault(name, np.empty(tuple(engine.get_tensor_shape(name)), kind))
-    buffers = {{name: cuda.mem_alloc(values.nbytes) for name, values in arrays.items()}}
-    for name, buffer in buffers.items():
-        context.set_tensor_address(name, int(buffer))
-        cuda.memcpy_htod(buffer, arrays[name])
-    context.execute_async_v3(stream.handle)
-    stream.synchronize()
-    for name in arrays.keys() - feeds.keys():
-        cuda.memcpy_dtoh(arrays[name], buffers[name])
-    return {{name: values for name, values in arrays.items() if name not in feeds}}"""
 
 
 @dataclass
@@ -71,10 +55,10 @@ class TensorRt(Profiler):
     gpu: ClassVar[bool] = True
 
     def loader(self, file: str, options: Options) -> Loader:
-        """Of the engine, through PyCUDA."""
+        """Of the engine, through PyCUDA or torch."""
         package, version = self.product.package, self.status().version or "unknown"
-        imports = f"numpy as np, {package} as trt, pycuda.autoinit, pycuda.driver as cuda"
-        return Loader(f"{package} {version}, pycuda", imports, _LOAD.format(file=file), "run(feeds)")
+        imports = f"numpy as np, {package} as trt"
+        return Loader(f"{package} {version}, PyCUDA or torch", imports, LOAD.format(file=file), "run(feeds)")
 
     def open(self, path: Path, options: Options) -> Session:
         """A built engine, which brings its options, or an ONNX model."""
@@ -112,7 +96,7 @@ class TensorRt(Profiler):
 
     def _status(self) -> Status:
         package = trt_build.package_status(self.product)
-        there = cuda.gpu_status()
+        there = choice.gpu_status()
         if not package.available or there.available:
             return package
         remedy = there.remedy + (BUILD_ELSEWHERE if self.product.ahead_of_time else "")
@@ -148,7 +132,7 @@ def open_session(product: Product, data: bytes, weights: dict[str, float] | None
         BadInput, EngineUnavailable: the runtime refuses the engine.
         MeasurementFailed: too little memory on the GPU, or the first run fails.
     """
-    cuda.gpu()
+    backend = choice.gpu()
     trt = trt_build.load_package(product)
     log = trt_build.logger(trt)
     runtime: T.Runtime = trt.Runtime(log)
@@ -157,7 +141,7 @@ def open_session(product: Product, data: bytes, weights: dict[str, float] | None
         raise trt_build.refusal(product, log.errors)
     try:
         return TrtSession(trt, engine, runtime, weights)
-    except cuda.errors() as error:
+    except backend.error as error:
         raise MeasurementFailed(f"{product.title} cannot run the engine: {error}") from error
 
 
@@ -176,7 +160,8 @@ class TrtSession(Session):
         self.runtime = runtime
         self.engine: T.ICudaEngine = engine
         self.context: T.IExecutionContext = engine.create_execution_context()
-        self.timed_stream = cuda.TimedStream()
+        self.cuda = choice.gpu()
+        self.timed_stream = TimedStream(self.cuda)
         self.clock = self.timed_stream.clock
         tensors = {name: self.tensor(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
         enters = {name for name in tensors if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
@@ -195,16 +180,16 @@ class TrtSession(Session):
         dims = [d if (d := shape[i]) >= 0 else None for i in range(len(shape))]
         return static_tensor(name, Declared(dims, DTYPES.get(kind, kind.lower())), 1)
 
-    def buffer(self, name: str, tensor: Tensor) -> cuda.Buffer:
+    def buffer(self, name: str, tensor: Tensor) -> Buffer:
         """Memory for a tensor, bound to it."""
-        made = cuda.Buffer(tensor.shape, tensor.dtype)
+        made = self.cuda.buffer(tensor.shape, tensor.dtype)
         self.context.set_tensor_address(name, made.address)
         return made
 
-    def capture(self) -> cuda.Graph | None:
+    def capture(self) -> Graph | None:
         """The run as a CUDA graph, where TensorRT and the driver allow it."""
         try:
-            return cuda.Graph(self.timed_stream, self.enqueue)
+            return self.cuda.capture(self.timed_stream.stream, self.enqueue)
         except MeasurementFailed:
             return None
 
@@ -249,7 +234,7 @@ class TrtSession(Session):
 
     def close(self) -> None:
         """Free graph, context, buffers and engine, in that order."""
-        buffers: dict[str, cuda.Buffer] = self.__dict__.pop("buffers", {})
+        buffers: dict[str, Buffer] = self.__dict__.pop("buffers", {})
         if buffers and self.graph is not None:
             self.graph.close()
         for name in ("context", "engine", "runtime", "recorder"):

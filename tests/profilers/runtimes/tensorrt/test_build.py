@@ -10,8 +10,9 @@ import pytest
 from profilers.base import Options, Status
 from profilers.errors import BadInput, EngineUnavailable, FingerprintMismatch
 from profilers.registry import get_profiler
+from profilers.runtimes.cuda import choice
+from profilers.runtimes.cuda.backend import Card
 from profilers.runtimes.tensorrt import build as trt_build
-from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt.build import TENSORRT, TENSORRT_RTX, Settings, build
 from profilers.runtimes.tensorrt.manifest import BuiltEngine, RuntimeEnvironment, check_manifest
 from profilers.runtimes.tensorrt.session import TensorRt
@@ -174,7 +175,7 @@ def test_without_gpu_and_target_the_remedy_is_a_target(rtx, without_gpu):
 
 
 def test_engines_can_be_built_without_a_gpu_but_not_run(rtx, monkeypatch):
-    monkeypatch.setattr(cuda, "LIBRARY", "libcuda-that-is-not-there.so")
+    monkeypatch.setattr(choice, "LIBRARY", "libcuda-that-is-not-there.so")
     assert build(TENSORRT_RTX, models.chain(), settings()).data
     status = get_profiler("tensorrt-rtx").status()
     assert not status.available and status.version == rtx.__version__
@@ -227,7 +228,7 @@ def test_a_builder_that_cannot_reach_the_gpu_is_one_line(monkeypatch):
 
     fake_package(monkeypatch, ILogger=ILogger, Builder=builder)
     monkeypatch.setattr(trt_build, "gpu_status", lambda: Status(True, "13.0"))
-    monkeypatch.setattr(trt_build, "gpu", lambda: SimpleNamespace(name="card", capability="sm86"))
+    monkeypatch.setattr(trt_build, "gpu", lambda: SimpleNamespace(card=Card("card", "sm86")))
     with pytest.raises(EngineUnavailable, match=r"TensorRT cannot use a GPU here: .*failure with error: 35"):
         build(TENSORRT, models.chain(), settings(targets=()))
 

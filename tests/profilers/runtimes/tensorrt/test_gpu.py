@@ -10,8 +10,8 @@ from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
 from profilers.base import Options, Samples, TimingPlan
 from profilers.registry import get_profiler
+from profilers.runtimes.cuda import choice
 from profilers.runtimes.tensorrt import build as trt_build
-from profilers.runtimes.tensorrt import cuda
 from profilers.runtimes.tensorrt.build import Settings
 from profilers.runtimes.tensorrt.manifest import BuiltEngine, read_engine, write_engine
 from profilers.timing.fingerprint import fingerprint, nvidia_gpu
@@ -54,11 +54,12 @@ def networks(batch: int) -> dict[str, bytes]:
 
 
 def test_the_machine(say):
-    status = cuda.gpu_status()
+    status = choice.gpu_status()
     if not status.available:
         say(f"no report: {status.reason}; {status.remedy}")
         pytest.skip(f"{status.reason}; {status.remedy}")
-    say(f"GPU {cuda.gpu().name}, {cuda.gpu().capability}, driver for CUDA {status.version}; {nvidia_gpu()}")
+    gpu = choice.gpu()
+    say(f"GPU {gpu.card.name}, {gpu.card.capability}, driver for CUDA {status.version}, by {gpu.name}; {nvidia_gpu()}")
     for name in ("tensorrt", "tensorrt-rtx"):
         say(f"{name}: {get_profiler(name).status()}")
 
