@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from profilers.errors import BadInput, EngineUnavailable, HwnasError
 from profilers.timing.caches import take_caches
 from profilers.timing.clock import Clock, SystemClock
+from profilers.timing.sensors import Sensor
 
 Array = NDArray[np.float32]
 Feeds = Mapping[str, NDArray[Any]]
@@ -50,7 +51,8 @@ class Session(ABC):
     """A loaded model with its inputs and outputs bound beforehand: `run` alone is the timed region.
 
     `threads` is the number of CPU threads that a run uses, 0 where another device does the work (the timing loop then
-    compares no CPU time). `clock` times the runs; a simulated device has its own.
+    compares no CPU time). `clock` times the runs; a simulated device has its own. `sensor` reads between
+    blocks what disturbs the device; None stands for this machine's CPU.
 
     A subclass sets `inputs` and `outputs`; its `run` takes `feeds` and leaves `results`, both by name. One that binds
     buffers of its runtime writes `_feed` and `_fetch` instead.
@@ -70,6 +72,7 @@ class Session(ABC):
     results: Feeds
     threads: int = 1
     clock: Clock = SystemClock()
+    sensor: Sensor | None = None
 
     @abstractmethod
     def run(self) -> None:

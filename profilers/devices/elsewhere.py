@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from profilers.base import Session
 from profilers.devices.connection import Connection, who
 from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost, clean
+from profilers.devices.results import result
 from profilers.devices.session import RemoteSession, number
 from profilers.devices.transport import Transport
 from profilers.devices.wire import Arrays, BadMessage, Message
@@ -20,7 +20,7 @@ from profilers.errors import MeasurementFailed
 from profilers.progress import Progress, say
 from profilers.timing.core_groups import MAX_GROUPS, load_in_parallel
 from profilers.timing.place import Cores, Cpu, Place, Timed
-from profilers.timing.samples import Failure, Samples, TimingPlan
+from profilers.timing.samples import TimingPlan
 from profilers.timing.settling import RUNS, Settling
 
 DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)  # seconds before each attempt to connect again
@@ -188,20 +188,5 @@ def _timed(answer: Message, names: Sequence[str]) -> Timed:
     found, arrays = answer.header.get("found"), answer.arrays()
     if not isinstance(found, dict) or list(found) != list(names):
         raise BadMessage("results of other sessions")
-    each = {name: _result(found[name], arrays, name) for name in names}
+    each = {name: result(found[name], arrays, name) for name in names}
     return Timed(each, number(answer.header.get("background_load")))
-
-
-def _result(said: Any, arrays: Arrays, name: str) -> Samples | Failure:
-    if "reason" in said:
-        return Failure(clean(said["reason"]))
-    blocks, drift = arrays[f"blocks {name}"], arrays[f"drift {name}"]
-    if blocks.ndim != 1 or blocks.shape != drift.shape or {blocks.dtype, drift.dtype} != {np.dtype(np.float64)}:
-        raise BadMessage("no blocks of times")
-    values = {f.name: said[f.name] for f in fields(Samples) if f.name not in ("blocks", "drift")}
-    for key in ("ms", "low", "high", "median", "p90", "contended_fraction"):
-        values[key] = number(values[key])
-    for key in ("rejected", "untimed", "timed"):
-        values[key] = int(number(values[key]))
-    texts = {key: clean(values[key]) for key in ("clock", "estimator", "state")}
-    return Samples(blocks, drift, **{**values, **texts, "converged": values["converged"] is True})

@@ -25,7 +25,7 @@ from profilers.timing.core_groups import ONE_GROUP, Cores, core_groups, move_thr
 from profilers.timing.fingerprint import fingerprint
 from profilers.timing.here import HERE
 from profilers.timing.pinning import allowed_cores
-from profilers.timing.samples import TimingPlan
+from profilers.timing.samples import ARRAYS, TimingPlan
 from profilers.timing.settling import Settling
 
 Answer = tuple[dict[str, Any], Arrays]
@@ -187,8 +187,8 @@ class Serving:
         samples: dict[str, Any] = {}
         for name, each in timed.found.items():
             if isinstance(each, Samples):
-                found[name] = {k: v for k, v in asdict(each).items() if k not in ("blocks", "drift")}
-                samples |= {f"blocks {name}": each.blocks, f"drift {name}": each.drift}
+                found[name] = {k: v for k, v in asdict(each).items() if k not in ARRAYS}
+                samples |= {f"{kind} {name}": getattr(each, kind) for kind in ARRAYS}
             else:
                 found[name] = {"reason": each.reason[:TEXT]}
         return {"found": found, "background_load": timed.background_load}, samples

@@ -17,6 +17,7 @@ from profilers.files import read_text
 from profilers.onnx.shapes import Declared, static, static_shape, static_tensor
 from profilers.runtimes.onnxruntime_trace import Trace, parse_trace
 from profilers.session import default_feeds
+from profilers.timing.card_state import card_sensor
 from profilers.timing.fingerprint import VECTORS, cpu_flags, vector_flags
 
 KINDS = {"float": "float32", "double": "float64"}  # ONNX Runtime's words, where they are not NumPy's
@@ -117,6 +118,7 @@ class _OrtSession(Session):
         self.model, self.options, self.traced, self.provider = model, options, traced, provider
         self.device = "cpu" if provider.startswith("CPU") else "cuda"
         self.threads = options.threads if self.device == "cpu" else 0
+        self.sensor = None if self.device == "cpu" else card_sensor()
         self.trace: Trace | None = None
         self.open()
 

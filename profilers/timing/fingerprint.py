@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from profilers.base import UNSTATED, Options, Profiler
+from profilers.timing.card_state import card_identity
 from profilers.timing.cgroup import cgroup_quota, system_text
 from profilers.timing.pinning import allowed_cores
 from profilers.timing.placement import placement
@@ -69,6 +70,8 @@ class Fingerprint:
     """One-minute load average."""
     placement: str | None = None
     """Kind of the cores that the threads have, where a machine has several kinds; null in files of before."""
+    card: tuple[str, ...] | None = None
+    """Of a GPU: ECC, MIG and power limit; null where they cannot be read, and in files of before."""
 
     def identity(self) -> dict[str, Any]:
         """The fields that must be equal for two latencies to be comparable."""
@@ -77,8 +80,9 @@ class Fingerprint:
     def differences(self, other: Fingerprint) -> list[str]:
         """One line for each field of the identity that differs: `threads: 1 here, 2 there` (`other` is there)."""
         mine, theirs = self.identity(), other.identity()
-        if None in (self.placement, other.placement):  # files of before do not say
-            mine.pop("placement")
+        for name in ("placement", "card"):  # files of before do not say
+            if None in (mine[name], theirs[name]):
+                mine.pop(name)
         differing = [name for name in mine if mine[name] != theirs[name]]
         return [f"{name}: {_text(mine[name])} here, {_text(theirs[name])} there" for name in differing]
 
@@ -124,6 +128,7 @@ def fingerprint(profiler: Profiler, options: Options) -> Fingerprint:
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
         placement=placement(affinity, options.threads) if profiler.device == "cpu" else "",
+        card=card_identity() if profiler.device == "cuda" else (),
     )
 
 

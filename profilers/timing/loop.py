@@ -7,7 +7,8 @@
 The timed region is `Session.run` and nothing else. In the state `steady` each block begins with untimed runs, until the
 model's data is in the caches (`profilers.timing.settling`); in the state `interrupted` the caches are disturbed before
 each timed run (`profilers.timing.caches`). The estimator is the plan's quantile, by default the median, of the accepted
-blocks divided by their drift. Blocks are rejected by the plan's rule alone, which is fixed beforehand.
+blocks divided by their drift. Blocks are rejected by the plan's rule and that of `profilers.timing.conditions` alone,
+both fixed beforehand.
 
 If the machine is so busy that most blocks of a single-threaded model are disturbed, the model is timed by the process's
 CPU time instead, and `Samples.clock` says so. The evidence is in docs/measurement.md.
@@ -15,37 +16,29 @@ CPU time instead, and `Samples.clock` says so. The evidence is in docs/measureme
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from profilers.base import INTERRUPTED, MIN_BLOCKS, Failure, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
+from profilers.timing.blocks import SHORTEST_MS, Block, once, time_block, turn, warm_up, without_gc
+from profilers.timing.conditions import Watch
 from profilers.timing.contention import Contention
 from profilers.timing.drift import Ints, drift_of_blocks
 from profilers.timing.estimator import Floats, accepted, summarise
-from profilers.timing.settling import RUNS, TURNS, WANTED, Settling
+from profilers.timing.settling import TURNS, WANTED, Settling
 
 if TYPE_CHECKING:
     from profilers.progress import Progress
 
 
-STILL_WARMING = 0.98  # later to earlier half of the last warm-up runs; below this ratio, warm-up goes on
 CHECK_EVERY, CHECK_GROWTH = 5, 1.2  # rounds, and their growth, between two checks: bootstrapping takes time
 MOST_RUNS = 20  # in a block that `TimingPlan.block_ms` makes longer
-
-
-class Block(NamedTuple):
-    """A session's runs in each of its blocks: first the untimed, then the timed ones."""
-
-    untimed: int
-    timed: int
 
 
 def time_sessions(
@@ -72,7 +65,7 @@ def time_sessions(
     if not sessions:
         return {}
     loop = _Loop(sessions, plan, settling or Settling(), most_runs or {}, progress)
-    with _without_gc():
+    with without_gc():
         loop.warm_up()
         while loop.more():
             loop.round()
@@ -85,7 +78,7 @@ def learn_settling(sessions: Mapping[str, Session], plan: TimingPlan) -> Settlin
     It is learnt once for all calls of a measurement, in which the machine and its background load stay the same.
     """
     loop = _Loop(sessions, plan, Settling(), {}, None)
-    with _without_gc():
+    with without_gc():
         loop.warm_up(turns=-(-WANTED // max((len(sessions) + 1) // 2, 1)))
     return loop.settling
 
@@ -112,6 +105,8 @@ class _Loop:
         self.rng = np.random.default_rng(plan.seed)
         self.clock = sessions[self.names[0]].clock
         self.contention = Contention(self.clock)
+        self.watch = Watch([sessions[name] for name in self.names])
+        self.runs: dict[str, list[float]] = {name: [] for name in self.names}
         self.step = len(sessions) / (plan.max_rounds + 1)  # warm-up counts as a round
         self.advanced = 0.0
         self.next_check = plan.min_rounds
@@ -120,7 +115,7 @@ class _Loop:
     def warm_up(self, turns: int = TURNS) -> None:
         warm = {}
         for name, session in self.sessions.items():
-            times = self.attempt(name, partial(_warm_up, plan=self.plan), session)
+            times = self.attempt(name, partial(warm_up, plan=self.plan), session)
             if times:
                 warm[name] = min(times[-2:])
         if self.plan.untimed_runs is None and self.plan.state != INTERRUPTED and len(warm) > 1:
@@ -139,7 +134,7 @@ class _Loop:
                 name = self.names[i]
                 if name in self.failures:
                     continue
-                times = self.attempt(name, _turn if name in small else _once, self.sessions[name])
+                times = self.attempt(name, turn if name in small else once, self.sessions[name])
                 if times and name in small:
                     self.settling.observe(times)
 
@@ -153,7 +148,7 @@ class _Loop:
             untimed = plan.untimed_runs
         else:
             untimed = self.settling.untimed(ms) if len(self.names) > 1 else 1
-        return Block(untimed, min(timed, self.most_runs.get(name, timed)))
+        return Block(untimed, min(timed, self.most_runs.get(name, timed)), ms >= SHORTEST_MS)
 
     def more(self) -> bool:
         rounds, plan = len(self.wall), self.plan
@@ -173,15 +168,24 @@ class _Loop:
     def round(self) -> None:
         order = self.rng.permutation(len(self.names))
         times = np.full((len(order), 2), np.nan)
+        self.watch.begin_round()
         for i in order:
-            if (name := self.names[i]) not in self.failures:
+            if self.names[i] not in self.failures:
+                self.watch.look(i)
                 self.contention.look()
-                act = partial(_block, block=self.blocks[name], plan=self.plan)
-                times[i] = self.attempt(name, act, self.sessions[name]) or (math.nan, math.nan)
+                times[i] = self.block(self.names[i])
+                self.watch.close(i)
         self.wall.append(times[:, 0])
         self.cpu.append(times[:, 1])
         self.order.append(order)
         self.advance(self.step)
+
+    def block(self, name: str) -> Sequence[float]:
+        """Mean wall and CPU milliseconds of one block of a session; NaN where it fails."""
+        act = partial(time_block, block=self.blocks[name], plan=self.plan)
+        wall, cpu, *runs = self.attempt(name, act, self.sessions[name]) or (math.nan, math.nan)
+        self.runs[name] += runs
+        return wall, cpu
 
     def attempt(self, name: str, act: Callable[[Session], Sequence[float]], session: Session) -> Sequence[float]:
         """The result of `act`; if it raises, nothing, and the failure is recorded."""
@@ -207,6 +211,8 @@ class _Loop:
                     contended_fraction=self.contention.contended_fraction,
                     untimed=block.untimed,
                     timed=block.timed,
+                    runs=np.array(self.runs[name]),
+                    conditions=self.watch.conditions(i),
                 )
             except MeasurementFailed as error:
                 yield Failure(str(error))
@@ -217,10 +223,12 @@ class _Loop:
         name = self.names[i]
         if name in self.failures:
             return np.full(len(wall), np.nan), "wall"
-        return accepted(wall, cpu, self.sessions[name].threads, self.plan)
+        times, clock = accepted(wall, cpu, self.sessions[name].threads, self.plan)
+        return np.where(self.watch.rejected(i), np.nan, times), clock
 
     def results(self) -> dict[str, Samples | Failure]:
         self.advance(len(self.names) - self.advanced)
+        self.watch.finish()
         if not self.wall:
             return dict(self.failures)
         return {self.names[i]: found for i, found in enumerate(self.each())}
@@ -229,62 +237,3 @@ class _Loop:
         self.advanced += amount
         if self.progress is not None:
             self.progress.advance(amount)
-
-
-def _block(session: Session, block: Block, plan: TimingPlan) -> tuple[float, float]:
-    """Mean wall and CPU milliseconds of a timed run."""
-    for _ in range(block.untimed):
-        session.run()
-    if plan.state == INTERRUPTED:
-        parts = [_timed(session, 1, interrupt=True) for _ in range(block.timed)]
-        wall, cpu = (sum(part[i] for part in parts) for i in (0, 1))
-    else:
-        wall, cpu = _timed(session, block.timed)
-    return 1e3 * wall / block.timed, 1e3 * cpu / block.timed
-
-
-def _timed(session: Session, runs: int, *, interrupt: bool = False) -> tuple[float, float]:
-    """Wall and CPU seconds of so many runs."""
-    run, clock = session.run, session.clock
-    if interrupt:
-        session.interrupt()
-    cpu, wall = clock.cpu(), clock.wall()
-    for _ in range(runs):
-        run()
-    return clock.wall() - wall, clock.cpu() - cpu
-
-
-def _turn(session: Session) -> list[float]:
-    """Milliseconds of each of `RUNS` runs."""
-    return [1e3 * _timed(session, 1)[0] for _ in range(RUNS)]
-
-
-def _once(session: Session) -> list[float]:
-    return [1e3 * _timed(session, 1)[0]]
-
-
-def _warm_up(session: Session, plan: TimingPlan) -> list[float]:
-    """Run until the last `warmup_runs` runs no longer get faster; milliseconds of each."""
-    times: list[float] = []
-    while len(times) < plan.warmup_max_runs:
-        times += _once(session)
-        if len(times) >= plan.warmup_runs and _stationary(times[-plan.warmup_runs :]):
-            break
-    return times
-
-
-def _stationary(times: Sequence[float]) -> bool:
-    half = len(times) // 2
-    return half == 0 or float(np.median(times[half:])) >= STILL_WARMING * float(np.median(times[:half]))
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Keep Python's garbage collector out of the timed region."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

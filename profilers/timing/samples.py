@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profilers.errors import BadInput
+from profilers.timing.conditions import Conditions
 
 STEADY, INTERRUPTED, UNSTATED = "steady", "interrupted", ""
 STATES = (STEADY, INTERRUPTED)
+ARRAYS = ("blocks", "drift", "runs")  # fields of `Samples`
 MIN_BLOCKS = 3  # accepted blocks without which there is no estimate: the spread of two is not known
 
 
@@ -86,7 +88,9 @@ class Samples:
     `ms`, `median` and `p90` are of blocks / drift; `low` to `high` is the 95 % bootstrap interval of `ms`. `estimator`
     says what `ms` is, `state` in which state of the caches. `clock` is "cpu" where the machine was too busy for wall
     time. `contended_fraction` is the share of blocks, of all models of the call, before which other work was detected
-    on the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block.
+    on the core (`profilers.timing.contention`). `untimed` and `timed` are the runs of one block. `conditions` is what
+    the device's sensors said. `runs` (n,) are milliseconds of every single timed run as it was, nothing rejected or
+    divided out; none where runs are too short to be timed one by one.
     """
 
     blocks: NDArray[np.float64] = field(repr=False)
@@ -104,6 +108,8 @@ class Samples:
     state: str = STEADY
     untimed: int = 0
     timed: int = 1
+    runs: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
+    conditions: Conditions = field(default_factory=Conditions, repr=False)
 
     @property
     def rounds(self) -> int:

@@ -35,7 +35,9 @@ from profilers.base import Failure, Options, Profiler, Samples, TimingPlan
 from profilers.files import read_json, write_json
 from profilers.registry import get_profiler
 from profilers.timing import plans
-from profilers.timing.loop import Block, _Loop
+from profilers.timing.blocks import Block
+from profilers.timing.conditions import Watch
+from profilers.timing.loop import _Loop
 from profilers.timing.measurement import MeasuredGroup, Measuring
 
 Nodes = dict[str, list[dict[str, float]]]
@@ -64,9 +66,17 @@ class Call:
         loop.wall, loop.cpu, loop.order = list(self.wall), list(self.cpu), list(self.order)
         loop.sessions = {name: SimpleNamespace(threads=n) for name, n in self.threads.items()}  # type: ignore[misc]
         loop.failures = {name: Failure(reason) for name, reason in self.failures.items()}
-        loop.blocks = {name: Block(*counts) for name, counts in self.blocks.items()}
+        loop.blocks = {name: Block(counts[0], counts[1]) for name, counts in self.blocks.items()}
         loop.contention = SimpleNamespace(contended_fraction=self.contended)  # type: ignore[assignment]
+        loop.watch, loop.runs = self.watch(), {name: [] for name in self.names}
         return loop.results()
+
+    def watch(self) -> Watch:
+        """A watch that saw nothing: sensors are not recorded."""
+        found = Watch([SimpleNamespace(sensor=None, clock=None) for _ in self.names])
+        for _ in self.wall:
+            found.begin_round()
+        return found
 
     def seconds(self, names: Sequence[str]) -> float:
         """Of the timed and untimed runs of these sessions."""

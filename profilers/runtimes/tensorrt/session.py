@@ -31,6 +31,7 @@ from profilers.runtimes.tensorrt.manifest import (
     write_engine,
 )
 from profilers.session import default_feeds
+from profilers.timing.card_state import card_sensor
 
 if TYPE_CHECKING:
     import tensorrt as T
@@ -163,6 +164,7 @@ class TrtSession(Session):
         self.cuda = choice.gpu()
         self.timed_stream = TimedStream(self.cuda)
         self.clock = self.timed_stream.clock
+        self.sensor = card_sensor()
         tensors = {name: self.tensor(name) for name in map(engine.get_tensor_name, range(engine.num_io_tensors))}
         enters = {name for name in tensors if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
         self.inputs = {name: tensor for name, tensor in tensors.items() if name in enters}

@@ -18,14 +18,16 @@ from profilers.devices.session import RemoteSession
 from profilers.devices.transport import LocalTransport
 from profilers.devices.wire import Message, pack
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
+from profilers.timing.conditions import Conditions
 from profilers.timing.fingerprint import fingerprint
 
 PORTS = {"session": 1, "threads": 1, "inputs": {"x": [[1], "float32"]}, "outputs": {"y": [[1], "float32"]}}
 SAMPLES = {
     "ms": 1.0, "low": 0.9, "high": 1.1, "median": 1.0, "p90": 1.1, "rejected": 0, "converged": True, "clock": "wall",
     "contended_fraction": 0.0, "estimator": "median", "state": "steady", "untimed": 1, "timed": 1,
+    "conditions": Conditions(before={"governor": "performance", "mhz": 900}).to_json(),
 }  # fmt: skip
-TIMES = {"blocks a": np.ones(3), "drift a": np.ones(3)}
+TIMES = {"blocks a": np.ones(3), "drift a": np.ones(3), "runs a": np.ones(6)}
 
 
 class Lying:
