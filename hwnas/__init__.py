@@ -18,6 +18,7 @@ from hwnas.version import __version__ as __version__
 _HOMES = {
     "hwnas.api.devices": ("Device", "engines"),
     "hwnas.api.device_names": ("Devices",),
+    "hwnas.api.device_tables": ("build_tables",),
     "hwnas.api.tables": ("LatencyTable",),
     "hwnas.api.measured": ("MeasuredNetworks",),
     "hwnas.api.network": ("Network",),
@@ -42,7 +43,7 @@ _ROOMS = ("compare", "export", "fetch", "profile", "search")  # folders that can
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  as people read it
-    "Device", "Devices", "engines", "profile", "LatencyTable", "MeasuredNetworks",
+    "Device", "Devices", "engines", "profile", "LatencyTable", "build_tables", "MeasuredNetworks",
     "SearchSpace", "Stage", "Architecture", "get_space", "spaces", "Network", "Networks", "plan_networks",
     "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from hwnas.api.asking import open_search as open_search
     from hwnas.api.comparing import compare as compare
     from hwnas.api.device_names import Devices as Devices
+    from hwnas.api.device_tables import build_tables as build_tables
     from hwnas.api.devices import Device as Device
     from hwnas.api.devices import engines as engines
     from hwnas.api.engines import Engine as Engine

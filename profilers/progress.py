@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -17,6 +18,8 @@ from rich.progress import Progress as RichProgress
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
+_shared: ContextVar[RichProgress | None] = ContextVar("_shared", default=None)  # bars of several threads
+_name: ContextVar[str] = ContextVar("_name", default="")  # of this thread's work
 
 
 class Progress(Protocol):
@@ -45,7 +48,11 @@ def track(
         done: part of `total` that an earlier, interrupted run did; it is shown, and left out of the estimate.
         seconds: least time between two updates, by default 0.2 on a terminal, 15 elsewhere.
     """
-    stream = stream or sys.stderr
+    stream, label = stream or sys.stderr, _named(label)
+    if (shared := _shared.get()) is not None:
+        yield _Bar(shared, total, label, done, REDRAW_SECONDS if seconds is None else seconds)
+        shared.refresh()
+        return
     if not stream.isatty():
         yield _Lines(total, label, stream, done, LINE_SECONDS if seconds is None else seconds)
         return
@@ -57,13 +64,44 @@ def track(
 def _rich(stream: TextIO) -> RichProgress:
     """A bar that is redrawn by hand: rich's refreshing thread would disturb what is being timed."""
     columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    texts = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    texts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}")
     return RichProgress(texts[0], *columns, texts[1], console=Console(file=stream), auto_refresh=False)
+
+
+@contextmanager
+def side_by_side(stream: TextIO | None = None) -> Iterator[None]:
+    """Around threads that each work at something of their own: bars are drawn below each other, a line each.
+
+    A thread takes part that is run in a copy of this context, and has called `work_at`.
+    """
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield
+        return
+    with _rich(stream) as progress:
+        before = _shared.set(progress)
+        try:
+            yield
+        finally:
+            _shared.reset(before)
+
+
+def work_at(name: str) -> None:
+    """What bars and lines of this thread begin with from now on."""
+    _name.set(name)
 
 
 def say(line: str) -> None:
     """One line for people, where bars are shown."""
-    print(line, file=sys.stderr, flush=True)
+    if (shared := _shared.get()) is not None:
+        shared.console.print(_named(line), markup=False, highlight=False, soft_wrap=True)
+        return
+    sys.stderr.write(f"{_named(line)}\n")  # in one piece, whoever else writes
+    sys.stderr.flush()
+
+
+def _named(text: str) -> str:
+    return f"{_name.get()}: {text}" if _name.get() else text
 
 
 class _Bar:
@@ -112,7 +150,8 @@ class _Lines:
         left = elapsed * (self.total - self.done) / max(self.done - self.before, 1e-9)
         note = f", {self.text}" if self.text else ""
         line = f"{self.label}: {self.done:.0f}/{self.total:.0f}, {elapsed:.0f} s, about {max(left, 0):.0f} s left{note}"
-        print(line, file=self.stream, flush=True)
+        self.stream.write(f"{line}\n")
+        self.stream.flush()
 
     def note(self, text: str) -> None:
         self.text = text

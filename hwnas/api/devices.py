@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hwnas.profile.result import Profile
     from lut.build.bench import Workbench
+    from lut.build.schedule import BuildPlan
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,11 +134,8 @@ class Device(Printable):
             EngineUnavailable: the runtime does not work here. MeasurementFailed: layers that could not be timed.
         """
         from lut.build.pipeline import build
-        from lut.build.schedule import BuildPlan
 
-        if budget_seconds is not None and budget_seconds <= 0:
-            raise BadInput(f"budget_seconds = {budget_seconds:g}", "more than 0")
-        plan = BuildPlan(seed=seed) if budget_seconds is None else BuildPlan(seed=seed, budget_seconds=budget_seconds)
+        plan = plan_of(budget_seconds, seed)
         workbench = self._workbench(space_of(space, resolutions, classes))
         found = build(workbench, out=Path(out), method=method, plan=plan, resume=resume, fresh=fresh or force)
         return LatencyTable(found, out, host=self.host)
@@ -190,6 +188,17 @@ class Device(Printable):
         rows = [("works here", "yes" if status.available else f"no: {status.reason}"), ("version", status.version)]
         rows += [(name, str(getattr(self, name))) for name in settings]
         return facts(f"Device {self.engine}{f' on {self.host}' if self.host else ''}", rows)
+
+
+def plan_of(budget_seconds: float | None, seed: int) -> BuildPlan:
+    """How much is measured; BadInput for no time at all."""
+    from lut.build.schedule import BuildPlan
+
+    if budget_seconds is None:
+        return BuildPlan(seed=seed)
+    if budget_seconds <= 0:
+        raise BadInput(f"budget_seconds = {budget_seconds:g}", "more than 0")
+    return BuildPlan(seed=seed, budget_seconds=budget_seconds)
 
 
 class Engines(Printable):

@@ -15,12 +15,12 @@ from hwnas.cli.shared import (
     OwnEngine,
     Resolutions,
     Resume,
+    Several,
     SpaceName,
     State,
     Where,
     emit,
     know_engine,
-    modified,
     say,
     warn,
 )
@@ -39,7 +39,9 @@ group = typer.Typer(help="Latency tables: layer to milliseconds, with their unce
 def build(
     space: SpaceName,
     engine: Annotated[str, typer.Option(help="Runtime, see hwnas engines.")],
-    out: Out,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The table's file; of --device by default {device}.json, by its name.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16 or int8, as hwnas engines says.")] = "fp32",
     batch: Annotated[int, typer.Option(help="Images per run.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
@@ -53,19 +55,21 @@ def build(
     fresh: Fresh = False,
     force: Annotated[bool, typer.Option("--force", hidden=True)] = False,
     resume: Resume = False,
-    where: Where = "",
+    where: Several = None,
 ) -> None:
     """Measure a table; if it is interrupted, the same command resumes."""
     if budget_seconds is not None and budget_seconds <= 0:
         raise BadInput(f"--budget-seconds {budget_seconds:g}", "more than 0")
-    device = hwnas.Device(engine, threads, precision, batch, optimization, state, where)
-    before = modified(out)
-    found = device.build_table(
-        space, out, resolutions=resolutions, classes=classes, method=method, budget_seconds=budget_seconds, seed=seed,
-        fresh=fresh or force,
+    if out is None and not where:
+        raise BadInput("no --out", "the table's file", "--out table.json")
+    devices = [hwnas.Device(engine, threads, precision, batch, optimization, state, host) for host in where or [""]]
+    tables = hwnas.build_tables(
+        devices, space, out or "{device}.json", resolutions=resolutions, classes=classes, method=method,
+        budget_seconds=budget_seconds, seed=seed, fresh=fresh or force,
     )  # fmt: skip
-    if modified(out) != before:
-        _tell(out, found.data.provenance.get("warnings"))
+    for name in tables.built:
+        _tell(tables.files[name], tables[name].data.provenance.get("warnings"))
+    tables.require()
 
 
 def verify(

@@ -34,6 +34,12 @@ Where = Annotated[
         help="Machine to measure on: a name of hwnas devices, or ssh://[user@]host[:port]; by default this one.",
     ),
 ]
+Several = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device", help="A name of hwnas devices, or ssh://[user@]host[:port]; given again: a table of each."
+    ),
+]
 
 OwnEngine = Annotated[
     str | None, typer.Option("--engine", help="python:module:Class, where the engine is a runtime of your own.")

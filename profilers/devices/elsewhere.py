@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -36,14 +36,19 @@ class Elsewhere(Place):
         self.transport, self.python, self.host = transport, python, transport.host
         self.threads = 0  # that are pinned there now
         self._connection: Connection | None = None
+        self.abandoned = threading.Event()
         self.runtimes: list[dict[str, Any]] = []  # as the agent describes them, once it was asked
 
     @property
     def connection(self) -> Connection:
-        """The link; DeviceUnreachable where there is none to be had."""
-        if self._connection is None:
-            self._connection = Connection(self.transport, self.python)
-        return self._connection
+        """The link; DeviceUnreachable where there is none to be had, LinkLost once the device is abandoned."""
+        found = self._connection
+        if found is None and not self.abandoned.is_set():
+            found = self._connection = Connection(self.transport, self.python)
+        if found is None or self.abandoned.is_set():
+            self.close()
+            raise LinkLost(f"{self.host} was given up")
+        return found
 
     def ask(self, what: str, arrays: Arrays | None = None, **more: Any) -> Message:
         """The answer to one request; see `Connection.ask`. What depends on no other request is asked again."""
@@ -139,6 +144,11 @@ class Elsewhere(Place):
                 self._recover(error)
         return work()
 
+    def abandon(self) -> None:
+        """End the link for good, while another thread works on it: that ends with LinkLost, and is not tried again."""
+        self.abandoned.set()
+        self.close()
+
     def close(self) -> None:
         """End the link, and the agent there."""
         if self._connection is not None:
@@ -154,9 +164,12 @@ class Elsewhere(Place):
 
     def _recover(self, lost: LinkLost) -> None:
         """A new link, pinned as before; the error that broke the old one where there is none to be had."""
+        if self.abandoned.is_set():
+            raise lost
         say(f"{lost.got}; connecting again")
         for delay in DELAYS:
-            time.sleep(delay)
+            if self.abandoned.wait(delay):
+                break
             self._connection = None
             try:
                 self._open(self.threads or 1)

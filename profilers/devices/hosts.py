@@ -46,6 +46,12 @@ def profiler_at(host: str, name: str) -> Profiler:
     return profilers_at(host, name)[0] if host else get_profiler(name)
 
 
+def abandon(host: str) -> None:
+    """End the link to a device, whatever another thread does there: it fails. Whoever asks next begins anew."""
+    if (place := _places.pop(address(host), None)) is not None:
+        place.abandon()
+
+
 def close_all() -> None:
     """End every link of this process."""
     while _places:

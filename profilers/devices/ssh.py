@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from profilers.devices.transport import Transport, quoted
+from profilers.devices.transport import Transport, for_any_shell
 
 VARIABLE = "HWNAS_SSH"  # replaces the command, as GIT_SSH_COMMAND does
 OPTIONS = {
@@ -47,7 +47,7 @@ class SshTransport(Transport):
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="hwnas-ssh-"))  # a socket's path has at most 104 bytes
             atexit.register(self.close)
-        return [*self._ssh(self.folder), "-T", "--", self.target, f"exec sh -c {quoted(script)}"]
+        return [*self._ssh(self.folder), "-T", "--", self.target, for_any_shell(script)]
 
     def close(self) -> None:
         """End the kept connection."""

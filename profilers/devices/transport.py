@@ -5,6 +5,7 @@ A third way (adb, docker, a lab's own) is one more class.
 
 from __future__ import annotations
 
+import string
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from typing import IO, BinaryIO
 from profilers.devices.faults import unreachable
 
 SECONDS = 120.0  # for a file
+_PLAIN = frozenset(string.ascii_letters + string.digits + " _./:;=,+-")
 
 
 @dataclass
@@ -81,9 +83,11 @@ class Transport(ABC):
         return Remote(process, log)
 
     def put(self, data: bytes, path: str) -> None:
-        """Write a file there, whole or not at all; DeviceUnreachable where that fails."""
-        part = quoted(f"{path}.part")
-        self._finished(f"cat > {part} && mv {part} {quoted(path)}", data)
+        """Write a file there, whole or not at all, whoever else writes it; DeviceUnreachable where that fails."""
+        script = (
+            f'part={quoted(path)}.$$.part; cat > "$part" && mv "$part" {quoted(path)} && exit; rm -f "$part"; exit 1'
+        )
+        self._finished(script, data)
 
     def get(self, path: str, limit: int) -> bytes:
         """Read a file there, of at most `limit` bytes; DeviceUnreachable where that fails."""
@@ -114,6 +118,15 @@ class LocalTransport(Transport):
     def command(self, script: str) -> Sequence[str]:
         """See `Transport`."""
         return ["sh", "-c", script]
+
+
+def for_any_shell(script: str) -> str:
+    """A command that runs a POSIX shell's script, whatever shell is given it: csh and fish quote otherwise.
+
+    It is one line, and between its single quotes stands nothing that any shell reads in its own way: all else is octal.
+    """
+    plain = "".join(chr(b) if chr(b) in _PLAIN else f"\\0{b:03o}" for b in script.encode())
+    return f'exec sh -c \'eval "$(printf %b "{plain}")"\''
 
 
 def quoted(text: str) -> str:

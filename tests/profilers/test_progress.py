@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+from contextvars import copy_context
 
 from profilers import progress
 
@@ -56,3 +57,26 @@ def test_what_is_not_needed_leaves_the_total():
             bar.reduce_total(6)
             bar.advance()
         assert "1/10" in stream.getvalue() and "2/4" in stream.getvalue()
+
+
+def test_threads_have_a_line_each_and_say_whose_it_is(capsys):
+    """On a terminal all bars are below each other; elsewhere lines begin with the thread's name."""
+    for stream, wanted in (
+        (Terminal(), ["left: table", "right: table", "left: half"]),
+        (io.StringIO(), ["right: table: 2/2"]),
+    ):
+
+        def work(name, stream=stream):
+            progress.work_at(name)
+            with progress.track(2, "table", stream=stream, seconds=0) as bar:
+                bar.advance(2)
+                progress.say("half [way]")
+
+        with progress.side_by_side(stream):
+            for name in ("left", "right"):
+                thread = threading.Thread(target=copy_context().run, args=(work, name))
+                thread.start()
+                thread.join()
+        said = stream.getvalue() + capsys.readouterr().err
+        assert all(text in said for text in [*wanted, "right: half [way]"]), said
+    assert progress._shared.get() is None and progress._name.get() == ""
