@@ -8,16 +8,60 @@ from scipy.stats import spearmanr
 
 from hwnas.space import get_space
 from lut import load, save
-from lut.estimate.cards import GPUS, get_gpu
+from lut.estimate.cards import GPUS, SM_CORES, get_gpu
 from lut.estimate.kernels import kernels
 from lut.estimate.roofline import TRUST, estimate, scaled
 from profilers.errors import BadInput
+
+UNKNOWN_PAGES = ("GTX 1080 Ti", "Titan Xp", "RTX 2080 Ti", "Titan RTX", "V100", "T4", "A10")
 
 
 def test_every_card_has_numbers_with_a_source():
     for card in GPUS.values():
         assert 1 < card.tflops < 200 and 50 < card.gb_s < 10_000 and "NVIDIA" in card.source
         assert get_gpu(card.name) == card
+
+
+@pytest.mark.parametrize("card", GPUS.values(), ids=GPUS)
+def test_every_data_sheet_is_complete_and_agrees_with_itself(card):
+    """Whole multiprocessors; peak = cores x 2 x clock; bandwidth = bits x rate. What is not stated is said to be so."""
+    assert card.sms == int(card.sms) >= 6 and card.capability in SM_CORES
+    assert (card.mhz is None) == ("clock not stated" in card.source) and "seen: " in card.source
+    assert card.url.startswith("https://") or card.name in UNKNOWN_PAGES
+    if card.mhz is not None:
+        assert 2e-6 * card.cores * card.mhz == pytest.approx(card.tflops, rel=0.01)
+    if card.memory is not None:
+        bits, rate = card.memory
+        assert bits * rate / 8 == pytest.approx(card.gb_s, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "H100",
+        "H200",
+        "L40S",
+        "RTX A6000",
+        "RTX 4060",
+        "RTX 4060 Ti",
+        "RTX 4070",
+        "RTX 4070 SUPER",
+        "RTX 4070 Ti",
+        "RTX 4070 Ti SUPER",
+        "RTX 4080",
+        "RTX 4080 SUPER",
+        "RTX 4090",
+        "RTX 5070",
+        "RTX 5070 Ti",
+        "RTX 5080",
+        "RTX 5090",
+        "Jetson AGX Orin",
+        "Jetson Orin Nano",
+        "Jetson AGX Thor",
+    ],
+)
+def test_the_cards_that_people_have_are_there_as_the_driver_names_them(name):
+    assert get_gpu(name).name == name == get_gpu(f"NVIDIA GeForce {name}").name
 
 
 @pytest.mark.parametrize("name", ["1080ti", "GTX-1080-Ti", "nvidia geforce gtx 1080 ti", "gtx1080ti"])
