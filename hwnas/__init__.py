@@ -39,12 +39,19 @@ _HOMES = {
         "TableError",
     ),
 }  # fmt: skip
-_ROOMS = ("compare", "export", "fetch", "profile", "search")  # folders that can be called (`hwnas.api.callable_room`)
+_ROOMS = (
+    "compare",
+    "export",
+    "fetch",
+    "profile",
+    "search",
+    "space",
+)  # folders that can be called (`hwnas.api.callable_room`)
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  as people read it
     "Device", "Devices", "engines", "profile", "LatencyTable", "build_tables", "MeasuredNetworks",
-    "SearchSpace", "Stage", "Architecture", "get_space", "spaces", "Network", "Networks", "plan_networks",
+    "SearchSpace", "Stage", "Architecture", "get_space", "spaces", "space", "Network", "Networks", "plan_networks",
     "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
     "init", "run_recipe",
@@ -72,6 +79,7 @@ if TYPE_CHECKING:
     from hwnas.api.searching import search as search
     from hwnas.api.searching import search_config as search_config
     from hwnas.api.space_list import spaces as spaces
+    from hwnas.api.space_profile import space as space
     from hwnas.api.tables import LatencyTable as LatencyTable
     from hwnas.api.training import finetune as finetune
     from hwnas.api.training import train_supernet as train_supernet

@@ -42,7 +42,7 @@ def configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
     if "init_from" in values:
         values["init_from"] = str(Path(values["init_from"]).absolute())
     with temporary.scratch("tables") as place:
-        files = {name: str(_file(name, value, Path(place))) for name, value in tables.items()}
+        files = {name: str(table_file(name, value, Path(place))) for name, value in tables.items()}
         data = {**_plain(values), "tables": files, **more}
         yield configs.parse(data, Path.cwd(), "search")
 
@@ -61,7 +61,7 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **lists, **{k: dict(values[k]) for k in ("budget", "evaluate") if k in values}}
 
 
-def _file(name: str, given: LatencyTable | Path | str, folder: Path) -> Path:
+def table_file(name: str, given: LatencyTable | Path | str, folder: Path) -> Path:
     """Of a table: its own where the object is as it lies there."""
     if not isinstance(given, LatencyTable):
         return Path(given).absolute()

@@ -12,6 +12,7 @@ from hwnas import accuracy as sources
 from hwnas.accuracy import given
 from hwnas.api.configured import OUT, Say, Tables, configured, own_objectives
 from hwnas.api.runs import Run
+from hwnas.api.space_profile import lines
 from hwnas.api.spaces import Resolutions
 from hwnas.search import checks, driver, executors
 from hwnas.search import run as runs
@@ -165,7 +166,7 @@ def run_config(
         if fresh:
             clear(folder, config)
         run = stack.enter_context(open_run(folder, config, own))
-        for line in remarks(run):
+        for line in [*lines(run.space, run.problem.objectives, run.config.budget), *remarks(run)]:
             say(line)
         with leaving(partial(kept_of, run)):
             ended = driver.search(run, started)

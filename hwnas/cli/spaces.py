@@ -1,4 +1,4 @@
-"""`hwnas spaces`."""
+"""`hwnas spaces` lists them, `hwnas space` looks into one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import emit, say
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, emit, say
+from profilers.errors import BadInput
 
 
 def spaces(
@@ -22,6 +23,34 @@ def spaces(
     say(str(found))
 
 
+def space(
+    name: Annotated[str, typer.Argument(metavar="SPACE", help=f"{SPACE_HELP}.")],
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]FILE", help="A latency table, by default of cpu_ms; may be given again."),
+    ] = None,
+    budget: Annotated[list[str] | None, typer.Option(help='As in "cpu_ms<=10"; may be given again.')] = None,
+    resolutions: Resolutions = None,
+    classes: Classes = None,
+) -> None:
+    """What networks of a space cost, and how many keep a budget, before anything is evaluated; prints JSON."""
+    found = hwnas.space(name, tables=_named(table or []), budget=budget or (), resolutions=resolutions, classes=classes)
+    emit(found.to_json())
+    say(str(found))
+
+
+def _named(given: list[str]) -> dict[str, str]:
+    """Tables by objective; one without a name is of cpu_ms."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, file = text.rpartition("=")
+        if (name or "cpu_ms") in found:
+            raise BadInput(f"--table {text}: a second one of {name or 'cpu_ms'}", "one of each", "--table gpu_ms=FILE")
+        found[name or "cpu_ms"] = file
+    return found
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(spaces)
+    """Add the commands to the application."""
+    for command in (spaces, space):
+        app.command()(command)

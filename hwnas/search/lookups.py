@@ -7,7 +7,7 @@ base (R,)        the fixed layers              cost (S, R, …, …)  the layer 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space import Genes, LayerSpec, SearchSpace
-from hwnas.space.cost import CostArray
+from hwnas.space.cost import CostArray, extremes
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -69,32 +69,13 @@ class Lookup:
         return float(low.min()), float(high.max())
 
     def by_layers(self, pick: Callable[..., Any]) -> dict[int, Floats]:
-        """The number of layers in the slots to the (R,) extreme costs of such networks, exactly.
-
-        Slots are chosen independently, and a stage's depth says how many of its slots count.
-        """
+        """The number of layers in the slots to the (R,) extreme costs of such networks, exactly."""
         join = np.maximum if self.largest else np.add
-        best, found, start = pick(self.by_choice, axis=2), {0: self.base}, 0
-        for depths, capacity in zip(self.space.depth_choices, self.space.capacity, strict=True):
-            stage = join.accumulate(best[start : start + capacity], axis=0)
-            found, start = _deeper(found, stage, depths, join, pick), start + capacity
-        return found
+        return extremes(self.base, self.by_choice, self.space.depth_choices, self.space.capacity, pick, join)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         return {"base": self.base.tolist(), "cost": self.cost.tolist(), "largest": self.largest}
-
-
-def _deeper(
-    before: Mapping[int, Floats], stage: Floats, depths: Sequence[int], join: Any, pick: Callable[..., Any]
-) -> dict[int, Floats]:
-    """`by_layers` after another stage, whose costs by depth are (D, R)."""
-    found: dict[int, Floats] = {}
-    for layers, total in before.items():
-        for depth in depths:
-            value, n = np.asarray(join(total, stage[depth - 1])), layers + depth
-            found[n] = pick(np.stack([found.get(n, value), value]), axis=0)
-    return found
 
 
 def compiled(space: SearchSpace, value: Callable[[LayerSpec], float], largest: bool, name: str) -> Lookup:

@@ -75,7 +75,7 @@ class Problem:
     def __post_init__(self) -> None:
         for name, limit in self.budget.items():
             if name != TOP1:
-                _check_budget(self.objectives[name], limit)
+                check_budget(self.objectives[name], limit)
         if self.scalarise and self.objectives[self.scalarise.objective].low <= 0:
             got = f"[scalarise] of {self.scalarise.objective}, which may be 0 or less"
             raise BadInput(got, "an objective whose values are above 0")
@@ -111,7 +111,7 @@ class Problem:
     def _shares(self, genes: Genes) -> Floats:
         """(b, n) the share of each of the b budgets of costs that a network takes; beyond 1 it breaks the budget."""
         limits = [(o, self.budget[name]) for name, o in self.objectives.items() if name in self.budget]
-        shares = [_share(o.evaluate(genes), limit, o.minimise) for o, limit in limits if o.evaluate is not None]
+        shares = [share_of(o.evaluate(genes), limit, o.minimise) for o, limit in limits if o.evaluate is not None]
         return np.array(shares, float).reshape(len(shares), len(genes))
 
     def score(self, top1: Floats, genes: Genes) -> Floats:
@@ -170,11 +170,12 @@ class Problem:
         return worst, best if best > worst else max(100.0, worst + 1.0)
 
 
-def _share(values: Floats, limit: float, minimise: bool) -> Floats:
+def share_of(values: Floats, limit: float, minimise: bool) -> Floats:
+    """The share of a limit that values take; beyond 1 they break it."""
     return values / limit if minimise else 2.0 - values / limit
 
 
-def _check_budget(objective: Objective, limit: float) -> None:
+def check_budget(objective: Objective, limit: float) -> None:
     """BadInput if no network of the space keeps the limit."""
     name, unit = objective.name, objective.unit
     if objective.minimise and limit < objective.least:

@@ -12,7 +12,7 @@ Source: NSGANetV2, section 3.1, and once-for-all's OFAMobileNetV3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -26,6 +26,7 @@ from hwnas.space.arch import Architecture, parse
 from hwnas.space.attributes import Option
 from hwnas.space.layer import LayerSpec
 from hwnas.space.layout import Layout
+from hwnas.space.overview import Quantity, SpaceProfile, counted, overview
 from profilers.errors import BadInput
 
 Genes = NDArray[np.integer[Any]]
@@ -127,6 +128,15 @@ class SearchSpace(Layout):
         genes = rng.integers(np.maximum(self.lower, 1), self.upper + 1, (n, self.n_genes))
         return self.keep(genes, self.present(rng.choice(self.depths, (n, len(self.stages)))))
 
+    def sample_evenly(self, n: int, rng: np.random.Generator) -> Genes:
+        """(n, n_genes) canonical genes: every network of the space is as likely as any other, so most are deep."""
+        genes = rng.integers(np.maximum(self.lower, 1), self.upper + 1, (n, self.n_genes))
+        choices = len(self.combinations)
+        weights = [np.array([float(choices) ** d for d in depths]) for depths in self.depth_choices]
+        pairs = zip(self.depth_choices, weights, strict=True)
+        depths = [rng.choice(depths, n, p=share / share.sum()) for depths, share in pairs]
+        return self.keep(genes, self.present(np.stack(depths, axis=1)))
+
     def all_genes(self) -> Genes:
         """(size, n_genes) canonical genes of every network; for small spaces only."""
         layers = list(product(*(range(1, 1 + n) for n in self.counts)))
@@ -166,6 +176,21 @@ class SearchSpace(Layout):
         """(n, stages) depths of canonical genes."""
         starts = np.flatnonzero(self.position == 0)
         return np.add.reduceat((genes[:, 1 : 1 + self.slots] > 0).astype(np.int64), starts, axis=1)
+
+    def profile(
+        self, objectives: Mapping[str, Quantity] | None = None, budget: Mapping[str, float] | None = None
+    ) -> SpaceProfile:
+        """What networks cost: extremes exactly, quartiles of many that are drawn, and the share within a budget.
+
+        `objectives` by name, by default params and madds; `budget` has the most of each (the least of what is
+        maximised). `hwnas.space` makes objectives of latency tables and finds the nearest possible budget.
+
+        >>> import hwnas
+        >>> found = hwnas.get_space("tiny").profile(budget={"params": 12000})
+        >>> found.size, found.exact, found.share.value
+        (2746766295, False, 0.0)
+        """
+        return overview(self, objectives or counted(self), budget or {})
 
     # --- architectures ---------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ def test_importing_loads_nothing_and_names_load_no_torch():
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
-@pytest.mark.parametrize("room", ["search", "export", "compare", "fetch", "profile"])
+@pytest.mark.parametrize("room", ["search", "export", "compare", "fetch", "profile", "space"])
 def test_a_room_that_is_a_command_shows_the_command(room):
     module = getattr(hwnas, room)
     assert inspect.ismodule(module) and "Args:" in module.__doc__
