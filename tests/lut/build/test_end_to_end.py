@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,77 @@ def test_the_script_reads_trtexec(space, archs, tmp_path, monkeypatch):
     rows = [json.loads(line) for line in (tmp_path / "b/measured.jsonl").read_text().splitlines()]
     assert [r["latency_ms"] for r in rows] == [1.25, 1.25] and rows[0]["batch"] == 64
     assert {(r["state"], r["estimator"]) for r in rows} == {("steady", "median of the GPU times that trtexec reports")}
+
+
+OLD = "/tmp/exp/v38/bin/python"  # or HWNAS_PYTHON38: Python 3.8 with numpy and onnxruntime only
+
+
+def test_the_script_keeps_each_group_and_goes_on(space, archs, tmp_path):
+    """On the oldest Python: what was measured before a network that cannot be run is not measured again."""
+    python = next((p for p in (os.environ.get("HWNAS_PYTHON38", ""), OLD) if Path(p).is_file()), sys.executable)
+    write_bundle(tmp_path / "b", Workbench(space, write_onnx, Fake()), archs)
+    last, done = tmp_path / "b/models/021.onnx", tmp_path / "b/measured.jsonl"
+    model = last.read_bytes()
+    last.write_bytes(b"no model")
+    command = [python, "-I", tmp_path / "b/measure.py", "--rounds", "3"]
+    first = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    (said,) = first.stderr.splitlines()
+    assert first.returncode == 1 and "18 networks are kept in" in said and not done.exists()
+    how, *kept = (tmp_path / "b/measured.jsonl.partial").read_text().splitlines()
+    assert json.loads(how)["rounds"] == 3 and [json.loads(row)["network"] for row in kept] == list(range(18))
+    last.write_bytes(model)
+    subprocess.run(command, check=True, capture_output=True, cwd="/")
+    rows = [json.loads(line) for line in done.read_text().splitlines()]
+    assert len(rows) == 22 and [r["latency_ms"] for r in rows[:18]] == [
+        json.loads(row)["facts"]["latency_ms"] for row in kept
+    ]
+    assert not (tmp_path / "b/measured.jsonl.partial").exists()
+
+
+KILLED = """
+echo $2 >> {folder}/calls
+case "$1" in *002.onnx) test -e {folder}/again || kill -9 $PPID;; esac
+echo "GPU Compute Time: median = $(grep -c . {folder}/calls).5 ms"
+"""
+
+
+def bundle_of_five(space, archs, tmp_path, monkeypatch):
+    """A bundle whose third network kills the script, until there is a file `again`."""
+    trtexec(tmp_path, monkeypatch, KILLED.format(folder=tmp_path))
+    write_bundle(tmp_path / "b", Workbench(space, write_onnx, Fake()), archs[:5])
+    return [sys.executable, "-I", tmp_path / "b/measure.py", "--engine", "trtexec"]
+
+
+def test_the_script_goes_on_after_a_kill(space, archs, tmp_path, monkeypatch):
+    command = bundle_of_five(space, archs, tmp_path, monkeypatch)
+    partial, out = tmp_path / "b/measured.jsonl.partial", tmp_path / "b/measured.jsonl"
+    assert subprocess.run(command, capture_output=True).returncode == -9
+    assert len(partial.read_text().splitlines()) == 3
+    with partial.open("a") as file:
+        file.write('{"network": 2, "fac')  # a line that was cut off
+    (tmp_path / "again").touch()
+    other = subprocess.run([*command, "--threads", "2"], capture_output=True, text=True)
+    assert (
+        other.returncode == 1 and "measured otherwise: threads was 1, is 2; try: the same, or --fresh" in other.stderr
+    )
+    subprocess.run(command, check=True)
+    times = [json.loads(line)["latency_ms"] for line in out.read_text().splitlines()]
+    assert times == [1.5, 2.5, 4.5, 5.5, 6.5] and not partial.exists()  # the third was begun twice
+    assert "kept (--fresh begins anew)" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    other = subprocess.run([*command, "--threads", "2"], capture_output=True, text=True)
+    assert other.returncode == 1 and "of other networks, or measured otherwise" in other.stderr
+    subprocess.run([*command, "--fresh"], check=True)
+    assert json.loads(out.read_text().splitlines()[0])["latency_ms"] == 7.5
+
+
+def test_the_script_says_what_is_damaged_or_missing(space, archs, tmp_path, monkeypatch):
+    write_bundle(tmp_path, Workbench(space, write_onnx, Fake()), archs[:1])
+    (tmp_path / "measured.jsonl.partial").write_text("{}\n{\n")
+    with pytest.raises(SystemExit, match=r"partial is damaged; try: --fresh"):
+        standalone.main(["--bundle", str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(SystemExit, match=r"openvino.*; try: .* -m pip install openvino"):
+        standalone.main(["--bundle", str(tmp_path), "--engine", "openvino", "--fresh"])
 
 
 def test_the_script_says_what_trtexec_said(tmp_path, monkeypatch):
