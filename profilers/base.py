@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from profilers.errors import BadInput, EngineUnavailable, FileProblem, HwnasError
 from profilers.session import Array as Array
@@ -30,6 +30,9 @@ from profilers.timing.samples import UNSTATED as UNSTATED
 from profilers.timing.samples import Failure as Failure
 from profilers.timing.samples import Samples as Samples
 from profilers.timing.samples import TimingPlan as TimingPlan
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class Profiler(ABC):
     levels: ClassVar[tuple[str, ...]] = ()  # of graph optimisation
     supports_parallel_load: ClassVar[bool] = False  # several models at once (`timing.core_groups`)
     traces: ClassVar[bool] = True  # whether `load(…, traced=True)` gives per-node times
+    own_onnx: ClassVar[bool] = False  # whether it loads only ONNX that hwnas wrote
+    modules: ClassVar[bool] = False  # whether it takes torch modules (`load_module`)
     place: Place | None = None  # where it runs; None: on this machine
 
     # Of an exported folder
@@ -144,15 +149,26 @@ class Profiler(ABC):
             FileProblem: no such file.
         """
         options = options or Options()
-        self.require(options)
-        if traced and not self.traces:
-            raise EngineUnavailable(
-                f"{self.name} has no per-node times", remedy="another engine; for a table, lut build --method isolated"
-            )
+        self._check(options, traced)
         if isinstance(model, Path) and not model.is_file():
             raise FileProblem(f"cannot read {model}: no such file", remedy="check the path")
         with self._one_line():
             return self._load(model, options, traced)
+
+    def load_module(
+        self, module: nn.Module, feeds: Feeds, options: Options | None = None, *, traced: bool = False
+    ) -> Session:
+        """Load a torch module as it is, for inputs like `feeds`, by name in the order of its forward.
+
+        Raises:
+            EngineUnavailable, BadInput: as `load`; also a runtime that takes no modules (`modules`).
+        """
+        options = options or Options()
+        self._check(options, traced)
+        if not self.modules:
+            raise EngineUnavailable(f"{self.name} takes no torch modules", remedy="their ONNX")
+        with self._one_line():
+            return self._load_module(module, feeds, options, traced)
 
     def open(self, path: Path, options: Options) -> Session:
         """Load what `compile` wrote; `path` is its first file, of the first of `suffixes`. Raises as `load`."""
@@ -225,8 +241,18 @@ class Profiler(ABC):
             said = f"{self.name} refuses the model: {type(error).__name__}: {error}"
             raise BadInput(said, "an ONNX model that it can run") from error
 
+    def _check(self, options: Options, traced: bool) -> None:
+        self.require(options)
+        if traced and not self.traces:
+            raise EngineUnavailable(
+                f"{self.name} has no per-node times", remedy="another engine; for a table, lut build --method isolated"
+            )
+
     def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
         return []
+
+    def _load_module(self, module: nn.Module, feeds: Feeds, options: Options, traced: bool) -> Session:
+        raise NotImplementedError
 
     @abstractmethod
     def _status(self) -> Status: ...

@@ -99,14 +99,14 @@ def load_object(where: str, folder: Path | None = None) -> Any:
     """The object NAME of `module:NAME` or `FOLDER/module:NAME`; runs the module's code.
 
     Args:
-        where: the module may be dotted; its folder is put on the path while it is imported.
+        where: the module may be dotted, or its file, `module.py`; its folder is put on the path while it is imported.
         folder: what a relative FOLDER, or a module without one, is relative to; by default the current folder.
 
     Raises:
         BadInput: no such form; a module that cannot be imported; no such name in it; another module of that name.
     """
     path, found, name = where.rpartition(":")
-    place, module = (folder or Path()) / Path(path).parent, Path(path).name
+    place, module = (folder or Path()) / Path(path).parent, Path(path).name.removesuffix(".py")
     if not found or not module or not name:
         raise BadInput(f"python:{where}", "python:module:NAME")
     sys.path.insert(0, str(place.resolve()))

@@ -17,9 +17,10 @@ from profilers.runtimes.fake import Fake
 from profilers.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeCuda
 from profilers.runtimes.openvino import OpenVino
 from profilers.runtimes.tensorrt.session import TensorRt, TensorRtRtx
+from profilers.runtimes.torch.runtime import Torch, TorchCuda
 
 BUILTIN: dict[str, type[Profiler]] = {
-    p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake, TensorRt, TensorRtRtx)
+    p.name: p for p in (OnnxRuntime, OnnxRuntimeCuda, OpenVino, Fake, TensorRt, TensorRtRtx, Torch, TorchCuda)
 }
 OWN = "its package (hwnas engines lists what is there), or --engine python:module:Class for a class of your own"
 RESERVED = ("all", "auto", "onnx")  # what --engine takes beside names of runtimes

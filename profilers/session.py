@@ -73,6 +73,7 @@ class Session(ABC):
     threads: int = 1
     clock: Clock = SystemClock()
     sensor: Sensor | None = None
+    notes: tuple[str, ...] = ()  # what is not as the options say, a line each
 
     @abstractmethod
     def run(self) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hwnas.onnx.open_model import OpenedModel
 from hwnas.profile.facts import QUANTISERS, Refusal
-from profilers.base import Options, Profiler
+from profilers.base import Feeds, NodeDetail, Options, Profiler, Session
 from profilers.devices.hosts import profiler_at, profilers_at
 from profilers.errors import BadInput, HwnasError
 from profilers.onnx.madds import PRODUCTS
-from profilers.onnx.parse import parse
+from profilers.onnx.parse import name_of, parse
 from profilers.onnx.quantise import WEIGHTED, QuantConfig, insert_qdq
 from profilers.registry import every_profiler
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ALL = "all"
 SIMULATED = "simulated"
@@ -22,12 +26,26 @@ MADE_UP = "int8 with made-up ranges: its time is that of a calibrated model, its
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model ready for a runtime."""
+    """A model ready for a runtime; `module` where that takes the torch module itself, with inputs `feeds`."""
 
     profiler: Profiler
     options: Options
     model: bytes
     notes: tuple[str, ...] = ()
+    module: nn.Module | None = None
+    feeds: Feeds = field(default_factory=dict)
+
+    def load(self, *, traced: bool = False) -> Session:
+        """A session of it."""
+        if self.module is None:
+            return self.profiler.load(self.model, self.options, traced=traced)
+        return self.profiler.load_module(self.module, self.feeds, self.options, traced=traced)
+
+    def operators(self, details: Mapping[str, NodeDetail], runs: Sequence[Mapping[str, float]]) -> dict[str, str]:
+        """The kinds of its parts by the names that a trace has: nodes of the ONNX, or submodules that do something."""
+        if self.module is not None:
+            return {name: detail.op for name, detail in details.items() if any(name in run for run in runs)}
+        return {name_of(node): str(node.op_type) for node in parse(self.model).graph.node}
 
     @property
     def name(self) -> str:
@@ -89,6 +107,8 @@ def is_quantised(model: bytes) -> bool:
 
 def _candidate(opened: OpenedModel, profiler: Profiler, options: Options, quantised: bool) -> Candidate:
     data = opened.model.data
+    if profiler.modules and opened.module is not None:
+        return Candidate(profiler, options, data, module=opened.module, feeds=opened.model.noise())
     if quantised and options.precision != "int8":
         raise BadInput("a model that is quantised", "int8", "--precision int8")
     if quantised or options.precision != "int8":

@@ -14,7 +14,6 @@ from hwnas.profile.result import Profile, Profiles
 from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.interruption import leaving
-from profilers.onnx.parse import name_of, parse
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.fingerprint import fingerprint
@@ -98,7 +97,7 @@ def _load(chosen: Mapping[str, Candidate], stack: ExitStack, refused: list[Refus
     sessions: dict[str, Session] = {}
     for name, each in chosen.items():
         try:
-            sessions[name] = stack.enter_context(each.profiler.load(each.model, each.options))
+            sessions[name] = stack.enter_context(each.load())
         except HwnasError as error:
             refused.append(_refusal(each, str(error)))
     return sessions
@@ -119,7 +118,7 @@ def _profile(
     opened: OpenedModel, candidate: Candidate, measured: Measurement, bench: Measuring, session: Session
 ) -> Profile:
     layers, why = _layers(candidate, measured, bench, session)
-    notes = (*candidate.notes, *([why] if why else []))
+    notes = (*candidate.notes, *session.notes, *([why] if why else []))
     return Profile(
         opened.name,
         opened.about,
@@ -137,9 +136,8 @@ def _layers(
     candidate: Candidate, measured: Measurement, bench: Measuring, session: Session
 ) -> tuple[Layers | None, str]:
     """The layers, or the reason why there are none."""
-    operators = {name_of(node): str(node.op_type) for node in parse(candidate.model).graph.node}
     try:
-        with candidate.profiler.load(candidate.model, candidate.options, traced=True) as traced:
+        with candidate.load(traced=True) as traced:
             sessions = {"whole": session, "traced": traced}
             plan = replace(TRACED, untimed_runs=1) if measured.ms > LARGE_MS else TRACED
             group = bench.time(sessions, plan, most_runs={"traced": TRACED_RUNS})
@@ -148,6 +146,7 @@ def _layers(
             if samples is None:
                 raise MeasurementFailed("a traced session without samples")
             runs, details = traced.node_times(), traced.node_details()
+            operators = candidate.operators(details, runs)
             return attribute(operators, runs, details, samples, group.measured["whole"].ms, measured.ms), ""
     except HwnasError as error:
         return None, f"no times of layers: {error.got}"

@@ -87,7 +87,8 @@ def remarks(found: Layers) -> Iterator[str]:
     if not found.by_wall:
         yield "The machine is busy: runs are timed by CPU time, which layers cannot be; trust their shares only."
     left = found.nodes - found.timed
-    yield f"{found.timed} of {found.nodes} ONNX nodes run in these layers; computed at load, or left out: {left}."
+    if left:
+        yield f"{found.timed} of {found.nodes} ONNX nodes run in these layers; computed at load, or left out: {left}."
 
 
 def _rest(sum_over_whole: float) -> str:

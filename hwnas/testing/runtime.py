@@ -60,7 +60,7 @@ def check_runtime(runtime: str | type[Profiler], precisions: Sequence[str] | Non
     if not status.available:
         _check_unavailable(profiler)
         raise EngineUnavailable(status.reason, remedy=status.remedy)
-    for make in (models.chain, models.two_inputs, models.tokens):
+    for make in (models.chain, models.two_inputs, *(() if profiler.own_onnx else (models.tokens,))):
         _check_answers(profiler, make())
     for precision in precisions or profiler.supported_precisions():
         _check_precision(profiler, precision)
@@ -172,6 +172,9 @@ def _check_refusals(profiler: Profiler) -> None:
             profiler.load(models.chain(), Options(precision=precision))
     with _refused("an unknown level of optimisation", "sometimes"):
         profiler.load(models.chain(), Options(optimization="sometimes"))
+    if profiler.own_onnx:
+        with _refused("an ONNX model that hwnas did not write", "module"):
+            profiler.load(models.tokens())
     if not profiler.traces:
         with _refused("tracing with a runtime that does not trace", "isolated"):
             profiler.load(models.chain(), traced=True)
@@ -179,18 +182,21 @@ def _check_refusals(profiler: Profiler) -> None:
 
 def _check_inputs(profiler: Profiler) -> None:
     """Inputs of other names, shapes and kinds are refused; images are for one float input."""
-    with profiler.load(models.tokens()) as session:
+    with profiler.load(models.two_inputs() if profiler.own_onnx else models.tokens()) as session:
         right = default_feeds(session.inputs)
+        first, values = next(iter(right.items()))
         wrong: dict[str, Feeds] = {
-            "a missing input": {"tokens": right["tokens"]},
+            "a missing input": {first: values},
             "an unknown input": {**right, "more": np.zeros(1)},
-            "another shape": {**right, "tokens": np.zeros((1, 4), np.int64)},
-            "fractions for tokens": {**right, "tokens": np.zeros((1, 5), np.float32)},
+            "another shape": {**right, first: values[:, 1:]},
+            "another kind of number": {**right, first: values.astype(np.complex64)},
         }
+        if first == "tokens":
+            wrong["fractions for tokens"] = {**right, first: values.astype(np.float32)}
         for what, feeds in wrong.items():
             with _refused(what):
                 session.run_on(feeds)
-        with _refused("images for two inputs", "tokens, mask"):
+        with _refused("images for two inputs", ", ".join(right)):
             session.infer(np.zeros((1, 5), np.float32))
 
 
@@ -201,7 +207,7 @@ def _check_nodes(profiler: Profiler) -> None:
         session.node_times()
     if not profiler.traces:
         return
-    model = models.tokens()
+    model = models.chain() if profiler.own_onnx else models.tokens()
     names = [node.name for node in onnx.load_model_from_string(model).graph.node]
     with profiler.load(model, traced=True) as session:
         for runs in (RUNS, 2):  # and again: tracing goes on after it was read

@@ -1,0 +1,139 @@
+"""The runtimes `torch` and `torch-cuda`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from profilers.base import Feeds, Options, Profiler, Session, Status, Tensor, not_importable
+from profilers.errors import EngineUnavailable, MeasurementFailed
+from profilers.onnx.ports import read_static
+from profilers.runtimes.torch import levels
+from profilers.runtimes.torch.levels import Level
+from profilers.runtimes.torch.network import network
+from profilers.runtimes.torch.place import Cpu, Cuda
+from profilers.runtimes.torch.session import WHOLE_NETWORKS, TorchSession
+
+if TYPE_CHECKING:
+    from torch import nn
+
+REMEDY = "pip install torch"
+MKLDNN = {"bf16": "_is_mkldnn_bf16_supported", "fp16": "_is_mkldnn_fp16_supported"}
+"""Torch's own questions to a CPU: without, it converts to float32 and back, which nobody wants timed."""
+CAPABILITIES = {"tf32": (8, 0), "bf16": (8, 0), "fp16": (5, 3)}
+"""The first generations of GPUs that compute in a precision. Source: CUDA's programming guide."""
+
+
+class Torch(Profiler):
+    """On the CPU: networks of a search space from their ONNX, and any torch module as it is (`load_module`)."""
+
+    name: ClassVar[str] = "torch"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
+    levels: ClassVar[tuple[str, ...]] = tuple(levels.CPU)
+    own_onnx: ClassVar[bool] = True
+    modules: ClassVar[bool] = True
+
+    def _status(self) -> Status:
+        try:
+            import torch
+        except (ImportError, OSError) as error:
+            return not_importable("torch", error, REMEDY)
+        return Status(True, str(torch.__version__))
+
+    def supported_precisions(self) -> tuple[str, ...]:
+        """Those that the CPU computes in by torch's own account; float32 always."""
+        import torch
+
+        def has(precision: str) -> bool:
+            asked = getattr(torch.ops.mkldnn, MKLDNN.get(precision, ""), None)
+            return precision == "fp32" or bool(asked and asked())
+
+        return tuple(filter(has, self.precisions))
+
+    def level(self, options: Options) -> Level:
+        """The level that the options ask for."""
+        return levels.CPU[options.optimization or "eager"]
+
+    def running(self, options: Options) -> Cpu | Cuda:
+        """Where sessions run and how they are timed."""
+        return Cpu(options.threads)
+
+    def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
+        proto, inputs, outputs = read_static(model, options.batch)
+        return self._session(network(proto), inputs, options, traced, tuple(outputs))
+
+    def _load_module(self, module: nn.Module, feeds: Feeds, options: Options, traced: bool) -> Session:
+        inputs = {name: Tensor(values.shape, values.dtype.name) for name, values in feeds.items()}
+        return self._session(copy.deepcopy(module), inputs, options, traced, feeds=feeds)
+
+    def _session(
+        self,
+        module: nn.Module,
+        inputs: Mapping[str, Tensor],
+        options: Options,
+        traced: bool,
+        outputs: tuple[str, ...] = (),
+        feeds: Feeds | None = None,
+    ) -> Session:
+        import torch
+
+        level = self.level(options)
+        level = level._replace(channels_last=False) if feeds else level  # a module of a user keeps its layout
+        if traced and not level.traces:
+            got = f"{self.name} has no per-node times at the level {options.optimization}, which fuses layers"
+            raise EngineUnavailable(got, remedy=f"the level {self.levels[0]}, or {WHOLE_NETWORKS}")
+        try:
+            return TorchSession(
+                module, inputs, options, level, self.running(options), outputs=outputs, feeds=feeds, traced=traced
+            )
+        except torch.OutOfMemoryError as error:
+            raise MeasurementFailed(f"too little memory on the GPU: {str(error).splitlines()[0]}") from error
+
+
+class TorchCuda(Torch):
+    """On the first NVIDIA GPU, launched as a CUDA graph where that can be captured."""
+
+    name: ClassVar[str] = "torch-cuda"
+    device: ClassVar[str] = "cuda"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
+    levels: ClassVar[tuple[str, ...]] = tuple(levels.CUDA)
+    default_batch: ClassVar[int] = 64
+
+    def _status(self) -> Status:
+        there = super()._status()
+        if not there.available:
+            return there
+        import torch
+
+        if torch.version.cuda is None:
+            reason = f"the installed torch {there.version} has no CUDA"
+            return Status(False, there.version, reason, "the wheel with CUDA: https://pytorch.org/get-started")
+        if not torch.cuda.is_available():
+            reason = f"torch finds no NVIDIA GPU with a driver for CUDA {torch.version.cuda}"
+            return Status(False, there.version, reason, "nvidia-smi should list a GPU, and a driver that is new enough")
+        return there
+
+    def supported_precisions(self) -> tuple[str, ...]:
+        """Those that this generation of GPUs computes in."""
+        import torch
+
+        here = torch.cuda.get_device_capability(0)
+        return tuple(p for p in self.precisions if here >= CAPABILITIES.get(p, (0, 0)))
+
+    def device_name(self) -> str:
+        """As the driver names it; as torch does, where nvidia-smi is missing."""
+        import torch
+
+        from profilers.timing.fingerprint import nvidia_gpu
+
+        return nvidia_gpu() or (torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")
+
+    def level(self, options: Options) -> Level:
+        """The level that the options ask for."""
+        return levels.CUDA[options.optimization] if options.optimization else levels.CUDA_DEFAULT
+
+    def running(self, options: Options) -> Cpu | Cuda:
+        """The first GPU, with TF32 where that is the precision."""
+        return Cuda(tf32=options.precision == "tf32")
