@@ -13,17 +13,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from profilers.errors import MeasurementFailed
+from profilers.runtimes.cuda.backend import EventClock
+from profilers.timing.card_state import card_sensor
 from profilers.timing.clock import Clock, SystemClock
+from profilers.timing.sensors import Sensor
 
 Work = Callable[[], Any]
 WARM_UPS = 3  # runs before a capture, in which cuDNN chooses its kernels and memory is allocated
 
 
-class AddedClock:
+class AddedClock(SystemClock):
     """Seconds of what was timed, added up: what lies between runs does not count."""
 
     def __init__(self) -> None:
-        self.seconds, self.cpu_seconds, self.system = 0.0, 0.0, SystemClock()
+        self.seconds, self.cpu_seconds = 0.0, 0.0
 
     def wall(self) -> float:
         """Seconds of all runs so far."""
@@ -32,10 +35,6 @@ class AddedClock:
     def cpu(self) -> float:
         """CPU seconds of this process in these runs."""
         return self.cpu_seconds
-
-    def probe(self) -> float:
-        """As of the machine."""
-        return self.system.probe()
 
     def run(self, work: Work) -> Any:
         """Do it, and count its time."""
@@ -54,6 +53,7 @@ class Cpu:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.sensor: Sensor | None = None  # the CPU's own
         self.clock: Clock = SystemClock()
 
     def run(self, work: Work) -> Any:
@@ -83,6 +83,7 @@ class Cuda:
         import torch
 
         self.tf32, self.api, self.clock = tf32, api or torch.cuda, EventClock()
+        self.sensor: Sensor | None = card_sensor()
         self.stream = self.api.Stream()
         self.before, self.after = (self.api.Event(enable_timing=True) for _ in range(2))
 
@@ -113,32 +114,13 @@ class Cuda:
             self.quietly(work)
         graph = self.api.CUDAGraph()
         try:
-            with numerics(tf32=self.tf32), self.api.graph(graph, stream=self.stream):
+            with numerics(tf32=self.tf32), self.api.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 work()
         except Exception as error:  # what it raises depends on what is in the way
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise MeasurementFailed(f"the network cannot be captured as a CUDA graph: {said}") from error
         replay: Work = graph.replay
         return replay
-
-
-class EventClock:
-    """Seconds of GPU work between events: what the timing loop reads around a run."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def wall(self) -> float:
-        """Seconds between the events of all runs so far."""
-        return self.seconds
-
-    def cpu(self) -> float:
-        """CPU seconds of this process, which are unrelated to the GPU's."""
-        return time.process_time()
-
-    def probe(self) -> float:
-        """0: contention for the CPU is none for the GPU."""
-        return 0.0
 
 
 @contextmanager

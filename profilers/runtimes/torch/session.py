@@ -48,7 +48,7 @@ class TorchSession(Session):
         """`module` is this session's own; `outputs` are their names, by default as torch's exporters call them."""
         import torch
 
-        self.place, self.clock, self.threads = place, place.clock, place.threads
+        self.place, self.clock, self.threads, self.sensor = place, place.clock, place.threads, place.sensor
         self.inputs, self.traced = dict(inputs), traced
         self.kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
         self.layout = torch.channels_last if level.channels_last else torch.contiguous_format

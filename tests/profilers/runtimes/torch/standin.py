@@ -52,7 +52,7 @@ class Api:
         yield
 
     @contextmanager
-    def graph(self, graph, stream):
+    def graph(self, graph, stream, capture_error_mode):
         self.captures += 1
         yield
         if self.refusal:
