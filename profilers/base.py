@@ -8,7 +8,7 @@ whatever goes wrong; the subclass's `_status`, `_load` and `_compile` do the wor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +192,10 @@ class Profiler(ABC):
     def loader(self, file: str, options: Options) -> Loader:
         """The part of the shipped `run.py` that loads and calls the engine, whose first file is `file`."""
         raise EngineUnavailable(f"{self.name} has no loader for run.py", remedy="--engine onnx")
+
+    def loader_elsewhere(self, file: str, options: Options, version: str, flags: Sequence[str]) -> Loader:
+        """`loader` for a machine with that version of the runtime and a CPU of these flags; most ask neither."""
+        return self.loader(file, options)
 
     @property
     def compiles(self) -> bool:

@@ -59,7 +59,7 @@ def compare(
     models: Sequence[str] = (),
     *,
     ids: Sequence[str] = (),
-    device: Device | None = None,
+    device: Device | str = "",
     size: int | None = 224,
     weights: Path | str | None = None,
     optimistic: bool = False,
@@ -72,7 +72,8 @@ def compare(
         models: names of torchvision's, or of timm's where it is installed, and MODEL.onnx or python:module:NAME of any
             other model; by default a usual set.
         ids: networks of the run; by default those that `Run.select` offers.
-        device: the runtime and its settings; by default ONNX Runtime on one thread.
+        device: the runtime, its settings and where it is; by default ONNX Runtime on one thread, on this machine or
+            the one that is named, as in "ssh://me@board".
         size: of the known networks' images, px; None for that of their training.
         weights: folder of a fine-tuning: its networks are shown with their accuracy on its images, the known ones in it
             as they were trained, and by default no others.
@@ -90,12 +91,13 @@ def compare(
         >>> sorted(row["source"] for row in found.to_json()["networks"])
         ['this search', 'torchvision']
     """
-    folder, chosen = Path(run) if isinstance(run, str | Path) else run.folder, device or Device()
+    folder = Path(run) if isinstance(run, str | Path) else run.folder
+    chosen = Device(host=device) if isinstance(device, str) else device
     if size is not None and size < 1:
         raise BadInput(f"size = {size}", "pixels, or None for each network's own")
     target = folder / FOLDER if out is None else Path(out)
     check_writable(target / "compare.json", "--out DIR")
-    with RunSource(folder, list(ids) or None, optimistic=optimistic) as source:
+    with RunSource(folder, list(ids) or None, optimistic=optimistic, host=chosen.host) as source:
         notes = source.notes
         networks = chosen_networks(source, chosen.engine, chosen.options)
     tuned = Path(weights) if weights is not None else None

@@ -32,8 +32,8 @@ def export_row(sheet: dict[str, Any]) -> dict[str, Any]:
 
 def selection_table(sheet: dict[str, Any]) -> Table:
     """All candidates of one network, fastest first, and torch as a reference."""
-    selection = sheet["engine_selection"]
-    table = Table(title=f"{sheet['name']}: every engine here", caption=f"top-1 {selection['accuracy']}")
+    selection, place = sheet["engine_selection"], f"on {sheet['host']}" if sheet.get("host") else "here"
+    table = Table(title=f"{sheet['name']}: every engine {place}", caption=f"top-1 {selection['accuracy']}")
     for column in ("engine", "ms", "x", "top-1", "points lost", "parity", "MB", "allowed"):
         table.add_column(column, justify="right", no_wrap=column == "engine")
     rows = sorted(selection["candidates"], key=lambda c: c["latency"]["value"] if c["latency"] else float("inf"))

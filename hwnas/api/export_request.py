@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import lut
+from hwnas.api.where import Where, host_of
 from hwnas.data.reference import resolve_reference
 from hwnas.export.engines import ENGINES, get_engine
 from hwnas.export.item import predicts
@@ -79,6 +80,14 @@ def check_engine(
     if engine != AUTO and calibration is not None and precision != "int8":
         got = f"--calibration with --precision {precision or 'fp32'}"
         raise BadInput(got, "only with --precision int8, or --engine auto", "the same without it")
+
+
+def checked_host(device: Where, engine: str, options: Options) -> str:
+    """The machine, "" for this one; raises where another one cannot be reached, or lacks the runtime or precision."""
+    host = host_of(device)
+    if host and engine != AUTO:
+        get_engine(engine).at(host).running.require(options)
+    return host
 
 
 def read_tables(tables: Tables, engine: str, options: Options) -> list[lut.LatencyTable]:

@@ -14,6 +14,7 @@ from hwnas.api import export_request
 from hwnas.api.engines import Engine, Exported
 from hwnas.api.export_request import Tables
 from hwnas.api.spaces import Resolutions, pixels
+from hwnas.api.where import Where, settings_of
 from hwnas.data.reference import resolve_reference
 from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
 from hwnas.export.exportable import FLOAT, Exportable
@@ -42,7 +43,7 @@ def export(
     source: Path | str | bytes | nn.Module,
     out: Path | str,
     *,
-    engine: str = "onnxruntime",
+    engine: str | None = None,
     ids: Sequence[str] = (),
     front: bool = False,
     optimistic: bool = False,
@@ -61,7 +62,8 @@ def export(
     preprocessing: str | None = None,
     precision: str | None = None,
     batch: int | str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
+    device: Where = "",
     target: Sequence[str] = (),
     max_accuracy_drop: float | None = None,
     tolerance: float | None = None,
@@ -78,7 +80,8 @@ def export(
         source: a run's folder; a file: ARCH.json, net.config or NET.safetensors; or any model: MODEL.onnx, what such a
             file holds, a torch module, or "python:module:NAME" of one.
         out: folder to write; several networks get a folder each in it.
-        engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all.
+        engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all; by default the device's, or
+            "onnxruntime".
         ids: networks of the run; by default those that `Run.select` offers.
         front: the whole front of the run; what is there already is kept, and what fails does not stop the others.
         optimistic: judge latency by the point prediction, not by its interval.
@@ -99,6 +102,8 @@ def export(
         precision: what the engine computes in, by default fp32 (int8 of a model that is int8); "auto" tries all.
         batch: images a run; by default 1, on a GPU 64; "dynamic" for any number, measured at 1.
         threads: of the engine.
+        device: where it is compiled, checked and measured: a machine as in "ssh://me@board", or a `Device`, whose
+            settings count where no others are given; by default this machine.
         target: GPUs to build for, as in "sm86".
         max_accuracy_drop: points of top-1 that "auto" may lose.
         tolerance: the largest relative difference of an output that "auto" may make where no labelled images judge.
@@ -122,17 +127,17 @@ def export(
         ('doc-file', None)
     """
     asked = partial(
-        make_request, engine, precision=precision, batch=batch, threads=threads, target=target,
+        make_request, engine, precision=precision, batch=batch, threads=threads, device=device, target=target,
         max_accuracy_drop=max_accuracy_drop, tolerance=tolerance, calibration=calibration, compiled=compiled,
         quick=quick, command=command,
     )  # fmt: skip
     request = asked()  # checked before anything is opened
     wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
-    known = export_request.read_tables(tables, engine, request.options)
+    known = export_request.read_tables(tables, request.engine, request.options)
     options = SourceOptions(
         ids, front, optimistic, space, pixels(resolutions), classes, wanted, known,
         shapes or {}, _path(labels), preprocessing, export_request.batch_number(batch),
-        inputs,
+        inputs, request.host,
     )  # fmt: skip
     with open_source(source, options) as opened:
         request = asked(opened=opened)
@@ -156,7 +161,7 @@ def export_network(
     space: SpaceLike,
     arch: ArchitectureLike,
     run: Path | None,
-    engine: str,
+    engine: str | None,
     out: Path,
     *,
     weights: nn.Module | None = None,
@@ -178,7 +183,7 @@ def export_network(
         BadInput: no weights, or those of another network.
     """
     request = make_request(engine, **options)
-    known = export_request.read_tables(tables, engine, request.options)
+    known = export_request.read_tables(tables, request.engine, request.options)
     if weights is not None:
         if random_weights or supernet is not None:
             raise BadInput("weights= beside random_weights= or supernet=", "one of them")
@@ -191,11 +196,12 @@ def export_network(
 
 
 def make_request(
-    engine: str,
+    engine: str | None,
     *,
     precision: str | None = None,
     batch: int | str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
+    device: Where = "",
     target: Sequence[str] = (),
     max_accuracy_drop: float | None = None,
     tolerance: float | None = None,
@@ -206,6 +212,7 @@ def make_request(
     opened: Source | None = None,
 ) -> Request:
     """What is asked for, checked: see `export`; a source that is open may have a batch or a precision of its own."""
+    engine, precision, batch, threads = settings_of(device, engine, precision, batch, threads)
     images, drop = _path(calibration), max_accuracy_drop
     export_request.check_engine(
         engine, precision, max_drop=drop, tolerance=tolerance, compiled=compiled, calibration=images
@@ -213,9 +220,10 @@ def make_request(
     number, usual = export_request.batch_number(batch), export_request.usual_batch(engine)
     if number is None:
         number = opened.batch(usual) if opened else usual
+    options = Options(threads, precision or (opened.precision if opened else FLOAT), number)
     return Request(
         engine,
-        Options(threads, precision or (opened.precision if opened else FLOAT), number),
+        options,
         tuple(target),
         batch == export_request.DYNAMIC,
         MAX_DROP if drop is None else drop,
@@ -224,6 +232,7 @@ def make_request(
         ("eager",) if compiled is False else ("eager", "compiled"),
         costs=CostPlan.QUICK if quick else CostPlan.FULL,
         command=command,
+        host=export_request.checked_host(device, engine, options),
     )
 
 

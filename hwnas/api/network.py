@@ -138,11 +138,12 @@ class Network(Printable):
         arch = self.arch if isinstance(self.arch, Architecture) else None
         return TorchNetwork(self.layers, arch, seed=seed)
 
-    def export(self, engine: str = "onnxruntime", out: Path | str = "engine", **options: Any) -> Engine:
+    def export(self, engine: str | None = None, out: Path | str = "engine", **options: Any) -> Engine:
         """Build an engine, check and measure it, and write it with its datasheet to the folder `out`.
 
         Args:
-            engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all.
+            engine: a format of `hwnas.engines()`, "onnx", or "auto" for the fastest of all; by default the device's, or
+                "onnxruntime".
             out: the folder.
             options: as of `hwnas.export`; `random_weights=True` where there are no weights, to measure latency only,
                 or `weights=` a module of `torch()` that was trained.

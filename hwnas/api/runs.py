@@ -13,6 +13,7 @@ from hwnas.api.display import Printable, facts, shown, table
 from hwnas.api.frames import frame
 from hwnas.api.network import Network
 from hwnas.api.networks import Networks
+from hwnas.api.where import Where, host_of
 from hwnas.search import run as runs
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.archive_formats import export as archive_bytes
@@ -85,11 +86,12 @@ class Run(Printable):
         prefer: str | None = None,
         knee: bool = False,
         optimistic: bool = False,
+        device: Where = "",
     ) -> Chosen:
         """Choose at most `n` networks of the front within budgets.
 
         The upper end of a network's latency interval must be within the budget. One whose interval contains the budget
-        is measured first if this is the device of the table.
+        is measured first if this, or `device`, is the device of the table.
 
         Args:
             budget: as in "cpu_ms<=10", "top1>=76", "madds<=300M".
@@ -97,15 +99,19 @@ class Run(Printable):
             prefer: wished values, as in "top1=80,madds=150".
             knee: the best in the sum of all normalised objectives.
             optimistic: judge by the point prediction, and measure nothing.
+            device: where networks are measured, a `Device` or as in "ssh://me@board"; by default this machine.
 
         Raises:
             BadInput: a budget that cannot be read, or that no network is guaranteed to keep.
+            DeviceUnreachable: a device that had to be asked.
         """
         with runs.open_run(self.folder) as run:
             objectives = run.problem.objectives
             limits = dict(parse_budget(text, objectives) for text in budget)
             wish = parse_preference(prefer, objectives) if prefer else None
-            found = select_from_run(run, budget=limits, prefer=wish, knee=knee, n=n, optimistic=optimistic)
+            found = select_from_run(
+                run, budget=limits, prefer=wish, knee=knee, n=n, optimistic=optimistic, host=host_of(device)
+            )
             rows = [found.to_json(choice, run.problem) for choice in found.choices]
         networks = [self._network(choice.evaluation, choice.why) for choice in found.choices]
         return Chosen(networks, found, rows, objectives)
@@ -141,14 +147,14 @@ class Run(Printable):
         write_report(load_run(self.folder, seen_from=path.parent, compare=[Path(x) for x in compare]), path)
         return path
 
-    def export(self, engine: str = "onnxruntime", out: Path | str = "engines", **options: Any) -> Exported:
+    def export(self, engine: str | None = None, out: Path | str = "engines", **options: Any) -> Exported:
         """Export networks of the run, as `hwnas.export`; by default those that `select` offers."""
         from hwnas.api.exporting import export
 
         return export(self.folder, out, engine=engine, **options)
 
     def compare(self, models: Sequence[str] = (), **options: Any) -> Compared:
-        """Measure the chosen networks beside known ones on this device, as `hwnas.compare`."""
+        """Measure the chosen networks beside known ones on a device, as `hwnas.compare`."""
         from hwnas.api.comparing import compare
 
         return compare(self.folder, models, **options)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import emit, say, warn
+from hwnas.cli.shared import Where, emit, say, warn
 from profilers.errors import BadInput
 
 
@@ -36,12 +36,13 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the text, CSV, JSON and figure; by default RUN/known.")
     ] = None,
+    where: Where = "",
 ) -> None:
     """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
     if size < 0:
         raise BadInput(f"--size {size}", "pixels, or 0 for each network's own")
     names = [name.strip() for name in models.split(",") if name.strip()]
-    device = hwnas.Device(engine, threads, precision, batch)
+    device = hwnas.Device(engine, threads, precision, batch, host=where)
     found = hwnas.compare(
         run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out, weights=weights
     )

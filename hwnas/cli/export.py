@@ -40,6 +40,7 @@ def export(
     gpus: options.Gpus = None, max_drop: options.MaxDrop = None, tolerance: options.Tolerance = None,
     calibration: options.Calibration = None,
     compiled: options.Compiled = None, quick: options.Quick = False, fresh: Fresh = False, resume: Resume = False,
+    where: Where = "",
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
     from hwnas.onnx.open_model import parse_shapes
@@ -50,7 +51,7 @@ def export(
         images=images, recalibrate=not stale, tables=tables or (), shapes=parse_shapes(shapes or []), labels=labels,
         preprocessing=preprocessing, precision=precision, batch=batch, threads=threads, target=gpus or (),
         max_accuracy_drop=max_drop, tolerance=tolerance, calibration=calibration, compiled=compiled, quick=quick,
-        fresh=fresh, command=shlex.join(["hwnas", *sys.argv[1:]]),
+        fresh=fresh, device=where, command=shlex.join(["hwnas", *sys.argv[1:]]),
     )  # fmt: skip
     warn(found.notes)
     if found.about:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, emit, say
+from hwnas.cli.shared import SPACE_HELP, Where, emit, say
 from profilers.errors import BadInput
 
 TEMPLATES = ("search", "supernet", "finetune", "run")
@@ -34,6 +34,7 @@ def init(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="How long all may take.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a recipe that is there.")] = False,
+    where: Where = "",
 ) -> None:  # fmt: skip
     """Look at a folder of images, the machine and weights, and write a recipe that fits; prints its facts as JSON."""
     if place in TEMPLATES:
@@ -43,8 +44,8 @@ def init(
         got = "hwnas init without images"
         raise BadInput(got, f"--images DIR, or one of {', '.join(TEMPLATES)} for a template", "hwnas init --images DIR")
     found = hwnas.init(
-        images, place, space=space, supernet=supernet, engine=engine, threads=threads, budget=budget, minutes=minutes,
-        fresh=fresh,
+        images, place, space=space, supernet=supernet, engine=engine, threads=threads, device=where, budget=budget,
+        minutes=minutes, fresh=fresh,
     )  # fmt: skip
     for line in found.remarks:
         say(line)
@@ -66,13 +67,21 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")
     ] = None,
+    where: Where = "",
 ) -> None:
     """Carry out a recipe: table, supernet, search, select, finetune, export, validate, compare, report.
 
     What fits is kept, what is unfinished goes on; the last lines say what to ship. Prints the result as JSON.
     """
     found = hwnas.run_recipe(
-        recipe, until=until, start=start, fresh=fresh, dry_run=dry_run, overrides=settings or [], say=say
+        recipe,
+        until=until,
+        start=start,
+        fresh=fresh,
+        dry_run=dry_run,
+        overrides=settings or [],
+        device=where,
+        say=say,
     )
     emit(found.to_json())
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 import hwnas
-from hwnas.cli.shared import Fresh, Resume, emit, people, say, show
+from hwnas.cli.shared import Fresh, Resume, Where, emit, people, say, show
 
 if TYPE_CHECKING:
     from hwnas.select.insights import Insight
@@ -71,13 +71,16 @@ def select(
     optimistic: Annotated[
         bool, typer.Option(help="Judge latency budgets by the point prediction, not by its interval.")
     ] = False,
+    where: Where = "",
 ) -> None:
     """Choose networks of the front within budgets; prints a line of JSON for each.
 
     The upper end of a network's latency interval must be within the budget. A network whose interval contains the
-    budget is measured first if this is the device of the table.
+    budget is measured first if this, or --device, is the device of the table.
     """
-    found = hwnas.Run(run).select(*(budget or []), n=n, prefer=prefer, knee=knee, optimistic=optimistic)
+    found = hwnas.Run(run).select(
+        *(budget or []), n=n, prefer=prefer, knee=knee, optimistic=optimistic, device=where
+    )  # fmt: skip
     for row in found.rows:
         emit(row)
     show(found)

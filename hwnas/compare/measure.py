@@ -15,7 +15,7 @@ from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
-from profilers.timing.measurement import Measurement, measuring
+from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
 
 if TYPE_CHECKING:
     from hwnas.compare.known import Known
@@ -145,12 +145,8 @@ def measure(
     if not names or len(set(names)) < len(names) or options.precision == "int8":
         got = f"networks {', '.join(names) or 'none'} in {options.precision}"
         raise BadInput(got, "one or more, each once, in a precision that is not int8")
-    with leaving(str), measuring(options) as bench, ExitStack() as stack:
-        loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
-        sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
-        with track(len(sessions), "timing networks") as bar:
-            group = bench.time(sessions, plan, progress=bar)
-    failed = {name: reason for name, reason in loaded.items() if isinstance(reason, str)} | group.failed
+    with leaving(str), measuring(options, place=profiler.place) as bench:
+        group, failed = bench.place.unit(lambda: _timed(networks, profiler, options, plan, bench))
     if not group.measured:
         raise MeasurementFailed(f"no network could be timed: {next(iter(failed.values()))}")
     found = [
@@ -159,6 +155,18 @@ def measure(
     rows = sorted(found, key=lambda row: row.ms or float("inf"))
     clocks = {m.clock for m in group.measured.values()}
     return Comparison(tuple(rows), fingerprint(profiler, options), " and ".join(sorted(clocks)), *agreement(rows))
+
+
+def _timed(
+    networks: Sequence[tuple[Row, bytes]], profiler: Profiler, options: Options, plan: TimingPlan, bench: Measuring
+) -> tuple[MeasuredGroup, dict[str, str]]:
+    """All that can be loaded, against each other; and by name why the others could not be timed."""
+    with ExitStack() as stack:
+        loaded = {row.name: _load(model, profiler, options, stack) for row, model in networks}
+        sessions = {name: session for name, session in loaded.items() if isinstance(session, Session)}
+        with track(len(sessions), "timing networks") as bar:
+            group = bench.time(sessions, plan, progress=bar)
+    return group, {name: reason for name, reason in loaded.items() if isinstance(reason, str)} | group.failed
 
 
 def _load(model: bytes, profiler: Profiler, options: Options, stack: ExitStack) -> Session | str:

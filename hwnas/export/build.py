@@ -13,6 +13,7 @@ from hwnas.export.quantise import TOLERANCE
 from profilers.base import Options, Session
 from profilers.errors import EngineUnavailable
 from profilers.files import write_bytes, write_text
+from profilers.onnx.quantise import QuantConfig
 from profilers.temporary import beside
 
 SCRIPT = "run.py"
@@ -61,7 +62,7 @@ class PrecisionVariants:
 
     def __init__(self, item: Exportable, calibration: Path | None = None, tolerance: float = TOLERANCE) -> None:
         self.item, self.path, self.tolerance = item, calibration, tolerance
-        self.quantised: dict[bool, Quantised] = {}
+        self.quantised: dict[QuantConfig, Quantised] = {}
 
     def of(self, target: Target) -> tuple[bytes, str]:
         """The model for a target, and what was done to its weights; BadInput for a precision that it cannot have."""
@@ -69,13 +70,13 @@ class PrecisionVariants:
         batch = None if target.dynamic else target.options.batch
         if target.options.precision != "int8" or self.item.is_quantised:
             return self.item.onnx(batch), ""
-        found = self._quantised(symmetric=target.engine.gpu)
+        found = self._quantised(QuantConfig.for_runtime(target.engine.running))
         return found.onnx(batch), found.note
 
-    def _quantised(self, *, symmetric: bool) -> Quantised:
-        if symmetric not in self.quantised:
-            self.quantised[symmetric] = self.item.quantise(self.path, symmetric=symmetric, tolerance=self.tolerance)
-        return self.quantised[symmetric]
+    def _quantised(self, config: QuantConfig) -> Quantised:
+        if config not in self.quantised:
+            self.quantised[config] = self.item.quantise(self.path, config, self.tolerance)
+        return self.quantised[config]
 
     def float32(self, batch: int) -> bytes:
         """With its weights as they are."""

@@ -15,7 +15,6 @@ from hwnas.export.parity import ParityReport
 from hwnas.export.quantity import Quantity
 from hwnas.version import __version__
 from profilers.base import INTERRUPTED, STATES, STEADY, Options
-from profilers.registry import get_profiler
 from profilers.timing.caches import disturbance
 from profilers.timing.fingerprint import fingerprint
 from profilers.timing.measurement import Measurement
@@ -26,7 +25,7 @@ def make_sheet(
 ) -> dict[str, Any]:
     """The content of a datasheet; `measured` by state, none where the engine could not be run here."""
     engine, options, files = target.engine, target.options, built.files
-    profiler, (inputs, outputs) = get_profiler(engine.profiler), item.ports(options.batch)
+    inputs, outputs = item.ports(options.batch)
     if built.session is not None:
         inputs, outputs = built.session.inputs, built.session.outputs
     return {
@@ -52,7 +51,8 @@ def make_sheet(
         "accuracy": _accuracy(report),
         "preprocessing": item.preprocessing,
         "files": datasheet.file_facts(built.folder, files),
-        "fingerprint": fingerprint(profiler, options).to_json(),
+        "fingerprint": fingerprint(engine.running, options).to_json(),
+        "host": engine.host,
         "snippet": snippet(engine, options, inputs, files),
         "commands": ["hwnas validate .", "python run.py IMAGE" if item.preprocessing else "python run.py"],
     }

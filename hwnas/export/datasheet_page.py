@@ -162,6 +162,7 @@ def _files(sheet: Mapping[str, Any]) -> list[str]:
 def _machine(sheet: Mapping[str, Any]) -> list[str]:
     facts = ((k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in sheet["fingerprint"].items())
     rows = [f"- {name}: {value}" for name, value in facts if value not in (None, "")]
+    rows += [f"- reached as: {_plain(sheet['host'])}"] if sheet.get("host") else []
     return ["## Measured on", "", *rows, "", f"hwnas {sheet['version']}, {sheet['created']}."]
 
 

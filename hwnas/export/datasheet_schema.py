@@ -165,6 +165,8 @@ class RequestSection:
     """Whether an engine of any batch was asked for."""
     tolerance: float | None = None
     """Largest difference that an engine chosen by auto may have where no labelled images judge it."""
+    host: str = ""
+    """The device elsewhere that it was for; empty for the machine at hand."""
 
 
 @dataclass(frozen=True)
@@ -265,3 +267,5 @@ class Datasheet:
     """Of all the rest as canonical JSON."""
     warnings: list[str] = field(default_factory=list)
     """What the engine is not good for."""
+    host: str = ""
+    """The device elsewhere that it was compiled and measured on, by its user's name; empty: the machine at hand."""

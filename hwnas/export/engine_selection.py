@@ -22,20 +22,22 @@ from typing import Any
 
 from hwnas.accuracy.wilson import Drop
 from hwnas.export.build import Built, PrecisionVariants, Target, build
-from hwnas.export.engines import ENGINES, engine_files
+from hwnas.export.engines import ENGINES, PLAIN, engine_files
 from hwnas.export.exportable import Exportable
 from hwnas.export.judge import MAX_DROP as MAX_DROP
 from hwnas.export.judge import TOLERANCE as TOLERANCE
 from hwnas.export.judge import Judge, Limits
 from hwnas.export.quantity import Parity, Quantity
 from profilers.base import Options, Session, TimingPlan
+from profilers.devices.faults import LinkLost
+from profilers.devices.hosts import profilers_at
 from profilers.errors import EngineUnavailable, HwnasError, MeasurementFailed
 from profilers.progress import track
-from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
 
 REFERENCES = ("eager", "compiled")
+ELSEWHERE = Quantity(None, "ms", "not measured: torch is here, and the engines are on another device")
 
 
 @dataclass
@@ -97,11 +99,15 @@ class EngineSelection:
         }
 
 
-def targets(options: Options, dynamic: bool = False) -> Iterator[Target]:
-    """Every format with a runtime of its own, in every precision that this device computes in; of any batch, or all."""
-    for engine in ENGINES.values():
-        profiler = get_profiler(engine.profiler)
-        if engine.name != "onnx" and profiler.status().available and not (dynamic and engine.gpu):
+def targets(options: Options, dynamic: bool = False, host: str = "") -> Iterator[Target]:
+    """Every format with a runtime of its own, in every precision that the device computes in; of any batch, or all."""
+    served = {profiler.name for profiler in profilers_at(host)} if host else None
+    for format_ in ENGINES.values():
+        if format_.name == PLAIN or (served is not None and format_.profiler not in served):
+            continue
+        engine = format_.at(host)
+        profiler = engine.running
+        if profiler.status().available and not (dynamic and engine.gpu):
             for precision in profiler.supported_precisions():
                 yield Target(engine, replace(options, precision=precision, optimization=""), dynamic=dynamic)
 
@@ -115,6 +121,7 @@ def select_engine(
     plan: TimingPlan = plans.ENGINE,
     bench: Measuring | None = None,
     dynamic: bool = False,
+    host: str = "",
 ) -> EngineSelection:
     """Build, check and time all candidates, and choose.
 
@@ -127,15 +134,17 @@ def select_engine(
         plan: of the timing.
         bench: the measurement that this is part of; one of its own by default.
         dynamic: only engines of any batch.
+        host: the device; torch, which is here, is not timed beside engines elsewhere.
 
     Raises:
         BadInput: a negative limit.
         EngineUnavailable: no runtime works here. MeasurementFailed: none could be timed within the limits.
     """
     limits = limits or Limits()
-    found = [Candidate(target) for target in targets(options, dynamic)]
+    found = [Candidate(target) for target in targets(options, dynamic, host)]
     if not found:
-        raise EngineUnavailable("no runtime works here", remedy="hwnas engines says what is missing")
+        where = f"on {host}" if host else "here"
+        raise EngineUnavailable(f"no runtime works {where}", remedy="hwnas engines says what is missing")
     with ExitStack() as stack:
         bench = bench or stack.enter_context(measuring(options))
         judge = Judge(variants.item, variants.path, limits, options.batch)
@@ -144,7 +153,7 @@ def select_engine(
                 _try(candidate, variants, folder, judge, stack)
                 bar.advance()
         beside = references if variants.item.has_torch else ()
-        torch = {name: _reference(variants.item, options, name) for name in beside}
+        torch = {name: ELSEWHERE if host else _reference(variants.item, options, name) for name in beside}
         figures = _time(found, torch, options, plan, bench)
     winner = choose(found)
     return EngineSelection(
@@ -206,6 +215,8 @@ def _try(candidate: Candidate, variants: PrecisionVariants, folder: Path, judge:
         names = engine_files(candidate.target.engine, candidate.built.files)
         candidate.size = sum((place / name).stat().st_size for name in names)
         candidate.parity, candidate.top1, candidate.accuracy_drop, candidate.drop = judge.judge(session)
+    except LinkLost:
+        raise
     except HwnasError as error:
         candidate.refused = str(error)
         return

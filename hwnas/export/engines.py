@@ -124,8 +124,11 @@ def stored_engine(name: str) -> Engine:
 
 
 def compile_engine(engine: Engine, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
-    """Write the engine's files beside its ONNX; their names, none where it is the ONNX. Raises as its runtime does."""
-    return get_profiler(engine.profiler).compile(model, options, gpus, folder) if engine.compiles else []
+    """Write the engine's files beside its ONNX, compiled where it runs; their names, none where it is the ONNX.
+
+    Raises as its runtime does.
+    """
+    return engine.running.compile(model, options, gpus, folder) if engine.compiles else []
 
 
 def engine_files(engine: Engine, files: Sequence[str]) -> list[str]:
@@ -183,7 +186,7 @@ def script(engine: Engine, options: Options, files: Sequence[str], entry: str | 
 
 
 def _loader(engine: Engine, options: Options, files: Sequence[str]) -> Loader:
-    return get_profiler(engine.profiler).loader(engine_files(engine, files)[0], options)
+    return engine.running.loader(engine_files(engine, files)[0], options)
 
 
 def check_onnx(model: bytes, name: str) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hwnas.export.quantity import Quantity
 from profilers.base import Feeds, Options, Session, Tensor
+from profilers.onnx.quantise import QuantConfig
 
 FLOAT = "fp32"  # what engines compute in where nothing else is asked for
 Values = NDArray[Any]
@@ -157,7 +158,7 @@ class Exportable(Protocol):
     def cannot_quantise(self, calibration: Path | None) -> str:
         """Why there can be no int8, or ""."""
 
-    def quantise(self, calibration: Path | None, *, symmetric: bool, tolerance: float) -> Quantised:
+    def quantise(self, calibration: Path | None, config: QuantConfig, tolerance: float) -> Quantised:
         """int8, with the ranges of calibration images or arrays; BadInput where there are none."""
 
     def predicted(self, profiler: str, options: Options) -> Quantity:

@@ -23,6 +23,7 @@ from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from lut import LatencyTable
 from profilers.base import Feeds, Options, Session, Tensor
 from profilers.errors import BadInput
+from profilers.onnx.quantise import QuantConfig
 
 if TYPE_CHECKING:
     from hwnas.data import Dataset
@@ -177,7 +178,7 @@ class ExportItem:
         """See `Exportable`."""
         return "" if calibration or self.dataset else NO_CALIBRATION
 
-    def quantise(self, calibration: Path | None, *, symmetric: bool, tolerance: float) -> Quantised:
+    def quantise(self, calibration: Path | None, config: QuantConfig, tolerance: float) -> Quantised:
         """See `Exportable`: with training images where no others are given."""
         from hwnas.export.quantise import quantise
 
@@ -189,7 +190,7 @@ class ExportItem:
             raise BadInput(
                 "int8 of a network without a data set: no images to set the ranges with", remedy=CALIBRATION_OPTION
             )
-        found = quantise(self.onnx(1), images, symmetric=symmetric, tolerance=tolerance)
+        found = quantise(self.onnx(1), images, config, tolerance=tolerance)
         return Quantised(lambda batch: with_batch(found.model, batch), found.note(images.source))
 
     def predicted(self, profiler: str, options: Options) -> Quantity:

@@ -25,6 +25,7 @@ from profilers.errors import BadInput, EngineUnavailable
 from profilers.onnx.dimensions import Port
 from profilers.onnx.model import OnnxModel
 from profilers.onnx.parse import parse
+from profilers.onnx.quantise import QuantConfig
 from profilers.registry import get_profiler
 
 ORT = "ONNX Runtime, graph optimisation disabled"
@@ -160,18 +161,18 @@ class ModelItem:
         """See `Exportable`."""
         return "" if calibration else NO_CALIBRATION
 
-    def quantise(self, calibration: Path | None, *, symmetric: bool, tolerance: float) -> Quantised:
+    def quantise(self, calibration: Path | None, config: QuantConfig, tolerance: float) -> Quantised:
         """See `Exportable`; `tolerance` is nothing that ONNX Runtime's quantisation knows."""
         if calibration is None:
             raise BadInput("int8 of a model without inputs to set the ranges with", remedy=CALIBRATION_OPTION)
         found, batch = self._calibration(calibration), self.batches.widest
-        data = quantise_model(self.batches.of(batch).data, found.runs, symmetric=symmetric)
+        data = quantise_model(self.batches.of(batch).data, found.runs, config)
         model = OnnxModel.of(parse(data))
 
         def onnx(wanted: int | None) -> bytes:
             return self._described(model.data if wanted == batch else model.pinned(batch=wanted).data)
 
-        return Quantised(onnx, note(found.runs, found.source, symmetric=symmetric))
+        return Quantised(onnx, note(found.runs, found.source, config))
 
     def predicted(self, profiler: str, options: Options) -> Quantity:
         """See `Exportable`: tables predict networks of a space."""

@@ -22,6 +22,7 @@ from hwnas.export.parity import ParityReport, verify_outputs
 from hwnas.export.quantise import TOLERANCE
 from hwnas.export.runtime_costs import CostPlan, measure_costs
 from profilers.base import STATES, STEADY, Options, TimingPlan
+from profilers.devices.hosts import place_at
 from profilers.errors import BadInput
 from profilers.interruption import leaving
 from profilers.progress import track
@@ -46,6 +47,7 @@ class Request:
     plan, costs  of the timing, and of what is measured beside it
     command      the command line, for the datasheet
     weights      what they come from, so that those of another training are noticed (see `RunSource.weights`)
+    host         the device that engines are compiled, checked and measured on; "" is this machine
     """
 
     engine: str = "onnxruntime"
@@ -60,6 +62,7 @@ class Request:
     costs: CostPlan = CostPlan.FULL
     command: str = ""
     weights: str = ""
+    host: str = ""
 
     @property
     def may_change(self) -> float:
@@ -79,6 +82,7 @@ class Request:
             "weights": self.weights,
             "dynamic_batch": self.dynamic,
             "tolerance": tolerance,
+            "host": self.host,
         }
 
 
@@ -110,7 +114,8 @@ def export(items: Mapping[str, Exportable], request: Request, out: Path) -> dict
     check_request(request)
     for name in items:
         _check_target(out / name)
-    with leaving(str), measuring(request.options) as bench, ExitStack() as stack:
+    place = place_at(request.host) if request.host else None
+    with leaving(str), measuring(request.options, place=place) as bench, ExitStack() as stack:
         work = _build_all(items, request, out, bench, stack)
         _time(work, request.plan, bench)
         sheets = _write_all(work, request)
@@ -148,11 +153,13 @@ def _build(item: Exportable, request: Request, folder: Path, bench: Measuring, s
         with temporary(folder) as scratch:
             limits = Limits(request.max_drop, request.tolerance)
             selection = engine_selection.select_engine(
-                variants, request.options, scratch, limits, request.references, request.plan, bench, request.dynamic
-            )
+                variants, request.options, scratch, limits, request.references, request.plan, bench, request.dynamic,
+                request.host,
+            )  # fmt: skip
         target = selection.chosen
     else:
-        target = Target(get_engine(request.engine), request.options, request.gpus, request.dynamic)
+        engine = get_engine(request.engine).at(request.host)
+        target = Target(engine, request.options, request.gpus, request.dynamic)
     built = build(variants, target, folder)
     if built.session is not None:
         stack.enter_context(built.session)

@@ -22,7 +22,8 @@ def differs(folder: Path, request: Request, item: Exportable | None = None) -> l
     except HwnasError:
         return None
     wanted = request.to_json()
-    made = {name: sheet["request"].get(name, value) for name, value in wanted.items()}  # earlier versions had fewer
+    stated = {"host": "", **sheet["request"]}  # earlier versions had fewer, and none of a device elsewhere
+    made = {name: stated.get(name, value) for name, value in wanted.items()}
     if item is None:
         return changes(made, wanted)
     made["weights"] = wanted["weights"] = ""  # the item says it

@@ -50,7 +50,7 @@ class Quantised:
 
 
 def quantise(
-    model: bytes, calibration: Calibration, *, symmetric: bool = False, tolerance: float = TOLERANCE
+    model: bytes, calibration: Calibration, config: ptq.QuantConfig | None = None, *, tolerance: float = TOLERANCE
 ) -> Quantised:
     """Quantise a float model of batch 1.
 
@@ -61,20 +61,20 @@ def quantise(
     Args:
         model: float32, of `write_onnx`.
         calibration: images that set the ranges, and those to judge by.
-        symmetric: signed activations around zero and 8-bit weights, for TensorRT; else as this machine's CPU wants.
+        config: by default as this machine's CPU wants.
         tolerance: see above.
 
     Raises:
         BadInput: a model or images that do not fit.
     """
-    config = ptq.QuantConfig(symmetric=True) if symmetric else ptq.QuantConfig.for_this_cpu()
+    encoding = config or ptq.QuantConfig.for_this_cpu()
     ranges = ptq.calibrate(with_batch(model, TOGETHER), list(_batches(calibration.images)))
     expected = _classes(model, calibration.held_out, "fp32")
 
     def attempt(kept: str, nodes: Sequence[str]) -> Quantised:
-        data = check_quantised(ptq.insert_qdq(model, ranges, config, nodes), model)
+        data = check_quantised(ptq.insert_qdq(model, ranges, encoding, nodes), model)
         changed = 100 * float((_classes(data, calibration.held_out, "int8") != expected).mean())
-        return Quantised(data, kept, changed, 7 if config.reduce_range else 8)
+        return Quantised(data, kept, changed, 7 if encoding.reduce_range else 8)
 
     return least_protected(float_parts([node.name for node in parse(model).graph.node]), attempt, tolerance)
 

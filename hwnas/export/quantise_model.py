@@ -20,16 +20,16 @@ from profilers import temporary
 from profilers.base import Feeds
 from profilers.errors import BadInput
 from profilers.files import read_bytes
-from profilers.onnx.quantise import needs_reduced_range
+from profilers.onnx.quantise import QuantConfig
 
 
-def quantise_model(model: bytes, runs: Sequence[Feeds], *, symmetric: bool = False) -> bytes:
+def quantise_model(model: bytes, runs: Sequence[Feeds], config: QuantConfig | None = None) -> bytes:
     """Quantise a float32 model.
 
     Args:
         model: ONNX; its batch may be dynamic.
         runs: feeds of batch 1 that set the ranges.
-        symmetric: signed activations around zero and 8-bit weights, for TensorRT; else as this machine's CPU wants.
+        config: by default as this machine's CPU wants.
 
     Raises:
         BadInput: a model that ONNX Runtime cannot quantise or run, or that has nothing to quantise.
@@ -38,7 +38,7 @@ def quantise_model(model: bytes, runs: Sequence[Feeds], *, symmetric: bool = Fal
         source, target = Path(folder) / "model.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(model)
         try:
-            _quantise(source, target, runs, symmetric)
+            _quantise(source, target, runs, config or QuantConfig.for_this_cpu())
             data = read_bytes(target)
         except Exception as error:  # ORT's exceptions have no common base
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -48,14 +48,13 @@ def quantise_model(model: bytes, runs: Sequence[Feeds], *, symmetric: bool = Fal
     return data
 
 
-def note(runs: Sequence[Feeds], source: str, *, symmetric: bool = False) -> str:
+def note(runs: Sequence[Feeds], source: str, config: QuantConfig) -> str:
     """What was done to the weights, for a datasheet."""
-    seven = not symmetric and needs_reduced_range()
-    bits = "7 bits, since integer sums of this CPU saturate with 8" if seven else "8 bits"
+    bits = "7 bits, since integer sums of this CPU saturate with 8" if config.reduce_range else "8 bits"
     return f"int8 by ONNX Runtime's static quantisation, weights of {bits}, ranges from {len(runs)} of {source}"
 
 
-def _quantise(source: Path, target: Path, runs: Sequence[Feeds], symmetric: bool) -> None:
+def _quantise(source: Path, target: Path, runs: Sequence[Feeds], config: QuantConfig) -> None:
     from onnxruntime import quantization as q
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -67,11 +66,11 @@ def _quantise(source: Path, target: Path, runs: Sequence[Feeds], symmetric: bool
         _Reader(runs),
         quant_format=q.QuantFormat.QDQ,
         per_channel=True,
-        reduce_range=not symmetric and needs_reduced_range(),
-        activation_type=q.QuantType.QInt8 if symmetric else q.QuantType.QUInt8,
+        reduce_range=config.reduce_range,
+        activation_type=q.QuantType.QInt8 if config.symmetric else q.QuantType.QUInt8,
         weight_type=q.QuantType.QInt8,
         calibrate_method=q.CalibrationMethod.MinMax,
-        extra_options={"CalibMovingAverage": True, "ActivationSymmetric": symmetric, "WeightSymmetric": True},
+        extra_options={"CalibMovingAverage": True, "ActivationSymmetric": config.symmetric, "WeightSymmetric": True},
     )
 
 

@@ -1,4 +1,4 @@
-"""An engine made again from the ONNX beside it, for the runtime and the CPU or GPU of this machine."""
+"""An engine made again from the ONNX beside it, for the runtime and the CPU or GPU of this machine or another."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hwnas.export.engines import ENGINES, MODEL, Engine, compile_engine, engine_
 from profilers.base import Options, Tensor
 from profilers.errors import BadInput
 from profilers.files import inside, read_bytes, write_text
-from profilers.registry import get_profiler
 from profilers.timing.fingerprint import fingerprint
 
 
-def rebuild(folder: Path, gpus: tuple[str, ...] = ()) -> dict[str, Any]:
+def rebuild(folder: Path, gpus: tuple[str, ...] = (), host: str = "") -> dict[str, Any]:
     """Build, put it in the place of the old engine, and write the datasheet anew (its latency is not measured yet).
 
     Args:
         folder: an exported one, of any format but the ONNX itself.
         gpus: compute capabilities to build for; the GPU at hand by default.
+        host: the device on which and for which it is built, by default this machine.
 
     Raises:
         BadInput: an engine that is not compiled, or a changed folder.
         EngineUnavailable: the package is missing, or a GPU where one is needed.
     """
     sheet = datasheet.read(folder)
-    engine, old = stored_engine(sheet["engine"]["name"]), list(sheet["files"])
+    engine, old = stored_engine(sheet["engine"]["name"]).at(host), list(sheet["files"])
     if not engine.compiles:
         compiled = ", ".join(e.name for e in ENGINES.values() if e.compiles)
         raise BadInput(f"--rebuild of {engine.name}, which loads its ONNX as it is", compiled)
@@ -52,7 +52,8 @@ def _renewed(
     new = sheet | {
         "engine": sheet["engine"] | {"file": engine_files(engine, files)[0]},
         "files": datasheet.file_facts(folder, list(files)),
-        "fingerprint": fingerprint(get_profiler(engine.profiler), options).to_json(),
+        "fingerprint": fingerprint(engine.running, options).to_json(),
+        "host": engine.host,
         "latency": _unmeasured(sheet["latency"]) | {"interrupted": _unmeasured(sheet["latency"]["interrupted"])},
         "snippet": snippet(engine, options, inputs, files),
     }

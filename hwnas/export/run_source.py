@@ -56,6 +56,7 @@ class RunSource:
         wanted: weights; by default those of the run.
         tables: more than those of the run.
         optimistic: choose by the middle of a latency's interval, and measure nothing.
+        host: the device on which networks are measured whose interval contains a limit, by default this machine.
 
     `notes` say what a user should know of the choice, a line each.
 
@@ -73,6 +74,7 @@ class RunSource:
         wanted: Wanted | None = None,
         tables: Sequence[LatencyTable] = (),
         optimistic: bool = False,
+        host: str = "",
     ) -> None:
         self.run, self.wanted = open_run(folder), wanted or Wanted()
         self.kind, _ = accuracy.split(self.run.config.accuracy)
@@ -81,7 +83,7 @@ class RunSource:
         self.own = RunWeights(self.run) if self.kind == "supernet" and self.wanted == Wanted() else None
         self.given, self.about, self.precision = tables, "", FLOAT
         self.tables = self.run.tables
-        chosen, self.notes = _chosen(self.run, ids, front, optimistic)
+        chosen, self.notes = _chosen(self.run, ids, front, optimistic, host)
         self.rows = {row.arch.id: row for row in chosen}
         top1 = self.run.problem.objectives["top1"]
         self.notes += [f"the run's top-1 is {top1.status}: it {top1.note}"] if top1.note else []
@@ -127,14 +129,16 @@ class RunSource:
         return f"{self.run.folder} has no weights, since its accuracies come from {_ORIGIN.get(self.kind, self.kind)}"
 
 
-def _chosen(run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool) -> tuple[list[Evaluation], list[str]]:
+def _chosen(
+    run: Run, ids: Sequence[str] | None, front: bool, optimistic: bool, host: str
+) -> tuple[list[Evaluation], list[str]]:
     """Networks, in the order of their choice, or a front's in the archive's; and what is to be said of it."""
     rows = {e.arch.id: e for e in run.archive.evaluations() if e.error is None}
     if ids:
         if missing := [i for i in ids if i not in rows]:
             raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
         return [rows[i] for i in ids], []
-    found = select_from_run(run, n=max(len(rows), 1) if front else CHOSEN, optimistic=optimistic)
+    found = select_from_run(run, n=max(len(rows), 1) if front else CHOSEN, optimistic=optimistic, host=host)
     chosen = [choice.evaluation for choice in found.choices]
     return sorted(chosen, key=lambda row: row.number) if front else chosen, found.notes
 

@@ -15,12 +15,15 @@ from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.export.quantity import Quantity
 from hwnas.onnx.edit import is_ours, with_batch
 from profilers.base import Options, Session, TimingPlan
+from profilers.devices.faults import LinkLost
+from profilers.devices.remote import RemoteProfiler
 from profilers.errors import HwnasError
 from profilers.files import read_bytes
-from profilers.footprint import Footprint, fresh_footprint
+from profilers.footprint import fresh_footprint
 from profilers.onnx.model import read_model
 from profilers.timing import plans
-from profilers.timing.measurement import Measurement, measuring
+from profilers.timing.footprint import Footprint
+from profilers.timing.measurement import Measurement, Measuring, measuring
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,17 @@ def throughput(
     if missing or engine.gpu:
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch in costs.batches}
-    place = engine.running.place if costs.batches else None
-    with measuring(options, place=place) as bench, ExitStack() as stack:
+    if not costs.batches:
+        return {}
+    with measuring(options, place=engine.running.place) as bench:
+        return bench.place.unit(lambda: _rates(bench, engine, options, of_batch, costs))
+
+
+def _rates(
+    bench: Measuring, engine: Engine, options: Options, of_batch: Callable[[int], bytes], costs: CostPlan
+) -> dict[int, Quantity]:
+    """All batches against each other."""
+    with ExitStack() as stack:
         sessions, failed = _open(engine, options, of_batch, costs.batches, stack)
         group = bench.time({_name(batch): session for batch, session in sessions.items()}, costs.plan)
     failed |= {batch: group.failed[_name(batch)] for batch in sessions if _name(batch) in group.failed}
@@ -100,6 +112,8 @@ def _open(
         try:
             session = engine.running.load(of_batch(batch), replace(options, batch=batch))
             sessions[batch] = stack.enter_context(session)
+        except LinkLost:
+            raise
         except (HwnasError, MemoryError) as error:
             failed[batch] = str(error) or "out of memory"
     return sessions, failed
@@ -117,11 +131,10 @@ def _starts(
     """One a fresh process, and why there are none."""
     if missing or not costs.starts:
         return [], missing or "left out"
-    if engine.host:
-        return [], "only on this machine"
-    path = folder / engine_files(engine, files)[0]
+    path, running = folder / engine_files(engine, files)[0], engine.running
+    start = running.footprint if isinstance(running, RemoteProfiler) else partial(fresh_footprint, engine.profiler)
     try:
-        return [fresh_footprint(engine.profiler, path, options) for _ in range(costs.starts)], ""
+        return [start(path, options) for _ in range(costs.starts)], ""
     except HwnasError as error:
         return [], str(error)
 

@@ -94,6 +94,7 @@ def open_source(source: str | Path | bytes | nn.Module, options: SourceOptions |
             wanted=wanted.weights,
             tables=wanted.tables,
             optimistic=wanted.optimistic,
+            host=wanted.host,
         )
     if path.suffix == ".safetensors":
         check_source(path, NETWORK, wanted)

@@ -33,6 +33,7 @@ class SourceOptions:
     weights, tables              what they are exported with, and latency tables beside those of a run
     shapes, labels, preprocessing, inputs    of a model made elsewhere (see `model_source.ModelOptions`)
     batch                        what the dynamic first dimension of a model becomes; None where it was not said
+    host                         the device on which networks of a run are measured that straddle a budget
     """
 
     ids: Sequence[str] = ()
@@ -48,6 +49,7 @@ class SourceOptions:
     preprocessing: str | None = None
     batch: int | None = None
     inputs: Any = None
+    host: str = ""
 
     @property
     def given(self) -> list[str]:

@@ -22,7 +22,6 @@ from profilers.base import INTERRUPTED, STEADY, Feeds, Session, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError
 from profilers.timing import plans
 from profilers.timing.fingerprint import Fingerprint, fingerprint
-from profilers.timing.here import HERE
 from profilers.timing.measurement import Measurement, Measuring, measuring
 
 
@@ -40,7 +39,7 @@ def validate(
     Args:
         folder: an exported one.
         force: measure although this is another device or setting.
-        anew: build the engine again first, for this machine (see `hwnas.export.rebuild`).
+        anew: build the engine again first, for the machine that it is measured on (see `hwnas.export.rebuild`).
         host: the device that it is measured on, by default this machine; it is sent there.
         plan: of the timing.
         costs: what is measured beside it.
@@ -57,14 +56,11 @@ def validate(
             model of another kind of CPU or version, which not even `force` runs, since it may compute nonsense.
         BadInput: an edited datasheet, a swapped file, an ONNX that points elsewhere.
     """
-    if anew and host:
-        raise BadInput("rebuilding for another device", "for this machine", "hwnas validate without --rebuild")
     sheet = datasheet.read(folder)
     engine = stored_engine(sheet["engine"]["name"]).at(host)
     differ = differences(sheet, engine) if anew else _checked_differences(sheet, engine, force)
-    files = list(rebuild(folder)["files"] if anew else sheet["files"])
-    work = partial(_measure, sheet, engine, folder, files, plan, costs)
-    result = {**(engine.running.place or HERE).unit(work), "differences": differ}
+    files = list(rebuild(folder, host=host)["files"] if anew else sheet["files"])
+    result = {**_measure(sheet, engine, folder, files, plan, costs), "differences": differ}
     return {**result, "changes": changes(sheet, result)}
 
 

@@ -21,8 +21,10 @@ IN_MEMORY = 12  # of weights while training: themselves, gradients, momentum, te
 
 
 def check(work: Work) -> Refusals:
-    """All that does not fit; nothing is written."""
+    """All that does not fit; nothing is written. Raises at once where the device elsewhere cannot be reached."""
     found = Refusals()
+    if work.settings.device.host:
+        _ = work.device.profiler
     for one in (*GENERAL, *(check for stage in STAGES for check in stage.checks()), budget):
         with found.collect():
             one(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.api.display import Facts
+from hwnas.api.where import Where, host_of
 from hwnas.recipe import shipping
 from hwnas.recipe.checks import check
 from hwnas.recipe.expected import duration
@@ -28,6 +30,7 @@ def run_recipe(
     fresh: bool = False,
     dry_run: bool = False,
     overrides: Sequence[str] = (),
+    device: Where = "",
     say: Say | None = None,
 ) -> Facts:
     r"""Carry out a recipe: table, supernet, search, select, finetune, export, validate, compare, report.
@@ -42,6 +45,8 @@ def run_recipe(
         fresh: make all of these stages anew.
         dry_run: only check everything, and say what would be done.
         overrides: as in "minutes=5".
+        device: in place of the recipe's, on which tables, engines and all else is measured: a `Device`, or a machine
+            alone, as in "ssh://me@board". Training is here.
         say: called with each line for people; by default they go to stderr.
 
     Returns:
@@ -61,7 +66,7 @@ def run_recipe(
         ['table', 'supernet', 'search']
     """
     path = Path(recipe)
-    work = Work(load(path, overrides), path.absolute().parent, say or to_stderr)
+    work = Work(load(path, [*overrides, *spoken(device)]), path.absolute().parent, say or to_stderr)
     stages = between(start, until)
     work.say(f"checking {path}: images, space, device, weights, disk, memory, and what each stage is told")
     check(work).raise_if_any()
@@ -71,6 +76,15 @@ def run_recipe(
     with work.rooted():
         runner.run(stages, fresh=fresh)
         return told(work, runner, NAMES.index(stages[-1].name) >= NAMES.index("validate"))
+
+
+def spoken(device: Where) -> list[str]:
+    """A device as overrides of section [device]."""
+    host = host_of(device)
+    if isinstance(device, str):
+        return [f"device.host={json.dumps(host)}"] if host else []
+    names = ("engine", "threads", "precision", "batch", "host")
+    return [f"device.{name}={json.dumps(getattr(device, name))}" for name in names]
 
 
 def foreseen(runner: Runner) -> Facts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hwnas.accuracy.protocol import Pace, Protocol, choose, timed
 from hwnas.api.devices import Device
 from hwnas.api.display import Facts
+from hwnas.api.where import Where, host_of, settings_of
 from hwnas.data import DATASETS, Dataset, get_dataset
 from hwnas.data.reference import parse_reference
 from hwnas.data.survey import Survey, survey
@@ -38,8 +39,9 @@ def init(
     *,
     space: str | None = None,
     supernet: Path | str | None = None,
-    engine: str = "onnxruntime",
-    threads: int = 1,
+    engine: str | None = None,
+    threads: int | None = None,
+    device: Where = "",
     budget: float | None = None,
     minutes: float | None = None,
     fresh: bool = False,
@@ -51,8 +53,10 @@ def init(
         folder: where `recipe.toml` is written.
         space: by default one that fits images and weights.
         supernet: weights to start from: of `hwnas train supernet`, or once-for-all's.
-        engine: of the device, a runtime of `hwnas.engines()`.
+        engine: of the device, a runtime of `hwnas.engines()`; by default the one of `device`, or "onnxruntime".
         threads: of the runtime.
+        device: what the recipe is for: a `Device`, or a machine, as in "ssh://me@board"; by default this one. The
+            recipe keeps it.
         budget: the most that a network may take on the device, ms; by default half-way between the smallest and the
             largest network, as measured.
         minutes: how long all may take; by default as the images need.
@@ -73,7 +77,10 @@ def init(
     if path.exists() and not fresh:
         raise BadInput(f"{path} is there already", "a folder without a recipe", "--fresh, to replace it")
     look = Look(reference_of(images, Path(folder)), Path(folder), space, None if supernet is None else Path(supernet))
-    found = propose(look, Device(engine, threads=threads), budget, minutes)
+    asked = settings_of(device, engine, None, None, threads)
+    batch = int(asked.batch or 1)
+    target = Device(asked.engine, asked.threads, asked.precision or "fp32", batch, host=host_of(device))
+    found = propose(look, target, budget, minutes)
     settings = build(RecipeSettings, found.values, str(path))
     seconds = expected(Work(settings, path.absolute().parent))
     write_text(path, text(found, seconds))
@@ -158,8 +165,7 @@ def propose(look: Look, device: Device, budget: float | None, minutes: float | N
     found.choose("images", reference, why)
     dataset = get_dataset(absolute(reference, look.folder)).with_channels(space.in_channels)
     pace = timed(space, dataset)
-    found.choose("device.engine", device.engine, f"version {device.status.version} here")
-    found.choose("device.threads", device.threads, "")
+    choose_device(found, device)
     if device.engine not in ENGINES:
         found.choose("export.engine", PLAIN, f"{device.engine} has no format of its own")
     choose_budget(found, device, space, budget)
@@ -169,6 +175,16 @@ def propose(look: Look, device: Device, budget: float | None, minutes: float | N
     if space.in_channels == 3:
         found.choose("compare.models", [KNOWN], "trained on the same images by the same recipe, to compare with")
     return found
+
+
+def choose_device(found: Proposal, device: Device) -> None:
+    """As asked; what is as usual is left out."""
+    where = "there" if device.host else "here"
+    found.choose("device.engine", device.engine, f"version {device.status.version} {where}")
+    found.choose("device.threads", device.threads, "")
+    for key, usual in (("precision", "fp32"), ("batch", 1), ("host", "")):
+        if (value := getattr(device, key)) != usual:
+            found.choose(f"device.{key}", value, "as asked")
 
 
 def choose_space(found: Proposal, look: Look) -> SearchSpace:
@@ -242,11 +258,12 @@ def choose_budget(found: Proposal, device: Device, space: SearchSpace, budget: f
 
 
 def machine_lines(device: Device) -> list[str]:
-    """What the machine is."""
+    """What the device and the machine are."""
     status, memory = device.status, available_memory()
-    here = f"{device.engine} {status.version}" if status.available else f"{device.engine}: {status.reason}"
+    runtime = f"{device.engine} {status.version}" if status.available else f"{device.engine}: {status.reason}"
+    there = f" on {device.host}; training here" if device.host else ""
     free = "" if memory is None else f", {memory / 1e9:.1f} GB of memory free"
-    return [f"{here}; {os.cpu_count()} cores{free}"]
+    return [f"{runtime}{there}; {os.cpu_count()} cores{free}"]
 
 
 def text(found: Proposal, seconds: dict[str, float]) -> str:

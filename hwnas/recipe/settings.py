@@ -32,6 +32,8 @@ class DeviceSettings:
     """What it computes in."""
     batch: Count = 1
     """Images a run."""
+    host: Text = ""
+    """The machine: a name of `hwnas devices`, or ssh://[user@]host[:port]; empty for this one. Training is here."""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,12 @@ class Work:
         return Device(**asdict(self.settings.device))
 
     @property
+    def spoken_device(self) -> dict[str, Any]:
+        """Section [device] as the journal has it; without the machine where it is this one."""
+        said = asdict(self.settings.device)
+        return said if said["host"] else {k: v for k, v in said.items() if k != "host"}
+
+    @property
     def latency(self) -> str:
         """The objective of the device's table."""
         gpu = self.device.profiler.device == "cuda"

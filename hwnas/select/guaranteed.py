@@ -27,6 +27,8 @@ from lut import LatencyTable
 from lut.build.bench import Network, Workbench, open_bench
 from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
+from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost
+from profilers.devices.hosts import profiler_at
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import stored_profiler
 from profilers.timing import plans
@@ -35,6 +37,7 @@ from profilers.timing.measurement import Measurement
 if TYPE_CHECKING:
     from hwnas.search.run import Run
 
+AWAY = (DeviceUnreachable, DeviceBusy, LinkLost)
 Ends = tuple[float, float, float]
 Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Measurement]]
 
@@ -87,6 +90,7 @@ def select_from_run(
     prefer: Mapping[str, float] | None = None,
     knee: bool = False,
     optimistic: bool = False,
+    host: str = "",
 ) -> Selection:
     """The networks of a run that are offered: the one rule of `hwnas select`, `export` and `compare`.
 
@@ -97,16 +101,18 @@ def select_from_run(
         prefer: as `choose`.
         knee: as `choose`.
         optimistic: judge latency by the point prediction, and measure nothing.
+        host: the device on which networks are measured whose interval contains a limit, by default this machine.
 
     Raises:
         BadInput: no network is guaranteed to keep the budgets.
+        DeviceUnreachable, DeviceBusy, LinkLost: of a device elsewhere that had to be asked.
     """
     rows, limits = run.archive.evaluations(), budget or {}
     if optimistic:
         found = Selection(select_by_prediction(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
         found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))
         return found
-    measure = measure_as_tables(run.problem, run.tables)
+    measure = measure_as_tables(run.problem, run.tables, host=host)
     return choose_guaranteed(run.problem, rows, run.tables, measure, budget=limits, prefer=prefer, knee=knee, n=n)
 
 
@@ -180,6 +186,8 @@ class _BudgetState:
         """Measure these; a network holds if the upper end of what was measured does."""
         try:
             found = dict(measure(name, rows))
+        except AWAY:  # the device was asked for by its name, and the same command may do better later
+            raise
         except HwnasError as error:
             self.unmeasurable[name] = str(error)
             return {}
@@ -222,9 +230,9 @@ def _ends(space: SearchSpace, rows: Sequence[Evaluation], name: str, table: Late
 
 
 def measure_as_tables(
-    problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE
+    problem: Problem, tables: Mapping[str, LatencyTable], plan: TimingPlan = plans.COMPARE, host: str = ""
 ) -> Measure:
-    """Measure on this machine as the tables were: their runtime, options and estimator; end to end.
+    """Measure here, or on the device at `host`, as the tables were: their runtime, options and estimator; end to end.
 
     Raises, when called:
         FingerprintMismatch: the table is of another device, runtime or setting. TableError: it was not measured.
@@ -235,7 +243,8 @@ def measure_as_tables(
         if name not in tables or problem.objectives[name].kind != LATENCY:
             raise BadInput(f"{name} is not a latency", "an objective with a table")
         table = tables[name]
-        profiler = stored_profiler(require_fingerprint(table).runtime)
+        runtime = require_fingerprint(table).runtime
+        profiler = profiler_at(host, runtime) if host else stored_profiler(runtime)
         check_fingerprint(table, profiler)
         with open_bench(Workbench(problem.space, write_onnx, profiler, table.options)) as bench:
             group = bench.networks([Network(row.arch) for row in rows], plan, 0)

@@ -35,9 +35,11 @@ class Elsewhere(Place):
     def __init__(self, transport: Transport, python: str = "") -> None:
         self.transport, self.python, self.host = transport, python, transport.host
         self.threads = 0  # that are pinned there now
+        self.cores: Cores = ()
         self._connection: Connection | None = None
         self.abandoned = threading.Event()
         self.runtimes: list[dict[str, Any]] = []  # as the agent describes them, once it was asked
+        self._in_unit = False
 
     @property
     def connection(self) -> Connection:
@@ -72,10 +74,13 @@ class Elsewhere(Place):
         Raises:
             BadInput: more threads than cores. DeviceBusy: somebody else measures there.
         """
-        cores = self.unit(lambda: self._open(threads))
+        if self.threads:  # within another measurement, whose models stay loaded
+            yield self.cores
+            return
+        self.cores = self.unit(lambda: self._open(threads))
         self.threads = threads
         try:
-            yield cores
+            yield self.cores
         finally:
             self.threads = 0
             if self._connection is not None:
@@ -88,7 +93,7 @@ class Elsewhere(Place):
 
     def learn(self, sessions: Mapping[str, Session], plan: TimingPlan) -> Settling:
         """See `Place`."""
-        answer = self.ask("learn", sessions=_numbers(sessions), plan=plan.to_json())
+        answer = self.with_sessions("learn", sessions, plan=plan.to_json())
         excess, found = answer.arrays().get("settling"), Settling()
         if excess is not None and excess.size:
             if excess.shape[1:] != (RUNS,) or not np.isfinite(excess).all():
@@ -107,14 +112,25 @@ class Elsewhere(Place):
     ) -> Timed:
         """See `Place`."""
         known = {"settling": np.array(settling.excess, float)} if settling and settling.excess else {}
-        answer = self.ask(
-            "time", known, sessions=_numbers(sessions), plan=plan.to_json(), most_runs=dict(most_runs or {}),
+        answer = self.with_sessions(
+            "time", sessions, known, plan=plan.to_json(), most_runs=dict(most_runs or {}),
             progress=progress.advance if progress is not None else None,
         )  # fmt: skip
         try:
             return _timed(answer, list(sessions))
         except (KeyError, TypeError) as error:
             raise BadMessage(f"samples without {clean(error)}") from error
+
+    def with_sessions(
+        self, what: str, sessions: Mapping[str, Session], arrays: Arrays | None = None, **more: Any
+    ) -> Message:
+        """The answer to a request about sessions; asked again after a break where all of them can be loaded again."""
+
+        def request() -> Message:
+            return self.ask(what, arrays, sessions=_numbers(sessions), **more)
+
+        can = all(isinstance(session, RemoteSession) and session.unit is not None for session in sessions.values())
+        return self.unit(request) if can and sessions else request()
 
     def plain_loop_ms(self, engine: str, model: bytes, threads: int, precision: str) -> float:
         """See `Place`."""
@@ -136,7 +152,19 @@ class Elsewhere(Place):
         return {clean(key): _plain(value) for key, value in found.items()}
 
     def unit(self, work: Callable[[], T]) -> T:
-        """Do it again after a break, on a new link, with the device pinned as before."""
+        """Do it again after a break, on a new link, with the device pinned as before.
+
+        What is a unit of its own within a larger one is done again with that: it may need what was loaded before it.
+        """
+        if self._in_unit:
+            return work()
+        self._in_unit = True
+        try:
+            return self._attempted(work)
+        finally:
+            self._in_unit = False
+
+    def _attempted(self, work: Callable[[], T]) -> T:
         for _ in range(ATTEMPTS - 1):
             try:
                 return work()
@@ -190,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 def _numbers(sessions: Mapping[str, Session]) -> list[tuple[str, int]]:
     """What the agent calls them."""
-    found = [(name, s.number) for name, s in sessions.items() if isinstance(s, RemoteSession)]
+    found = [(name, s.alive().number) for name, s in sessions.items() if isinstance(s, RemoteSession)]
     if len(found) != len(sessions):
         raise MeasurementFailed("sessions of this machine and of another cannot be timed together")
     return found

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from profilers.base import Options, Samples, Session
+from profilers.devices.building import Building
 from profilers.devices.checkup import checkup
 from profilers.devices.lock import DeviceLock
 from profilers.devices.pieces import Kept
@@ -55,7 +56,7 @@ class Serving:
             "engines": self.engines, "checkup": self.checkup, "core_groups": self.core_groups, "facts": self.facts,
             "open": self.open, "done": self.done, "close": self.close, "learn": self.learn, "time": self.time,
             "run": self.run, "node_times": self.node_times, "node_details": self.node_details,
-            "plain_loop": self.plain_loop,
+            "plain_loop": self.plain_loop, **Building(kept).requests,
         }  # fmt: skip
 
     def handle(self, request: Message) -> None:
@@ -218,8 +219,7 @@ class Serving:
         """See `Place.plain_loop_ms`."""
         header = request.header
         model = self.kept.join(header.get("pieces"), request.payload)
-        ms = HERE.plain_loop_ms(header["engine"], model, int(header["threads"]), header["precision"])
-        return {"ms": ms}, NOTHING
+        return {"ms": HERE.plain_loop_ms(header["engine"], model, int(header["threads"]), header["precision"])}, NOTHING
 
     # What they share
 

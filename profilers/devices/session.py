@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from profilers.base import Feeds, NodeDetail, Session, Tensor
 from profilers.devices.connection import Connection
 from profilers.devices.faults import clean
-from profilers.devices.wire import BadMessage, Message
+from profilers.devices.wire import Arrays, BadMessage, Message
 from profilers.errors import MeasurementFailed
 from profilers.onnx.shapes import DTYPES
 from profilers.session import checked_feeds
@@ -38,31 +38,61 @@ class DeviceClock:
         return 0.0
 
 
+Load = Callable[[], "tuple[Connection, Message]"]
+Unit = Callable[[Callable[[], Message]], Message]
+
+
 class RemoteSession(Session):
-    """Its `run` is a request; groups of sessions are timed over there (`profilers.devices.elsewhere`)."""
+    """Its `run` is a request; groups of sessions are timed over there (`profilers.devices.elsewhere`).
+
+    Args:
+        load: loads the model there.
+        unit: does a request again after a break (`Place.unit`), for a model that can then be loaded again; without,
+            whoever loaded it begins anew.
+    """
 
     clock: DeviceClock
 
-    def __init__(self, connection: Connection, loaded: Message) -> None:
-        self.connection, header = connection, loaded.header
-        self.number, self.threads = _whole(header.get("session")), _whole(header.get("threads"))
-        self.inputs, self.outputs = _ports(header.get("inputs")), _ports(header.get("outputs"))
+    def __init__(self, load: Load, unit: Unit | None = None) -> None:
+        self.load, self.unit = load, unit
+        self.open()
         self.clock = DeviceClock()
+
+    def open(self) -> None:
+        """Load the model over there."""
+        self.connection, loaded = self.load()
+        header = loaded.header
+        self.number, self.threads = whole(header.get("session")), whole(header.get("threads"))
+        self.inputs, self.outputs = _ports(header.get("inputs")), _ports(header.get("outputs"))
+
+    def alive(self) -> RemoteSession:
+        """Itself, loaded again where its link has broken since and that is possible."""
+        if self.connection.lost and self.unit is not None:
+            self.open()
+        return self
+
+    def ask(self, what: str, arrays: Arrays | None = None) -> Message:
+        """The answer to a request about this model."""
+
+        def request() -> Message:
+            return self.alive().connection.ask(what, arrays, session=self.number)
+
+        return request() if self.unit is None else self.unit(request)
 
     def run(self) -> None:
         """One inference over there."""
-        self.clock.seconds += number(self.connection.ask("run", session=self.number).header.get("seconds"))
+        self.clock.seconds += number(self.ask("run").header.get("seconds"))
 
     def run_on(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
         """See `Session.run_on`."""
-        found = self.connection.ask("run", checked_feeds(self.inputs, feeds), session=self.number).arrays()
+        found = self.ask("run", checked_feeds(self.inputs, feeds)).arrays()
         if {name: Tensor(a.shape, a.dtype.name) for name, a in found.items()} != self.outputs:
             raise MeasurementFailed(f"{self.connection.host} gives other outputs than it said")
         return {name: np.array(values) for name, values in found.items()}
 
     def node_times(self) -> list[dict[str, float]]:
         """See `Session.node_times`; the trace was parsed over there."""
-        answer = self.connection.ask("node_times", session=self.number)
+        answer = self.ask("node_times")
         names, times = _texts(answer.header.get("names")), answer.arrays().get("times")
         if times is None or times.dtype != np.float64 or times.ndim != 2 or times.shape[1] != len(names):
             raise BadMessage("no times of nodes")
@@ -70,7 +100,7 @@ class RemoteSession(Session):
 
     def node_details(self) -> dict[str, NodeDetail]:
         """See `Session.node_details`."""
-        found = self.connection.ask("node_details", session=self.number).header.get("details")
+        found = self.ask("node_details").header.get("details")
         if not isinstance(found, Mapping) or len(found) > NODES:
             raise BadMessage("no details of nodes")
         return {clean(name): _detail(said) for name, said in found.items()}
@@ -93,7 +123,8 @@ def number(value: Any) -> float:
     return float(value)
 
 
-def _whole(value: Any) -> int:
+def whole(value: Any) -> int:
+    """A whole number of a device, 0 or more; BadMessage otherwise."""
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise BadMessage(f"no whole number: {str(value)[:40]}")
     return value
@@ -114,5 +145,5 @@ def _ports(value: Any) -> dict[str, Tensor]:
         shape, dtype = port if isinstance(port, list) and len(port) == 2 else (None, None)
         if not isinstance(shape, list) or dtype not in DTYPES:
             raise BadMessage(f"no tensor: {str(port)[:100]}")
-        found[str(name)] = Tensor(tuple(map(_whole, shape)), str(dtype))
+        found[str(name)] = Tensor(tuple(map(whole, shape)), str(dtype))
     return found

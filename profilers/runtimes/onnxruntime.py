@@ -57,11 +57,15 @@ class OnnxRuntime(Profiler):
 
     def loader(self, file: str, options: Options) -> Loader:
         """Of the optimised model, which is for one version and one kind of CPU, or of the ONNX."""
+        return self.loader_elsewhere(file, options, self.status().version or "unknown", cpu_flags())
+
+    def loader_elsewhere(self, file: str, options: Options, version: str, flags: Sequence[str]) -> Loader:
+        """See `Profiler`; `loader` is the same with the facts of this machine."""
         load, model = _LOAD, f'"{file}"'
         if file.endswith(".ort"):
             load, model = _SAME + _LOAD, "f\"model.{'ort' if same else 'onnx'}\""
-        families, vectors = (_set(names) for names in (sorted(VECTORS), vector_flags(cpu_flags())))
-        facts = {"families": families, "vectors": vectors, "version": self.status().version or "unknown"}
+        families, vectors = (_set(names) for names in (sorted(VECTORS), vector_flags(flags)))
+        facts = {"families": families, "vectors": vectors, "version": version}
         load = load.format(threads=options.threads, model=model, **facts)
         return Loader("onnxruntime", "numpy as np, onnxruntime as ort", load, _CALL)
 

@@ -6,7 +6,8 @@ import pytest
 
 from profilers.base import Options
 from profilers.errors import BadInput
-from profilers.footprint import fresh_footprint, memory
+from profilers.footprint import fresh_footprint
+from profilers.timing.footprint import memory
 from tests.profilers.models import chain
 
 

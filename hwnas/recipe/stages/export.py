@@ -30,7 +30,7 @@ class ExportStage(Stage):
         """The engine and how it runs."""
         said = asdict(work.settings.export)
         calibration = said.pop("calibration")
-        return {**said, "calibration": calibration and str(calibration), "device": asdict(work.settings.device)}
+        return {**said, "calibration": calibration and str(calibration), "device": work.spoken_device}
 
     def products(self, work: Work) -> Sequence[Path]:
         """A folder of engines."""
@@ -55,7 +55,7 @@ class ExportStage(Stage):
         calibration = work.folder / asked.calibration if asked.calibration else None
         return {
             "precision": precision, "batch": device.batch, "threads": device.threads, "calibration": calibration,
-            "quick": asked.quick, "command": "hwnas run",
+            "quick": asked.quick, "command": "hwnas run", "device": device.host,
         }  # fmt: skip
 
     def run(self, work: Work, seconds: float) -> str:

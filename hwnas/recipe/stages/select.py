@@ -33,7 +33,7 @@ class SelectStage(Stage):
     def run(self, work: Work, seconds: float) -> str:
         """Choose; networks whose interval contains the budget are measured."""
         asked = work.settings.select
-        found = Run(work.out).select(n=asked.n, prefer=asked.prefer)
+        found = Run(work.out).select(n=asked.n, prefer=asked.prefer, device=work.device)
         for note in found.notes:
             work.say(note)
         write_text(work.out / FILE, "".join(json.dumps(row) + "\n" for row in found.rows))

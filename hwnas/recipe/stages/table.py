@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class TableStage(Stage):
         machine = {"device": here.device, "runtime_version": here.runtime_version}
         asked = {"method": work.settings.table.method, "seed": work.settings.seed, "objective": work.latency}
         space = {"space": work.space.signature, "resolutions": list(work.space.resolutions)}
-        return {**space, **asked, "device": asdict(work.settings.device), "machine": machine}
+        settings = {k: v for k, v in work.spoken_device.items() if k != "host"}  # `machine` says where
+        return {**space, **asked, "device": settings, "machine": machine}
 
     def products(self, work: Work) -> Sequence[Path]:
         """The table's file."""

@@ -35,7 +35,7 @@ class ValidateStage(Stage):
         for engine in export.engines(work):
             path = work.out / FOLDER / f"{engine.name}.json"
             if not path.is_file():
-                write_json(path, validate(engine.folder, quick=True).to_json())
+                write_json(path, validate(engine.folder, quick=True, host=work.settings.device.host).to_json())
             found = read_json(path)
             lines.append(f"{engine.name} {found['measured_ms']:.3g} ms, agreement {found['top1_agreement']:.3g}")
         return "; ".join(lines)

@@ -165,3 +165,23 @@ def test_work_that_breaks_the_link_each_time_is_given_up(monkeypatch):
     with pytest.raises(LinkLost):
         place.unit(work)
     assert len(done) == elsewhere.ATTEMPTS - 1
+
+
+def test_an_engine_is_compiled_there_and_loaded_again_after_a_break(device, tmp_path, monkeypatch, capsys):
+    """Files are here, so that a break costs the request in work and no more; a start there is measured there."""
+    monkeypatch.setattr(elsewhere, "DELAYS", (0, 0.1, 0.5, 1))
+    ort = profiler("onnxruntime")
+    assert ort.compile(chain(), Options(), (), tmp_path) == ["model.ort"]
+    with measuring(Options(), place=ort.place) as bench, ort.open(tmp_path / "model.ort", Options()) as session:
+        feeds = {name: np.ones(t.shape, t.dtype) for name, t in session.inputs.items()}
+        before = session.run_on(feeds)
+        os.kill(int(agents(device)[0]), signal.SIGKILL)
+        assert bench.time({"a": session}, PLAN).measured["a"].ms > 0
+        os.kill(int(agents(device)[0]), signal.SIGKILL)
+        for name, values in session.run_on(feeds).items():
+            np.testing.assert_array_equal(values, before[name])
+    assert capsys.readouterr().err.count("connecting again") == 2
+    found = ort.footprint(tmp_path / "model.ort", Options())
+    assert found.load_ms > 0 and found.first_run_ms > 0 and found.peak_mb > found.before_mb > 1
+    with pytest.raises(BadInput, match="refuses the model"):
+        ort.compile(b"no model", Options(), (), tmp_path)

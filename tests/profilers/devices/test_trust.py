@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +30,10 @@ SAMPLES = {
 }  # fmt: skip
 TIMES = {"blocks a": np.ones(3), "drift a": np.ones(3), "runs a": np.ones(6)}
 
+ORT = {
+    "engine": "onnxruntime", "available": True, "version": "1.19.2", "precisions": ["fp32"], "supported": ["fp32"],
+}  # fmt: skip
+
 
 class Lying:
     """A link whose other side answers everything with one thing."""
@@ -52,7 +57,7 @@ def place(header, arrays=None):
 
 
 def session(header=PORTS, arrays=None):
-    return RemoteSession(Lying(header, arrays), Message(header, bytearray()))
+    return RemoteSession(lambda: (Lying(header, arrays), Message(header, bytearray())))
 
 
 def timed(header, arrays=TIMES):
@@ -124,6 +129,9 @@ ANYTHING = [
         lambda p: session_of(p).run_on({"x": np.ones(1, "float32")}),
         lambda p: session_of(p).node_times(),
         lambda p: session_of(p).node_details(),
+        lambda p: RemoteProfiler(p, ORT)._compile(b"", Options(), (), Path()),
+        lambda p: RemoteProfiler(p, ORT).footprint(Path(__file__), Options()),
+        lambda p: RemoteProfiler(p, {**ORT, "version": '1"+evil'}).loader("model.ort", Options()),
     ],
 )
 def test_any_other_answer_is_one_line(ask, header):
@@ -133,7 +141,7 @@ def test_any_other_answer_is_one_line(ask, header):
 
 
 def session_of(found):
-    return RemoteSession(found._connection, Message(PORTS, bytearray()))
+    return RemoteSession(lambda: (found._connection, Message(PORTS, bytearray())))
 
 
 @pytest.mark.parametrize(
@@ -167,3 +175,35 @@ def test_a_stream_of_something_else_ends_the_link(data):
     link.remote = SimpleNamespace(stdout=io.BytesIO(data), said=lambda: "", end=lambda: None)
     link._read()
     assert link.lost and isinstance(link._broken(), LinkLost)
+
+
+@pytest.mark.parametrize(
+    ("files", "parts"),
+    [
+        ({"model.ort": 4, "../../run.py": 4}, {}),
+        ({"run.py": 4}, {}),
+        ({"model.ort": 1 << 40}, {}),
+        ({"model.ort": -1}, {}),
+        ({"model.ort": 4}, {}),
+        ({"model.ort": 4}, {"data": np.zeros(5, "uint8")}),
+        ({"model.ort": 4}, {"data": np.zeros(0, "uint8")}),
+    ],
+)
+def test_only_the_files_of_an_engine_are_taken_and_not_more_of_them_than_was_said(files, parts, tmp_path):
+    """They are written under the names that they have here, whatever a device calls them."""
+    (folder := tmp_path / "engine").mkdir()
+    with pytest.raises(MeasurementFailed, match="should not"):
+        RemoteProfiler(place({"files": files}, parts), ORT)._compile(b"", Options(), (), folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_run_py_has_checked_facts_of_the_device_and_no_text_of_it(tmp_path):
+    there = place({"files": {"model.ort": 4}}, {"data": np.zeros(2, "uint8")})
+    there._connection.about = {"flags": "avx2 avx512f'; import os"}
+    ort = RemoteProfiler(there, {**ORT, "needs": "evil", "suffixes": [".sh"]})
+    assert ort._compile(b"", Options(), (), tmp_path) == ["model.ort"]
+    assert (tmp_path / "model.ort").read_bytes() == bytes(4)
+    loader = ort.loader("model.ort", Options())
+    assert '== ("1.19.2", {"avx2"})' in loader.load and loader.needs == "onnxruntime"
+    with pytest.raises(MeasurementFailed, match="no version of a runtime"):
+        RemoteProfiler(there, {**ORT, "version": '1"); import os  #'}).loader("model.ort", Options())
