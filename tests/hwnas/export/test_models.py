@@ -351,7 +351,7 @@ def test_int8_of_tokens_takes_whole_numbers(tmp_path):
 def quantised(tmp_path):
     calibration = arrays(tmp_path / "c.npz", pixels=(3, 16, 16))
     item = open_model_source(models.save(models.classifier(), tmp_path / "f.onnx"), ModelOptions()).item("")
-    return models.onnx.load_model_from_string(item.quantise(calibration, QuantConfig(), 0).onnx(None))
+    return models.onnx.load_model_from_string(item.quantise(calibration, QuantConfig.for_this_cpu(), 0).onnx(None))
 
 
 def test_a_model_that_is_int8_already_stays_as_it_is(tmp_path):
