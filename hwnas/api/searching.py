@@ -157,9 +157,9 @@ def run_config(
     `say` is called with what a user should know before the search begins, a line each.
     """
     open_run = runs.resume_run if resume else runs.create_run
-    if resume and not fresh and is_finished(folder, config, own):
+    if resume and not fresh and (state := finished(folder, config, own)):
         tell(kept(folder, "a run"))
-        return Run(folder)
+        return _ended(folder, state.ended)
     with ExitStack() as stack:
         started = source or stack.enter_context(executors.start(config.source(folder), config.executor))
         stack.enter_context(runs.locked(folder))
@@ -170,17 +170,21 @@ def run_config(
             say(line)
         with leaving(partial(kept_of, run)):
             ended = driver.search(run, started)
+    return _ended(folder, ended)
+
+
+def _ended(folder: Path, why: str) -> Run:
     made = Run(folder)
-    made.ended_early = ended
+    made.ended_early = why
     return made
 
 
-def is_finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | None) -> bool:
-    """Whether the folder holds this very search, with nothing left to evaluate."""
+def finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | None) -> SearchState | None:
+    """The state of this very search where the folder holds it with nothing left to evaluate; None otherwise."""
     if not (folder / runs.ARCHIVE).exists():
-        return False
+        return None
     with runs.locked(folder), runs.resume_run(folder, config, own) as run:
-        return SearchState(run).finished
+        return state if (state := SearchState(run)).finished else None
 
 
 def kept_of(run: runs.Run) -> str:

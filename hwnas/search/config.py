@@ -20,6 +20,7 @@ from hwnas.search.objective_headers import loads_objectives
 from hwnas.search.objectives import COUNTS, TOP1, check_name
 from hwnas.search.own_objectives import BUILT_IN, OBJECTIVES, TABLE, ObjectiveSettings, resolve
 from hwnas.search.problem import Scalarise
+from hwnas.search.stopping import Stop
 from hwnas.settings import Resolutions, read_toml
 from hwnas.settings import draft as draft_settings
 from hwnas.space import SearchSpace, stored_space
@@ -57,6 +58,8 @@ class SearchSettings:
     """Generations of the inner algorithm."""
     initial_sampling: Annotated[str, OneOf(("spread", "uniform"))] = "spread"
     """spread: small to large networks, mostly near the budgets where all costs have one; uniform: as in the paper."""
+    stop: Stop = field(default_factory=Stop)
+    """When to end before the last iteration."""
 
     def __post_init__(self) -> None:
         from profilers.validation import check_fields
@@ -332,6 +335,7 @@ def to_toml(config: Config) -> str:
     """
     values = {name: value for name, value in asdict(config).items() if name != "executor"}
     values["objective"] = {name: _stated(section) for name, section in values["objective"].items()}
+    values["search"]["stop"] = _stated(values["search"]["stop"])
     try:
         return tomli_w.dumps(_plain(_stated(values)))
     except TypeError as error:

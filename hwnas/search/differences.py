@@ -13,7 +13,7 @@ from hwnas.search.own_objectives import ObjectiveSettings, same_source
 from hwnas.search.places import same_accuracy, same_options
 from lut import LatencyTable
 
-_FREE = ("iterations", "executor")  # what may differ where a run is continued
+_FREE = ("iterations", "executor", "stop")  # what may differ where a run is continued
 
 
 def _table(path: Path) -> LatencyTable:

@@ -21,6 +21,7 @@ from hwnas.search.front import may_be_chosen
 from hwnas.search.kept_weights import drop_weights, kept_ids
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.run import Run
+from hwnas.search.stopping import Stop, reason
 from hwnas.search.strategies import LISTED, Context, propose
 from hwnas.space import Architecture
 
@@ -29,12 +30,13 @@ class SearchState:
     """The state of a run that is being searched; it continues from whatever the archive holds.
 
     `iteration` is the open one; `ended` says why the search ended before its last iteration, "" if it did not: the
-    space may have no new network within the budget.
+    space may have no new network within the budget, or what was asked for is reached (`stopping`).
     """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.rows, self.ended = run, _Rows(run), ""
+        self.run, self.rows, self._since = run, _Rows(run), time.perf_counter()
         self._figures = {row["iteration"]: row for row in run.archive.iterations()}
+        self.ended = self._enough()
         self._proposed: list[Proposed] = []
         self.iteration = self._next()
 
@@ -86,9 +88,15 @@ class SearchState:
         return [item for item in self._proposed if item.number not in have]
 
     def _close(self) -> None:
-        self._figures[self.iteration] = figures = self._metrics()
+        figures = self._metrics() | {"seconds": time.perf_counter() - self._since}
+        self._figures[self.iteration] = {"iteration": self.iteration, **figures}
         self.run.archive.add_iteration(self.iteration, figures)
-        self._proposed, self.iteration = [], self._next()
+        self._proposed, self.iteration, self._since = [], self._next(), time.perf_counter()
+        self.ended = self._enough()
+
+    def _enough(self) -> str:
+        stop, figures = self.run.config.search.stop, [self._figures[k] for k in sorted(self._figures)]
+        return "" if stop == Stop() else reason(stop, figures, self.rows.best_within())
 
     def _metrics(self) -> dict[str, Any]:
         k, run = self.iteration, self.run
@@ -131,6 +139,12 @@ class _Rows:
     def largest_top1(self) -> float:
         """The best accuracy so far, in percent; 0 without any."""
         return max((row.objectives["top1"] or 0.0 for row in self._by_number.values()), default=0.0)
+
+    def best_within(self) -> float:
+        """The best accuracy within the budgets, in percent; NaN without any."""
+        problem = self.run.problem
+        done = problem.normalised(history(list(self._by_number.values()), self.run.space.n_genes))[0]
+        return float(done.top1.max()) if len(done) else float("nan")
 
     def drop_weights(self) -> None:
         """Remove the weights of evaluated networks that nobody will choose."""
