@@ -29,7 +29,7 @@ from profilers.validation import json_schema
 ROOT = Path(__file__).resolve().parents[1]
 PROSE = {"cannot", "did", "fills", "had", "has", "knows", "reads", "says", "that", "writes", "wrote"}  # "hwnas says"
 FOREIGN = re.compile(
-    r"\b(pip install|ray start|trtexec|nvidia-smi)\b|\n|^--[\w-]+=|^--version$|var\(--"
+    r"\b(pip install|ray start|trtexec|nvidia-smi|cpupower)\b|\n|^--[\w-]+=|^--version$|var\(--"
 )  # others' options
 # Rooms whose messages arise in several commands: an option that is named must be one of all of these, or of one.
 EVERY = {
