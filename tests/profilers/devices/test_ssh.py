@@ -40,6 +40,10 @@ SHORTER = {
     "--space mbv3 --engine onnxruntime": "--space tiny --engine fake --resolutions 12 --budget-seconds 1",
     "--archs 36": "--archs 2",
     "engines/a --device": "engines/a --quick --device",
+    "--out engines/a": "--engine onnx --out engines/a",
+    "compare runs/a": "compare runs/a --models squeezenet1_1 --size 32 --engine fake",
+    "--images photos": "--images digits --space tiny --engine fake --minutes 1",
+    "hwnas run\n": "hwnas run --dry-run --set resolutions=[12] --set compare.models=[]\n",
 }
 
 
@@ -49,18 +53,32 @@ def test_the_way_as_it_is_written(sshd, tmp_path, device, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (network,) = hwnas.Networks.sample("tiny", n=1)
     Path("model.onnx").write_bytes(network.onnx())
-    network.export("onnx", out="engines/a", random_weights=True, quick=True)
     text = re.sub(r'"ssh://[^"]*"', f'"{sshd.host()}"', DOCUMENT.read_text())
     for long, short in SHORTER.items():
         assert long in text
         text = text.replace(long, short)
     commands = re.findall(r"^hwnas (.*)$", text, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 12
     for command in commands:
-        assert run(shlex.split(command)) == 0, capsys.readouterr().err
+        said = command.replace("cpu_ms<=10", f"cpu_ms<={searched()}") if command.startswith("select") else command
+        assert run(shlex.split(said)) == 0, capsys.readouterr().err
+        if said != command:
+            assert '"measured"' in capsys.readouterr().out
     assert hwnas.LatencyTable("board.json").data.verify["mape"] > 0
+    assert hwnas.Engine("engines/a").datasheet["host"] == "board"
+    assert 'host = "board"' in Path("recipe.toml").read_text()
     assert (sshd.folder / "log").read_text().count("Accepted publickey") == 1
     assert len(agents(device)) == 1
+
+
+def searched():
+    """A run in runs/a; a limit just within the interval of the latency of its most accurate network."""
+    found = hwnas.search("tiny", lambda arch: 80.0 + sum(arch["d"]) + sum(arch["e"]) / 100, iterations=0, initial=8,
+                         objectives=["top1", "cpu_ms"], resolutions=[12], tables={"cpu_ms": "board.json"},
+                         out="runs/a")  # fmt: skip
+    slowest = max(found.front(), key=lambda network: network.objectives["cpu_ms"])
+    (ms,) = hwnas.LatencyTable("board.json").predict([slowest])
+    return ms["ms"] + 0.9 * (ms["high"] - ms["ms"])
 
 
 def test_a_table_with_links_that_are_cut(sshd, tmp_path, device, monkeypatch, capsys):
@@ -102,6 +120,9 @@ def test_an_engine_is_validated_there_whatever_is_cut(sshd, tmp_path, monkeypatc
     assert found["measured_low"] <= found["measured_ms"] <= found["measured_high"]
     with pytest.raises(FingerprintMismatch, match=r"runtime_version: 1\.19\.2 here"):
         engine.validate(host=sshd.host(old_python()))
+    found = engine.validate(host=sshd.host(old_python()), rebuild=True, quick=True)
+    assert found["differences"] and found["top1_agreement"] == 1
+    assert '("1.19.2", {' in (tmp_path / "e/run.py").read_text()
 
 
 def test_a_device_with_python_3_9_and_one_without_the_runtime(sshd, capsys):
