@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end(f"{sys.executable} lacks {', '.join(gone)}; PYTHON=/path/to/python names another")
     stood_in = needs.stand_in()
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as name:
+        _keep_in(name)
         import_module("torch")
         if not options.pretend:
             _require_card(Check(Path(name)))
@@ -53,6 +55,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if not found.minutes > 0:
         parser.error(f"--minutes {found.minutes:g}; allowed: more than 0")
     return found
+
+
+def _keep_in(folder: str) -> None:
+    """Temporaries and what is compiled go into a folder that is removed in the end."""
+    tempfile.tempdir = None
+    os.environ |= dict.fromkeys(("TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"), folder)
 
 
 def _make(folder: Path) -> None:

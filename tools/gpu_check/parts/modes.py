@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("network", "MMAdds", "precision", "mode", "ms", "low", "high", "images/s", "largest error", "load s")
 
+COMPILING, COMPILING_SECONDS = ("compile", "aot"), 30.0
+OTHER_LAYOUT = "-nchw"
 ABOUT = (
     "largest error: of a logit from fp32 in the first mode, over the largest logit; the networks of one precision "
     "and mode are measured in turns, precisions and modes one after another"
@@ -31,10 +33,10 @@ def run(check: Check, found: Findings) -> None:
     found.note(ABOUT)
     rows: list[list[Any]] = []
     expected: dict[str, Any] = {}
-    took: dict[str, float] = {}
+    took = dict.fromkeys(COMPILING, COMPILING_SECONDS)  # by level, for a network
     for precision, level, some in _cells(profiler, networks):
         if check.seconds < took.get(level, 0) * len(some):
-            found.note(f"{precision} {level}: no time was left")
+            found.note(f"{precision} {level} of {len(some)}: no time was left")
             continue
         began = time.monotonic()
         try:
@@ -46,16 +48,16 @@ def run(check: Check, found: Findings) -> None:
 
 
 def _cells(profiler: Profiler, networks: Sequence[Network]) -> Iterator[tuple[str, str, Sequence[Network]]]:
-    """(precision, level, networks): all of them without compiling, then two compiled, then the rest."""
-    precisions = profiler.supported_precisions()
-    first, *compiling = profiler.levels or ("",)
-    for precision in precisions:
-        yield precision, first, networks
-    for some in (networks[:2], networks[2:]):
-        for level in compiling:
-            for precision in precisions[:: max(len(precisions) - 1, 1)]:
-                if some:
-                    yield precision, level, some
+    """(precision, level, networks), the most telling first: one network is compiled before the others are."""
+    precisions, levels = profiler.supported_precisions(), profiler.levels or ("",)
+    ends = precisions[:: max(len(precisions) - 1, 1)]  # the first and the last
+    compiling = [level for level in levels if level in COMPILING]
+    plain = [level for level in levels if level not in COMPILING and not level.endswith(OTHER_LAYOUT)]
+    yield from ((precision, level, networks) for level in plain for precision in precisions)
+    yield from ((precision, level, networks[-1:]) for level in compiling for precision in ends)
+    others = [level for level in levels if level.endswith(OTHER_LAYOUT)]
+    yield from ((precision, level, networks) for level in others for precision in ends)
+    yield from ((p, level, [one]) for level in compiling for one in networks[:-1] for p in ends)
 
 
 def _cell(
