@@ -40,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _import()
         parts = _chosen(options.only)
         report = Report(options.out, _about(options.minutes, stood_in), check.pretended, parts)
-        _run(parts, check, report, began + 60 * options.minutes)
+        try:
+            _run(parts, check, report, began + 60 * options.minutes)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
     print(f"{'pretended: ' if check.pretended else ''}{options.out / MARKDOWN}")
     return 0
 

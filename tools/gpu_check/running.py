@@ -84,6 +84,7 @@ def _in_child(part: Part, check: Check, kept: Path, log: Path, why: Path) -> Non
     code = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         _redirect(log)
         part.run(check, Findings(kept))
         code = 0

@@ -16,7 +16,7 @@ import pytest
 from tools.gpu_check import __main__ as program
 from tools.gpu_check.check import Check
 from tools.gpu_check.findings import Findings, LeftOut
-from tools.gpu_check.parts import PARTS
+from tools.gpu_check.parts import PARTS, gpu_tests
 from tools.gpu_check.parts.data_sheet import data_sheet
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,6 +78,13 @@ def test_an_unknown_part(capsys):
 ])  # fmt: skip
 def test_the_data_sheet_of_a_drivers_name(name, card):
     assert data_sheet(name) == card
+
+
+def test_the_tests_are_asked_to_end_in_time():
+    sleeps = "import time; print('begun', flush=True); time.sleep(60)"
+    code, lines = gpu_tests._stopped_in_time([sys.executable, "-S", "-c", sleeps], 1)
+    assert code != 0
+    assert (lines[0], lines[-1]) == ("begun", "KeyboardInterrupt")
 
 
 @pytest.fixture(scope="module")

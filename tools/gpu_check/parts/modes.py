@@ -48,15 +48,15 @@ def run(check: Check, found: Findings) -> None:
 
 
 def _cells(profiler: Profiler, networks: Sequence[Network]) -> Iterator[tuple[str, str, Sequence[Network]]]:
-    """(precision, level, networks), the most telling first: one network is compiled before the others are."""
+    """(precision, level, networks): what is compiled comes last, and one network of it first."""
     precisions, levels = profiler.supported_precisions(), profiler.levels or ("",)
     ends = precisions[:: max(len(precisions) - 1, 1)]  # the first and the last
     compiling = [level for level in levels if level in COMPILING]
     plain = [level for level in levels if level not in COMPILING and not level.endswith(OTHER_LAYOUT)]
     yield from ((precision, level, networks) for level in plain for precision in precisions)
-    yield from ((precision, level, networks[-1:]) for level in compiling for precision in ends)
     others = [level for level in levels if level.endswith(OTHER_LAYOUT)]
     yield from ((precision, level, networks) for level in others for precision in ends)
+    yield from ((precision, level, networks[-1:]) for level in compiling for precision in ends)
     yield from ((p, level, [one]) for level in compiling for one in networks[:-1] for p in ends)
 
 
