@@ -222,6 +222,20 @@ class Profiler(ABC):
         if options.state == INTERRUPTED and self.device == "cuda":
             raise BadInput(f"state {INTERRUPTED} on {self.name}, whose caches are the GPU's", STEADY)
 
+    def traces_at(self, options: Options) -> bool:
+        """Whether it has per-node times with these options."""
+        return self.traces
+
+    def require_layers(self, options: Options) -> None:
+        """EngineUnavailable where it has no per-node times with these options, with what to do for a table."""
+        if not self.traces_at(options):
+            level = f" at the level {options.optimization}" if self.traces else ""
+            remedy = (
+                f"{'another level' if level else 'another engine'}; for a table, --method isolated, or a few whole "
+            )
+            remedy += "networks: hwnas lut plan, lut measure, lut fit"
+            raise EngineUnavailable(f"{self.name} has no per-node times{level}", remedy=remedy)
+
     def with_build_cache(self, path: Path) -> Profiler:
         """The same runtime, which keeps what speeds up later loads beside the file at `path`; most keep nothing."""
         return self
@@ -247,10 +261,8 @@ class Profiler(ABC):
 
     def _check(self, options: Options, traced: bool) -> None:
         self.require(options)
-        if traced and not self.traces:
-            raise EngineUnavailable(
-                f"{self.name} has no per-node times", remedy="another engine; for a table, lut build --method isolated"
-            )
+        if traced:
+            self.require_layers(options)
 
     def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
         return []

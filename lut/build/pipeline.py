@@ -26,7 +26,6 @@ from lut.protocols import Genes, Space
 from lut.table.classifier import spread_classes
 from lut.table.store import save
 from lut.table.table import LatencyTable, SpaceId
-from profilers.errors import EngineUnavailable
 from profilers.interruption import leaving
 from profilers.progress import Progress, track
 from profilers.timing import plans
@@ -54,8 +53,8 @@ def build(
     """
     plan, builder = plan or BuildPlan(), get_builder(method)
     space, options, profiler = workbench.space, workbench.options, workbench.profiler.with_build_cache(out)
-    if builder.traced and not profiler.traces:
-        raise EngineUnavailable(f"{profiler.name} has no per-node times", remedy="--method isolated")
+    if builder.traced:
+        profiler.require_layers(options)
     settings = {"space": plain_space(SpaceId.of(space)), "method": method, "seed": plan.seed, "controls": N_CONTROLS}
     checkpoint = Checkpoint.open(out, settings, fingerprint(profiler, options), resume=resume, fresh=fresh)
     if (there := finished(checkpoint, out, asdict(plan), resume=resume, fresh=fresh)) is not None:

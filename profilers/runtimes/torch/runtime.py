@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from profilers.base import Feeds, Options, Profiler, Session, Status, Tensor, not_importable
-from profilers.errors import EngineUnavailable, MeasurementFailed
+from profilers.errors import MeasurementFailed
 from profilers.onnx.ports import read_static
 from profilers.runtimes.torch import levels
 from profilers.runtimes.torch.levels import Level
 from profilers.runtimes.torch.network import network
 from profilers.runtimes.torch.place import Cpu, Cuda
-from profilers.runtimes.torch.session import WHOLE_NETWORKS, TorchSession
+from profilers.runtimes.torch.session import TorchSession
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,6 +52,10 @@ class Torch(Profiler):
 
         return tuple(filter(has, self.precisions))
 
+    def traces_at(self, options: Options) -> bool:
+        """Compiled code has fused what layers would be told apart by."""
+        return self.level(options).traces
+
     def level(self, options: Options) -> Level:
         """The level that the options ask for."""
         return levels.CPU[options.optimization or "eager"]
@@ -81,9 +85,6 @@ class Torch(Profiler):
 
         level = self.level(options)
         level = level._replace(channels_last=False) if feeds else level  # a module of a user keeps its layout
-        if traced and not level.traces:
-            got = f"{self.name} has no per-node times at the level {options.optimization}, which fuses layers"
-            raise EngineUnavailable(got, remedy=f"the level {self.levels[0]}, or {WHOLE_NETWORKS}")
         try:
             return TorchSession(
                 module, inputs, options, level, self.running(options), outputs=outputs, feeds=feeds, traced=traced

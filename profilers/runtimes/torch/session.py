@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SIXTEEN_BIT = ("bf16", "fp16")
 NO_KERNELS = "torch's profiler shows no kernels (CUPTI is missing, or the driver leaves it to administrators)"
 NO_RANGES = "torch's profiler shows no layers"
-WHOLE_NETWORKS = "a table from whole networks: lut plan, lut measure, lut fit"
+WHOLE_NETWORKS = "a table from a few whole networks: hwnas lut plan, lut measure, lut fit"
 
 
 class TorchSession(Session):

@@ -125,7 +125,7 @@ def test_threads_are_those_of_the_options(monkeypatch):
 def test_compiled_levels_have_no_layers_and_say_what_has(monkeypatch):
     for level in ("compile", "aot"):
         with pytest.raises(
-            EngineUnavailable, match=f"no per-node times at the level {level}.*lut plan, lut measure, lut"
+            EngineUnavailable, match=f"no per-node times at the level {level}.*lut plan, lut measure, lut fit"
         ):
             Torch().load(models.chain(), Options(optimization=level), traced=True)
     monkeypatch.setattr(aot, "COMPILERS", ())
@@ -193,13 +193,15 @@ def test_a_module_is_refused_by_runtimes_of_onnx_and_at_unknown_levels():
 def test_a_traced_run_is_as_long_as_its_layers_and_not_as_the_profiler():
     model, layers = models.tiny()
     with Torch().load(model, traced=True) as session:
-        start = session.clock.wall()
-        for _ in range(3):
+        shares = []
+        for _ in range(5):
+            start = session.clock.wall()
             session.run()
-        elapsed = 1e3 * (session.clock.wall() - start)
-        times = session.node_times()
-    assert all({layer_of(name) for name in run} == set(range(layers)) for run in times)
-    assert 0.5 * elapsed < sum(sum(run.values()) for run in times) <= elapsed
+            elapsed = 1e3 * (session.clock.wall() - start)
+            (times,) = session.node_times()
+            shares.append(sum(times.values()) / elapsed)
+            assert {layer_of(name) for name in times} == set(range(layers))
+    assert max(shares) <= 1 and np.median(shares) > 0.3  # other processes may come in between layers
 
 
 # The GPU: what a stand-in can show
@@ -250,7 +252,8 @@ def test_tf32_is_on_where_it_is_the_precision_and_only_during_a_run(precision, a
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_without_kernels_there_are_no_layers_and_that_is_said():
     with pytest.raises(
-        EngineUnavailable, match=r"shows no kernels .CUPTI is missing.*try: a table from whole networks: lut"
+        EngineUnavailable,
+        match=r"shows no kernels .CUPTI is missing.*try: a table from a few whole networks: hwnas lut",
     ):
         Pretended().load(models.chain(), traced=True)
 
