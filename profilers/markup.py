@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_JSON: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}
 
 
 def templates(package: str, folder: str = "templates") -> Environment:
@@ -15,5 +20,10 @@ def templates(package: str, folder: str = "templates") -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.policies["json.dumps_kwargs"] = _JSON
     return environment
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, for a page's script."""
+    return json.dumps(value, **_JSON)

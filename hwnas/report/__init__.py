@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from hwnas.report.page import page
 from profilers.files import write_text
 
 
-def write_report(run: RunData, out: Path) -> int:
-    """Write the report in one step; returns its size in bytes.
+def write_report(runs: RunData | Sequence[RunData], out: Path) -> int:
+    """Write the report of a run, or of several on one page, in one step; returns its size in bytes.
 
     Raises:
         BadInput: an architecture that is not of the run's space.
         FileProblem: the file cannot be written.
     """
-    html = page(run, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    html = page(runs, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     write_text(out, html)
     return len(html.encode())
 

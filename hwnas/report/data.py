@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.accuracy.wilson import alike
 from hwnas.search.archive import Evaluation
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.limits import beyond, ends, surely_within
@@ -61,10 +62,11 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Engine:
-    """An exported engine: its datasheet, and the address of its folder as seen from the report."""
+    """An exported engine: its datasheet, the address of its folder as seen from the report, and the folder by name."""
 
     sheet: Mapping[str, Any]
     link: str | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class RunData:
     """A run, and what else is known of its problem.
 
     `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same search
-    with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is run.toml's text.
+    with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is run.toml's text;
+    `known` is compare.json; `folder` the run's, as it was named.
     """
 
     name: str
@@ -87,6 +90,8 @@ class RunData:
     budgets: Mapping[str, float] = field(default_factory=dict)
     config: str = ""
     limited: Sequence[ObjectiveInfo] = ()
+    known: Mapping[str, Any] | None = None
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -139,13 +144,26 @@ class RunData:
         return self._meeting_budgets(lambda found, limit, low: ~beyond(found[:, 1], limit, low))
 
     def _meeting_budgets(self, meets: Callable[[Floats, float, bool], Mask]) -> Mask:
-        mask, genes = np.ones(len(self.done), bool), self.space.encode(self.archs)
+        mask = np.ones(len(self.done), bool)
         for name, limit in self.budgets.items():
-            values = [row.objectives.get(name) for row in self.done]
-            if all(_finite(value) for value in values):
-                found = ends(self.space, genes, [float(value or 0.0) for value in values], self.tables.get(name))
+            found = self.ends_of(name)
+            if found is not None:
                 mask &= meets(found, limit, self.minimises(name))
         return mask
+
+    def ends_of(self, name: str) -> Floats | None:
+        """(n, 3) low, value and high of an objective, see `hwnas.search.limits`; None where not every row has it."""
+        values = [row.objectives.get(name) for row in self.done]
+        if not all(_finite(value) for value in values):
+            return None
+        if name not in self._ends:
+            found = [float(value or 0.0) for value in values]
+            self._ends[name] = ends(self.space, self.space.encode(self.archs), found, self.tables.get(name))
+        return self._ends[name]
+
+    @cached_property
+    def _ends(self) -> dict[str, Floats]:
+        return {}
 
     def info(self, name: str) -> ObjectiveInfo | None:
         """What is known of an objective that is shown or limited."""
@@ -168,10 +186,26 @@ class RunData:
         mask[inside] = nondominated(self.values[inside][:, list(columns)] * signs)
         return mask
 
+    def tied(self, best: int, among: Mask) -> list[int]:
+        """Others among these whose quality cannot be told from that of the best (see `alike`)."""
+        value, is_top1 = self.values[best, self.quality], self.objectives[self.quality].name == "top1"
+        found = (int(i) for i in np.flatnonzero(among) if i != best)
+        rows = self.done
+        images = (lambda i: rows[i].images) if is_top1 else (lambda _: None)
+        return [i for i in found if alike(float(value), float(self.values[i, self.quality]), images(i))]
+
     @cached_property
     def archs(self) -> tuple[Architecture, ...]:
         """(n) architectures of the rows that are done; BadInput if one is not of this space."""
         return tuple(self.space.parse(row.arch.to_json()) for row in self.done)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {arch.id: i for i, arch in enumerate(self.archs)}
+
+    def row_of(self, key: str) -> int | None:
+        """Index of the evaluated network of that id; None where the search has not seen it."""
+        return self._rows.get(key)
 
     @cached_property
     def letters(self) -> dict[str, str]:
@@ -179,8 +213,7 @@ class RunData:
         archs = {arch.id: arch for arch in (self.space.parse(e.sheet["architecture"]) for e in self.chosen)}
         if not archs:
             return {}
-        rows = {arch.id: i for i, arch in enumerate(self.archs)}
-        cost = self.values[:, self.main_cost]
+        rows, cost = self._rows, self.values[:, self.main_cost]
         order = sorted(archs, key=lambda key: (cost[rows[key]] if key in rows else math.inf, key))
         return {key: letter(i) for i, key in enumerate(order)}
 

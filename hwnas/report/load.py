@@ -15,6 +15,7 @@ from typing import Any
 
 from hwnas import accuracy
 from hwnas.export import datasheet
+from hwnas.report import known
 from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
 from lut import LatencyTable
@@ -61,6 +62,8 @@ def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[P
             config.budget,
             read_text(folder / CONFIG),
             [_objective(run, name, tables.get(name)) for name in limited],
+            known.read(folder),
+            str(folder),
         )
 
 
@@ -70,7 +73,7 @@ def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
             link = os.path.relpath(path.parent.resolve(), seen_from.resolve())
             sheet = datasheet.read(path.parent)
             if sheet["model"] is None:  # else it is no network of the run
-                yield Engine(sheet, Path(link).as_posix())
+                yield Engine(sheet, Path(link).as_posix(), str(path.parent))
 
 
 def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:

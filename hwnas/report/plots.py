@@ -31,9 +31,10 @@ _HOVER = "%{hovertext}<extra></extra>"
 def front(data: Front) -> Spec:
     """The front in 3-D, all other networks small and grey behind it, the chosen ones lettered."""
     traces = [
-        _points3(data, data.others, size=3.5, color=REST, opacity=0.9),
-        _points3(data, data.front, size=_sizes(data), opacity=0.95, line=_edge(PANEL, 0.5), **_colours(data)),
-        _letters3(data),
+        _points3(data, data.others, size=3.5, color=REST, opacity=0.9).update(meta="rest"),
+        _points3(data, data.front, size=_sizes(data), line=_edge(PANEL, 0.5), **_colours(data)).update(meta="front"),
+        _letters3(data).update(meta="letters"),
+        _points3(data, [], size=13, symbol="circle-open", color=PAIR, line=_edge(PAIR, 3)).update(meta="best"),
     ]
     camera = {"eye": {"x": 1.48, "y": -1.56, "z": 0.64}, "center": {"x": -0.04, "y": -0.04, "z": -0.1}}
     axes = {"xaxis": _scene_axis(data.x), "yaxis": _scene_axis(data.y), "zaxis": _scene_axis(data.z)}
@@ -45,13 +46,25 @@ def projection(data: Projection) -> Spec:
     """Quality against one cost; what is best in these two is joined by steps."""
     rest = sorted(set(range(len(data.x.values))) - set(data.front))
     traces = [
-        _points(data, rest, size=5, color=REST),
-        _points(data, data.front, size=7, color=CLEAR, line=_edge(FRONT, 1.5)),
-        _steps(data),
-        _letters(data),
+        _points(data, [], size=4, color=REST, opacity=0.35).update(meta="outside"),
+        _points(data, rest, size=5, color=REST).update(meta="rest"),
+        _points(data, data.front, size=7, color=CLEAR, line=_edge(FRONT, 1.5)).update(meta="front"),
+        _steps(data).update(meta="pair"),
+        _letters(data).update(meta="letters"),
+        _points(data, [], size=20, color=CLEAR, line=_edge(PAIR, 3)).update(meta="best"),
     ]
     axes = {"xaxis": _axis(data.x.title), "yaxis": _axis(data.y.title)}
     return _spec(traces, **axes, margin=_margin(52, 8, 12, 44), showlegend=False, hovermode="closest", **_budget(data))
+
+
+def several(fronts: Iterable[tuple[str, list[tuple[float, float]]]], x: str, y: str, minimise: bool) -> Spec:
+    """The front of each of several runs, by name."""
+    traces = []
+    for number, (name, points) in enumerate(fronts):
+        colour, symbol = f"var(--series-{number % 4})", SYMBOLS[number % len(SYMBOLS)]
+        trace = _line([a for a, _ in points], [b for _, b in points], name, colour, symbol)
+        traces.append(trace.update(line_shape="hv" if minimise else "vh"))
+    return _spec(traces, xaxis=_axis(x), yaxis=_axis(y), **_legend())
 
 
 def progress(data: Progress) -> Spec:
@@ -113,8 +126,11 @@ def hover_texts(run: RunData) -> list[str]:
 
 
 def _spec(traces: Iterable[Any], **layout: Any) -> Spec:
-    """Plotly's JSON, without the traces that have no point and without a theme, which the page has."""
-    shown = [trace.to_plotly_json() for trace in traces if trace.x]
+    """Plotly's JSON, without a theme, which the page has, and without the traces that have no point.
+
+    Those of a role (`meta`) stay: the page's scripts fill them.
+    """
+    shown = [trace.to_plotly_json() for trace in traces if trace.x or trace.meta]
     return {"data": shown, "layout": go.Layout(**layout).to_plotly_json()}
 
 

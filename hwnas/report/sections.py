@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hwnas.report import figures, latency, plots, svg, tables
+from hwnas.report import failures, figures, known, latency, plots, svg, tables
 from hwnas.report.data import RunData
-from hwnas.report.formatting import label_of, lower, plural, scales
+from hwnas.report.formatting import label_of, listing, lower, plural, scales
 from hwnas.select.frequencies import draw
 from hwnas.space import Architecture
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure as Plotly's JSON, its key in the page, and what it says to somebody who does not see it."""
+    """A figure as Plotly's JSON, its key in the page, and what it says to somebody who does not see it.
+
+    `x` is the objective of its horizontal axis, of a projection.
+    """
 
     key: str
     spec: plots.Spec
     spoken: str
     caption: str = ""
     tall: bool = False
+    x: int | None = None
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence below it, what its template shows, and all the plots in that."""
+    """Its address in the page, a heading, a sentence below it, what its template shows, and all the plots in that."""
 
+    key: str
     title: str
     about: str
     template: str
@@ -39,40 +44,58 @@ def chosen(run: RunData) -> Section | None:
     """The table of the exported engines, or of the best networks so far."""
     if run.chosen:
         about = "Built, checked against the trained network and timed. Ranges are 95 % intervals."
-        return Section("The chosen networks", about, "chosen.html", {"table": tables.engines(run)})
+        return Section("chosen", "The chosen networks", about, "chosen.html", {"table": tables.engines(run)})
     if not run.done:
         return None
     about = "No engine was exported yet (`hwnas export` does that). These are the search's own numbers."
-    return Section("The best networks so far", about, "chosen.html", {"table": tables.candidates(run)})
+    return Section("chosen", "The best networks so far", about, "chosen.html", {"table": tables.candidates(run)})
 
 
 def fronts(run: RunData) -> Section | None:
     """The front in 3-D and its projections."""
-    panels = [Plot(f"projection-{p.x.objective}", plots.projection(p), _spoken(p)) for p in figures.projections(run)]
+    panels = [
+        Plot(f"projection-{p.x.objective}", plots.projection(p), _spoken(p), x=p.x.objective)
+        for p in figures.projections(run)
+    ]
     if not panels:
         return None
-    about, picture = "Each point is an evaluated network; hover over one for its values.", None
+    about, picture = "Each point is an evaluated network; click one to see what it is made of.", None
     if space := figures.front(run):
         picture = Plot("front", plots.front(space), _spoken_front(space), tall=True)
-        about = f"{about} Drag the 3-D figure to turn it. {_looks(space)}"
-    content = {"dots": _dots(run), "space": picture, "panels": panels}
-    return Section(
-        "Trade-offs between the objectives", about, "fronts.html", content, [*panels, *([picture] if picture else [])]
+        about = f"{about} Drag the 3-D figure to turn it."
+    names = [scale.label for scale in scales(run)]
+    axes = {} if space is None else _axes(space)
+    content = {"dots": _dots(run), "space": picture, "panels": panels, "names": names, "axes": axes, "y": run.quality}
+    shown = [*panels, *([picture] if picture else [])]
+    return Section("trade-offs", "Trade-offs between the objectives", about, "fronts.html", content, shown)
+
+
+def parallel(run: RunData) -> Section | None:
+    """All objectives side by side, drawn by a script: Plotly's would need `unsafe-eval` in the page's policy."""
+    if len(run.objectives) < 3 or len(run.done) < 2:
+        return None
+    spoken = f"Parallel coordinates of {listing([s.label for s in scales(run)])}: {plural(len(run.done), 'network')}"
+    about = (
+        "Each line is a network, and up is better on every axis. Drag along an axis to keep only the networks there: "
+        "points, tables and drawings follow. With the keyboard, go to an axis and press the arrows; Escape clears it."
     )
+    return Section("parallel", "All objectives at once", about, "parallel.html", {"spoken": spoken})
 
 
 def drawings(run: RunData) -> Section | None:
     """The chosen networks, layer by layer; without any, those that are best for the main cost."""
-    by_id = {arch.id: i for i, arch in enumerate(run.archs)}
     networks = [
-        svg.network(run.space, draw(run.space, arch), name, _note(run, arch, by_id.get(arch.id)))
+        replace(
+            svg.network(run.space, draw(run.space, arch), name, _note(run, arch, run.row_of(arch.id))),
+            network=run.row_of(arch.id),
+        )
         for arch, name in _drawn(run)
     ]
     if not networks:
         return None
     about = "From input to output; dashed lines separate the blocks, and gaps are layers that a network does without."
     content = {"legend": svg.legend(run.space), "networks": networks}
-    return Section("Layer by layer", about, "drawings.html", content)
+    return Section("drawings", "Layer by layer", about, "drawings.html", content)
 
 
 def latencies(run: RunData) -> Section | None:
@@ -88,7 +111,9 @@ def latencies(run: RunData) -> Section | None:
         return None
     about = "On the dashed line the prediction is exact. Bars are 95 % intervals."
     shown = [picture for _, picture, _ in agreements if picture]
-    return Section("Predicted and measured latency", about, "latencies.html", {"agreements": agreements}, shown)
+    return Section(
+        "latency", "Predicted and measured latency", about, "latencies.html", {"agreements": agreements}, shown
+    )
 
 
 def by_class(run: RunData) -> Section | None:
@@ -96,7 +121,7 @@ def by_class(run: RunData) -> Section | None:
     if not (found := tables.by_class(run)):
         return None
     about = "Measured with each engine on the images named above."
-    return Section("Accuracy by class", about, "classes.html", {"engines": found})
+    return Section("classes", "Accuracy by class", about, "classes.html", {"engines": found})
 
 
 def search(run: RunData) -> Section | None:
@@ -110,7 +135,24 @@ def search(run: RunData) -> Section | None:
     if not shown:
         return None
     about = "Hypervolume is the share of the objectives' space that the front dominates: more is better."
-    return Section("How the search went", about, "search.html", {"plots": shown}, shown)
+    return Section("progress", "How the search went", about, "search.html", {"plots": shown}, shown)
+
+
+def beside_known(run: RunData) -> Section | None:
+    """What `hwnas compare` has measured into the run."""
+    if run.known is None:
+        return None
+    return Section(
+        "known", "Beside known networks", known.about(run.known), "known.html", {"table": known.table(run.known)}
+    )
+
+
+def failed(run: RunData) -> Section | None:
+    """The evaluations that gave nothing, and why."""
+    if (found := failures.table(run)) is None:
+        return None
+    about = "A network that could not be evaluated gets no value, and is not in any figure."
+    return Section("failures", "What failed", about, "failures.html", {"table": found})
 
 
 def habits(run: RunData) -> Section | None:
@@ -124,23 +166,26 @@ def habits(run: RunData) -> Section | None:
         return None
     best = lower(label_of(run, run.objectives[run.quality].name))
     about = f"How often each choice occurs in networks of the best {best} for a cost; a stronger colour is more often."
-    return Section("What the best networks have in common", about, "habits.html", {"fronts": shown})
+    return Section("habits", "What the best networks have in common", about, "habits.html", {"fronts": shown})
 
 
 def origins(run: RunData) -> Section:
     """Where the numbers come from, and the configuration."""
     about = "Every number of this report is marked by where it comes from."
     content = {"table": tables.origins(run), "glossary": tables.glossary(), "config": run.config}
-    return Section("How every number was obtained", about, "origins.html", content)
+    return Section("origins", "How every number was obtained", about, "origins.html", content)
 
 
 ALL: tuple[Callable[[RunData], Section | None], ...] = (
     chosen,
     fronts,
+    parallel,
     drawings,
     latencies,
     by_class,
+    beside_known,
     search,
+    failed,
     habits,
     origins,
 )
@@ -153,10 +198,10 @@ def _dots(run: RunData) -> list[tuple[str, str]]:
     return dots + ([("is-chosen", "chosen")] if run.marked else [])
 
 
-def _looks(data: figures.Front) -> str:
-    if data.colour is None:
-        return ""
-    return f"Colour is {lower(data.colour.title)}" + (f", size {lower(data.size.title)}." if data.size else ".")
+def _axes(data: figures.Front) -> dict[str, int]:
+    """What is on each axis of the 3-D figure."""
+    found = {"x": data.x, "y": data.y, "z": data.z, "colour": data.colour, "size": data.size}
+    return {name: axis.objective for name, axis in found.items() if axis is not None}
 
 
 def _spoken(p: figures.Projection) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hwnas.accuracy.wilson import alike, optimistic, wilson
 from hwnas.report import figures
-from hwnas.report.data import Engine, Mask, RunData
+from hwnas.report.budget import keeps
+from hwnas.report.data import Mask, RunData
 from hwnas.report.formatting import label_of, listing, lower, plural, scales, share, significant
 from hwnas.report.latency import agreements, mean_error
-from hwnas.search.limits import beyond
-from hwnas.search.objectives import LATENCY
 from hwnas.space import SearchSpace
 
 POINT_PREDICTION = "by the point prediction of its latency: no network is certain to meet the budget"
@@ -156,24 +154,6 @@ def _trusted(run: RunData, inside: Mask, best: float) -> str:
 
 def _limited(run: RunData) -> str:
     return " within the budget" if run.budgets else ""
-
-
-def keeps(run: RunData, engine: Engine) -> bool:
-    """Whether an engine meets the budgets: by its measured latency, else by the ends of the predicted intervals."""
-    sheet = engine.sheet
-    guess, measured = sheet["latency"]["predicted"], sheet["latency"]["measured"]
-    for name, limit in run.budgets.items():
-        figure = sheet["objectives"].get(name)
-        if figure is None or figure.get("value") is None:
-            continue
-        own = guess["value"] is not None and math.isclose(guess["value"], figure["value"], rel_tol=1e-6)
-        info, minimise = run.info(name), run.minimises(name)
-        if info is not None and info.kind == LATENCY and own and measured["value"] is not None:
-            figure = measured
-        worst = figure.get("high") if minimise else None
-        if beyond(figure["value"] if worst is None else worst, limit, minimise):
-            return False
-    return True
 
 
 def _fastest(run: RunData) -> list[Tile]:

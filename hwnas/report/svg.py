@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hwnas.report.data import Floats
 from hwnas.select.frequencies import Drawing, Frequencies
@@ -16,6 +17,8 @@ from hwnas.space.attributes import Option
 
 BAR, GAP, TALL, LEFT = 30, 4, 50, 176  # px: a layer's width, between layers, the highest layer, the row's label
 CELL, SIDE, WIDE = 18, 20, 27  # px: a cell of a heat map, its row labels, a cell with its label below
+
+Place = tuple[int, int]  # stage, slot
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Picture:
     splits: Sequence[float] = ()
     spoken: str = ""
     kind: str = ""
+    network: int | None = None
 
 
 def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Picture:
@@ -61,17 +65,50 @@ def network(space: SearchSpace, drawing: Drawing, name: str, note: str) -> Pictu
 
     Colour and digit say the kernel, height the expand, a frame every further choice but its first option.
     """
-    boxes, labels = [_fixed(LEFT)], [Label(0, TALL / 2 - 2, name, "start", "name")]
-    labels.append(Label(0, TALL / 2 + 14, note, "start", "note"))
-    splits, x = [LEFT + BAR + 2 * GAP], LEFT + BAR + 4 * GAP
+    width, fixed, splits, places = _frame_of(space)
+    labels = [Label(0, TALL / 2 - 2, name, "start", "name"), Label(0, TALL / 2 + 14, note, "start", "note")]
+    found = [_layer(space, *where, options, places[where]) for where, options in _present(drawing)]
+    boxes = [fixed[0], *(box for box, _ in found), *fixed[1:]]
+    spoken = f"{name}: {note}; {_spoken(drawing)}"
+    return Picture(width, TALL + 8, boxes, [*labels, *(digit for _, digit in found)], splits, spoken, "network")
+
+
+def kit(space: SearchSpace, drawings: Sequence[Drawing]) -> dict[str, Any]:
+    """What a script makes all these drawings of: the frame, each layer that occurs once, and those of each network."""
+    width, fixed, splits, places = _frame_of(space)
+    at: dict[tuple[Place, tuple[Option, ...]], int] = {}
+    of = [[at.setdefault(found, len(at)) for found in _present(drawing)] for drawing in drawings]
+    layers = [_layer(space, *where, options, places[where]) for where, options in at]
+    return {
+        "width": width - LEFT,
+        "height": TALL + 8,
+        "fixed": [vars(replace(box, x=box.x - LEFT)) for box in fixed],
+        "splits": [x - LEFT for x in splits],
+        "layers": [
+            {"box": vars(replace(box, x=box.x - LEFT)), "digit": vars(replace(digit, x=digit.x - LEFT))}
+            for box, digit in layers
+        ],
+        "of": of,
+    }
+
+
+def _frame_of(space: SearchSpace) -> tuple[float, list[Box], list[float], dict[Place, float]]:
+    """The drawing's width, the boxes that all networks have, the dashed lines, and where each layer begins."""
+    splits, x = [float(LEFT + BAR + 2 * GAP)], float(LEFT + BAR + 4 * GAP)
+    places: dict[Place, float] = {}
     for stage, capacity in enumerate(space.capacity):
-        for box, digit in _block(space, drawing, stage, x):
-            boxes.append(box)
-            labels.append(digit)
+        places |= {(stage, slot): x + GAP + slot * (BAR + GAP) for slot in range(capacity)}
         splits.append(x + capacity * (BAR + GAP) + GAP)
         x = splits[-1] + 2 * GAP
-    spoken = f"{name}: {note}; {_spoken(drawing)}"
-    return Picture(x + BAR + 2 * GAP, TALL + 8, [*boxes, _fixed(x)], labels, splits, spoken, "network")
+    return x + BAR + 2 * GAP, [_fixed(LEFT), _fixed(x)], splits, places
+
+
+def _present(drawing: Drawing) -> Iterator[tuple[Place, tuple[Option, ...]]]:
+    """Place and options of each layer that the network has."""
+    for stage, slots in enumerate(drawing.layers):
+        for slot, options in enumerate(slots):
+            if options is not None:
+                yield (stage, slot), options
 
 
 def legend(space: SearchSpace) -> list[tuple[Picture, str]]:
@@ -86,17 +123,14 @@ def _swatch(width: float, height: float, kind: str) -> Picture:
     return Picture(width, height, [Box(0, 0, width, height, kind, rx=2)])
 
 
-def _block(space: SearchSpace, drawing: Drawing, stage: int, x: float) -> Iterator[tuple[Box, Label]]:
-    """The layers of a block that the network has, with their kernels as digits."""
-    for slot, options in enumerate(drawing.layers[stage]):
-        if options is None:
-            continue
-        kernel, expand, *_ = options
-        left, height = x + GAP + slot * (BAR + GAP), _height(space, expand)
-        title = f"block {stage + 1}, layer {slot + 1}: {_said(space, options)}"
-        colour = f"k{space.attributes[0].options.index(kernel) % 4}{_frame(space, options)}"
-        box = Box(left, TALL - height + 3, BAR, height, colour, title)
-        yield box, Label(left + BAR / 2, TALL - 3, str(kernel), "middle", "digit")
+def _layer(space: SearchSpace, stage: int, slot: int, options: Sequence[Option], left: float) -> tuple[Box, Label]:
+    """A layer's box, and its kernel as a digit."""
+    kernel, expand, *_ = options
+    height = _height(space, expand)
+    title = f"block {stage + 1}, layer {slot + 1}: {_said(space, options)}"
+    colour = f"k{space.attributes[0].options.index(kernel) % 4}{_frame(space, options)}"
+    box = Box(left, TALL - height + 3, BAR, height, colour, title)
+    return box, Label(left + BAR / 2, TALL - 3, str(kernel), "middle", "digit")
 
 
 def _said(space: SearchSpace, options: Sequence[Option]) -> str:

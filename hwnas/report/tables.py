@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +13,10 @@ import numpy as np
 from hwnas.accuracy.wilson import alike, wilson
 from hwnas.export import classes
 from hwnas.export.datasheet import RANDOM
+from hwnas.report import csv_text, marks
+from hwnas.report.cells import Cell, Origin, Table
 from hwnas.report.data import Engine, RunData
-from hwnas.report.formatting import Scale, label, origin, quantity, scales, significant
+from hwnas.report.formatting import Scale, label, quantity, scales, significant
 from hwnas.report.latency import Agreement, mean_error
 
 _MEANINGS = {
@@ -30,46 +32,13 @@ _MEANINGS = {
 SHOWN = 8  # networks that are listed where none was exported
 
 
-@dataclass(frozen=True)
-class Origin:
-    """How a number was obtained, and the first word of that."""
-
-    how: str
-
-    @property
-    def kind(self) -> str:
-        """measured, predicted, …, or unknown."""
-        return origin(self.how)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A text with whatever of this goes with it; `kept` is whether a measurement is as predicted."""
-
-    text: str
-    range: str = ""
-    origin: Origin | None = None
-    kept: bool | None = None
-    letter: str = ""
-    link: str = ""
-    code: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose first column names its rows; one of numbers does not break their lines."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    caption: str
-    numbers: bool = False
-
-
 def engines(run: RunData) -> Table:
     """A row for each exported engine."""
-    columns = _columns(run)
-    rows = [[_network(run, e), *(cell(e.sheet) for _, cell in columns)] for e in _ordered(run)]
-    return Table(["Network", *(title for title, _ in columns)], rows, "Exported engines", numbers=True)
+    columns, found = _columns(run), _ordered(run)
+    rows = [[_network(run, e), *(cell(e.sheet) for _, cell in columns)] for e in found]
+    head = ["Network", *(title for title, _ in columns)]
+    places = [run.row_of(_id(run, e)) for e in found]
+    return Table(head, rows, "Exported engines", True, places, csv_text.engines(run, found))
 
 
 def by_class(run: RunData) -> list[tuple[Table, Sequence[str]]]:
@@ -121,12 +90,12 @@ def _objective(run: RunData, column: int, scale: Scale) -> Column:
 
     The accuracy of the search is not that of an engine with random weights.
     """
-    objective, rows = run.objectives[column], {arch.id: i for i, arch in enumerate(run.archs)}
+    objective = run.objectives[column]
 
     def cell(sheet: Mapping[str, Any]) -> Cell:
         if objective.name == "top1" and RANDOM in sheet.get("warnings", []):
             return _cell({"value": None, "how": f"not measured: {RANDOM}"})
-        row = rows.get(run.space.parse(sheet["architecture"]).id)
+        row = run.row_of(run.space.parse(sheet["architecture"]).id)
         searched = None if row is None else {"value": float(run.values[row, column]), "how": objective.how}
         return _cell(sheet["objectives"].get(objective.name, searched), scale.divisor)
 
@@ -157,8 +126,21 @@ def _id(run: RunData, engine: Engine) -> str:
 
 def _network(run: RunData, engine: Engine) -> Cell:
     kind, key = engine.sheet["engine"], _id(run, engine)
-    facts = [kind["name"], kind["precision"], f"batch {kind['batch']}", *engine.sheet.get("warnings", [])]
-    return Cell(key, ", ".join(facts), letter=run.letters[key], link=quote(engine.link or ""))
+    facts = [kind["name"], kind["precision"], f"batch {kind['batch']}", weights(engine.sheet)]
+    warnings = [*engine.sheet.get("warnings", []), *marks.warnings(run, engine)]
+    link, letter = quote(engine.link or ""), run.letters[key]
+    return Cell(key, ", ".join(filter(None, facts)), letter=letter, link=link, warnings=warnings,
+                remarks=marks.remarks(run, engine))  # fmt: skip
+
+
+def weights(sheet: Mapping[str, Any]) -> str:
+    """Where an engine's weights are from, in a word or two: two engines of one network may differ in this alone."""
+    text = str(sheet.get("weights") or "")
+    if text.startswith("random"):
+        return "random weights"
+    if "fine-tuned" in text or text.startswith("trained on"):
+        return "fine-tuned weights"
+    return "inherited weights" if text.startswith("inherited") else ""
 
 
 def _cell(value: Mapping[str, Any] | None, divisor: float = 1.0) -> Cell:
@@ -170,8 +152,10 @@ def _cell(value: Mapping[str, Any] | None, divisor: float = 1.0) -> Cell:
 def candidates(run: RunData) -> Table:
     """Some of the best networks for the main cost, from the search's own numbers."""
     shown = scales(run)
-    rows = [[Cell(run.archs[i].id), *(_plain(run, i, k, s) for k, s in enumerate(shown))] for i in picked(run)]
-    return Table(["Network", *(s.title for s in shown)], rows, "Best networks of the search", numbers=True)
+    found = picked(run)
+    rows = [[Cell(run.archs[i].id), *(_plain(run, i, k, s) for k, s in enumerate(shown))] for i in found]
+    head = ["Network", *(s.title for s in shown)]
+    return Table(head, rows, "Best networks of the search", True, found, csv_text.networks(run, found))
 
 
 def picked(run: RunData) -> list[int]:

@@ -8,11 +8,19 @@ import pytest
 
 from hwnas.cli import main
 from tests.hwnas.image_files import write_folder
+from tools import browser
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HWNAS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser for all tests that mark themselves with `tests.browsing.MARKS`."""
+    with browser.browse() as found:
+        yield found
 
 
 @pytest.fixture

@@ -12,14 +12,11 @@ from hwnas.profile.page import write_page
 from profilers.base import TimingPlan
 from profilers.registry import get_profiler
 from profilers.runtimes.fake import Fake
+from tests.browsing import MARKS
 from tests.profilers.models import chain
-from tools import browser
+from tools.browser import Seen
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(browser.find() is None, reason=f"none of {', '.join(browser.NAMES)} is installed"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +31,16 @@ def path(tmp_path_factory):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [400, 1200])
-def test_the_page_fits_and_asks_for_nothing(path, width, dark):
-    with browser.browse(120) as page:
-        page.open(path, (width, 900), dark=dark)
-        assert page.complaints() == [] and page.requests() == [path.resolve().as_uri()]
-        assert page.value("document.documentElement.scrollWidth") <= width
-        overflowing = (
-            "[...document.querySelectorAll('.text, .name, li, p')].filter(e => e.scrollWidth > e.clientWidth + 1"
-        )
-        assert page.value(f"{overflowing} && e.clientWidth).length") == 0
-        light = "c => c.match(/[0-9]+/g).slice(0, 3).reduce((sum, x) => sum + Number(x), 0)"
-        ink, paper = page.value(f"(s => [s.color, s.backgroundColor].map({light}))(getComputedStyle(document.body))")
-        assert abs(ink - paper) > 400 and (paper < ink) == dark
-        bars = page.value("[...document.querySelectorAll('.fill')].map(e => e.getBoundingClientRect().width)")
-        assert bars and max(bars) > width / 5
+def test_the_page_fits_and_asks_for_nothing(chromium, path, width, dark):
+    seen = Seen(chromium, (width, 900), dark=dark)
+    page = seen.open(path, drawn="")
+    assert seen.complaints == [] and seen.outside == [path.resolve().as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    overflowing = "[...document.querySelectorAll('.text, .name, li, p')].filter(e => e.scrollWidth > e.clientWidth + 1"
+    assert page.evaluate(f"{overflowing} && e.clientWidth).length") == 0
+    light = "c => c.match(/[0-9]+/g).slice(0, 3).reduce((sum, x) => sum + Number(x), 0)"
+    ink, paper = page.evaluate(f"(s => [s.color, s.backgroundColor].map({light}))(getComputedStyle(document.body))")
+    assert abs(ink - paper) > 400 and (paper < ink) == dark
+    bars = page.evaluate("[...document.querySelectorAll('.fill')].map(e => e.getBoundingClientRect().width)")
+    assert bars and max(bars) > width / 5
+    seen.close()
