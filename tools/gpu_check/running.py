@@ -22,7 +22,8 @@ from tools.gpu_check.findings import Findings, LeftOut, read, write
 
 GRACE = 3.0  # seconds between the time that a part is told and that at which it is killed
 LAST_LINES = 12
-_SHARE_KEPT = 0.5  # of the time left: what a part may take beyond its share, as those after it mostly need less
+LEAST_SECONDS = 20.0  # that a part gets, while there is as much
+_REST = 0.5
 
 
 class Part(NamedTuple):
@@ -74,9 +75,9 @@ def run_part(part: Part, check: Check, seconds: float) -> Outcome:
 
 
 def seconds_for(part: Part, later: Sequence[Part], left: float) -> float:
-    """The limit of a part: its share of what is left, and up to half of the rest on top."""
+    """The limit of a part: its share of what is left and some of the rest on top, as most take less than theirs."""
     share = part.share / (part.share + sum(other.share for other in later))
-    return left * (share + (1 - share) * _SHARE_KEPT * (share if later else 0))
+    return max(left * share * (1 + (1 - share) * _REST), min(left, LEAST_SECONDS))
 
 
 def _in_child(part: Part, check: Check, kept: Path, log: Path, why: Path) -> None:

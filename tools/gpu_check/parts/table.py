@@ -20,7 +20,7 @@ _PLAIN = ("kendall_tau", "noise_floor_kendall_tau", "fresh_process_ratio", "fres
 def run(check: Check, found: Findings) -> None:
     """The part."""
     began, own = time.monotonic(), device(check)
-    budget = check.seconds * BUILD_SHARE
+    budget = max(check.seconds * BUILD_SHARE, 1.0)
     table = own.build_table(check.space, check.table, resolutions=check.resolutions, budget_seconds=budget)
     found.figure("built in", time.monotonic() - began, "s")
     found.figure("method", table.data.method)
