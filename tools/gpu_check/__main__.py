@@ -33,13 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as name:
         _keep_in(name)
         import_module("torch")
-        if not options.pretend:
-            _require_card(Check(Path(name)))
-        check = Check.pretend(Path(name)) if options.pretend else Check(Path(name))
+        check = Check.pretend(Path(name)) if options.pretend else _for_card(Check(Path(name)))
         _make(options.out)
         _import()
         parts = _chosen(options.only)
-        report = Report(options.out, _about(options.minutes, stood_in), check.pretended, parts)
+        report = Report(options.out, _about(check, options.minutes, stood_in), check.pretended, parts)
         try:
             _run(parts, check, report, began + 60 * options.minutes)
         except KeyboardInterrupt:
@@ -89,13 +87,14 @@ def _import() -> None:
         import_module(name)
 
 
-def _require_card(check: Check) -> None:
-    """End in one line unless torch can use a card; asked in a process of its own, which may not survive it."""
+def _for_card(check: Check) -> Check:
+    """Fitted to the card; ends in one line unless torch can use one, asked in a process that may not survive it."""
     from tools.gpu_check.parts.card import find
 
     found = run_part(Part("find", "", 1, find), check, CARD_SECONDS)
     if found.status != "done":
         _end(f"{found.reason or found.last_lines}; --pretend cpu tries the check itself on the CPU")
+    return check.fitting(found.found["figures"][0]["value"])
 
 
 def _run(parts: Sequence[Part], check: Check, report: Report, ends: float) -> None:
@@ -110,13 +109,14 @@ def _run(parts: Sequence[Part], check: Check, report: Report, ends: float) -> No
         print(f"{part.title}: {last.status} in {last.seconds:.0f} s {last.reason}".rstrip(), flush=True)
 
 
-def _about(minutes: float, stood_in: list[str]) -> dict[str, Any]:
+def _about(check: Check, minutes: float, stood_in: list[str]) -> dict[str, Any]:
     from hwnas.version import __version__
 
     here = needs.versions()
     return {
         "hwnas": f"{__version__} {_commit()}".strip(),
         "minutes": minutes,
+        "checked": str(check),
         "machine": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: found for name, found in here.items() if found and name not in stood_in},

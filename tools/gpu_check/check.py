@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+ROOMY_GB, SMALL_BATCH = 40.0, 16  # a group of 18 networks at batch 64 takes some 30 GB with its CUDA graphs
 _SHORT = {
     "min_rounds": 4, "max_rounds": 4, "least_seconds": 0.0, "relative_interval": 1.0, "block_ms": 0.0,
     "runs_per_block": 1, "untimed_runs": 1, "warmup_runs": 1, "warmup_max_runs": 2, "max_wall_over_cpu": 1e3,
@@ -48,6 +49,13 @@ class Check:
         _hasten()
         small = cls(folder, "torch", ("onnxruntime", "openvino"), "tiny", (12, 14), batch=4)
         return replace(small, verified=4, planned=6, tested=12, compared=2, exported=1, pretended=True)
+
+    def __str__(self) -> str:
+        return f"{self.runtime} on {self.space} at {', '.join(map(str, self.resolutions))} px, batch {self.batch}"
+
+    def fitting(self, memory_gb: float) -> Check:
+        """The same for a card of that memory: many networks are on it at once."""
+        return self if memory_gb >= ROOMY_GB else replace(self, batch=SMALL_BATCH)
 
     @property
     def seconds(self) -> float:

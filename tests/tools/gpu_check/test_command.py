@@ -80,6 +80,11 @@ def test_the_data_sheet_of_a_drivers_name(name, card):
     assert data_sheet(name) == card
 
 
+def test_the_batch_fits_the_card(tmp_path):
+    check = Check(tmp_path)
+    assert [check.fitting(gb).batch for gb in (8.0, 24.0, 80.0)] == [16, 16, 64]
+
+
 def test_the_tests_are_asked_to_end_in_time():
     sleeps = "import time; print('begun', flush=True); time.sleep(60)"
     code, lines = gpu_tests._stopped_in_time([sys.executable, "-S", "-c", sleeps], 1)
@@ -125,7 +130,7 @@ def test_the_parts_on_the_simulated_device(check):
 
 @pytest.mark.slow
 def test_pretended(tmp_path):
-    some = ["card", "networks", "datasheet"]
+    some = ["card", "networks"]
     done = command("--pretend", "cpu", "--minutes", 2, "--only", ",".join(some), "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"pretended: {tmp_path / 'gpu-report.md'}\n")

@@ -22,7 +22,7 @@ _COPIED = 2**30  # bytes
 
 
 def find(check: Check, found: Findings) -> None:
-    """LeftOut, with the reason, unless torch can use a card."""
+    """The card's memory; LeftOut, with the reason, unless torch can use one."""
     import torch
 
     built = f"torch {torch.__version__}, built for {f'CUDA {torch.version.cuda}' if torch.version.cuda else 'no CUDA'}"
@@ -31,6 +31,7 @@ def find(check: Check, found: Findings) -> None:
     except Exception as error:
         said, *_ = str(error).split(". ")[0].splitlines() or [type(error).__name__]
         raise LeftOut(f"no NVIDIA card that torch can use here ({built}: {said})") from error
+    found.figure("memory", torch.cuda.get_device_properties(0).total_memory / 1e9, "GB")
 
 
 def run(check: Check, found: Findings) -> None:

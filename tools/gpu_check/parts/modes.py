@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tools.gpu_check.check import Check
 from tools.gpu_check.findings import Findings
-from tools.gpu_check.parts.common import compared, device, difference, logits, runtime
+from tools.gpu_check.parts.common import compared, difference, logits, runtime
 
 if TYPE_CHECKING:
     from hwnas import Network
-    from profilers.base import Profiler
+    from profilers.base import Options, Profiler, Session
 
 COLUMNS = ("network", "MMAdds", "precision", "mode", "ms", "low", "high", "images/s", "largest error", "load s")
 
@@ -63,16 +64,28 @@ def _cells(profiler: Profiler, networks: Sequence[Network]) -> Iterator[tuple[st
 def _cell(
     check: Check, networks: Sequence[Network], precision: str, level: str, expected: dict[str, Any]
 ) -> list[list[Any]]:
-    """A row a network."""
-    own = device(check, precision=precision, optimization=level)
-    found = own.measure(networks)
+    """A row a network; each is loaded once, since loading may be compiling."""
+    from profilers.base import Options
+    from profilers.timing import plans
+    from profilers.timing.measurement import measuring
+
+    options = Options(precision=precision, batch=check.batch, optimization=level)
+    with ExitStack() as stack, measuring(options) as timing:
+        loaded = {network.id: _load(check, network, options, stack) for network in networks}
+        answers = {name: logits(session) for name, (session, _) in loaded.items()}
+        group = timing.time({name: session for name, (session, _) in loaded.items()}, plans.VERIFY)
+    group.require(f"{precision} {level}")
     rows = []
-    for network, row in zip(found.networks, found.rows, strict=True):
-        began = time.monotonic()
-        with own.profiler.load(network.onnx(batch=check.batch), own.options) as session:
-            loaded, answers = time.monotonic() - began, logits(session)
-        error = difference(answers, expected.setdefault(network.id, answers))
-        ms = row["latency_ms"]
-        figures = [row.get("low"), row.get("high"), 1000 * check.batch / ms, error, loaded]
-        rows.append([network.id, network.madds / 1e6, precision, level or "usual", ms, *figures])
+    for network in networks:
+        if (found := group.measured.get(network.id)) is not None:
+            error = difference(answers[network.id], expected.setdefault(network.id, answers[network.id]))
+            timed = [found.ms, found.low, found.high, 1000 * check.batch / found.ms]
+            seconds = loaded[network.id][1]
+            rows.append([network.id, network.madds / 1e6, precision, level or "usual", *timed, error, seconds])
     return rows
+
+
+def _load(check: Check, network: Network, options: Options, stack: ExitStack) -> tuple[Session, float]:
+    """The session, and the seconds that it took."""
+    model, began = network.onnx(batch=check.batch), time.monotonic()
+    return stack.enter_context(runtime(check.runtime).load(model, options)), time.monotonic() - began
