@@ -1,0 +1,1 @@
+"""What the site has beside the pages of docs/: reference pages from the code, and the code blocks that tests run."""
