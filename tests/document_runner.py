@@ -6,18 +6,20 @@ import io
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
 import traceback
+from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from hwnas.cli import main, shared
 from tools.documents.blocks import ROOT, Block, blocks
 
-NUMBER = re.compile(r"(?<![A-Za-z_])[-+±−]?\d[\d.,]*(?:e[-+]?\d+)?")
+NUMBER = re.compile(r"(?<!\w)[-+±−]?\d[\d.,]*(?:e[-+]?\d+)?")
 ID = re.compile(r"\b[0-9a-f]{10}\b")
 # What a busy machine adds: warnings of it, and progress of what then takes long
 BUSY = re.compile(r"^(warning: (other |the machine|\d+% of )|[\w ()-]+: \d+/\d+, \d+ s)")
@@ -109,6 +111,8 @@ def sessions(text: str) -> list[tuple[str, str]]:
 
 def call(command: str) -> tuple[str, int]:
     """What a command prints, stdout and stderr in their order, and its exit code; `hwnas` runs in this process."""
+    if re.fullmatch(r"python [\w/]+\.py", command):
+        return _captured(lambda: runpy.run_path(command.split()[1], run_name="__main__"))
     if command.startswith("hwnas ") and not SHELL.search(re.sub(r"'[^']*'|\"[^\"]*\"", "", command)):
         return _in_process(command)
     script = f'hwnas() {{ "{sys.executable}" -m hwnas "$@"; }}; python() {{ "{sys.executable}" "$@"; }}; {command}'
@@ -117,13 +121,18 @@ def call(command: str) -> tuple[str, int]:
 
 
 def _in_process(command: str) -> tuple[str, int]:
-    words = shlex.split(command)[1:]
-    words, _, into = (words[: words.index(">")], None, words[-1]) if ">" in words else (words, None, None)
-    both = _Stream()
+    words, into = shlex.split(command)[1:], None
+    if ">" in words:
+        words, into = words[: words.index(">")], words[-1]
+    return _captured(lambda: main(words), into)
+
+
+def _captured(program: Callable[[], object], into: str | None = None) -> tuple[str, int]:
+    both, code = _Stream(), 0
     out = _Stream() if into else both
     try:
         with redirect_stdout(out), redirect_stderr(both):
-            main(words)
+            program()
     except SystemExit as end:
         code = end.code or 0
     if into:
@@ -145,6 +154,7 @@ class _Stream(io.TextIOWrapper):
 def compare(expected: str, printed: str, vary: bool = False) -> None:
     """Line by line; … stands for anything; spaces at ends of lines, and with `vary` numbers, do not count."""
     wanted, got = _plain(expected, vary), _plain(printed, vary)
+    wanted = re.sub(r"^…\n", "…", wanted, flags=re.MULTILINE)  # a line of its own may be no line at all
     pattern = ".*".join(re.escape(part) for part in wanted.split("…"))
     assert re.fullmatch(pattern, got, re.DOTALL), f"expected\n{wanted}\ngot\n{got}"
 

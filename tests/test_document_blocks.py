@@ -48,5 +48,5 @@ def test_output_is_compared():
 
 
 def test_commands_and_their_output_are_told_apart():
-    assert commands("a b  # why\n# all\nc \\\n  d\n") == ["a b", "c   d"]
+    assert commands("a b  # why\n# all\nc \\\n  d\n") == ["a b", "c    d"]
     assert sessions("$ a\nx\ny\n$ b\n") == [("a", "x\ny\n"), ("b", "")]
