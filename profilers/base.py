@@ -84,6 +84,14 @@ def not_importable(package: str, error: BaseException, remedy: str) -> Status:
     return Status(False, reason=f"{package} is installed, but broken: {said}", remedy=mend)
 
 
+class TorchModel(NamedTuple):
+    """A torch module, inputs for it by name in the order of its forward, and what its outputs are called."""
+
+    module: nn.Module
+    feeds: Feeds
+    outputs: tuple[str, ...]
+
+
 class Loader(NamedTuple):
     """A runtime's part of a program that needs nothing of this project.
 
@@ -131,6 +139,9 @@ class Profiler(ABC):
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)  # of the engine's files, the one that is opened first
     default_batch: ClassVar[int] = 1  # images a run where nothing is said
     machine_specific: ClassVar[bool] = False  # whether the files are for one version and one kind of CPU
+    engine_level: ClassVar[str] = ""  # of graph optimisation, at which engines are compiled
+    one_batch: ClassVar[bool] = False  # compiled for one batch
+    compiles_long: ClassVar[bool] = False  # minutes: done only where somebody asks for it by name
     gpu: ClassVar[bool] = False  # compiled for one batch and named cards, by a machine that may have none
 
     def status(self) -> Status:
@@ -188,6 +199,11 @@ class Profiler(ABC):
         """
         with self._one_line():
             return self._compile(model, options, gpus, folder)
+
+    def compile_module(self, model: TorchModel, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        """As `compile`, of a torch module as it is; only where the runtime takes them (`modules`)."""
+        with self._one_line():
+            return self._compile_module(model, options, gpus, folder)
 
     def loader(self, file: str, options: Options) -> Loader:
         """The part of the shipped `run.py` that loads and calls the engine, whose first file is `file`."""
@@ -266,6 +282,9 @@ class Profiler(ABC):
 
     def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
         return []
+
+    def _compile_module(self, model: TorchModel, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+        raise NotImplementedError
 
     def _load_module(self, module: nn.Module, feeds: Feeds, options: Options, traced: bool) -> Session:
         raise NotImplementedError

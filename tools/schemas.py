@@ -18,6 +18,7 @@ from hwnas.space.definition import Definition
 from hwnas.train.config import FinetuneConfig, SupernetConfig
 from lut.table.store import Document
 from profilers.runtimes.tensorrt.manifest import Manifest
+from profilers.runtimes.torch.manifest import Manifest as Package
 from profilers.validation import json_schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/schemas"
@@ -30,6 +31,7 @@ FILES = {
     "table": (Document, "A latency table"),
     "datasheet": (Datasheet, "datasheet.json of an exported engine"),
     "engine": (Manifest, "The manifest beside a TensorRT engine"),
+    "package": (Package, "The manifest beside a package of torch"),
 }
 
 

@@ -51,6 +51,11 @@ def usual_batch(engine: str) -> int:
     return 1 if engine == AUTO else get_engine(engine).batch
 
 
+def engine_options(engine: str, options: Options) -> Options:
+    """At the level that the engine is compiled at."""
+    return options if engine == AUTO else get_engine(engine).options(options)
+
+
 def weights(supernet: Path | None, random: bool, dataset: str | None, images: Path | None, recalibrate: bool) -> Wanted:
     """The weights that are asked for; a supernet's file may lie where `hwnas fetch` has put it."""
     from hwnas.fetch import cached
@@ -68,6 +73,7 @@ def check_engine(
     max_drop: float | None,
     tolerance: float | None,
     compiled: bool | None,
+    also: Sequence[str],
     calibration: Path | None,
 ) -> None:
     """BadInput for an option that would not change this engine; None where it was not given."""
@@ -77,6 +83,13 @@ def check_engine(
     for option, value in given.items():
         if engine != AUTO and value is not None:
             raise BadInput(f"{option} with --engine {engine}", "only with --engine auto", "the same without it")
+    for name in also:
+        if engine != AUTO:
+            raise BadInput(f"--also {name} with --engine {engine}", "only with --engine auto", "the same without it")
+        if not get_engine(name).slow:
+            raise BadInput(
+                f"--also {name}, which auto tries anyway", ", ".join(e.name for e in ENGINES.values() if e.slow)
+            )
     if engine != AUTO and calibration is not None and precision != "int8":
         got = f"--calibration with --precision {precision or 'fp32'}"
         raise BadInput(got, "only with --precision int8, or --engine auto", "the same without it")
@@ -110,4 +123,4 @@ def _settings(table: lut.LatencyTable, engine: str, options: Options) -> list[tu
     if engine != AUTO:
         return [(get_engine(engine).profiler, options)]
     any_precision = Options(options.threads, table.options.precision, options.batch)
-    return [(e.profiler, any_precision) for e in ENGINES.values()]
+    return [(e.profiler, e.options(any_precision)) for e in ENGINES.values()]

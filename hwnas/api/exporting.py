@@ -69,6 +69,7 @@ def export(
     tolerance: float | None = None,
     calibration: Path | str | None = None,
     compiled: bool | None = None,
+    also: Sequence[str] = (),
     quick: bool = False,
     command: str = "",
     resume: bool = True,
@@ -109,6 +110,7 @@ def export(
         tolerance: the largest relative difference of an output that "auto" may make where no labelled images judge.
         calibration: for int8: a folder of images, or an .npz with an array (n, …) for each input.
         compiled: with "auto", whether torch.compile is timed too (the default).
+        also: with "auto", engines that are left out else, since compiling them takes minutes: "torch", "torch-cuda".
         quick: leave out throughput, memory and cold start.
         command: the command line that is kept in the datasheet.
         resume: False to refuse engines that are there; else those of the same network and request are kept.
@@ -129,7 +131,7 @@ def export(
     asked = partial(
         make_request, engine, precision=precision, batch=batch, threads=threads, device=device, target=target,
         max_accuracy_drop=max_accuracy_drop, tolerance=tolerance, calibration=calibration, compiled=compiled,
-        quick=quick, command=command,
+        also=also, quick=quick, command=command,
     )  # fmt: skip
     request = asked()  # checked before anything is opened
     wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
@@ -207,6 +209,7 @@ def make_request(
     tolerance: float | None = None,
     calibration: Path | str | None = None,
     compiled: bool | None = None,
+    also: Sequence[str] = (),
     quick: bool = False,
     command: str = "",
     opened: Source | None = None,
@@ -215,7 +218,7 @@ def make_request(
     engine, precision, batch, threads = settings_of(device, engine, precision, batch, threads)
     images, drop = _path(calibration), max_accuracy_drop
     export_request.check_engine(
-        engine, precision, max_drop=drop, tolerance=tolerance, compiled=compiled, calibration=images
+        engine, precision, max_drop=drop, tolerance=tolerance, compiled=compiled, also=also, calibration=images
     )
     number, usual = export_request.batch_number(batch), export_request.usual_batch(engine)
     if number is None:
@@ -223,8 +226,9 @@ def make_request(
     options = Options(threads, precision or (opened.precision if opened else FLOAT), number)
     return Request(
         engine,
-        options,
+        export_request.engine_options(engine, options),
         tuple(target),
+        tuple(also),
         batch == export_request.DYNAMIC,
         MAX_DROP if drop is None else drop,
         TOLERANCE if tolerance is None else tolerance,

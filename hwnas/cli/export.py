@@ -39,8 +39,8 @@ def export(
     precision: options.Precision = None, batch: options.Batch = None, threads: options.Threads = 1,
     gpus: options.Gpus = None, max_drop: options.MaxDrop = None, tolerance: options.Tolerance = None,
     calibration: options.Calibration = None,
-    compiled: options.Compiled = None, quick: options.Quick = False, fresh: Fresh = False, resume: Resume = False,
-    where: Where = "",
+    compiled: options.Compiled = None, also: options.Also = None, quick: options.Quick = False,
+    fresh: Fresh = False, resume: Resume = False, where: Where = "",
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
     from hwnas.onnx.open_model import parse_shapes
@@ -50,8 +50,8 @@ def export(
         resolutions=resolutions, classes=classes, supernet=supernet, random_weights=random, dataset=dataset,
         images=images, recalibrate=not stale, tables=tables or (), shapes=parse_shapes(shapes or []), labels=labels,
         preprocessing=preprocessing, precision=precision, batch=batch, threads=threads, target=gpus or (),
-        max_accuracy_drop=max_drop, tolerance=tolerance, calibration=calibration, compiled=compiled, quick=quick,
-        fresh=fresh, device=where, command=shlex.join(["hwnas", *sys.argv[1:]]),
+        max_accuracy_drop=max_drop, tolerance=tolerance, calibration=calibration, compiled=compiled, also=also or (),
+        quick=quick, fresh=fresh, device=where, command=shlex.join(["hwnas", *sys.argv[1:]]),
     )  # fmt: skip
     warn(found.notes)
     if found.about:

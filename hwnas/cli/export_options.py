@@ -90,6 +90,13 @@ Calibration = Annotated[
 Compiled = Annotated[
     bool | None, typer.Option("--compiled/--no-compiled", help="With auto: time torch.compile, too (the default).")
 ]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="With auto: an engine that is left out else, as compiling takes minutes (torch, torch-cuda); may be given "
+        "again."
+    ),
+]
 Quick = Annotated[bool, typer.Option(help="Leave out throughput, memory and cold start.")]
 
 # Of `hwnas validate`

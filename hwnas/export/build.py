@@ -98,7 +98,9 @@ def build(variants: PrecisionVariants, target: Target, folder: Path) -> Built:
     model, note = variants.of(target)
     built = Built(folder, [MODEL], note=note)
     write_bytes(folder / MODEL, model)
-    built.files += compile_engine(target.engine, model, target.options, target.gpus, folder)
+    built.files += compile_engine(
+        target.engine, model, target.options, target.gpus, folder, variants.item.module(target.options.batch)
+    )
     try:
         built.session = open_engine(target.engine, folder, target.options, built.files)
     except EngineUnavailable as error:

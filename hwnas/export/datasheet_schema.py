@@ -167,6 +167,8 @@ class RequestSection:
     """Largest difference that an engine chosen by auto may have where no labelled images judge it."""
     host: str = ""
     """The device elsewhere that it was for; empty for the machine at hand."""
+    also: list[str] = field(default_factory=list)
+    """Engines that auto tried although compiling them takes minutes."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ part only if images or arrays to calibrate it were given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,9 +107,10 @@ def targets(options: Options, dynamic: bool = False, host: str = "") -> Iterator
             continue
         engine = format_.at(host)
         profiler = engine.running
-        if profiler.status().available and not (dynamic and engine.gpu):
+        if profiler.status().available and not (dynamic and engine.one_batch):
             for precision in profiler.supported_precisions():
-                yield Target(engine, replace(options, precision=precision, optimization=""), dynamic=dynamic)
+                asked = replace(options, precision=precision, optimization="")
+                yield Target(engine, engine.options(asked), dynamic=dynamic)
 
 
 def select_engine(
@@ -122,6 +123,7 @@ def select_engine(
     bench: Measuring | None = None,
     dynamic: bool = False,
     host: str = "",
+    also: Collection[str] = (),
 ) -> EngineSelection:
     """Build, check and time all candidates, and choose.
 
@@ -135,13 +137,15 @@ def select_engine(
         bench: the measurement that this is part of; one of its own by default.
         dynamic: only engines of any batch.
         host: the device; torch, which is here, is not timed beside engines elsewhere.
+        also: engines that are tried although compiling them takes minutes; others of that kind are left out, which
+            their rows say.
 
     Raises:
         BadInput: a negative limit.
         EngineUnavailable: no runtime works here. MeasurementFailed: none could be timed within the limits.
     """
     limits = limits or Limits()
-    found = [Candidate(target) for target in targets(options, dynamic, host)]
+    found = [Candidate(target, left_out(target, also)) for target in targets(options, dynamic, host)]
     if not found:
         where = f"on {host}" if host else "here"
         raise EngineUnavailable(f"no runtime works {where}", remedy="hwnas engines says what is missing")
@@ -159,6 +163,12 @@ def select_engine(
     return EngineSelection(
         tuple(found), winner.target, why(found, winner, limits.drop, judge.rule), judge.words, figures
     )
+
+
+def left_out(target: Target, also: Collection[str]) -> str:
+    """Why a candidate is not even built, or ""."""
+    name = target.engine.name
+    return f"left out: compiling it takes minutes (--also {name})" if target.engine.slow and name not in also else ""
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
@@ -202,7 +212,9 @@ def timed(found: Measurement, options: Options) -> Quantity:
 
 
 def _try(candidate: Candidate, variants: PrecisionVariants, folder: Path, judge: Judge, stack: ExitStack) -> None:
-    """Build and judge one; what goes wrong is why it is refused, not an error."""
+    """Build and judge one, unless it is left out; what goes wrong is why it is refused, not an error."""
+    if candidate.refused:
+        return
     if candidate.target.options.precision == "int8" and variants.lacking:
         candidate.refused = variants.lacking
         return

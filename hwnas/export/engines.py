@@ -2,8 +2,8 @@
 
 Every folder holds `model.onnx`, float32 or quantised, with its weights inside; the engine is made of it and lies beside
 it: ONNX Runtime's optimised model (`model.ort`), OpenVINO's IR (`model.xml`, `model.bin`), TensorRT's engine with its
-manifest. Format "onnx" is the ONNX itself. Every runtime that has a loader for `run.py` is a format; a new one is added
-in `profilers` or by a package (`profilers.base.Profiler`).
+manifest, torch's package of AOTInductor (`model.pt2`) with its own. Format "onnx" is the ONNX itself. Every runtime
+with a loader for `run.py` is a format; a new one is added in `profilers` or by a package (`profilers.base.Profiler`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 
 from hwnas.export import inference_script
-from profilers.base import Loader, Options, Profiler, Session, Tensor
+from profilers.base import Loader, Options, Profiler, Session, Tensor, TorchModel
 from profilers.devices.hosts import profiler_at
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, nearest
 from profilers.files import inside, read_bytes
@@ -74,6 +74,20 @@ class Engine:
         return self.runtime.gpu
 
     @property
+    def one_batch(self) -> bool:
+        """Whether it is compiled for one batch."""
+        return self.gpu or (self.compiles and self.runtime.one_batch)
+
+    @property
+    def slow(self) -> bool:
+        """Whether compiling takes so long that it is done only where it is asked for."""
+        return self.compiles and self.runtime.compiles_long
+
+    def options(self, wanted: Options) -> Options:
+        """At the level that an engine is compiled at, where nothing else is said."""
+        return replace(wanted, optimization=wanted.optimization or ("" if self.plain else self.runtime.engine_level))
+
+    @property
     def machine_specific(self) -> bool:
         """Whether the files are for one version of the runtime and one kind of CPU."""
         return self.compiles and self.runtime.machine_specific
@@ -123,12 +137,24 @@ def stored_engine(name: str) -> Engine:
     raise BadInput(f"unknown engine {name!r}", ", ".join(ENGINES), nearest(name, list(ENGINES)) or OWN)
 
 
-def compile_engine(engine: Engine, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
+def compile_engine(
+    engine: Engine,
+    model: bytes,
+    options: Options,
+    gpus: tuple[str, ...],
+    folder: Path,
+    module: TorchModel | None = None,
+) -> list[str]:
     """Write the engine's files beside its ONNX, compiled where it runs; their names, none where it is the ONNX.
 
-    Raises as its runtime does.
+    A runtime that takes torch modules compiles `module`, where there is one, and not its ONNX. Raises as it does.
     """
-    return engine.running.compile(model, options, gpus, folder) if engine.compiles else []
+    if not engine.compiles:
+        return []
+    runtime = engine.running
+    if module is not None and runtime.modules:
+        return runtime.compile_module(module, options, gpus, folder)
+    return runtime.compile(model, options, gpus, folder)
 
 
 def engine_files(engine: Engine, files: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.export.quantity import Quantity
-from profilers.base import Feeds, Options, Session, Tensor
+from profilers.base import Feeds, Options, Session, Tensor, TorchModel
 from profilers.onnx.quantise import QuantConfig
 
 FLOAT = "fp32"  # what engines compute in where nothing else is asked for
@@ -139,6 +139,9 @@ class Exportable(Protocol):
         Raises:
             BadInput: a batch that the model has not.
         """
+
+    def module(self, batch: int) -> TorchModel | None:
+        """The torch module for engines that are compiled of one; None where the ONNX says it all, or there is none."""
 
     def checks(self, batch: int) -> Checks:
         """Seeded noise, the same on every machine."""

@@ -21,7 +21,7 @@ from hwnas.onnx.writer import write_onnx
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from lut import LatencyTable
-from profilers.base import Feeds, Options, Session, Tensor
+from profilers.base import Feeds, Options, Session, Tensor, TorchModel
 from profilers.errors import BadInput
 from profilers.onnx.quantise import QuantConfig
 
@@ -142,6 +142,10 @@ class ExportItem:
         facts = {"arch": self.arch.id, "space": self.space.name, "weights": self.weights}
         facts |= metadata(self.preprocessing)
         return write_onnx(self.space.layers(self.arch), fold(self.network), batch=batch, metadata=facts)
+
+    def module(self, batch: int) -> TorchModel | None:
+        """See `Exportable`: its ONNX is that of a network of a space, of which torch's runtime builds a module."""
+        return None
 
     def checks(self, batch: int) -> Checks:
         """See `Exportable`."""

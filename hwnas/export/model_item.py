@@ -20,7 +20,7 @@ from hwnas.export.quantise_model import note, quantise_model
 from hwnas.export.quantity import Quantity
 from hwnas.export.torch_answers import torch_outputs
 from hwnas.onnx.open_model import OpenedModel
-from profilers.base import Feeds, Options, Session, Tensor
+from profilers.base import Feeds, Options, Session, Tensor, TorchModel
 from profilers.errors import BadInput, EngineUnavailable
 from profilers.onnx.dimensions import Port
 from profilers.onnx.model import OnnxModel
@@ -100,6 +100,13 @@ class ModelItem:
     def onnx(self, batch: int | None) -> bytes:
         """See `Exportable`; with the preprocessing of an image classifier inside."""
         return self._described(self.batches.of(batch).data)
+
+    def module(self, batch: int) -> TorchModel | None:
+        """See `Exportable`."""
+        if self.opened.module is None:
+            return None
+        model = self.batches.of(batch)
+        return TorchModel(self.opened.module, model.noise(), tuple(model.outputs))
 
     def checks(self, batch: int) -> Checks:
         """See `Exportable`."""

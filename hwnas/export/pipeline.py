@@ -38,6 +38,7 @@ class Request:
 
     engine       a format, or "auto" for the fastest of all within `max_drop`
     options      how it runs; for "auto" the precision is not looked at
+    also         engines that "auto" tries although compiling them takes minutes
     gpus         compute capabilities such as "sm86" that TensorRT-RTX builds for
     dynamic      an engine of any batch; that of `options` is the one that is measured
     max_drop     points of top-1 that "auto" may lose
@@ -53,6 +54,7 @@ class Request:
     engine: str = "onnxruntime"
     options: Options = field(default_factory=Options)
     gpus: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     dynamic: bool = False
     max_drop: float = engine_selection.MAX_DROP
     tolerance: float = engine_selection.TOLERANCE
@@ -77,6 +79,7 @@ class Request:
             "engine": self.engine,
             **asdict(self.options),
             "gpus": list(self.gpus),
+            "also": list(self.also),
             "max_accuracy_drop": drop,
             "calibration": calibration,
             "weights": self.weights,
@@ -130,7 +133,7 @@ def check_request(request: Request) -> None:
     gpu = request.engine != AUTO and get_engine(request.engine).gpu
     if request.gpus and not gpu:
         raise BadInput(f"--target {request.gpus[0]} for engine {request.engine}", "engines compiled for a GPU")
-    if request.dynamic and gpu:
+    if request.dynamic and request.engine != AUTO and get_engine(request.engine).one_batch:
         raise BadInput(f"--batch dynamic for engine {request.engine}", "a number: it is compiled for one batch")
 
 
@@ -154,12 +157,12 @@ def _build(item: Exportable, request: Request, folder: Path, bench: Measuring, s
             limits = Limits(request.max_drop, request.tolerance)
             selection = engine_selection.select_engine(
                 variants, request.options, scratch, limits, request.references, request.plan, bench, request.dynamic,
-                request.host,
+                request.host, request.also,
             )  # fmt: skip
         target = selection.chosen
     else:
         engine = get_engine(request.engine).at(request.host)
-        target = Target(engine, request.options, request.gpus, request.dynamic)
+        target = Target(engine, engine.options(request.options), request.gpus, request.dynamic)
     built = build(variants, target, folder)
     if built.session is not None:
         stack.enter_context(built.session)

@@ -75,8 +75,8 @@ def _of_batch(folder: Path, batch: int) -> bytes:
 def throughput(
     engine: Engine, options: Options, of_batch: Callable[[int], bytes], costs: CostPlan, missing: str = ""
 ) -> dict[int, Quantity]:
-    """Images a second by batch, from the ONNX; a GPU's engine has one batch."""
-    if missing or engine.gpu:
+    """Images a second by batch, from the ONNX; an engine that is compiled for one batch has none."""
+    if missing or engine.one_batch:
         reason = missing or "compiled for one batch; see its latency"
         return {batch: Quantity(None, "images/s", f"not measured: {reason}") for batch in costs.batches}
     if not costs.batches:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from profilers.base import Feeds, Options, Profiler, Session, Status, Tensor, not_importable
+from profilers.base import Feeds, Options, Session, Status, Tensor, not_importable
 from profilers.errors import MeasurementFailed
 from profilers.onnx.ports import read_static
 from profilers.runtimes.torch import levels
 from profilers.runtimes.torch.levels import Level
 from profilers.runtimes.torch.network import network
+from profilers.runtimes.torch.package import PackageEngine
 from profilers.runtimes.torch.place import Cpu, Cuda
 from profilers.runtimes.torch.session import TorchSession
 
@@ -26,7 +27,7 @@ CAPABILITIES = {"tf32": (8, 0), "bf16": (8, 0), "fp16": (5, 3)}
 """The first generations of GPUs that compute in a precision. Source: CUDA's programming guide."""
 
 
-class Torch(Profiler):
+class Torch(PackageEngine):
     """On the CPU: networks of a search space from their ONNX, and any torch module as it is (`load_module`)."""
 
     name: ClassVar[str] = "torch"
@@ -66,13 +67,13 @@ class Torch(Profiler):
 
     def _load(self, model: bytes | Path, options: Options, traced: bool) -> Session:
         proto, inputs, outputs = read_static(model, options.batch)
-        return self._session(network(proto), inputs, options, traced, tuple(outputs))
+        return self.session(network(proto), inputs, options, traced, tuple(outputs))
 
     def _load_module(self, module: nn.Module, feeds: Feeds, options: Options, traced: bool) -> Session:
         inputs = {name: Tensor(values.shape, values.dtype.name) for name, values in feeds.items()}
-        return self._session(copy.deepcopy(module), inputs, options, traced, feeds=feeds)
+        return self.session(copy.deepcopy(module), inputs, options, traced, feeds=feeds)
 
-    def _session(
+    def session(
         self,
         module: nn.Module,
         inputs: Mapping[str, Tensor],
@@ -80,13 +81,15 @@ class Torch(Profiler):
         traced: bool,
         outputs: tuple[str, ...] = (),
         feeds: Feeds | None = None,
-    ) -> Session:
+        kind: Callable[..., TorchSession] = TorchSession,
+    ) -> TorchSession:
+        """Of a module that is this session's own; `kind` is how it is made."""
         import torch
 
         level = self.level(options)
         level = level._replace(channels_last=False) if feeds else level  # a module of a user keeps its layout
         try:
-            return TorchSession(
+            return kind(
                 module, inputs, options, level, self.running(options), outputs=outputs, feeds=feeds, traced=traced
             )
         except torch.OutOfMemoryError as error:
@@ -98,6 +101,7 @@ class TorchCuda(Torch):
 
     name: ClassVar[str] = "torch-cuda"
     device: ClassVar[str] = "cuda"
+    gpu: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
     levels: ClassVar[tuple[str, ...]] = tuple(levels.CUDA)
     default_batch: ClassVar[int] = 64
@@ -130,6 +134,12 @@ class TorchCuda(Torch):
         from profilers.timing.fingerprint import nvidia_gpu
 
         return nvidia_gpu() or (torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")
+
+    def capability(self) -> str:
+        """Of the first GPU, as in "sm86"."""
+        import torch
+
+        return "sm{}{}".format(*torch.cuda.get_device_capability(0))
 
     def level(self, options: Options) -> Level:
         """The level that the options ask for."""

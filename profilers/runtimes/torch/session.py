@@ -16,7 +16,7 @@ from profilers.base import Feeds, NodeDetail, Options, Session
 from profilers.base import Tensor as Port
 from profilers.errors import EngineUnavailable, MeasurementFailed
 from profilers.runtimes.torch import trace
-from profilers.runtimes.torch.levels import Level, callable_of
+from profilers.runtimes.torch.levels import Call, Level, callable_of
 from profilers.runtimes.torch.place import AddedClock, Cpu, Cuda
 from profilers.session import default_feeds
 
@@ -51,13 +51,11 @@ class TorchSession(Session):
         self.place, self.clock, self.threads, self.sensor = place, place.clock, place.threads, place.sensor
         self.inputs, self.traced = dict(inputs), traced
         self.kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
+        self.channels_last = level.channels_last
         self.layout = torch.channels_last if level.channels_last else torch.contiguous_format
         feeds = feeds or default_feeds(self.inputs)
         self.values = {name: self.tensor(values).to(place.device) for name, values in feeds.items()}
-        module = module.to(place.device, self.kind).eval().requires_grad_(False)
-        module = module.to(memory_format=torch.channels_last) if level.channels_last else module
-        self.kinds = trace.put_ranges(module) if traced else {}
-        self.network = place.quietly(lambda: callable_of(module, tuple(self.values.values()), level, place.threads))
+        self.network = place.quietly(lambda: self.prepared(module, level))
         place.quietly(self.forward)
         self.outputs = self.ports(outputs)
         self.launch = self.forward
@@ -73,6 +71,19 @@ class TorchSession(Session):
         found = torch.from_numpy(np.array(values))
         found = found.to(self.kind) if self.kind and found.is_floating_point() else found
         return found.contiguous(memory_format=self.layout) if found.ndim == 4 else found
+
+    def prepared(self, module: nn.Module, level: Level) -> Call:
+        """What runs the module, which is put on the device in the precision and layout that are computed in."""
+        import torch
+
+        module = module.to(self.place.device, self.kind).eval().requires_grad_(False)
+        module = module.to(memory_format=torch.channels_last) if level.channels_last else module
+        self.kinds = trace.put_ranges(module) if self.traced else {}
+        return self.called(module, level)
+
+    def called(self, module: nn.Module, level: Level) -> Call:
+        """As the level says."""
+        return callable_of(module, tuple(self.values.values()), level, self.place.threads)
 
     def forward(self) -> None:
         """One forward pass."""

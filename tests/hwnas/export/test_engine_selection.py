@@ -62,11 +62,12 @@ def found(tmp_path_factory):
 @pytest.mark.slow
 def test_all_are_timed_beside_torch(found):
     assert {c.target.name for c in found.candidates} == {t.name for t in targets(Options())}
-    assert all(not c.refused and c.measured and c.top1 is not None and c.size > 1000 for c in found.candidates)
+    tried = [c for c in found.candidates if not c.target.engine.slow]
+    assert all(not c.refused and c.measured and c.top1 is not None and c.size > 1000 for c in tried)
     assert found.chosen.name == min(found.candidates, key=lambda c: c.ms).target.name
     assert found.references["eager"].value > 0
     assert found.accuracy.startswith("measured: 400 images, digits val split")
-    exact = [c for c in found.candidates if c.target.options.precision == "fp32"]
+    exact = [c for c in tried if c.target.options.precision == "fp32"]
     assert all(c.accuracy_drop == 0 and c.parity.max_rel < 1e-4 for c in exact)
 
 
@@ -78,7 +79,7 @@ def test_points_lost_are_those_of_the_validation_split(found):
     images, labels = network.dataset.images("val", network.arch.r), network.dataset.labels("val")
     with torch.inference_mode():
         own = 100 * float((network.network.eval()(images).argmax(1) == labels).float().mean())
-    for c in found.candidates:
+    for c in (c for c in found.candidates if c.measured):
         assert c.accuracy_drop == pytest.approx(own - c.top1, abs=1e-4)
 
 

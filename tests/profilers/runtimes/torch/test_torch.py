@@ -134,7 +134,7 @@ def test_compiled_levels_have_no_layers_and_say_what_has(monkeypatch):
 
 
 def test_compiling_happens_when_a_network_is_loaded_and_its_errors_are_one_line(monkeypatch):
-    """The compiler itself takes a minute; `test_aot` runs it."""
+    """The compiler itself takes a minute; the contract suite runs it."""
     compiled = []
 
     def compile_(module, dynamic):
