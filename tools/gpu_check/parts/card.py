@@ -61,8 +61,11 @@ def _cpu(found: Findings) -> None:
 def _properties(found: Findings) -> None:
     import torch
 
+    from profilers.timing.fingerprint import nvidia_gpu
+
     card, cudnn = torch.cuda.get_device_properties(0), getattr(torch.backends, "cudnn", None)
     found.figure("card", card.name)
+    found.figure("name and driver", nvidia_gpu() or None)
     found.figure("cards that torch sees", torch.cuda.device_count())
     found.figure("compute capability", f"{card.major}.{card.minor}")
     found.figure("multiprocessors", card.multi_processor_count)
