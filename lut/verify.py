@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import contention, plans
 from profilers.timing.background_load import BUSY
+from profilers.timing.conditions import Conditions, merged
 from profilers.timing.fingerprint import Fingerprint, fingerprint
 from profilers.timing.fresh_process import fresh_process_missing
 from profilers.timing.measurement import MeasuredGroup, Measurement, at_one_speed
@@ -62,6 +63,7 @@ class Verification:
     state: str
     estimator: str
     alone_missing: str = ""
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 def verify(
@@ -177,6 +179,7 @@ def _verification(
         state=one.state,
         estimator=one.estimator,
         alone_missing=plain.missing,
+        conditions=merged([group.conditions for group in groups]),
     )
 
 
@@ -236,6 +239,7 @@ def compare(predicted: Estimate, measured: Verification) -> dict[str, Any]:
         "rejected_blocks": measured.rejected,
         "background_load_cores": measured.background_load,
         "contended_fraction": measured.contended_fraction,
+        "conditions": measured.conditions.to_json(),
         "state": measured.state,
         "estimator": measured.estimator,
     }
@@ -270,7 +274,8 @@ def remarks(figures: Mapping[str, Any]) -> list[str]:
         )
     if load > BUSY:
         found.append(f"other processes used about {load:.1f} cores of this machine")
-    return found + contention.remarks(figures["contended_fraction"])
+    said = Conditions(**figures.get("conditions", {}))
+    return found + contention.remarks(figures["contended_fraction"]) + said.remarks()
 
 
 def _reference(table: LatencyTable, space: Space) -> list[float] | None:

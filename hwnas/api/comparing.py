@@ -46,7 +46,7 @@ class Compared(Printable):
 
     def table(self) -> Table:
         """See `Printable`."""
-        return table("Networks on this device", render.HEADER, rows=render.lines(self.comparison.rows))
+        return table("Networks on this device", render.HEADER, rows=render.lines(self.comparison))
 
     @property
     def remarks(self) -> Sequence[str]:

@@ -21,6 +21,8 @@ def export_row(sheet: dict[str, Any]) -> dict[str, Any]:
         "predicted_ms": latency["predicted"]["value"],
         "measured_ms": latency["measured"]["value"],
         "within_interval": latency["within_interval"],
+        **{f"{name}_ms": bound["value"] for name, bound in (latency["timing"] or {}).get("percentiles", {}).items()},
+        "images_s": (latency.get("throughput") or {}).get("value"),
         "parity_max_abs": parity.get("max_abs"),
         "top1": sheet["accuracy"]["top1"]["value"],
         "top1_low": sheet["accuracy"]["top1"].get("low"),
@@ -42,7 +44,7 @@ def selection_table(sheet: dict[str, Any]) -> Table:
         parity = "-" if c["parity"] is None else f"{c['parity']['max_rel']:.1g}"
         table.add_row(
             f"{c['engine']} {c['precision']}",
-            *_ratio(c["latency"], winner),
+            *_ratio(c["latency"], winner, bool(c.get("tie"))),
             _number(c["top1"], 2),
             _number(c["accuracy_drop"], 2),
             parity,
@@ -61,11 +63,11 @@ def selection_reasons(selection: dict[str, Any]) -> list[str]:
     return [f"chosen: {selection['why']}", *refused, *absent]
 
 
-def _ratio(quantity: dict[str, Any] | None, winner: float) -> tuple[str, str]:
-    """A latency, and how many times the winner's it is."""
+def _ratio(quantity: dict[str, Any] | None, winner: float, tie: bool = False) -> tuple[str, str]:
+    """A latency, and how many times the winner's it is; "=" where they are a tie."""
     if quantity is None or quantity["value"] is None:
         return "-", "-"
-    return interval(quantity), f"{quantity['value'] / winner:.2f}"
+    return interval(quantity), f"{quantity['value'] / winner:.2f}{' =' * tie}"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -78,7 +80,7 @@ def changes_table(found: Mapping[str, Any]) -> Table:
     for column in ("quantity", "datasheet", "here", "change"):
         table.add_column(column, justify="right")
     for name, row in found["changes"].items():
-        change = "-" if row["change"] is None else f"{100 * row['change']:+.1f} %"
+        change = "-" if row["change"] is None else f"{100 * row['change']:+.1f} %{' (tie)' * bool(row['tie'])}"
         table.add_row(name, f"{row['datasheet']:.4g} {row['unit']}", f"{row['here']:.4g} {row['unit']}", change)
     return table
 

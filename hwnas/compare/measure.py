@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hwnas.compare import paper
@@ -14,8 +15,11 @@ from profilers.errors import BadInput, MeasurementFailed
 from profilers.interruption import leaving
 from profilers.progress import track
 from profilers.timing import plans
+from profilers.timing.conditions import merged
 from profilers.timing.fingerprint import Fingerprint, fingerprint
 from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
+from profilers.timing.percentiles import SHARES
+from profilers.timing.ties import Place, places
 
 if TYPE_CHECKING:
     from hwnas.compare.known import Known
@@ -65,7 +69,12 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """JSON's types only; of the measurement what `MEASURED` names, each None where it failed."""
         names = [name for f in fields(self) for name in (MEASURED if f.name == "measured" else (f.name,))]
-        return {name: getattr(self.measured if name in MEASURED else self, name, None) for name in names}
+        return {name: getattr(self.measured if name in MEASURED else self, name, None) for name in names} | self.tails()
+
+    def tails(self) -> dict[str, float | None]:
+        """p90 and p99 of single runs in ms; None where it failed or had too few runs."""
+        found = {} if self.measured is None else self.measured.percentiles()
+        return {name: found[name].ms if name in found else None for name in SHARES}
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,29 @@ class Comparison:
     spearman: float | None
     shared: int
 
+    @cached_property
+    def places(self) -> list[Place | None]:
+        """Of each row's latency, ties included; None where it failed."""
+        known = [row.measured for row in self.rows if row.measured is not None]
+        found = iter(places(known))
+        return [None if row.measured is None else next(found) for row in self.rows]
+
+    def speed(self, row: int) -> dict[str, Any]:
+        """Rank by latency, whether others tie with it, and images a second."""
+        place, ms = self.places[row], self.rows[row].ms
+        rate = None if not ms else 1e3 * self.fingerprint.batch / ms
+        return {"rank": place and place.rank, "tie": place and place.tied, "images_s": rate}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What disturbed the measurement, as the device's sensors say."""
+        return merged([row.measured.conditions for row in self.rows if row.measured is not None]).remarks()
+
     def to_json(self) -> dict[str, Any]:
         """JSON's types only."""
         agreement = {"device": paper.DEVICE, "spearman": self.spearman, "networks": self.shared}
         return {
-            "networks": [row.to_json() for row in self.rows],
+            "networks": [row.to_json() | self.speed(i) for i, row in enumerate(self.rows)],
             "paper": agreement,
             "clock": self.clock,
             "fingerprint": self.fingerprint.to_json(),

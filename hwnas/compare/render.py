@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,16 @@ from profilers.timing.measurement import Measurement
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
-HEADER = ("network", "px", "params M", "MAdds M", "ms here", "i7 ms", "top-1 %")
+HEADER = ("#", "network", "px", "params M", "MAdds M", "ms here", "i7 ms", "top-1 %")
 
 
-def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+def lines(comparison: Comparison) -> list[tuple[str, ...]]:
     """Cells of the table under `HEADER`."""
+    rows = comparison.rows
     best = max((row.top1 for row in rows if row.top1 is not None), default=0.0)
     return [
         (
+            str(comparison.places[i] or "-"),
             f"{'* ' * (row.source == OURS)}{row.name}",
             str(row.size),
             f"{row.params / 1e6:.3g}",
@@ -33,7 +34,7 @@ def lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
             "-" if row.paper_cpu_ms is None else f"{row.paper_cpu_ms:g}",
             _top1(row, best),
         )
-        for row in rows
+        for i, row in enumerate(rows)
     ]
 
 
@@ -54,7 +55,7 @@ def _top1(row: Row, best: float) -> str:
 
 def text(comparison: Comparison) -> str:
     """The table in plain text, with its notes."""
-    cells = [HEADER, *lines(comparison.rows)]
+    cells = [HEADER, *lines(comparison)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]
     table = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join([*table, "", *notes(comparison), ""])
@@ -67,6 +68,7 @@ def notes(comparison: Comparison) -> list[str]:
         f"ms here: measured, {made.runtime} {made.runtime_version}, {made.precision}, batch {made.batch}, "
         f"{made.threads} thread(s), {comparison.clock} time, all networks interleaved; {made.device}"
     )
+    ties = "#: rank by ms here; = is a tie, since intervals overlap; p90, p99 and images a second are in compare.csv"
     counted = "params: all parameters; MAdds: of convolutions and matrix products"
     top1 = "top-1: on this search's data (*; in brackets its 95 % interval; ~ not significantly worse than the best), "
     if any(row.top1 is not None and row.source != OURS for row in comparison.rows):
@@ -85,7 +87,7 @@ def notes(comparison: Comparison) -> list[str]:
             f"{comparison.shared} networks"
         )
     failed = [f"{row.name}: {row.failed}" for row in comparison.rows if row.failed]
-    return [measured, counted, top1, ranks, *failed]
+    return [measured, ties, *comparison.remarks, counted, top1, ranks, *failed]
 
 
 def write(comparison: Comparison, folder: Path) -> None:
@@ -98,7 +100,7 @@ def write(comparison: Comparison, folder: Path) -> None:
 def to_csv(comparison: Comparison) -> str:
     """One line a network, every field."""
     stream = io.StringIO()
-    rows = [row.to_json() for row in comparison.rows]
+    rows = comparison.to_json()["networks"]
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -13,6 +13,7 @@ from hwnas.export.engines import Engine, engine_files, snippet
 from hwnas.export.exportable import Exportable, Tensors
 from hwnas.export.parity import ParityReport
 from hwnas.export.quantity import Quantity
+from hwnas.export.speed import rate, tails
 from hwnas.version import __version__
 from profilers.base import INTERRUPTED, STATES, STEADY, Options
 from profilers.timing.caches import disturbance
@@ -88,13 +89,16 @@ def latency(
     """One state: predicted, measured, and whether they agree."""
     inside = timing = None
     measured = Quantity(None, "ms", f"not measured: {_unmeasured(engine, options, missing)}")
+    throughput = replace(measured, unit="images/s")
     if found is not None:
         setting = f"{options.state}, batch {options.batch}, {options.threads} thread(s), {options.precision}"
         how = f"measured: {engine.profiler}, {setting}; {found.estimator}"
         measured = Quantity(found.ms, "ms", how, found.low, found.high)
+        throughput = rate(found, options.batch, how)
         inside = within(guess.low, guess.high, found.ms)
         timing = timing_facts(found)
-    return {"predicted": guess.to_json(), "measured": measured.to_json(), "within_interval": inside, "timing": timing}
+    figures = {"predicted": guess, "measured": measured, "throughput": throughput}
+    return {name: figure.to_json() for name, figure in figures.items()} | {"within_interval": inside, "timing": timing}
 
 
 def timing_facts(found: Measurement) -> dict[str, Any]:
@@ -110,6 +114,9 @@ def timing_facts(found: Measurement) -> dict[str, Any]:
         "p90_ms": found.quantile(0.9),
         "clock": found.clock,
         "contended_fraction": found.contended_fraction,
+        "runs": 0 if found.samples is None else len(found.samples.runs),
+        "percentiles": {name: bound.to_json() for name, bound in tails(found).items()},
+        "conditions": found.conditions.to_json(),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from hwnas.export import classes
 from hwnas.export.datasheet_schema import RANDOM
 from hwnas.export.quantity import Quantity
+from profilers.timing.conditions import Conditions
 
 SHOWN = 10  # classes that the head of the page names
 NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-adds an image"}
@@ -120,8 +121,19 @@ def _latency_rows(latency: Mapping[str, Any], state: str) -> list[str]:
         f"| latency, {state}, predicted | {_quantity(latency['predicted'])} |",
         f"| latency, {state}, measured | {_quantity(latency['measured'])} |",
     ]
+    rows += _speed_rows(latency, state)
     inside = f"| measured within the predicted interval | {_yes(latency['within_interval'])} |"
     return rows if latency["predicted"]["value"] is None else [*rows, inside]
+
+
+def _speed_rows(latency: Mapping[str, Any], state: str) -> list[str]:
+    """What else people ask of a latency; nothing in a datasheet of before."""
+    timing, rate = latency["timing"], latency.get("throughput")
+    if timing is None or not rate:
+        return []
+    rows = [f"| latency, {state}, {name} | {_quantity(bound)} |" for name, bound in timing["percentiles"].items()]
+    median = f"{timing['median_ms']:.4g} ms, of {timing['rounds'] - timing['rejected']} blocks"
+    return [f"| latency, {state}, median | {median} |", *rows, f"| throughput, {state} | {_quantity(rate)} |"]
 
 
 def _input(sheet: Mapping[str, Any]) -> list[str]:
@@ -163,7 +175,16 @@ def _machine(sheet: Mapping[str, Any]) -> list[str]:
     facts = ((k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in sheet["fingerprint"].items())
     rows = [f"- {name}: {value}" for name, value in facts if value not in (None, "")]
     rows += [f"- reached as: {_plain(sheet['host'])}"] if sheet.get("host") else []
-    return ["## Measured on", "", *rows, "", f"hwnas {sheet['version']}, {sheet['created']}."]
+    return ["## Measured on", "", *rows, *_conditions(sheet), "", f"hwnas {sheet['version']}, {sheet['created']}."]
+
+
+def _conditions(sheet: Mapping[str, Any]) -> list[str]:
+    """What disturbed, as the device's own sensors say, and what they do not tell."""
+    found = (sheet["latency"]["timing"] or {}).get("conditions")
+    if not found:
+        return []
+    said = Conditions(**found)
+    return [f"- {_plain(line)}" for line in (*said.remarks(), *([said.missing] if said.missing else []))]
 
 
 def _parity_rows(sheet: Mapping[str, Any]) -> list[str]:
@@ -194,7 +215,7 @@ def _selection(sheet: Mapping[str, Any]) -> list[str]:
         return []
     rows = [
         f"| {c['engine']} {c['precision']} | {_quantity(c['latency']) if c['latency'] else '-'} | {_points(c)} "
-        f"| {c['bytes'] / 1e6:.2f} MB | {c['refused'] or 'allowed'} |"
+        f"| {c['bytes'] / 1e6:.2f} MB | {c['refused'] or ('a tie' if c.get('tie') else 'allowed')} |"
         for c in selection["candidates"]
     ]
     torch = [

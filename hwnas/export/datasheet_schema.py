@@ -13,6 +13,7 @@ from hwnas.export.classes import Classes
 from hwnas.export.datasheet_network import ModelSection, Preprocessing, Sha256, Size, SpaceSection, TensorSection
 from hwnas.export.quantity import Parity, Quantity
 from profilers.constraints import Count, NotNegative, Share
+from profilers.timing.conditions import Conditions
 from profilers.timing.fingerprint import Fingerprint
 
 KIND = "hwnas-datasheet"
@@ -67,6 +68,12 @@ class Timing:
     """wall or cpu."""
     contended_fraction: Share
     """Share of blocks with other work on the core."""
+    runs: int = 0
+    """Single runs that were timed; 0 where they are not known."""
+    percentiles: dict[str, Quantity] = field(default_factory=dict)
+    """p90 and p99 of single runs as they were, by MLPerf's early-stopping rule."""
+    conditions: Conditions | None = None
+    """What the device's own sensors said; null before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,8 @@ class StateLatency:
     """Whether it lies in the prediction's interval; null without one."""
     timing: Timing | None
     """How it was measured; null where it was not."""
+    throughput: Quantity | None = None
+    """Images a second, by the measured latency of the engine's batch; null before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class LatencySection:
     """How it was measured; null where it was not."""
     interrupted: StateLatency
     """After other work has taken the caches."""
+    throughput: Quantity | None = None
+    """Images a second, by the measured latency of the engine's batch; null before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +206,8 @@ class CandidateSection:
     """What was done to the weights."""
     accuracy_drop_interval: Drop | None = None
     """The drop with its 95 % interval."""
+    tie: bool = False
+    """Whether its latency and that of the chosen engine differ by no more than their intervals."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from profilers.errors import EngineUnavailable, HwnasError, MeasurementFailed
 from profilers.progress import track
 from profilers.timing import plans
 from profilers.timing.measurement import MeasuredGroup, Measurement, Measuring, measuring
+from profilers.timing.ties import tied
 
 REFERENCES = ("eager", "compiled")
 ELSEWHERE = Quantity(None, "ms", "not measured: torch is here, and the engines are on another device")
@@ -62,6 +63,10 @@ class Candidate:
     def ms(self) -> float:
         """Measured latency, infinite where there is none."""
         return self.measured.ms if self.measured else float("inf")
+
+    def ties(self, other: Candidate) -> bool:
+        """Whether the difference of their latencies lies within the intervals."""
+        return self.measured is not None and other.measured is not None and tied(self.measured, other.measured)
 
     def to_json(self) -> dict[str, Any]:
         """For the datasheet and for programs."""
@@ -94,9 +99,13 @@ class EngineSelection:
         return {
             "why": self.why,
             "accuracy": self.accuracy,
-            "candidates": [c.to_json() for c in self.candidates],
+            "candidates": [c.to_json() | {"tie": self._ties(c)} for c in self.candidates],
             "references": {name: quantity.to_json() for name, quantity in self.references.items()},
         }
+
+    def _ties(self, candidate: Candidate) -> bool:
+        winner = next((c for c in self.candidates if c.target is self.chosen), None)
+        return winner is not None and candidate is not winner and candidate.ties(winner)
 
 
 def targets(options: Options, dynamic: bool = False, host: str = "") -> Iterator[Target]:
@@ -187,14 +196,19 @@ def why(candidates: Sequence[Candidate], winner: Candidate, max_drop: float, rul
         f"{winner.target.name}, the fastest of {len(allowed)} that {rule or f'lose no more than {max_drop:g} points'}"
     )
     if len(allowed) > 1:
-        second = allowed[1]
-        text += f": {winner.ms:.4g} ms against {second.ms:.4g} of {second.target.name}"
-        if winner.measured and second.measured and winner.measured.high >= second.measured.low:
-            text += " (their intervals overlap)"
+        text += (
+            f": {winner.ms:.4g} ms against {allowed[1].ms:.4g} of {allowed[1].target.name}{_ties(winner, allowed[1:])}"
+        )
     if winner.drop:
         text += f"; it loses {winner.drop}{undecided(winner, max_drop)}"
     faster = [c for c in candidates if c.refused and c.ms < winner.ms]
     return text + "".join(f"; {c.target.name}, {c.ms:.4g} ms, was refused: {c.refused}" for c in faster)
+
+
+def _ties(winner: Candidate, others: Sequence[Candidate]) -> str:
+    """A note of those that measuring does not tell from the chosen one."""
+    equal = [other.target.name for other in others if other.ties(winner)]
+    return f" (a tie with {', '.join(equal)}: their intervals overlap)" if equal else ""
 
 
 def undecided(candidate: Candidate, max_drop: float) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from hwnas.export.engines import MODEL, Engine, engine_files
 from hwnas.export.quantity import Quantity
+from hwnas.export.speed import rate
 from hwnas.onnx.edit import is_ours, with_batch
 from profilers.base import Options, Session, TimingPlan
 from profilers.devices.faults import LinkLost
@@ -121,8 +122,7 @@ def _open(
 
 def _rate(batch: int, found: Measurement, engine: Engine, options: Options) -> Quantity:
     how = f"measured: {engine.profiler}, batch {batch}, {options.threads} thread(s), {found.clock} time"
-    value, low, high = (1e3 * batch / ms for ms in (found.ms, found.high, found.low))
-    return Quantity(value, "images/s", how, low, high)
+    return rate(found, batch, how)
 
 
 def _starts(

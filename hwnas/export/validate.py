@@ -18,6 +18,7 @@ from hwnas.export.parity import NOISE
 from hwnas.export.pipeline import timed_states
 from hwnas.export.rebuild import engine_options, rebuild
 from hwnas.export.runtime_costs import CostPlan, measure_costs
+from hwnas.export.speed import overlap
 from profilers.base import INTERRUPTED, STEADY, Feeds, Session, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError
 from profilers.timing import plans
@@ -127,28 +128,49 @@ def differences(sheet: dict[str, Any], engine: Engine) -> list[str]:
 
 
 def changes(sheet: dict[str, Any], found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """By name, each quantity of the datasheet beside what was found here; only those that both have."""
+    """By name, each quantity of the datasheet beside what was found here; only those that both have.
+
+    `tie` says whether the two differ by no more than their intervals, None where one has none.
+    """
     was, now = sheet["runtime_costs"], found["runtime_costs"]
+    again = found[INTERRUPTED] or {}
     pairs = {
-        "latency": (sheet["latency"]["measured"]["value"], found["measured_ms"], "ms"),
+        "latency": (sheet["latency"]["measured"], _here(found, "measured_ms", "measured_low", "measured_high")),
+        **_percentiles(sheet["latency"]["timing"], found["timing"]),
         "latency, interrupted": (
-            sheet["latency"][INTERRUPTED]["measured"]["value"],
-            (found[INTERRUPTED] or {}).get("measured_ms"),
-            "ms",
+            sheet["latency"][INTERRUPTED]["measured"],
+            _here(again, "measured_ms", "measured_low", "measured_high"),
         ),
-        "accuracy": (sheet["accuracy"]["top1"]["value"], found["top1"], "%"),
+        "accuracy": (sheet["accuracy"]["top1"], _here(found, "top1", "top1_low", "top1_high")),
     }
     for batch, rate in was.get("throughput", {}).items():
-        figures = (group["throughput"].get(batch, {}).get("value") for group in (was, now))
-        pairs[f"throughput, batch {batch}"] = (*figures, rate["unit"])
+        pairs[f"throughput, batch {batch}"] = (rate, now["throughput"].get(batch, {}))
     for key, name in (("cold_start", "cold start"), ("peak_memory", "peak memory")):
         if key in was and key in now:
-            pairs[name] = (was[key]["value"], now[key]["value"], was[key]["unit"])
-    return {
-        name: {"datasheet": old, "here": new, "unit": unit, "change": new / old - 1 if old else None}
-        for name, (old, new, unit) in pairs.items()
-        if old is not None and new is not None
-    }
+            pairs[name] = (was[key], now[key])
+    return {name: _change(old, new) for name, (old, new) in pairs.items() if _both(old, new)}
+
+
+def _here(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Three of a result's figures as a quantity has them."""
+    return dict(zip(("value", "low", "high"), (found.get(name) for name in names), strict=True))
+
+
+def _percentiles(was: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Those that a datasheet of before may not have."""
+    stated = (was or {}).get("percentiles", {})
+    return {f"latency, {name}": (stated[name], now["percentiles"][name]) for name in stated}
+
+
+def _both(was: dict[str, Any], now: dict[str, Any]) -> bool:
+    return was.get("value") is not None and now.get("value") is not None
+
+
+def _change(was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """A tie where the intervals overlap."""
+    old, new = was["value"], now["value"]
+    change = new / old - 1 if old else None
+    return {"datasheet": old, "here": new, "unit": was["unit"], "change": change, "tie": overlap(was, now)}
 
 
 def _compare(sheet: dict[str, Any], folder: Path, session: Session) -> dict[str, Any]:

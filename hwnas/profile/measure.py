@@ -118,7 +118,7 @@ def _profile(
     opened: OpenedModel, candidate: Candidate, measured: Measurement, bench: Measuring, session: Session
 ) -> Profile:
     layers, why = _layers(candidate, measured, bench, session)
-    notes = (*candidate.notes, *session.notes, *([why] if why else []))
+    notes = (*candidate.notes, *session.notes, *([why] if why else []), *measured.conditions.remarks())
     return Profile(
         opened.name,
         opened.about,

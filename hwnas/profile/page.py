@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwnas.profile.facts import F, Facts, Layer, Several
-from hwnas.profile.text import inputs_line, remarks
+from hwnas.profile.text import inputs_line, remarks, speed_line
 from hwnas.version import __version__
 from profilers.errors import FileProblem
 from profilers.files import write_text
@@ -106,7 +106,7 @@ def end_to_end(profiles: Several[F]) -> list[Bar]:
 def _whole_bar(i: int, profile: Facts, scale: float) -> Bar:
     m, ends = profile.measured, f"95 % interval {profile.measured.low:.4g} to {profile.measured.high:.4g} ms"
     width, low, high = (scale * x for x in (m.ms, m.low, m.high))
-    about = f"{ends}, p90 {profile.p90:.4g} ms"
+    about = f"{ends}; {speed_line(profile)}"
     return Bar(_series(i), profile.title, f"{m.ms:.4g} ms", width, low, high, about)
 
 

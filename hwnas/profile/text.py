@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from hwnas.profile.facts import F, Facts, Layer, Layers, Several
+from profilers.timing.percentiles import Percentile
+from profilers.timing.ties import tied
 
 SLOWEST = 15  # layers that are shown
 WIDE = 44  # characters of a name
 LONGEST = 240  # characters of a reason
 NEAR = 0.005  # of 1, which is shown as 1.00
-SIDE_BY_SIDE = ("engine", "ms", "low", "high", "p90", "x fastest")
+SIDE_BY_SIDE = ("engine", "ms", "low", "high", "p99", "x fastest")
 Row = tuple[str, ...]
 
 
@@ -24,7 +26,7 @@ def text(profiles: Several[F]) -> str:
         f"{first.model}: {first.about}",
         inputs_line(first),
         "",
-        *_table(SIDE_BY_SIDE, (_side(p, first.ms) for p in profiles)),
+        *_table(SIDE_BY_SIDE, (_side(p, first) for p in profiles)),
     ]
     parts += [f"  not measured: {_cut(printable(str(refusal)))}" for refusal in profiles.refused]
     parts += [f"  {p.title}: {note}" for p in profiles for note in p.notes]
@@ -34,12 +36,13 @@ def text(profiles: Several[F]) -> str:
 def profile_text(profile: Facts) -> str:
     """One engine's."""
     m = profile.measured
-    ends = f"95 % interval {m.low:.4g} to {m.high:.4g}, p90 {profile.p90:.4g}"
+    ends = f"95 % interval {m.low:.4g} to {m.high:.4g}"
     head = [
         f"{printable(profile.model)}: {printable(profile.about)}",
         inputs_line(profile),
         "",
         f"  {m.ms:.4g} ms ({ends})",
+        f"  {speed_line(profile)}",
     ]
     notes = [f"  note: {note}" for note in profile.notes]
     return "\n".join([*head, *notes, "", *_body(profile)])
@@ -53,9 +56,29 @@ def inputs_line(profile: Facts) -> str:
     return f"{shapes}; {threads}, {profile.measured.state}; {made.device}"
 
 
-def _side(profile: Facts, fastest: float) -> Row:
+def _side(profile: Facts, fastest: Facts) -> Row:
+    """With "=" where it ties with the fastest."""
     m = profile.measured
-    return (profile.title, *(f"{x:.4g}" for x in (m.ms, m.low, m.high, profile.p90)), f"{m.ms / fastest:.2f}")
+    ratio = f"{m.ms / fastest.ms:.2f}{' =' * (profile is not fastest and tied(m, fastest.measured))}"
+    return (
+        profile.title,
+        *(f"{x:.4g}" for x in (m.ms, m.low, m.high)),
+        _bound(m.percentiles()["p99"], short=True),
+        ratio,
+    )
+
+
+def speed_line(profile: Facts) -> str:
+    """Percentiles of single runs, and samples a second."""
+    found = ", ".join(f"{name} {_bound(bound)}" for name, bound in profile.measured.percentiles().items())
+    return f"{found} ms of single runs; {1e3 * profile.fingerprint.batch / profile.ms:.4g} samples/s"
+
+
+def _bound(found: Percentile, *, short: bool = False) -> str:
+    """Too few runs are said."""
+    if found.ms is not None:
+        return f"{found.ms:.4g}"
+    return "-" if short else f"unknown ({found.needed} runs needed, {found.runs} made)"
 
 
 def _body(profile: Facts) -> Iterator[str]:

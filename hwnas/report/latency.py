@@ -17,6 +17,8 @@ from lut import LatencyTable
 from lut.build.assembly import end_to_end_networks
 from lut.build.records import MeasuredNetwork
 from profilers.base import INTERRUPTED, STEADY, Options
+from profilers.timing.conditions import Conditions
+from profilers.timing.ties import Ends, Place, places
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,60 @@ def agreements(run: RunData) -> list[Agreement]:
         if setting in engines or networks or verify:
             found.append(Agreement(_title(*setting), tuple(engines.get(setting, ())), networks, verify))
     return found
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How quick an engine is, as people ask for it: steady, in ms and images a second; None where it is not known.
+
+    `place` is its rank among the engines of the same device, batch and threads, with ties; `how` says of a figure by
+    its name how it was obtained, or why there is none; `remarks` are what disturbed the measurement.
+    """
+
+    name: str
+    engine: str
+    precision: str
+    batch: int
+    place: Place
+    ms: float
+    low: float
+    high: float
+    median: float | None
+    p90: float | None
+    p99: float | None
+    images_s: float | None
+    how: Mapping[str, str]
+    remarks: tuple[str, ...]
+
+
+def speeds(run: RunData) -> tuple[Speed, ...]:
+    """Of every engine that was measured, in the order of the run's engines."""
+    sheets = [e.sheet for e in run.chosen if e.sheet["latency"]["measured"]["value"] is not None]
+    return tuple(_speed(sheet, _place(sheet, sheets)) for sheet in sheets)
+
+
+def _speed(sheet: Mapping[str, Any], place: Place) -> Speed:
+    latency, kind = sheet["latency"], sheet["engine"]
+    timing = latency["timing"] or {}
+    figures = {**timing.get("percentiles", {}), "images_s": latency.get("throughput") or {}}
+    known = {name: figures.get(name, {}).get("value") for name in ("p90", "p99", "images_s")}
+    how = {name: str(figure["how"]) for name, figure in figures.items() if "how" in figure}
+    said = Conditions(**(timing.get("conditions") or {}))
+    return Speed(
+        str(sheet["name"]), str(kind["name"]), str(kind["precision"]), int(kind["batch"]), place,
+        *_three(latency["measured"]), timing.get("median_ms"), **known,
+        how={"ms": str(latency["measured"]["how"]), **how}, remarks=tuple(said.remarks()),
+    )  # fmt: skip
+
+
+def _place(sheet: Mapping[str, Any], sheets: Sequence[Mapping[str, Any]]) -> Place:
+    peers = [other for other in sheets if _where(other) == _where(sheet)]
+    ends = [Ends(*_three(other["latency"]["measured"])[1:]) for other in peers]
+    return places(ends)[next(i for i, other in enumerate(peers) if other is sheet)]
+
+
+def _where(sheet: Mapping[str, Any]) -> tuple[Any, ...]:
+    return sheet["fingerprint"]["device"], sheet["engine"]["batch"], sheet["engine"]["threads"]
 
 
 Setting = tuple[str, int, str, int, str]

@@ -36,6 +36,7 @@ from lut.table.table import LatencyTable, SpaceId
 from profilers.base import Options
 from profilers.errors import MeasurementFailed
 from profilers.timing.background_load import BUSY
+from profilers.timing.conditions import merged
 from profilers.timing.contention import remarks
 from profilers.timing.control_drift import speed_spread, usual_error
 
@@ -191,7 +192,9 @@ def _provenance(
         "cpu_clock_fraction": float(np.mean([b.cpu_clock_fraction for b in batches])),
         "contended_fraction": float(np.mean([b.contended_fraction for b in batches])),
     }
-    return {**facts, "warnings": _warnings(facts, batch_drifts(batches))}
+    conditions = merged([b.conditions for b in batches])
+    told = {"conditions": conditions.to_json()} if conditions.told else {}
+    return {**facts, **told, "warnings": _warnings(facts, batch_drifts(batches)) + conditions.remarks()}
 
 
 def _warnings(facts: Mapping[str, Any], drift: Floats) -> list[str]:

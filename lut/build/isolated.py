@@ -14,6 +14,7 @@ from lut.protocols import layers_at
 from lut.table.classifier import classifiers
 from profilers.base import TimingPlan
 from profilers.timing import plans
+from profilers.timing.conditions import merged
 from profilers.timing.control_drift import usual_times
 from profilers.timing.measurement import MeasuredGroup
 
@@ -62,6 +63,7 @@ def _batch(name: str, groups: Sequence[MeasuredGroup], seconds: float) -> Measur
         background_load=float(np.mean([group.background_load for group in groups])),
         cpu_clock_fraction=float(np.mean([group.cpu_clock_fraction for group in groups])),
         contended_fraction=float(np.mean([group.contended_fraction for group in groups])),
+        conditions=merged([group.conditions for group in groups]),
         state=measured[0].state,
         estimator=measured[0].estimator,
     )

@@ -22,6 +22,7 @@ from lut.table.entry import Entry
 from lut.table.fields import checked
 from profilers.base import STATES, UNSTATED
 from profilers.constraints import Milliseconds, OneOf, Share, Text
+from profilers.timing.conditions import Conditions
 from profilers.timing.control_drift import drifts, reference_times
 from profilers.timing.measurement import MeasuredGroup, Measurement
 
@@ -107,7 +108,7 @@ class MeasurementBatch:
     sum of the traced nodes over the untraced time; `background_load` other work on the machine, in cores;
     `cpu_clock_fraction` the share of models for which it was too much to be timed by the wall clock;
     `contended_fraction` the share of blocks with other work on the core; `state` of the caches and `estimator` are what
-    all measurements of the batch have.
+    all measurements of the batch have; `conditions` what the device's own sensors said.
     """
 
     name: Text
@@ -127,6 +128,7 @@ class MeasurementBatch:
     contended_fraction: Share = 0.0
     state: Annotated[str, OneOf((*STATES, UNSTATED))] = UNSTATED
     estimator: Text = ""
+    conditions: Conditions = field(default_factory=Conditions)
 
     @property
     def is_cover(self) -> bool:
@@ -135,8 +137,9 @@ class MeasurementBatch:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**plain, "networks": [network.to_json() for network in self.networks]}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "conditions"}
+        told = {"conditions": self.conditions.to_json()} if self.conditions.told else {}
+        return {**plain, **told, "networks": [network.to_json() for network in self.networks]}
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> MeasurementBatch:
@@ -161,6 +164,7 @@ def batch_of(name: str, group: MeasuredGroup, networks: list[MeasuredNetwork], s
         background_load=group.background_load,
         cpu_clock_fraction=group.cpu_clock_fraction,
         contended_fraction=group.contended_fraction,
+        conditions=group.conditions,
         state=first.state,
         estimator=first.estimator,
     )

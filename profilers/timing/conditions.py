@@ -11,7 +11,7 @@ limit is in its ordinary state under load; that is counted and no block is rejec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,11 @@ class Conditions:
     """How to keep the clock from floating; MHZ stands for a clock."""
 
     @property
+    def told(self) -> bool:
+        """Whether there was a sensor that could be read at all, or it is said why not."""
+        return bool(self.sensor or self.missing)
+
+    @property
     def floats(self) -> bool:
         """Whether the clock changed between blocks."""
         return bool(self.low_mhz and self.high_mhz and self.high_mhz > FLOATING * self.low_mhz)
@@ -77,7 +82,7 @@ class Conditions:
             return ""
         why = ", ".join(self.reasons) or "slowed down"
         what = (
-            "these are most, so they were kept: it is the speed that the device keeps up" if self.kept else "rejected"
+            "where they were most they were kept: it is the speed that the device keeps up" if self.kept else "rejected"
         )
         return f"{self.throttled} of {self.blocks} blocks ran while the device was throttled ({why}); {what}"
 
@@ -88,7 +93,8 @@ class Conditions:
         return f"the device was at its power limit at {share:.0%} of the blocks: its clock depends on what it computes"
 
     def _others(self) -> str:
-        count = max(self.before.get("other_processes") or 0, self.after.get("other_processes") or 0)
+        seen = (facts.get("other_processes") for facts in (self.before, self.after))
+        count = int(max(n if isinstance(n, (int, float)) else 0 for n in seen))
         return f"{count} other process{'es' if count > 1 else ''} on the card while models were timed" if count else ""
 
     def _clock(self) -> str:
@@ -96,9 +102,28 @@ class Conditions:
         if self.low_mhz and self.high_mhz and self.floats:
             hold = self.remedy.replace("MHZ", f"{self.low_mhz:.0f}")
             return f"the clock floated between {self.low_mhz:.0f} and {self.high_mhz:.0f} MHz; to hold it: {hold}"
-        if governor is not None and governor not in STEADY_GOVERNORS:
+        if isinstance(governor, str) and governor.isidentifier() and governor not in STEADY_GOVERNORS:
             return f"the CPU's clock floats (governor {governor}); to hold it: {self.remedy}"
         return ""
+
+
+def merged(found: Sequence[Conditions]) -> Conditions:
+    """Of several models, or several measurements one after the other, as one; the default of none."""
+    told = [one for one in found if one.told]
+    if not told:
+        return Conditions()
+    clocks = [mhz for one in told for mhz in (one.low_mhz, one.high_mhz) if mhz is not None]
+    return replace(
+        told[0],
+        throttled=sum(one.throttled for one in told),
+        kept=any(one.kept for one in told),
+        reasons=sorted({reason for one in told for reason in one.reasons}),
+        limited=sum(one.limited for one in told),
+        low_mhz=min(clocks, default=None),
+        high_mhz=max(clocks, default=None),
+        blocks=sum(one.blocks for one in told),
+        after=told[-1].after,
+    )
 
 
 class Watch:

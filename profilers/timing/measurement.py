@@ -22,9 +22,11 @@ import numpy as np
 from profilers.base import INTERRUPTED, MIN_BLOCKS, Failure, Options, Samples, Session, TimingPlan
 from profilers.errors import MeasurementFailed
 from profilers.progress import Progress
+from profilers.timing.conditions import Conditions, merged
 from profilers.timing.control_drift import drifts
 from profilers.timing.core_groups import ONE_GROUP
 from profilers.timing.here import HERE
+from profilers.timing.percentiles import Percentile, percentiles
 from profilers.timing.place import Cores, Place
 from profilers.timing.plans import in_state
 from profilers.timing.settling import Settling
@@ -88,6 +90,15 @@ class Measurement:
         """Of the accepted blocks, ms."""
         return float(np.quantile([ms for ms in self.blocks if ms is not None], share))
 
+    @property
+    def conditions(self) -> Conditions:
+        """What the device's sensors said, where it was measured just now."""
+        return Conditions() if self.samples is None else self.samples.conditions
+
+    def percentiles(self) -> dict[str, Percentile]:
+        """p90 and p99 of single runs as they were, where it was measured just now (`profilers.timing.percentiles`)."""
+        return percentiles(() if self.samples is None else self.samples.runs)
+
     def halves(self) -> tuple[float, float]:
         """The medians of the even and the odd blocks; NaN where fewer than `MIN_BLOCKS` were accepted."""
         good = [[ms for ms in half if ms is not None] for half in (self.blocks[::2], self.blocks[1::2])]
@@ -120,6 +131,11 @@ class MeasuredGroup:
     def rejected(self) -> int:
         """Blocks that were disturbed."""
         return sum(m.rejected for m in self.measured.values())
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What the device's sensors said around all of them."""
+        return merged([m.conditions for m in self.measured.values()])
 
     def require(self, what: str) -> None:
         """Raises MeasurementFailed where no more could be timed than failed; names the first reason."""
