@@ -12,6 +12,7 @@ from typing import Any
 from hwnas.export.exportable import Exportable
 from hwnas.export.pipeline import Request, check_request, export
 from hwnas.export.present import differs
+from profilers.devices.faults import AWAY
 from profilers.errors import HwnasError
 from profilers.files import write_text
 from profilers.interruption import counted, leaving
@@ -54,6 +55,7 @@ def export_many(
 
     Raises:
         BadInput: a request that cannot be fulfilled for any network. FingerprintMismatch: a folder of another request.
+        DeviceUnreachable, DeviceBusy, LinkLost: of a device elsewhere; the same call goes on later.
     """
     check_request(request)
     there = {} if fresh else {key: differ for key in ids if (differ := differs(out / key, request)) is not None}
@@ -87,6 +89,8 @@ def _check_there(there: Mapping[str, Sequence[str]], out: Path, resume: bool) ->
 def _one(key: str, item_of: Callable[[str], Exportable], request: Request, out: Path, found: ManyExported) -> None:
     try:
         found.done[key] = export({key: item_of(key)}, request, out)[key]
+    except AWAY:
+        raise
     except Exception as error:  # whatever it was, it is this network's alone
         text = " ".join(f"{'' if isinstance(error, HwnasError) else f'{type(error).__name__}: '}{error}".split())
         found.failed[key] = text

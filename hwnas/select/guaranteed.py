@@ -27,7 +27,7 @@ from lut import LatencyTable
 from lut.build.bench import Network, Workbench, open_bench
 from lut.verify import check_fingerprint, require_fingerprint
 from profilers.base import TimingPlan
-from profilers.devices.faults import DeviceBusy, DeviceUnreachable, LinkLost
+from profilers.devices.faults import AWAY
 from profilers.devices.hosts import profiler_at
 from profilers.errors import BadInput, HwnasError, MeasurementFailed
 from profilers.registry import stored_profiler
@@ -37,7 +37,6 @@ from profilers.timing.measurement import Measurement
 if TYPE_CHECKING:
     from hwnas.search.run import Run
 
-AWAY = (DeviceUnreachable, DeviceBusy, LinkLost)
 Ends = tuple[float, float, float]
 Measure = Callable[[str, Sequence[Evaluation]], Mapping[str, Measurement]]
 
@@ -186,7 +185,7 @@ class _BudgetState:
         """Measure these; a network holds if the upper end of what was measured does."""
         try:
             found = dict(measure(name, rows))
-        except AWAY:  # the device was asked for by its name, and the same command may do better later
+        except AWAY:
             raise
         except HwnasError as error:
             self.unmeasurable[name] = str(error)

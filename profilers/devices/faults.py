@@ -30,6 +30,9 @@ class DeviceBusy(MeasurementFailed):
     """Somebody else measures on the device."""
 
 
+AWAY = (DeviceUnreachable, LinkLost, DeviceBusy)
+"""What ends a command whatever else it could do without the device: the same one may do better later."""
+
 _KINDS: dict[str, type[HwnasError]] = {
     kind.__name__: kind for kind in (BadInput, EngineUnavailable, FileProblem, FingerprintMismatch, DeviceBusy)
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import tomllib
 from dataclasses import replace
@@ -13,10 +14,11 @@ import pytest
 
 import hwnas
 import lut
+from hwnas.api.exporting import make_request
 from hwnas.cli import main
 from hwnas.compare.measure import Row
 from hwnas.compare.measure import measure as compare
-from hwnas.export import parity, pipeline
+from hwnas.export import parity, pipeline, present
 from hwnas.export.build import PrecisionVariants
 from hwnas.export.engine_selection import select_engine
 from hwnas.onnx.writer import write_onnx
@@ -30,7 +32,7 @@ from hwnas.select.guaranteed import choose_guaranteed, measure_as_tables
 from lut.estimate.correction import Interval
 from lut.estimate.roofline import estimate
 from profilers.base import Options, TimingPlan
-from profilers.devices import elsewhere
+from profilers.devices import elsewhere, hosts
 from profilers.devices.faults import DeviceUnreachable
 from profilers.devices.hosts import profiler_at
 from profilers.errors import BadInput
@@ -134,6 +136,16 @@ def test_an_engine_is_compiled_checked_and_timed_there(tmp_path, capsys, device,
     assert "kept" in ended([*command, "--device", local()], capsys)
     assert f"host was '{local()}', is ''" in line(command, capsys)
     assert "no Python 3.9" in line([*command, "--device", AWAY], capsys)
+    with monkeypatch.context() as before:  # a folder of an earlier version says nothing of a device
+        request = {name: value for name, value in sheet["request"].items() if name != "host"}
+        before.setattr(present.datasheet, "read", lambda folder: {**sheet, "request": request})
+        asked = make_request("onnxruntime", device=local(), quick=True)
+        assert [line for line in present.differs(tmp_path / "e", asked) if "host" in line]
+    hosts.place_at(local()).connection.about["flags"] = "asimd"
+    said = line(["validate", str(tmp_path / "e"), "--device", local()], capsys)
+    assert re.search(
+        r"its .ort file is optimised for version .*avx.*, not for version .* with asimd; .* try: --reb", said
+    )
     elsewhere_only = "engine 'tensorrt' on a device elsewhere; allowed: onnxruntime"
     assert elsewhere_only in line([*command, "--engine", "tensorrt", "--device", local()], capsys)
     assert "unknown device 'board'" in line([*command, "--device", "board"], capsys)

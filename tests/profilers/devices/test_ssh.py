@@ -41,7 +41,7 @@ SHORTER = {
     "--archs 36": "--archs 2",
     "engines/a --device": "engines/a --quick --device",
     "--out engines/a": "--engine onnx --out engines/a",
-    "compare runs/a": "compare runs/a --models squeezenet1_1 --size 32 --engine fake",
+    "compare runs/a": "compare runs/a --models model.onnx --engine fake",
     "--images photos": "--images digits --space tiny --engine fake --minutes 1",
     "hwnas run\n": "hwnas run --dry-run --set resolutions=[12] --set compare.models=[]\n",
 }
