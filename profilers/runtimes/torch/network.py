@@ -38,7 +38,8 @@ def network(proto: onnx.ModelProto) -> fx.GraphModule:
     from onnx import numpy_helper
 
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    modules = {str(node.name): _module(node, weights, _may_overwrite(proto.graph)) for node in proto.graph.node}
+    may_overwrite = _may_overwrite(proto.graph)
+    modules = {str(node.name): _module(node, weights, may_overwrite) for node in proto.graph.node}
     return torch.fx.GraphModule(torch.nn.ModuleDict(modules), _graph(proto.graph)).eval()
 
 

@@ -74,16 +74,11 @@ def _hook(module: nn.Module, name: str) -> None:
 def recorded(found: list[Any], *, cuda: bool) -> Iterator[None]:
     """Record what happens inside; its events are added to `found` as torch has them."""
     os.environ.setdefault("KINETO_LOG_LEVEL", QUIET)
-    from torch.profiler import ProfilerActivity, profile
+    from torch.autograd.profiler import profile  # torch.profiler is on top of it, and imports torch's compiler
 
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
-    profiler = profile(activities=activities)
-    profiler.start()
-    try:
+    with profile(use_kineto=True, use_device="cuda" if cuda else None) as profiler:
         yield
-    finally:
-        profiler.stop()
-    found.append(profiler.profiler.kineto_results)  # type: ignore[union-attr]
+    found.append(profiler.kineto_results)
 
 
 def events_of(results: Any) -> list[Event]:
