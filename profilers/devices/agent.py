@@ -43,8 +43,7 @@ def main() -> NoReturn:
     for sign in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(sign, lambda *_: _end(kept, serving))
     _remove_abandoned()
-    folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)  # traces, and what runtimes write, go with it
     kept = Kept(folder)
     link = _Link(entry, exit_)
@@ -76,7 +75,8 @@ def _read(link: _Link, kept: Kept, serving: Serving) -> None:
     """Take requests until the link ends, then end the process, whatever it is at."""
     link.idle.add(threading.get_native_id())
     try:
-        while _speaks(link.entry) and (message := receive(link.entry)) is not None:
+        entry = _Impatient(link.entry)
+        while (message := receive(entry)) is not None:
             if message.header.get("what") == "ping":
                 link.answer({"pong": True}, {})
             else:
@@ -87,9 +87,15 @@ def _read(link: _Link, kept: Kept, serving: Serving) -> None:
         _end(kept, serving)
 
 
-def _speaks(entry: BinaryIO) -> bool:
-    """Whether the other side says something, or ends, within `SILENCE` seconds."""
-    return bool(select.select([entry], [], [], SILENCE)[0])
+class _Impatient:
+    """A stream that has ended where nothing comes for `SILENCE` seconds, in the middle of a message too."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def read(self, size: int) -> bytes:
+        """What has come, at most `size` bytes."""
+        return self.stream.read(size) if select.select([self.stream], [], [], SILENCE)[0] else b""
 
 
 def _end(kept: Kept, serving: Serving) -> NoReturn:
@@ -114,7 +120,7 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 def _remove_abandoned() -> None:
     """Weights that an agent kept which was killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        number = folder.name[len(PREFIX) :]
+        number = folder.name[len(PREFIX) :].partition("-")[0]
         if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc/self").exists():
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, BinaryIO
 
 from profilers.devices.faults import DeviceUnreachable, LinkLost, clean, told, unreachable
 from profilers.devices.package import package
@@ -19,7 +19,9 @@ from profilers.devices.wire import Arrays, BadMessage, Bytes, Message, pack, rec
 
 PING_SECONDS = 15.0
 SILENCE = 60.0
+START_SECONDS = 60.0  # until the agent speaks: a small board may need some to import numpy
 STARTS = 4  # one of them may send the application
+PART = 1 << 20  # bytes that are written at once
 PAYLOAD_LIMIT = 1 << 28  # what a device may send at once
 WORD = b"hwnas-agent: "
 CHATTER = 1 << 16  # bytes that a login shell may print before the agent speaks
@@ -116,12 +118,15 @@ class Connection:
         """LinkLost where it is broken."""
         if not self.lost:
             try:
-                send(self.remote.stdin, header, parts)
-                self.heard = monotonic()
+                send(_Watched(self.remote.stdin, self._taken), header, parts)
                 return
             except (OSError, ValueError) as error:
                 self._lose(clean(error))
         raise self._broken()
+
+    def _taken(self) -> None:
+        """The other side has taken something, however slowly a large model gets there."""
+        self.heard = monotonic()
 
     def _broken(self) -> LinkLost:
         return LinkLost(f"the link to {self.host} broke ({self.lost})", remedy="the same command again: it goes on")
@@ -148,8 +153,12 @@ class Connection:
     def _watch(self) -> None:
         """Say something now and then, and give a link up on which nothing is heard."""
         while not self.closing.wait(PING_SECONDS):
-            with suppress(LinkLost), self.writing:
-                self._write({"what": "ping"})
+            if self.writing.acquire(timeout=PING_SECONDS):  # whoever writes may be stuck: then nothing is taken
+                try:
+                    with suppress(LinkLost):
+                        self._write({"what": "ping"})
+                finally:
+                    self.writing.release()
             if monotonic() - self.heard > SILENCE:
                 self._lose(f"nothing was heard for {SILENCE:.0f} s")
 
@@ -185,10 +194,17 @@ class Connection:
         """Start the agent; the application is sent where it is not there yet. LinkLost for no known reason."""
         script = _START.format(name=package().name, pythons=quoted(self.python) if self.python else "python3 python")
         remote = self.transport.run(script)
-        word, rest = _word(remote)
-        if word == "start" and (about := self._first(remote)):
-            return remote, about
-        said = remote.said()
+        asleep = threading.Event()
+        waiting = threading.Timer(START_SECONDS, _give_up, (remote, asleep))
+        waiting.daemon = True
+        waiting.start()
+        try:
+            word, rest = _word(remote)
+            if word == "start" and (about := self._first(remote)):
+                return remote, about
+        finally:
+            waiting.cancel()
+        said = f"timed out: nothing was heard for {START_SECONDS:.0f} s" if asleep.is_set() else remote.said()
         remote.end()
         if word == "send":
             self.transport.put(package().data, rest)
@@ -216,6 +232,29 @@ class Connection:
         except (OSError, BadMessage) as error:
             raise DeviceUnreachable(f"{self.host}: the agent does not start ({clean(error)})") from error
         return {} if found is None else {key: clean(value) for key, value in found.header.items()}
+
+
+def _give_up(remote: Remote, asleep: threading.Event) -> None:
+    asleep.set()
+    remote.process.kill()
+
+
+class _Watched:
+    """A stream that says when a large part of what is written was taken; a small one says nothing of the other side."""
+
+    def __init__(self, stream: BinaryIO, taken: Callable[[], None]) -> None:
+        self.stream, self.taken = stream, taken
+
+    def write(self, data: Bytes) -> None:
+        """All of it."""
+        for start in range(0, len(data), PART):
+            self.stream.write(data[start : start + PART])
+            if len(data) - start >= PART:
+                self.taken()
+
+    def flush(self) -> None:
+        """As of any stream."""
+        self.stream.flush()
 
 
 def who() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 
@@ -49,6 +50,14 @@ def told(error: object) -> HwnasError:
     kind = _KINDS.get(str(said.get("kind")), MeasurementFailed)
     texts = [clean(said.get(name, "")) for name in ("got", "allowed", "remedy")]
     return kind(texts[0] or "the device reports an error", *texts[1:])
+
+
+def trouble(error: OSError) -> dict[str, str]:
+    """What a device's system refused, as its agent says it."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return {"kind": "FileProblem", "got": f"the device's disk is full{where}", "remedy": "free some space there"}
+    return {"kind": "FileProblem", "got": f"the device: {error.strerror or error}{where}"[:_TEXT]}
 
 
 # What ssh says -> what is wrong, what mends it

@@ -83,8 +83,11 @@ class DeviceLock:
 
 
 def _holder(file: int) -> str:
+    """Who has written into it, unless that process is gone: another user's may hold it and not write there."""
     try:
         found = json.loads(os.pread(file, 2000, 0).decode())
+        if Path("/proc/self").exists() and not Path(f"/proc/{int(found['process'])}").exists():
+            return "somebody else"
         return f"{found['who']} since {found['since']} (process {found['process']} there)"
     except (OSError, ValueError, KeyError, TypeError):
         return "somebody else"

@@ -64,6 +64,7 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.size = folder, 0
+        self.trouble: OSError | None = None  # why something could not be kept, as on a full disk
 
     def join(self, about: Any, payload: Bytes) -> bytes:
         """The model; BadMessage where pieces do not fit."""
@@ -91,11 +92,17 @@ class Kept:
         self.size += len(part)
         if self.size > MOST_KEPT:
             raise OSError(f"more than {MOST_KEPT >> 30} GiB of weights")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / sha).write_bytes(part)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / sha).write_bytes(part)
+        except OSError as error:
+            self.trouble = error
+            raise
 
     def read(self, sha: str, size: int) -> bytes:
         """A piece that was kept."""
+        if self.trouble is not None:
+            raise self.trouble
         try:
             found = (self.folder / sha).read_bytes()
         except OSError as error:

@@ -17,6 +17,7 @@ import numpy as np
 from profilers.base import Options, Samples, Session
 from profilers.devices.building import Building
 from profilers.devices.checkup import checkup
+from profilers.devices.faults import trouble
 from profilers.devices.lock import DeviceLock
 from profilers.devices.pieces import Kept
 from profilers.devices.runtimes import RUNTIMES, describe, runtime
@@ -78,9 +79,10 @@ class Serving:
         except HwnasError as error:
             texts = {name: getattr(error, name)[:TEXT] for name in ("got", "allowed", "remedy")}
             self.fail(number, {"kind": type(error).__name__, **texts})
+        except OSError as error:
+            self.fail(number, trouble(error))
         except Exception as error:
-            got = f"the device: {type(error).__name__}: {error}"
-            self.fail(number, {"kind": "MeasurementFailed", "got": got[:TEXT]})
+            self.fail(number, {"kind": "", "got": f"the device: {type(error).__name__}: {error}"[:TEXT]})
         else:
             if answers:
                 self.send({"id": number, **said}, arrays)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple, Union
+from typing import Any, NamedTuple, Protocol, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,24 @@ class Message(NamedTuple):
         return unpack(self.header.get("arrays", []), self.payload)
 
 
-def send(stream: BinaryIO, header: Mapping[str, Any], parts: Iterable[Bytes] = ()) -> None:
+class Writable(Protocol):
+    """What `send` needs of a stream."""
+
+    def write(self, data: Any, /) -> Any:
+        """All of the bytes."""
+
+    def flush(self) -> None:
+        """They are on their way when this returns."""
+
+
+class Readable(Protocol):
+    """What `receive` needs of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+def send(stream: Writable, header: Mapping[str, Any], parts: Iterable[Bytes] = ()) -> None:
     """Write one message; OSError where the other side is gone."""
     parts = [memoryview(part).cast("B") if len(part) else b"" for part in parts]
     text = json.dumps(header, allow_nan=False).encode()
@@ -59,7 +76,7 @@ def send(stream: BinaryIO, header: Mapping[str, Any], parts: Iterable[Bytes] = (
     stream.flush()
 
 
-def receive(stream: BinaryIO, payload_limit: int = PAYLOAD_LIMIT) -> Message | None:
+def receive(stream: Readable, payload_limit: int = PAYLOAD_LIMIT) -> Message | None:
     """Read one message; None where the stream has ended, in the middle of one too.
 
     Raises:
@@ -121,7 +138,7 @@ def _described(each: Any) -> tuple[str, np.dtype[Any], Sequence[int]]:
     return each["name"], np.dtype(each["dtype"]), shape
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytearray | None:
+def _exactly(stream: Readable, size: int) -> bytearray | None:
     """So many bytes; None where the stream ends before. What was announced is not allotted before it arrives."""
     data = bytearray()
     while len(data) < size:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from profilers.devices.faults import DeviceBusy
 from profilers.devices.lock import DeviceLock
 
-WHO = {"who": "me@laptop", "since": "2026-11-29 02:00:00", "process": 12}
+WHO = {"who": "me@laptop", "since": "2026-11-29 02:00:00", "process": os.getpid()}
 
 
 def test_two_never_measure_at_once(tmp_path):
     first, second = DeviceLock(tmp_path / "lock"), DeviceLock(tmp_path / "lock")
     first.take(WHO)
-    with pytest.raises(DeviceBusy, match=r"by me@laptop since 2026-11-29 02:00:00 \(process 12 there\)"):
+    with pytest.raises(DeviceBusy, match=r"by me@laptop since 2026-11-29 02:00:00 \(process \d+ there\)"):
         second.take(WHO)
     first.release()
     assert not (tmp_path / "lock").exists()
