@@ -69,6 +69,7 @@ def test_a_module_beside_a_file(modules):
     (modules / "beside_one.py").write_text("VALUE = 7\ndef other(): pass\n")
     assert load_object("beside_one:VALUE", modules) == 7
     assert load_object(f"{modules}/beside_one:VALUE") == 7
+    assert load_object(f"{modules}/beside_one.py:VALUE") == 7  # its file
     assert str(modules) not in sys.path
     with pytest.raises(BadInput, match="no VALU in beside_one; try: VALUE"):
         load_object("beside_one:VALU", modules)

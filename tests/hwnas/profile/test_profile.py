@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from hwnas.cli import main
 from hwnas.onnx.open_model import open_model
@@ -22,6 +23,7 @@ from profilers.registry import get_profiler
 from profilers.runtimes.fake import EDGE_MS, Behaviour, Fake, FakeSession
 from tests.profilers.models import chain
 from tests.profilers.onnx.any_models import info, proto, tokens_and_image
+from tests.profilers.runtimes.torch.standin import Pretended
 
 QUICK = TimingPlan(min_rounds=3, max_rounds=4, warmup_runs=2, warmup_max_runs=3)
 SHAPES = {"tokens": (1, 5), "image": (1, 3, 8, 8)}
@@ -188,6 +190,26 @@ def test_a_runtime_that_tells_nothing_of_nodes():
     assert found.layers is None and found.notes == ("no times of layers: silent has no per-node times",)
     assert found.to_json()["layers"] == [] and found.to_json()["unattributed"] is None
     assert "no times of layers" in str(found) and "no times of layers" in page(profile(open_model(chain()), Silent()))
+
+
+def test_a_torch_module_is_profiled_by_torch_as_it_is_and_by_others_as_onnx():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3)).eval()
+    opened = open_model(module, {"": (1, 3, 8, 8)})
+    found = {each.engine: each for each in profile(opened, get_profiler("torch"), get_profiler("onnxruntime"))}
+    layers = {layer.name: layer.op for layer in found["torch"].layers.layers}
+    assert layers == {"0": "Conv2d", "1": "BatchNorm2d", "2": "ReLU", "3": "Flatten", "4": "Linear"}
+    assert all(layer.name.startswith("/") for layer in found["onnxruntime"].layers.layers)
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+def test_what_a_session_could_not_do_as_it_was_asked_is_a_note():
+    module = nn.Sequential(nn.Linear(4, 4)).eval()
+    opened = open_model(module, {"": (1, 4)})
+    [found] = profile(opened, Pretended("operation not permitted"))
+    assert found.notes[0].startswith(
+        "launched operator by operator: the network cannot be captured as a CUDA graph: op"
+    )
+    assert found.notes[1].startswith("no times of layers: torch's profiler shows no kernels")
 
 
 def test_int8_of_a_float_model_says_that_its_ranges_are_made_up():
