@@ -28,6 +28,7 @@ _HOMES = {
     "hwnas.api.runs": ("Run",),
     "hwnas.api.engines": ("Engine", "validate"),
     "hwnas.api.space_list": ("spaces",),
+    "hwnas.api.watching": ("watch",),
     "hwnas.api.training": ("finetune", "train_supernet"),
     "hwnas.templates.kinds": ("template",),
     "hwnas.recipe.proposing": ("init",),
@@ -52,7 +53,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  as people read it
     "Device", "Devices", "engines", "profile", "LatencyTable", "build_tables", "MeasuredNetworks",
     "SearchSpace", "Stage", "Architecture", "get_space", "spaces", "space", "Network", "Networks", "plan_networks",
-    "OwnObjective", "search", "search_config", "open_search", "Run", "compare",
+    "OwnObjective", "search", "search_config", "open_search", "Run", "watch", "compare",
     "Engine", "export", "validate", "train_supernet", "finetune", "fetch", "template",
     "init", "run_recipe",
     "HwnasError", "BadInput", "TableError", "FingerprintMismatch", "EngineUnavailable", "MeasurementFailed",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from hwnas.api.tables import LatencyTable as LatencyTable
     from hwnas.api.training import finetune as finetune
     from hwnas.api.training import train_supernet as train_supernet
+    from hwnas.api.watching import watch as watch
     from hwnas.recipe.program import run_recipe as run_recipe
     from hwnas.recipe.proposing import init as init
     from hwnas.search.own_objectives import OwnObjective as OwnObjective

@@ -63,6 +63,7 @@ FLOORS = (
     {"select"},
     {"compare", "export", "profile"},
     {"report"},
+    {"live"},
     {"api"},
     {"recipe", "templates"},
     {"testing"},

@@ -17,6 +17,7 @@ FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
+PATIENCE = 180_000  # ms, on a machine with much other work
 DRAWN = "html[data-drawn]"  # a report's script says so when all figures are drawn
 
 
@@ -56,6 +57,7 @@ class Seen:
             viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=scale,
             accept_downloads=True,
         )  # fmt: skip
+        self.context.set_default_timeout(PATIENCE)
         self.page, self.complaints, self.requests = self.context.new_page(), list[str](), list[str]()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)

@@ -133,18 +133,22 @@ class Run(Printable):
         """Every evaluation as jsonl, csv or parquet; BadInput for another format."""
         return archive_bytes(self.evaluations, format, self.space)
 
-    def report(self, out: Path | str | None = None, *, compare: Sequence[Path | str] = ()) -> Path:
-        """Write the run as one HTML file, by default `report.html` in it.
+    def report(
+        self, out: Path | str | None = None, *, compare: Sequence[Path | str] = (), others: Sequence[Path | str] = ()
+    ) -> Path:
+        """Write the run as one HTML file, by default `report.html` in it (`runs.html` with others).
 
         Args:
             out: the file.
             compare: runs to draw beside it: random search, or other seeds.
+            others: runs that get a part of the page each: seeds, devices, before and after.
         """
         from hwnas.report import load_run, write_report
 
-        path = self.folder / "report.html" if out is None else Path(out)
+        path = self.folder / ("runs.html" if others else "report.html") if out is None else Path(out)
         check_writable(path, "--out FILE")
-        write_report(load_run(self.folder, seen_from=path.parent, compare=[Path(x) for x in compare]), path)
+        first = load_run(self.folder, seen_from=path.parent, compare=[Path(x) for x in compare])
+        write_report([first, *(load_run(Path(x), seen_from=path.parent) for x in others)], path)
         return path
 
     def export(self, engine: str | None = None, out: Path | str = "engines", **options: Any) -> Exported:

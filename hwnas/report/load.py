@@ -32,18 +32,21 @@ _TOP1 = {
 }
 
 
-def load_run(folder: Path, *, seen_from: Path | None = None, compare: Sequence[Path] = ()) -> RunData:
+def load_run(
+    folder: Path, *, seen_from: Path | None = None, compare: Sequence[Path] = (), archive: Path | None = None
+) -> RunData:
     """Everything known of a run.
 
     Args:
         folder: the run's.
         seen_from: the folder in which the report will lie, for its links; the run's by default.
         compare: further runs to compare with, beside those in the folder.
+        archive: a copy of the run's archive, to be read in its place.
 
     Raises:
         FileProblem, BadInput: no run, a damaged file, an altered engine, or a run to compare with of another problem.
     """
-    with open_run(folder) as run:
+    with open_run(folder, archive=archive) as run:
         config = run.config
         shown = [*run.problem.names, *([config.scalarise.objective] if config.scalarise else [])]
         random, repeats = _compared(run, folder, compare)

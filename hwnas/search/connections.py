@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ from profilers import temporary
 from profilers.errors import BadInput, FileProblem
 from profilers.progress import say
 
+_TRIES, _PAUSE = 20, 0.05  # of a copy, s between two
 _NOT_HERE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL)
 
 
@@ -79,6 +81,37 @@ def reading(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | N
     for part in (path, wal):
         shutil.copyfile(part, Path(folder.name) / part.name)
     return connect(Path(folder.name) / path.name), folder
+
+
+def snapshot(path: Path, folder: Path) -> Path:
+    """A copy of a database into a folder, with its unfinished WAL or journal, while another process writes it.
+
+    SQLite's own locks and shared memory do not reach a process on another machine; a copy needs neither. It is taken
+    again until nothing has changed meanwhile.
+
+    Raises:
+        FileProblem: the file cannot be read, or does not rest.
+    """
+    parts = [path, *(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-journal"))]
+    for _ in range(_TRIES):
+        before = [_stamp(part) for part in parts]
+        for part, stamp in zip(parts, before, strict=True):
+            (folder / part.name).unlink(missing_ok=True)
+            if stamp is not None:
+                with suppress(FileNotFoundError):  # it has just ended; the stamps will differ
+                    shutil.copyfile(part, folder / part.name)
+        if before == [_stamp(part) for part in parts]:
+            return folder / path.name
+        time.sleep(_PAUSE)
+    raise FileProblem(f"{path} changes faster than it can be copied", remedy="again in a moment")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

@@ -135,8 +135,8 @@ def _written(config: Config, folder: Path) -> Config:
     return portable(config.with_tables(tables), folder)
 
 
-def open_run(folder: Path, *, write: bool = False) -> Run:
-    """An existing run, as it was configured; it is only read unless `write`.
+def open_run(folder: Path, *, write: bool = False, archive: Path | None = None) -> Run:
+    """An existing run, as it was configured; it is only read unless `write`. `archive` is a copy of its own.
 
     Raises:
         FileProblem: there is none. BadInput: it is damaged.
@@ -144,12 +144,12 @@ def open_run(folder: Path, *, write: bool = False) -> Run:
     if not (folder / CONFIG).is_file():
         raise FileProblem(f"{folder} holds no run (no {CONFIG})", remedy="hwnas search CONFIG.toml --out RUN")
     config = load_stored(folder / CONFIG)
-    archive = archives.open_archive(folder / ARCHIVE, write=write)
+    opened = archives.open_archive(archive or folder / ARCHIVE, write=write)
     try:
-        own = kept(folder, config.make_space(), config.own, archive.evaluations)
-        return Run(folder, config, make_problem(config, own), archive)
+        own = kept(folder, config.make_space(), config.own, opened.evaluations)
+        return Run(folder, config, make_problem(config, own), opened)
     except BaseException:
-        archive.close()
+        opened.close()
         raise
 
 
