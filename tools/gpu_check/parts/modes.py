@@ -49,7 +49,7 @@ def run(check: Check, found: Findings) -> None:
 
 
 def _cells(profiler: Profiler, networks: Sequence[Network]) -> Iterator[tuple[str, str, Sequence[Network]]]:
-    """(precision, level, networks): what is compiled comes last, and one network of it first."""
+    """(precision, level, networks): what is compiled comes last, beginning with the smallest."""
     precisions, levels = profiler.supported_precisions(), profiler.levels or ("",)
     ends = precisions[:: max(len(precisions) - 1, 1)]  # the first and the last
     compiling = [level for level in levels if level in COMPILING]
@@ -57,8 +57,8 @@ def _cells(profiler: Profiler, networks: Sequence[Network]) -> Iterator[tuple[st
     yield from ((precision, level, networks) for level in plain for precision in precisions)
     others = [level for level in levels if level.endswith(OTHER_LAYOUT)]
     yield from ((precision, level, networks) for level in others for precision in ends)
-    yield from ((precision, level, networks[-1:]) for level in compiling for precision in ends)
-    yield from ((p, level, [one]) for level in compiling for one in networks[:-1] for p in ends)
+    yield from ((precision, level, networks[:1]) for level in compiling for precision in ends)
+    yield from ((p, level, [one]) for level in compiling for one in networks[1:] for p in ends)
 
 
 def _cell(
