@@ -6,6 +6,7 @@
     noise     how far two loadings of the same networks differ by the way they are timed
     profile   known networks by `hwnas profile`, a plain loop and benchmark_app
     truth     the same networks by export, validate, a plain loop and benchmark_app
+    torch_modes  torch eager, compiled and as a package, and its run.py alone
     ship      engine selection, intervals, int8, known networks
     train     a training step beside once-for-all's (plain_ofa); what inherited accuracies are worth
     finetuning  whether fine-tuning each evaluated network pays, at equal seconds

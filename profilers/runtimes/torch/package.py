@@ -36,15 +36,14 @@ if mine != its:
     raise RuntimeError("{file} is for torch %s on %s; here is torch %s on %s" % (*its, *mine))
 {setting}
 logging.disable(logging.WARNING)  # torch remarks on compilers and GPUs that are not needed
-package = torch._inductor.aoti_load_package(str(here / "{file}"))
+package = torch._inductor.aoti_load_package(str(here / "{file}")).loader
 def tensor(values):
     values = torch.from_numpy(np.ascontiguousarray(values)).to("{device}")
     values = values.to({kind}) if values.is_floating_point() else values
     last = made["channels_last"] and values.ndim == 4
     return values.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 def run(feeds):
-    found = package(*(tensor(feeds[x["name"]]) for x in made["inputs"]))
-    found = [x for x in torch.utils._pytree.tree_leaves(found) if isinstance(x, torch.Tensor)]
+    found = package.boxed_run([tensor(feeds[x["name"]]) for x in made["inputs"]])
     return {{x["name"]: y.to("cpu", getattr(torch, x["dtype"])).numpy() for x, y in zip(made["outputs"], found)}}"""
 
 _KINDS = {"bf16": "torch.bfloat16", "fp16": "torch.float16"}

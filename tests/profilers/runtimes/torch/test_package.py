@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -112,7 +113,10 @@ def alone(package, monkeypatch):
 
     from profilers.runtimes.torch import aot
 
-    monkeypatch.setattr(torch._inductor, "aoti_load_package", lambda path: aot.open_package(package))
+    def load(path):
+        return SimpleNamespace(loader=SimpleNamespace(boxed_run=lambda tensors: aot.open_package(package)(*tensors)))
+
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", load)
     before = torch.get_num_threads()
 
     def start(profiler=TORCH):
