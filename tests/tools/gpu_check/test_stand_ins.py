@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -24,6 +27,7 @@ from profilers.validation import validate
 from tests.lut.conftest import make_table
 from tools.gpu_check import needs
 
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(needs.__file__).parent / "stand_ins"
 
 
@@ -89,3 +93,22 @@ def test_kinds_of_values(kind, value, expected):
 def test_what_does_not_fit(kind, value):
     with pytest.raises(STAND_IN.ValidationError):
         read(kind, value)
+
+
+def test_rich_as_pip_has_it():
+    pytest.importorskip("pip._vendor.rich", reason="this Python has no pip")
+    imports = "import rich; from rich.console import Console; from rich.table import Table"
+    draws = "t = Table('a'); t.add_row('b'); Console().print(t); print(rich.__name__)"
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER / "rich")}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{imports}; {draws}"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "│ b │" in done.stdout
+    assert done.stdout.endswith("pip._vendor.rich\n")
+
+
+def test_what_hwnas_uses_of_rich_is_stood_in_for():
+    used = re.search(r"^USED = \((.*)\)$", (FOLDER / "rich" / "rich" / "__init__.py").read_text(), re.M)[1]
+    sources = [path.read_text() for name in ("hwnas", "lut", "profilers") for path in (ROOT / name).rglob("*.py")]
+    imported = {name for text in sources for name in re.findall(r"^\s*(?:from|import) rich(\.\w+)?\b", text, re.M)}
+    assert imported <= {part.strip().strip('"') for part in used.split(",")}

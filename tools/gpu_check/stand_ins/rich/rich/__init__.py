@@ -1,7 +1,9 @@
-"""Stands in for rich where that is missing: the one that pip carries, under its own name."""
+"""Stands in for rich where that is missing: the one that pip carries, and of it what hwnas uses, under its own name."""
 
 import sys
+from importlib import import_module
 
-from pip._vendor import rich
+VENDORED = "pip._vendor."
+USED = ("", ".box", ".console", ".progress", ".table")
 
-sys.modules[__name__] = rich
+sys.modules |= {f"rich{name}": import_module(f"{VENDORED}rich{name}") for name in USED}
