@@ -5,9 +5,11 @@ graph    the same kernels, launched as one CUDA graph (on a GPU, where it is the
 compile  torch.compile, which fuses operators and needs a compiler
 aot      AOTInductor: exported and compiled ahead of time into a package that needs none of the model's Python code
 
-What is compiled is launched as a CUDA graph, too, where it captures. Networks of a search space have the layout
-channels_last, which convolutions are quickest in; `-nchw` are the same in torch's usual layout, as most published
-tables are. A user's own module keeps its layout.
+What is compiled is launched as a CUDA graph where it captures. At the level graph a network of a search space that
+does not capture is refused; a user's module is then run eagerly, which is said, unless the level was asked for.
+
+Networks of a search space have the layout channels_last, which convolutions are quickest in; `-nchw` are the same in
+torch's usual layout, as most published tables are. A user's own module keeps its layout.
 """
 
 from __future__ import annotations
@@ -54,7 +56,6 @@ CUDA = {
     "compile": Level("compile", captured=True),
     "aot": Level("aot", captured=True),
 }
-CUDA_DEFAULT = Level("eager", captured=True)  # a module that does not capture is run eagerly, and that is said
 
 
 def callable_of(module: nn.Module, examples: tuple[Tensor, ...], level: Level, threads: int) -> Call:

@@ -87,13 +87,15 @@ class Torch(PackageEngine):
         import torch
 
         level = self.level(options)
-        level = level._replace(channels_last=False) if feeds else level  # a module of a user keeps its layout
+        if feeds:  # a user's module keeps its layout, and need not be one that captures
+            level = level._replace(channels_last=False, required=level.required and bool(options.optimization))
         try:
             return kind(
                 module, inputs, options, level, self.running(options), outputs=outputs, feeds=feeds, traced=traced
             )
         except torch.OutOfMemoryError as error:
-            raise MeasurementFailed(f"too little memory on the GPU: {str(error).splitlines()[0]}") from error
+            got = f"too little memory on the GPU: {str(error).splitlines()[0]}"
+            raise MeasurementFailed(got, remedy="a smaller --batch") from error
 
 
 class TorchCuda(Torch):
@@ -143,7 +145,7 @@ class TorchCuda(Torch):
 
     def level(self, options: Options) -> Level:
         """The level that the options ask for."""
-        return levels.CUDA[options.optimization] if options.optimization else levels.CUDA_DEFAULT
+        return levels.CUDA[options.optimization or "graph"]
 
     def running(self, options: Options) -> Cpu | Cuda:
         """The first GPU, with TF32 where that is the precision."""

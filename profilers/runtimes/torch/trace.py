@@ -86,7 +86,7 @@ def events_of(results: Any) -> list[Event]:
     from torch.autograd import DeviceType  # type: ignore[attr-defined]  # it is there, from C++
 
     cpu, found = DeviceType.CPU, results.events()
-    begin = next((e.start_ns() for e in found if e.name() == MARK + WHOLE), 0)
+    begin = next((e.start_ns() for e in found if e.name() == MARK + WHOLE and e.device_type() == cpu), 0)
     return [
         Event(e.name(), e.start_ns(), e.duration_ns(), e.correlation_id(), e.linked_correlation_id(), on_cpu)
         for e in found
