@@ -1,5 +1,6 @@
 """Executors: whatever evaluates, and whatever dies meanwhile, the archive is the one that a single process makes."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import hwnas
 from hwnas.search import executors
 from hwnas.search.config import parse, to_toml
 from hwnas.search.driver import search
@@ -240,6 +242,26 @@ class TestRay:
         missing = using(replace(config, accuracy="python:/nowhere/x:y"), kind="ray")
         with started(missing) as executor, pytest.raises(BadInput, match="cannot be imported"):
             list(executor.evaluate(SPACE.decode(genes(2))))
+
+    def test_a_table_is_a_task(self, cluster, tmp_path, capsys):
+        """As docs/devices.md has it, of a smaller space; a table that cannot be made does not disturb the others."""
+        (block,) = re.findall(r"```python\n([^`]*ray\.remote[^`]*)```", (ROOT / "docs/devices.md").read_text())
+        shorter = {
+            '"onnxruntime"': '"fake"', '"mbv3"': '"tiny"', "[160, 192, 224]": "[12], budget_seconds=1",
+            "num_cpus=4": "num_cpus=0.4", "resources={label: 1}": "resources={'fast': 0.4}", "ray.init()": "", "/shared": str(tmp_path),
+        }  # fmt: skip
+        for long, short in shorter.items():
+            assert long in block
+            block = block.replace(long, short)
+        (tmp_path / "jetson.json").write_text("a list for shopping")
+        exec(block, {"__name__": "__main__"})  # as a script: what is defined in it travels to the nodes
+        said = capsys.readouterr().out
+        assert (
+            "pi: complete" in said
+            and "jetson: no table, " in said
+            and "jetson.json exists and is something else" in said
+        )
+        assert hwnas.LatencyTable(tmp_path / "pi.json").status == "measured"
 
 
 def size(arch):
