@@ -247,9 +247,14 @@ class TestRay:
         """As docs/devices.md has it, of a smaller space; a table that cannot be made does not disturb the others."""
         (block,) = re.findall(r"```python\n([^`]*ray\.remote[^`]*)```", (ROOT / "docs/devices.md").read_text())
         shorter = {
-            '"onnxruntime"': '"fake"', '"mbv3"': '"tiny"', "[160, 192, 224]": "[12], budget_seconds=1",
-            "num_cpus=4": "num_cpus=0.4", "resources={label: 1}": "resources={'fast': 0.4}", "ray.init()": "", "/shared": str(tmp_path),
-        }  # fmt: skip
+            '"onnxruntime"': '"fake"',
+            '"mbv3"': '"tiny"',
+            "[160, 192, 224]": "[12], budget_seconds=1",
+            "num_cpus=4": "num_cpus=0.4",
+            "resources={label: 1}": "resources={'fast': 0.4}",
+            "ray.init()": "",
+            "/shared": str(tmp_path),
+        }
         for long, short in shorter.items():
             assert long in block
             block = block.replace(long, short)
