@@ -34,9 +34,9 @@ def run(check: Check, found: Findings) -> None:
     found.note(ABOUT)
     rows: list[list[Any]] = []
     expected: dict[str, Any] = {}
-    took = dict.fromkeys(COMPILING, COMPILING_SECONDS)  # by level, for a network
+    took = {True: COMPILING_SECONDS, False: 0.0}  # by whether it is compiled, for a network
     for precision, level, some in _cells(profiler, networks):
-        if check.seconds < took.get(level, 0) * len(some):
+        if check.seconds < took[level in COMPILING] * len(some):
             found.note(f"{precision} {level} of {len(some)}: no time was left")
             continue
         began = time.monotonic()
@@ -44,7 +44,7 @@ def run(check: Check, found: Findings) -> None:
             rows += _cell(check, some, precision, level, expected)
         except Exception as error:
             found.note(f"{precision} {level}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
-        took[level] = (time.monotonic() - began) / len(some)
+        took[level in COMPILING] = (time.monotonic() - began) / len(some)
         found.grid("Precisions and modes", COLUMNS, rows)
 
 
