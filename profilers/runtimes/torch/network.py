@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Make = Callable[["Operator"], nn.Module | None]
 
-OURS = re.compile(r"L\d{2,}_[a-z0-9_]+")  # names that torch.fx writes into Python code
+OURS = re.compile(r"L[0-9]{2,}_[A-Za-z0-9_]+")  # names that torch.fx writes into Python code
 DEFAULTS = {"dilations": [1, 1], "auto_pad": b"NOTSET", "alpha": 1.0, "beta": 1.0}
 Weights = Mapping[str, NDArray[Any]]
 
