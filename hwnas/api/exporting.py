@@ -16,6 +16,7 @@ from hwnas.api.export_request import Tables
 from hwnas.api.spaces import Resolutions, pixels
 from hwnas.api.where import Where, settings_of
 from hwnas.data.reference import resolve_reference
+from hwnas.export import elsewhere
 from hwnas.export.engine_selection import MAX_DROP, TOLERANCE
 from hwnas.export.exportable import FLOAT, Exportable
 from hwnas.export.item import ExportItem, counted
@@ -147,10 +148,13 @@ def export(
             asked_for = replace(request, weights=opened.weights)
             found = export_many(opened.ids, opened.item, asked_for, Path(out), resume=resume, fresh=fresh)
             engines = [Engine(Path(out) / key) for key in found.done]
+            elsewhere.note(source, [engine.folder for engine in engines])
             return Exported(engines, opened.notes, opened.about, found.kept, found.failed)
         items = {key: opened.item(key) for key in opened.ids}
         _export_due(items, request, Path(out), resume, fresh)
-        return Exported([Engine(Path(out) / key) for key in items], opened.notes, opened.about)
+        engines = [Engine(Path(out) / key) for key in items]
+        elsewhere.note(source, [engine.folder for engine in engines])
+        return Exported(engines, opened.notes, opened.about)
 
 
 def _export_due(items: Mapping[str, Exportable], request: Request, out: Path, resume: bool, fresh: bool) -> None:
@@ -194,6 +198,7 @@ def export_network(
         wanted = export_request.weights(_path(supernet), random_weights, dataset, _path(images), recalibrate)
         item = _item(space, arch, run, wanted, known)
     _export_due({"": item}, request, out, resume, fresh)
+    elsewhere.note(run, [out])
     return Engine(out)
 
 

@@ -44,7 +44,17 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.is_file():
         raise BadInput(f"{folder} has no {FILE}", "a folder made by `hwnas export`")
-    sheet: Any = read_json(path)
+    found = opened(read_json(path), path)
+    _check_files(folder, found["files"])
+    return found
+
+
+def opened(sheet: Any, path: Path) -> dict[str, Any]:
+    """A datasheet as its file at `path` has it, checked and under today's names; the engine's files are not.
+
+    Raises:
+        BadInput: as `read`.
+    """
     known = (*OLD_SCHEMAS, SCHEMA)
     if not isinstance(sheet, dict) or sheet.get("kind") != KIND or sheet.get("schema") not in known:
         raise BadInput(f"{path} is not a datasheet of schema {', '.join(map(str, known))}", remedy=REMEDY)
@@ -53,7 +63,6 @@ def read(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path} was changed after it was written", remedy=REMEDY)
     found = _upgraded(sheet)
     check(found | {"checksum": stated}, path)
-    _check_files(folder, found["files"])
     return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
-from hwnas.export import datasheet
+from hwnas.export import datasheet, elsewhere
 from hwnas.report import known
 from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
@@ -77,6 +77,9 @@ def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:
             sheet = datasheet.read(path.parent)
             if sheet["model"] is None:  # else it is no network of the run
                 yield Engine(sheet, Path(link).as_posix(), str(path.parent))
+    for sheet, place in elsewhere.noted(folder):
+        if sheet["model"] is None:
+            yield Engine(sheet, None, place)
 
 
 def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo:

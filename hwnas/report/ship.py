@@ -73,7 +73,7 @@ def _engine(run: RunData, within: Sequence[tuple[Engine, float]]) -> Ship:
         for e, a in within
         if e is not best and alike(best.sheet["accuracy"]["top1"], e.sheet["accuracy"]["top1"])
     ]
-    reasons = [f"The most accurate of {plural(len(within), 'exported engine')}{_that_keep(run)}."]
+    reasons = [f"The most accurate of {plural(len(within), 'exported engine')}{_that_keep(run, len(within))}."]
     reasons += _ties(run, best, tied)
     return Ship(
         f"Ship this engine{' within the budget' * bool(run.budgets)}.",
@@ -110,7 +110,9 @@ def _network(run: RunData, inside: Mask, certain: bool) -> Ship:
     key, shown = run.archs[best].id, scales(run)
     facts = [Fact(shown[i].label, _of_search(run, best, i, shown[i])) for i in (run.quality, *run.costs)]
     quality = lower(label_of(run, run.objectives[run.quality].name))
-    reasons = [f"The best {quality} of {plural(int(inside.sum()), 'evaluated network')}{_that_keep(run)}."]
+    reasons = [
+        f"The best {quality} of {plural(int(inside.sum()), 'evaluated network')}{_that_keep(run, int(inside.sum()))}."
+    ]
     tied = run.tied(best, inside)
     if len(tied):
         fast = int(min((best, *tied), key=lambda i: run.values[i, run.main_cost]))
@@ -142,8 +144,8 @@ def _none(run: RunData) -> Ship:
     return Ship("Nothing to ship: no evaluated network keeps the budget.", reasons=reasons, warned=True)
 
 
-def _that_keep(run: RunData) -> str:
-    return " that keeps the budget" if run.budgets else ""
+def _that_keep(run: RunData, count: int = 1) -> str:
+    return f" that keep{'s' if count == 1 else ''} the budget" if run.budgets else ""
 
 
 def _worst(run: RunData, row: int, certain: bool) -> list[tuple[str, float | None]]:

@@ -127,6 +127,7 @@ def _id(run: RunData, engine: Engine) -> str:
 def _network(run: RunData, engine: Engine) -> Cell:
     kind, key = engine.sheet["engine"], _id(run, engine)
     facts = [kind["name"], kind["precision"], f"batch {kind['batch']}", weights(engine.sheet)]
+    facts += [f"in {engine.folder}"] if engine.folder and not engine.link else []
     warnings = [*engine.sheet.get("warnings", []), *marks.warnings(run, engine)]
     link, letter = quote(engine.link or ""), run.letters[key]
     return Cell(key, ", ".join(filter(None, facts)), letter=letter, link=link, warnings=warnings,
