@@ -115,7 +115,7 @@ def search_config(
     r"""Search as a configuration's file says.
 
     Args:
-        path: TOML, see the README.
+        path: TOML, as `hwnas.template("search")` gives it.
         out: the run's folder, by default runs/NAME of the file.
         overrides: as in "search.iterations=10".
         resume: False to refuse a folder that holds a run.

@@ -16,7 +16,7 @@ def train_supernet(
     r"""Train a supernet by progressive shrinking.
 
     Args:
-        config: TOML, see the README.
+        config: TOML, as `hwnas.template("supernet")` gives it.
         overrides: as in "seed=2".
         resume: False to refuse what is there; else what was interrupted is continued, and what is done is kept.
         fresh: train anew in place of what is there.
@@ -52,7 +52,7 @@ def finetune(
     r"""Fine-tune chosen networks, or train them from scratch; gives each one's facts when it is done.
 
     Args:
-        config: TOML, see the README.
+        config: TOML, as `hwnas.template("finetune")` gives it.
         overrides: as in "epochs=2".
         resume: False to refuse what is there; else what was interrupted is continued, and what is done is kept.
         fresh: train anew in place of what is there.

@@ -20,7 +20,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder."
 
 
 def search(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to search; see the README.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", help="What to search; `hwnas init search` prints one.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The run's folder; runs/CONFIG by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces the seed of the configuration.")] = None,
     init_from: Annotated[

@@ -13,7 +13,9 @@ import hwnas
 from hwnas.api.display import table as people_table
 from hwnas.cli.shared import Fresh, Resume, emit, people
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train; see the README.")]
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG.toml", help="What to train; `hwnas init supernet` or `finetune` prints one.")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
 ]

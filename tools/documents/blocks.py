@@ -66,8 +66,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """All of docs/, whose blocks are run."""
-    return [*sorted(ROOT.glob("docs/**/*.md"))]
+    """README and all of docs/, whose blocks are run."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def blocks(page: Path) -> list[Block]:
