@@ -17,8 +17,8 @@ if __name__ == "__main__":
         tables={"gpu_ms": "gpu.json"},
         objectives=["top1", "params", "gpu_ms"],
         budget={"gpu_ms": 0.4},
-        initial=12,
-        iterations=2,
+        initial=8,  # quick; leave these out for 100 and 30 rounds of 8
+        iterations=1,
         per_iteration=4,
         surrogate="gp",
         out="runs/python",
