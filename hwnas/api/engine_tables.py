@@ -91,7 +91,7 @@ def engines_table(sheets: dict[str, dict[str, Any]]) -> Table:
     others = [name for name, f in first["objectives"].items() if f["how"].startswith("estimated")]
     measured = first["latency"]["measured"]
     caption = f"top-1: {_judged(first)}; ms: this engine" + "".join(f"; {n}: estimated" for n in others)
-    columns = ("id", "top-1", "params", "MAdds", "predicted ms", "measured ms", *others)
+    columns = ("id", "top-1", "params", "MAdds", "predicted ms", "measured ms", *(others or ["p99 ms"]))
     table = people_table("Exported engines", columns, caption if measured["value"] else measured["how"])
     for sheet in sheets.values():
         latency, top1, objectives = sheet["latency"], sheet["accuracy"]["top1"], sheet["objectives"]
@@ -103,8 +103,15 @@ def engines_table(sheets: dict[str, dict[str, Any]]) -> Table:
             interval(latency["predicted"]),
             interval(latency["measured"]),
             *(f"{objectives[name]['value']:.3g}" for name in others),
+            *([] if others else [_p99(latency["timing"])]),
         )
     return table
+
+
+def _p99(timing: dict[str, Any] | None) -> str:
+    """Of single runs; "-" where there were too few."""
+    bound = (timing or {}).get("percentiles", {}).get("p99", {}).get("value")
+    return "-" if bound is None else f"{bound:.3g}"
 
 
 def _accuracy(quantity: dict[str, Any]) -> str:

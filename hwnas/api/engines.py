@@ -16,6 +16,7 @@ from hwnas.export import datasheet, parity
 from hwnas.export.engines import open_engine, stored_engine
 from hwnas.export.rebuild import engine_options
 from hwnas.export.runtime_costs import CostPlan
+from hwnas.export.speed import disturbed
 from hwnas.export.validate import validate as validate_folder
 from profilers.base import Session
 from profilers.errors import BadInput
@@ -118,8 +119,8 @@ class Engine(Printable):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What it is not good for."""
-        return list(self.datasheet["warnings"])
+        """What it is not good for, and what disturbed its measurement."""
+        return [*self.datasheet["warnings"], *disturbed(self.datasheet["latency"]["timing"])]
 
     def table(self) -> Table:
         """See `Printable`."""
@@ -215,7 +216,8 @@ class Validation(Facts):
     """What `validate` found, by name; shown as the changes against the datasheet."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        super().__init__("The datasheet and the machine, now", found, [f"differs: {x}" for x in found["differences"]])
+        remarks = [*(f"differs: {x}" for x in found["differences"]), *disturbed(found["timing"])]
+        super().__init__("The datasheet and the machine, now", found, remarks)
 
     def table(self) -> Table:
         """See `Printable`."""

@@ -38,9 +38,14 @@ class Quantity:
     def __str__(self) -> str:
         if self.value is None:
             return self.how
-        number = f"{self.value:,.0f}" if self.unit == "" else f"{self.value:.4g} {self.unit}"
-        interval = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
+        number = f"{self.value:,.0f}" if self.unit == "" else f"{plain(self.value)} {self.unit}"
+        interval = "" if self.low is None or self.high is None else f" ({plain(self.low)} to {plain(self.high)})"
         return f"{number}{interval}, {self.how}"
+
+
+def plain(value: float) -> str:
+    """Four digits, and large numbers without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwnas.export.quantity import Quantity
+from profilers.timing.conditions import Conditions
 from profilers.timing.measurement import Measurement
 from profilers.timing.percentiles import CONFIDENCE, SHARES, Percentile
 
@@ -28,6 +29,11 @@ def rate(found: Measurement, batch: int, how: str) -> Quantity:
     """Images a second, one batch after the other, with the interval of the latency."""
     value, low, high = (1e3 * batch / ms if ms > 0 else None for ms in (found.ms, found.high, found.low))
     return Quantity(value, "images/s", how, low, high)
+
+
+def disturbed(timing: Mapping[str, Any] | None) -> list[str]:
+    """What the device's sensors said of a latency of a datasheet, a line each; nothing of one of before."""
+    return Conditions(**((timing or {}).get("conditions") or {})).remarks()
 
 
 def overlap(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool | None:

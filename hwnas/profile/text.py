@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
+from hwnas.export.quantity import plain
 from hwnas.profile.facts import F, Facts, Layer, Layers, Several
 from profilers.timing.percentiles import Percentile
 from profilers.timing.ties import tied
@@ -71,7 +72,7 @@ def _side(profile: Facts, fastest: Facts) -> Row:
 def speed_line(profile: Facts) -> str:
     """Percentiles of single runs, and samples a second."""
     found = ", ".join(f"{name} {_bound(bound)}" for name, bound in profile.measured.percentiles().items())
-    return f"{found} ms of single runs; {1e3 * profile.fingerprint.batch / profile.ms:.4g} samples/s"
+    return f"{found} ms of single runs; {plain(1e3 * profile.fingerprint.batch / profile.ms)} samples/s"
 
 
 def _bound(found: Percentile, *, short: bool = False) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from hwnas.export.speed import disturbed
 from hwnas.report.data import RunData
 from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.build.assembly import end_to_end_networks
 from lut.build.records import MeasuredNetwork
 from profilers.base import INTERRUPTED, STEADY, Options
-from profilers.timing.conditions import Conditions
 from profilers.timing.ties import Ends, Place, places
 
 
@@ -110,11 +110,10 @@ def _speed(sheet: Mapping[str, Any], place: Place) -> Speed:
     figures = {**timing.get("percentiles", {}), "images_s": latency.get("throughput") or {}}
     known = {name: figures.get(name, {}).get("value") for name in ("p90", "p99", "images_s")}
     how = {name: str(figure["how"]) for name, figure in figures.items() if "how" in figure}
-    said = Conditions(**(timing.get("conditions") or {}))
     return Speed(
         str(sheet["name"]), str(kind["name"]), str(kind["precision"]), int(kind["batch"]), place,
         *_three(latency["measured"]), timing.get("median_ms"), **known,
-        how={"ms": str(latency["measured"]["how"]), **how}, remarks=tuple(said.remarks()),
+        how={"ms": str(latency["measured"]["how"]), **how}, remarks=tuple(disturbed(timing)),
     )  # fmt: skip
 
 

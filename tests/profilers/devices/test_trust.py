@@ -67,6 +67,14 @@ def timed(header, arrays=TIMES):
 def test_what_is_right_is_taken():
     found = timed({"found": {"a": SAMPLES}, "background_load": 0.5})
     assert found.found["a"].ms == 1 and found.background_load == 0.5
+    assert found.found["a"].conditions.before == {"governor": "performance", "mhz": 900}
+    assert found.found["a"].runs.tolist() == [1.0] * 6
+
+
+def test_what_a_sensor_says_moves_no_cursor():
+    said = {**SAMPLES["conditions"], "reasons": ["hot\x1b[2J"], "before": {"a\nb": "c\x07"}}
+    found = timed({"found": {"a": {**SAMPLES, "conditions": said}}, "background_load": 0.5}).found["a"].conditions
+    assert found.reasons == ["hot [2J"] and found.before == {"a b": "c"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +90,9 @@ def test_what_is_right_is_taken():
         {"found": {"a": {**SAMPLES, "ms": -1.0}}},
         {"found": {"a": {**SAMPLES, "low": float("nan")}}},
         {"found": {"a": {**SAMPLES, "rejected": None}}},
+        {"found": {"a": {**SAMPLES, "conditions": None}}},
+        {"found": {"a": {**SAMPLES, "conditions": {**SAMPLES["conditions"], "before": [1]}}}},
+        {"found": {"a": {**SAMPLES, "conditions": {**SAMPLES["conditions"], "throttled": "no"}}}},
         {"found": {"a": SAMPLES}},
         {"found": {"a": SAMPLES}, "background_load": 1e99},
     ],
@@ -98,6 +109,7 @@ def test_samples_that_are_none(header):
         {**TIMES, "drift a": np.ones(4)},
         {**TIMES, "blocks a": np.ones((3, 1))},
         {**TIMES, "blocks a": np.ones(3, int)},
+        {**TIMES, "runs a": np.ones((2, 2))},
     ],
 )
 def test_blocks_that_are_none(arrays):
