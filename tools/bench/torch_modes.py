@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from hwnas.export.item import ExportItem
 from hwnas.export.pipeline import Request, export
 from hwnas.export.runtime_costs import CostPlan
 from hwnas.space import get_space
-from profilers.base import Options, Session
+from profilers.base import Options, Session, TimingPlan
 from profilers.registry import get_profiler
 from profilers.timing import plans
 from profilers.timing.measurement import measuring
@@ -37,6 +36,9 @@ from tools.bench.ship import random_item, say
 
 NETWORKS = {"tiny": 0, "small": 0, "mbv3": 0}  # of each space the smallest, since compiling takes its time
 PLAN = plans.ENGINE
+BRIEF = TimingPlan(
+    min_rounds=5, max_rounds=10, warmup_runs=2, warmup_max_runs=3
+)  # of the export, whose time is not used
 TOLERANCE = 0.1  # % of a class, which run.py prints with one decimal
 WAYS = {"eager": "eager", "compile": "torch.compile", "aot": "package"}
 
@@ -89,7 +91,7 @@ def bench(space: str, alone: str, folder: Path) -> dict[str, Any]:
     picture = folder / "picture.png"
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
     Image.fromarray(noise).resize((224, 224)).save(picture)
-    sheet = export({"": item}, replace(Request("torch"), costs=CostPlan.QUICK), folder / "engine")[""]
+    sheet = export({"": item}, Request("torch", plan=BRIEF, costs=CostPlan.QUICK), folder / "engine")[""]
     made = json.loads((folder / "engine/model.json").read_text())
     return {
         "network": f"{space}, {item.arch.r} px, {sheet['objectives']['madds']['value'] / 1e6:.1f} M MAdds",
