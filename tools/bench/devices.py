@@ -1,7 +1,7 @@
 """A device over ssh against the same machine without: tables built by turns, and links that are cut.
 
     python -m tools.bench.devices [--space mbv3] [--resolutions 160,192,224] [--engine onnxruntime] [--threads 1]
-                                  [--budget-seconds 240] [--archs 60] [--cuts 0] [--out bench/devices.json]
+                                  [--budget-seconds 180] [--archs 36] [--cuts 0] [--out bench/devices.json]
 
 The device is this machine, by an sshd of the bench's own on 127.0.0.1 (openssh-server). Two processes build a table
 each, one over ssh and one here; a step of the one is followed by a step of the other, so that neither has the quieter
@@ -11,7 +11,8 @@ other, and the time of both builds, in which waiting for the turn is not counted
 With --cuts N only: N cuts of the link at random moments during builds, then one in each of N validations; each must end
 with the steps, and the agreement, of one without, and leave nothing on the device.
 
-On two cores about 2 x (--budget-seconds + 60 s) for the tables and 4 s a network of --archs; 60 s a cut.
+On two idle cores about twice (--budget-seconds + 40 s) for the tables, and 5 s for each network of --archs: some 11
+minutes; with --cuts some 40 s a cut.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def main() -> None:
     parser.add_argument("--resolutions", default="160,192,224", help="FIRST:LAST:STEP or a list")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--budget-seconds", type=float, default=240.0, help="of each table")
-    parser.add_argument("--archs", type=int, default=60, help="networks to verify on")
+    parser.add_argument("--budget-seconds", type=float, default=180.0, help="of each table")
+    parser.add_argument("--archs", type=int, default=36, help="networks to verify on")
     parser.add_argument("--cuts", type=int, default=0, help="cut links, and build no tables")
     parser.add_argument("--out", type=Path, default=Path("bench/devices.json"))
     parser.add_argument("--side", default="", help=argparse.SUPPRESS)  # one of the two processes: its host, or "here"
@@ -96,6 +97,8 @@ def tables(sshd: Server, root: Path, args: argparse.Namespace) -> dict[str, Any]
     """Figures of both, and of the one against the other."""
     hosts, files = {HERE: HERE, SSH: sshd.host()}, {name: root.parent / f"{name}.json" for name in (HERE, SSH)}
     sides = {name: Side(args, hosts[name], files[name]) for name in hosts}
+    for one in sides.values():
+        one.heard()  # it has started, and imported what both need
     build, verify = (by_turns(sides) for _ in range(2))
     for one in sides.values():
         one.process.wait()
@@ -128,11 +131,16 @@ class Side:
     def turn(self) -> str:
         """Let it go on until it says something; MeasurementFailed where it ends otherwise."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         started = time.monotonic()
         print(TURN, file=self.process.stdin, flush=True)
-        said = self.process.stdout.readline().strip()
+        said = self.heard()
         self.seconds += time.monotonic() - started
+        return said
+
+    def heard(self) -> str:
+        """What it says next."""
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline().strip()
         if said not in (OVER, END):
             raise MeasurementFailed(f"one side has ended with {self.process.wait()}: its last lines say why")
         return said
@@ -152,6 +160,8 @@ def by_turns(sides: Mapping[str, Side]) -> dict[str, float]:
 def side(args: argparse.Namespace) -> None:
     """One of the two processes: a build, whose steps are turns, and a verification, whose groups are."""
     host = "" if args.side == HERE else args.side
+    hwnas.Networks.sample(args.space, n=1)[0].onnx()
+    print(OVER, flush=True)
     sys.stdin.readline()
     pipeline.measure_step = _in_turns(pipeline.measure_step)
     table = hwnas.Device(args.engine, args.threads, host=host).build_table(
