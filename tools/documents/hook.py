@@ -23,7 +23,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add them; README.md at the top is index.md here."""
     for name, page in GENERATED.items():
         files.append(File.generated(config, name, content=page()))
-    for path in [*(ROOT / name for name in ABOUT), *(ROOT / PICTURES).iterdir()]:
+    for path in [*(ROOT / name for name in ABOUT), *(ROOT / PICTURES).glob("*.png")]:
         files.append(File.generated(config, str(path.relative_to(ROOT)), abs_src_path=str(path)))
     return files
 
