@@ -31,6 +31,15 @@ def test_links_and_files_exist(document):
     assert missing == []
 
 
+def test_the_reference_has_every_public_name():
+    page = (ROOT / "docs/reference/python.md").read_text()
+    assert set(hwnas.__all__) - set(re.findall(r"^::: hwnas(?:\.\w+)*\.(\w+)$", page, re.M)) == set()
+
+
+def test_the_readme_is_one_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
 def test_the_citation_is_of_this_version():
     assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.M)[1] == hwnas.__version__
 

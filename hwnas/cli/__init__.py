@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from hwnas.cli.examples import USES, add_to
 from hwnas.version import __version__
 from profilers import interruption, temporary
 from profilers.errors import HwnasError
@@ -52,6 +53,7 @@ app = typer.Typer(
     name="hwnas",
     cls=_Commands,
     help="Profile a device, search networks for its latency budget, ship measured engines.",
+    epilog=USES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -71,6 +73,7 @@ def build() -> typer.Typer:
     """The application with every part's commands; made once, or each call would add all of them again."""
     for part in PARTS:
         importlib.import_module(f"hwnas.cli.{part}").register(app)
+    add_to(app)
     return app
 
 
