@@ -44,7 +44,7 @@ EVERY = {
     "profilers/onnx": ("export", "profile"),
     "lut/build": ("lut build",),
 }
-SOME = {"hwnas/export": ("export", "validate"), "lut/formats": ("lut import",), "hwnas/report": ("report",)}
+SOME = {"hwnas/export": ("export", "validate"), "lut/formats": ("lut import",), "hwnas/report": ("report", "export")}
 SAID_OF_ITSELF = {"--prefer", "--knee", "--budget"}  # only where the command that has them was given them
 ALONE = {"lut/build/standalone.py", "profilers/timing/plain_loop.py", "profilers/timing/fresh_process.py"}  # programs
 
