@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from profilers.devices import hosts
 
 
 @pytest.fixture(autouse=True)
-def device(tmp_path, monkeypatch):
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder that stands for the device's disk; nothing of an agent may be left in it."""
     root = tmp_path / "device"
     (root / "tmp").mkdir(parents=True)
