@@ -9,6 +9,7 @@ pydantic is imported here and nowhere else, and this module only where something
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -24,6 +25,7 @@ from profilers.refusals import Lacking, Refusals, each
 __all__ = ["Style", "check_fields", "check_plain", "draft", "json_schema", "validate"]
 
 T = TypeVar("T")
+_making = threading.RLock()  # pydantic parses sources for their docstrings, and Python 3.11's parser is of one thread
 _new_type: Any = NewType  # called with types that mypy cannot know
 CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 _NOTHING: Any = object()
@@ -107,7 +109,8 @@ def json_schema(kind: Any) -> dict[str, Any]:
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Of a new type, because a dataclass itself would want to bring its own configuration."""
-    return TypeAdapter(_new_type("document", kind), config=CONFIG)
+    with _making:
+        return TypeAdapter(_new_type("document", kind), config=CONFIG)
 
 
 @cache

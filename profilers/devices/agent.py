@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ from profilers.timing.fingerprint import cpu_flags
 
 GREETING = b"\nhwnas-agent: start\n"
 SILENCE = 90.0
+REMOVALS = 20
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE)
 PREFIX = "hwnas-agent-"
 
 
@@ -40,14 +43,16 @@ def main() -> NoReturn:
     entry, exit_ = _streams()
     with suppress(OSError):
         os.setpgid(0, 0)  # so that what it starts can be ended with it
-    for sign in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
-        signal.signal(sign, lambda *_: _end(kept, serving))
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is what they clean up
     _remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)  # traces, and what runtimes write, go with it
     kept = Kept(folder)
     link = _Link(entry, exit_)
     serving = Serving(link.answer, kept, link.idle)
+    for sign in SIGNALS:
+        signal.signal(sign, lambda *_: _end(kept, serving))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     reader = threading.Thread(target=_read, args=(link, kept, serving), daemon=True)
     reader.start()
     exit_.write(GREETING)
@@ -98,9 +103,21 @@ class _Impatient:
         return self.stream.read(size) if select.select([self.stream], [], [], SILENCE)[0] else b""
 
 
-def _end(kept: Kept, serving: Serving) -> NoReturn:
-    """Leave nothing behind: no weights, no lock, no process that was started."""
-    kept.remove()
+_ending = threading.Lock()
+
+
+def _end(kept: Kept, serving: Serving) -> None:
+    """Leave nothing behind: no weights, no lock, no process that was started. A signal and the link's end may both ask.
+
+    The first ends the process; others go on meanwhile, and may write where something is being removed.
+    """
+    if not _ending.acquire(blocking=False):
+        return
+    for _ in range(REMOVALS):
+        kept.remove()
+        if not kept.folder.exists():
+            break
+        time.sleep(0.05)
     serving.lock.release()
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)

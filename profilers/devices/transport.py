@@ -16,6 +16,7 @@ from typing import IO, BinaryIO
 from profilers.devices.faults import unreachable
 
 SECONDS = 120.0  # for a file
+ENDING = 6.0  # seconds in which an agent that is asked to end removes what it keeps
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _./:;=,+-")
 
 
@@ -48,7 +49,7 @@ class Remote:
         """Cut it off; the agent ends with its link."""
         self.process.terminate()
         try:
-            self.process.wait(3)
+            self.process.wait(ENDING)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

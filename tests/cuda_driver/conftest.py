@@ -16,10 +16,6 @@ from tests.cuda_driver.engine import DriverWork, TorchWork
 from tests.cuda_driver.torch_cuda import stand_in
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "cuda_stub: runs under PyCUDA on the stand-in driver (tests/cuda_driver/run.sh)")
-
-
 def pytest_collection_modifyitems(items):
     if "HWNAS_CUDA_STUB_ACTIVE" in os.environ:
         return

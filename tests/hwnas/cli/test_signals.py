@@ -74,11 +74,12 @@ def test_a_search(tmp_path, number, code, word, more):
     until(lambda: evaluated(tmp_path / "run") > 1)
     os.killpg(process.pid, number)
     _, err = process.communicate(timeout=60)
-    last = err.strip().splitlines()
+    *begun, last = err.strip().splitlines()
     there = evaluated(tmp_path / "run")
     again = "the same command without --fresh" if "--fresh" in more else "the same command"
     assert there > 1 and process.returncode == code
-    assert last == [f"hwnas: {word}; {there} evaluations are kept in run; {again} goes on"]
+    assert last == f"hwnas: {word}; {there} evaluations are kept in run; {again} goes on"
+    assert [line.split()[0] for line in begun] == ["space", "no"]  # what is searched, and that it has no budget
     assert left_behind(tmp_path) == [] and of_session(process.pid) == []
 
 

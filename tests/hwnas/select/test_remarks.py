@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hwnas.compare.measure import OURS, Row, of_search
+from hwnas.compare.measure import OURS, Comparison, Row, of_search
 from hwnas.compare.render import lines, notes
 from hwnas.export.run_source import RunSource, _objectives
 from hwnas.report import load_run
@@ -12,6 +12,7 @@ from hwnas.report.summary import tiles
 from hwnas.search.run import open_run
 from profilers.timing.measurement import Measurement
 from tests.hwnas.cli.test_search import hwnas  # noqa: F401  a fixture
+from tests.hwnas.report_run import fingerprint
 
 REMARK = "about 5 points above the published ImageNet top-1"
 CONFIG = """
@@ -66,19 +67,18 @@ def test_in_the_report_the_export_and_the_comparison(place):
         assert figure.how.startswith("predicted") and REMARK in figure.how and figure.low is None
         ours, _ = of_search(source.run.space, row, None, 1, source.run.problem.objectives["top1"])
     assert ours.top1 is None and ours.predicted_top1 == row.objectives["top1"]
-    assert lines([ours])[0][-1] == "-"
+    assert lines(compared(ours))[0][-1] == "-"
+
+
+def compared(*rows):
+    return Comparison(rows, fingerprint(), "wall", None, 0)
 
 
 def test_a_comparison_says_why_and_marks_what_cannot_be_told_apart():
     known = Row("k", "torchvision", 224, 1, 1, measured=Measurement("k", 1.0, 1.0, 1.0), imagenet_top1=76.6)
     predicted = Row("p", OURS, 160, 1, 1, predicted_top1=82.3, remark=f"reads {REMARK}")
-    from types import SimpleNamespace
-
-    from tests.hwnas.report_run import fingerprint
-
-    facts = SimpleNamespace(rows=(known, predicted), fingerprint=fingerprint(), clock="wall", spearman=None, shared=0)
-    assert any(REMARK in line and "not comparable" in line for line in notes(facts))
+    assert any(REMARK in line and "not comparable" in line for line in notes(compared(known, predicted)))
     rows = [Row(n, OURS, 12, 1, 1, top1=t, top1_low=t - 9, top1_high=t + 5, images=48)
             for n, t in (("a", 91.67), ("b", 85.42), ("c", 50.0))]  # fmt: skip
-    cells = [row[-1] for row in lines(rows)]
+    cells = [row[-1] for row in lines(compared(*rows))]
     assert cells == ["91.67 (82.7 to 96.7) ~", "85.42 (76.4 to 90.4) ~", "50.00 (41.0 to 55.0)"]

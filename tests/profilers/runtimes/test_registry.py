@@ -122,7 +122,11 @@ def test_a_package_that_cannot_be_imported_is_listed_with_its_reason(own, monkey
     assert [profiler.name for profiler in every_profiler()] == list(BUILTIN)
     from hwnas.export.engines import ENGINES, NAMES, stored_engine
 
-    assert list(ENGINES) == list(NAMES) == ["onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"]
+    assert (
+        list(ENGINES)
+        == list(NAMES)
+        == ["onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "torch", "torch-cuda"]
+    )
     with pytest.raises(BadInput, match="cannot be imported"):
         stored_engine("broken")
 

@@ -15,7 +15,8 @@ from tools.bench.recording import record, replay
 def test_a_replay_gives_the_figures_that_were_measured_and_a_mechanism_left_out_others(tmp_path):
     record(tmp_path, "fake", get_space("tiny"), 4, seed=1, budget=1.0)
     figures, again = read_json(tmp_path / "figures.json"), replay(tmp_path, {})
-    same = [name for name in again if name != "interval" and not name.startswith("fresh_process")]
+    assert again["conditions"] == figures["conditions"]
+    same = [name for name in again if name not in ("interval", "conditions") and not name.startswith("fresh_process")]
     assert {name: again[name] for name in same if "load" not in name} == pytest.approx(
         {name: figures[name] for name in same if "load" not in name}
     )
