@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
-import shutil
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,11 +10,10 @@ from numpy.typing import NDArray
 
 from profilers.base import Feeds, Session, Tensor
 from profilers.errors import EngineUnavailable
+from profilers.runtimes.torch.aot import quiet, require_compiler
 
 if TYPE_CHECKING:
     from torch import nn
-
-COMPILERS = ("g++", "c++", "clang++")  # one of which torch.compile needs on a CPU
 
 
 class TorchSession(Session):
@@ -48,7 +42,7 @@ class TorchSession(Session):
         copied = copy.deepcopy(network).cpu().eval()
         self.network = _compiled(copied) if compiled else copied
         try:
-            with _quiet():
+            with quiet():
                 self.run()
         except Exception as error:  # the compiler's errors have no common base
             raise EngineUnavailable(f"torch cannot run the network: {str(error).splitlines()[0]}") from error
@@ -72,24 +66,10 @@ class TorchSession(Session):
         return {f"output_{i}": np.array(x.numpy()) for i, x in enumerate(found)}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the compiler's remarks, on a CUDA that is not there among others."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
 def _compiled(network: nn.Module) -> nn.Module:
     import torch
 
-    if not any(map(shutil.which, COMPILERS)):
-        raise EngineUnavailable("torch.compile needs a C++ compiler", ", ".join(COMPILERS), "apt-get install g++")
+    require_compiler()
     from torch._inductor import config  # its pool of compiling processes would outlive the compilation
 
     config.compile_threads = 1

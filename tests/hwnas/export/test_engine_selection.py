@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwnas.accuracy.wilson import drop
-from hwnas.export import datasheet, engine_selection, torch_session
+from hwnas.export import datasheet, engine_selection
 from hwnas.export.build import PrecisionVariants, Target
 from hwnas.export.engine_selection import Candidate, choose, refusal, select_engine, targets, why
 from hwnas.export.engines import ENGINES
@@ -22,6 +22,7 @@ from hwnas.export.validate import validate
 from profilers.base import Options
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from profilers.registry import get_profiler
+from profilers.runtimes.torch import aot
 from profilers.timing.measurement import Measurement
 from tests.hwnas.exporting import QUICK, REQUEST, item
 
@@ -173,7 +174,7 @@ def test_torch_computes_as_its_network_and_says_why_it_cannot_compile(monkeypatc
         expected = work.network.eval()(torch.from_numpy(images)).numpy()
     np.testing.assert_array_equal(session.infer(images), expected)
     assert session.output_shape == (2, 10)
-    monkeypatch.setattr(torch_session, "COMPILERS", ("no-such-compiler",))
+    monkeypatch.setattr(aot, "COMPILERS", ("no-such-compiler",))
     with pytest.raises(EngineUnavailable, match="compiler"):
         TorchSession(work.network, (2, *work.input_shape), 1, compiled=True)
     quantity = engine_selection._reference(work, Options(), "compiled")
