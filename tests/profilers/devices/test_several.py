@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
+import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
 from tests.profilers.devices.conftest import agents, left_behind
 from tests.profilers.devices.namespaces import machines
 
+ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("lut", "build", "--space", "tiny", "--engine", "fake", "--resolutions", "12")
 
 
@@ -110,22 +110,35 @@ def test_files_are_named_by_the_device(device, name):
     assert device_tables._file(device, "a/{device}.json", 2) == Path(f"a/{name}.json")
 
 
-def test_an_interruption_ends_all_and_says_what_is_kept(named, device, capsys, monkeypatch):
-    """Ctrl-C while two devices are at work: no agent is left, and the same command goes on."""
-    begun, original = threading.Barrier(3), pipeline.measure_step
+INTERRUPTED = """
+import os, signal, sys, threading
+from hwnas.api import devices
+from hwnas.cli import main
+from lut.build import pipeline
+from lut.build.schedule import BuildPlan
 
-    def measured(bench, builder, plan, step, earlier):
-        if len(earlier) == 1:
-            begun.wait(30)
-        return original(bench, builder, plan, step, earlier)
+devices.plan_of = lambda _, seed: BuildPlan(passes=1, networks=12, seed=seed)
+begun, original = threading.Barrier(3), pipeline.measure_step
 
-    monkeypatch.setattr(pipeline, "measure_step", measured)
-    threading.Thread(target=lambda: (begun.wait(30), os.kill(os.getpid(), signal.SIGINT))).start()
-    assert run("--device", "left", "--device", "right") == 130
-    said = capsys.readouterr().err.splitlines()[-1]
+def measured(bench, builder, plan, step, earlier):
+    if len(earlier) == 1:
+        begun.wait(60)
+    return original(bench, builder, plan, step, earlier)
+
+pipeline.measure_step = measured
+threading.Thread(target=lambda: (begun.wait(60), os.kill(os.getpid(), signal.SIGINT)), daemon=True).start()
+main(sys.argv[1:])
+"""
+
+
+def test_an_interruption_ends_all_and_says_what_is_kept(named, device):
+    """Ctrl-C while two devices are at work, in a process of its own: no agent is left, the same command goes on."""
+    command = [sys.executable, "-c", INTERRUPTED, *QUICK, "--device", "left", "--device", "right"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 130, done.stderr
     assert said.startswith("hwnas: interrupted; finished tables and steps are kept: left.json.partial, right.json.part")
     assert left_behind(device) == [] and agents(device) == []
-    monkeypatch.setattr(pipeline, "measure_step", original)
     assert run("--device", "left", "--device", "right") == 0
 
 
