@@ -112,7 +112,8 @@ def test_run_py_is_the_code_of_training_and_a_few_lines_more(engine):
     text, picture = script(ENGINES[engine], Options(batch=4), ALL), Path(picture_module.__file__).read_text()
     compile(text, "run.py", "exec")
     assert picture.partition('"""')[2] in text
-    assert len(text.splitlines()) - len(picture.splitlines()) <= (80 if ENGINES[engine].gpu else 65)
+    most = 80 if ENGINES[engine].gpu else {"torch": 65}.get(engine, 60)
+    assert len(text.splitlines()) - len(picture.splitlines()) <= most
     assert max(map(len, text.splitlines())) <= 120
 
 
