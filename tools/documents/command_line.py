@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import click
 import typer
 
 from hwnas.cli import build
@@ -45,7 +44,7 @@ def _group(root: Any, path: str, level: int) -> Iterator[str]:
 
 
 def _command(place: str, command: Any, level: int) -> Iterator[str]:
-    context = click.Context(command, info_name=place)
+    context = command.context_class(command, info_name=place)
     yield f"{'#' * level} `{place}`\n"
     yield f"{(command.help or '').strip()}\n"
     yield f"```text\n{' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n```\n"
@@ -55,7 +54,7 @@ def _command(place: str, command: Any, level: int) -> Iterator[str]:
     yield ""
 
 
-def _record(parameter: Any, context: click.Context) -> tuple[str, str] | None:
+def _record(parameter: Any, context: Any) -> tuple[str, str] | None:
     found = parameter.get_help_record(context)
     return None if found is None else (found[0], found[1])
 
