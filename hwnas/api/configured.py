@@ -9,7 +9,7 @@ from typing import Any
 
 from hwnas.api.spaces import pixels
 from hwnas.api.tables import LatencyTable
-from hwnas.search import config as configs
+from hwnas.search import config_files
 from hwnas.search.config import Config
 from hwnas.search.own_objectives import GIVEN, OwnObjective
 from hwnas.space import SearchSpace
@@ -44,7 +44,7 @@ def configured(tables: Tables, wanted: dict[str, Any]) -> Iterator[Config]:
     with temporary.scratch("tables") as place:
         files = {name: str(table_file(name, value, Path(place))) for name, value in tables.items()}
         data = {**_plain(values), "tables": files, **more}
-        yield configs.parse(data, Path.cwd(), "search")
+        yield config_files.parse(data, Path.cwd(), "search")
 
 
 def own_objectives(objectives: Sequence[str | OwnObjective]) -> dict[str, OwnObjective]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import lut
 from hwnas import accuracy
 from hwnas.data import check_dataset
-from hwnas.search import config as configs
+from hwnas.search import config_files
 from hwnas.search.config import Config
 from hwnas.search.made_objectives import made
 from hwnas.search.objectives import COUNTS, TOP1, Objective, make_objectives
@@ -34,7 +34,7 @@ def load(path: Path, overrides: Sequence[str], folder: Path, *, fresh: bool = Fa
         FileProblem: the file cannot be read. BadInput: everything in it that does not fit, a line each.
     """
     found = Refusals()
-    config = configs.draft_of_file(path, overrides, found)
+    config = config_files.draft_of_file(path, overrides, found)
     with found.collect():
         _check_folder(folder)
     if fresh or not (folder / ARCHIVE).exists():

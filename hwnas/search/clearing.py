@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from hwnas.search.archive import APPLICATION_ID
-from hwnas.search.config import Config, load_stored
+from hwnas.search.config import Config
+from hwnas.search.config_files import load_stored
 from hwnas.search.kept_weights import WEIGHTS
 from hwnas.search.made_objectives import FILE as OBJECTIVES
 from hwnas.search.run import ARCHIVE, CONFIG, START, TABLES

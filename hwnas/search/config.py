@@ -1,37 +1,31 @@
-"""The configuration of a search: TOML, strictly checked, every key also settable as `--set a.b=c`."""
+"""The configuration of a search: its keys and what holds over them; `config_files` reads and writes it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import tomli_w
 from annotated_types import Interval
 
 from hwnas import accuracy
-from hwnas.data.reference import resolve_reference
 from hwnas.search.executors import ExecutorSettings
-from hwnas.search.objective_headers import loads_objectives
 from hwnas.search.objectives import COUNTS, TOP1, check_name
-from hwnas.search.own_objectives import BUILT_IN, OBJECTIVES, TABLE, ObjectiveSettings, resolve
+from hwnas.search.own_objectives import BUILT_IN, OBJECTIVES, TABLE, ObjectiveSettings
 from hwnas.search.problem import Scalarise
 from hwnas.search.stopping import Stop
-from hwnas.settings import Resolutions, read_toml
-from hwnas.settings import draft as draft_settings
-from hwnas.space import SearchSpace, stored_space
-from hwnas.space.configured import configured_space, defined, spelled
+from hwnas.settings import Resolutions
+from hwnas.space import SearchSpace
+from hwnas.space.configured import configured_space, spelled
 from profilers.constraints import Name, OneOf, Positive, Seed, Text
-from profilers.errors import BadInput, HwnasError
-from profilers.plugins import PREFIX
+from profilers.errors import BadInput
 from profilers.refusals import Refusals
 
 SURROGATES = ("auto", "gp", "rbf", "cart", "mlp", "xgb")  # built in
-_STORED: ContextVar[bool] = ContextVar("stored", default=False)  # a run's own file is read: see `load_stored`
+STORED: ContextVar[bool] = ContextVar("stored", default=False)  # a run's own file is read (`config_files`)
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class SearchSettings:
 
     def rules(self, found: Refusals) -> None:
         """The surrogate can be found."""
-        if self.surrogate not in SURROGATES and not _STORED.get():
+        if self.surrogate not in SURROGATES and not STORED.get():
             from hwnas import surrogates  # only for one that is not built in, because it imports scipy
 
             with found.collect():
@@ -178,97 +172,6 @@ class Config:
         return json.dumps(values | {"keep": keep}, allow_nan=False)
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file, apply `a.b=c` overrides, check everything but the files that it names (`checks` does).
-
-    Raises:
-        FileProblem: the file cannot be read. BadInput: everything in it that does not fit, with the nearest allowed.
-    """
-    found = Refusals()
-    config = draft_of_file(path, overrides, found)
-    found.raise_if_any()
-    return config
-
-
-def draft_of_file(path: Path, overrides: Sequence[str], found: Refusals) -> Config:
-    """`load`, for checks that go on: what does not fit goes to `found` (see `profilers.validation.draft`)."""
-    return draft(read_toml(path, overrides, loads=loads_objectives), path.parent, str(path), found)
-
-
-def load_stored(path: Path) -> Config:
-    """The configuration that a run's folder keeps, which may come from somebody else: no module that it names is used.
-
-    Raises:
-        FileProblem: it cannot be read. BadInput: anything in it that does not fit.
-    """
-    data = read_toml(path)
-    if isinstance(name := data.get("space"), str):
-        stored_space(name, data.get("definition"), where=str(path))
-    token = _STORED.set(True)
-    try:
-        return parse(data, path.parent, str(path))
-    finally:
-        _STORED.reset(token)
-
-
-def parse(data: Mapping[str, Any], folder: Path, where: str) -> Config:
-    """Check a configuration; paths are relative to `folder`, `where` names it in errors."""
-    found = Refusals()
-    config = draft(data, folder, where, found)
-    found.raise_if_any()
-    return config
-
-
-def draft(data: Mapping[str, Any], folder: Path, where: str, found: Refusals) -> Config:
-    """`parse`, for checks that go on: what does not fit goes to `found`."""
-    known, refused = defined(data, folder, found)
-    return draft_settings(Config, _placed(known, folder), where, found, refused)
-
-
-def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """With every file and module that it names in `folder`; what does not fit stays, for the check to say so."""
-    result = dict(data)
-    for name, place in _PLACED.items():
-        if name in data:
-            with suppress(HwnasError, AttributeError, TypeError, ValueError):
-                result[name] = place(data[name], folder)
-    return result
-
-
-def _surrogate(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    name = section.get("surrogate", "")
-    module = (folder / name.removeprefix(PREFIX)).absolute()
-    return {**section, "surrogate": f"{PREFIX}{module}"} if name.startswith(PREFIX) else dict(section)
-
-
-def _dataset(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    dataset = options.get("dataset")
-    return {**options, "dataset": resolve_reference(dataset, folder)} if isinstance(dataset, str) else dict(options)
-
-
-_PLACED: dict[str, Callable[[Any, Path], Any]] = {
-    "accuracy": accuracy.resolve,
-    "init_from": lambda path, folder: str((folder / path).absolute()),
-    "tables": lambda tables, folder: {name: _in(path, folder) for name, path in tables.items()},
-    "objective": lambda sections, folder: {name: _own(section, folder) for name, section in sections.items()},
-    "search": _surrogate,
-    "evaluate": _dataset,
-}
-
-
-def _in(path: Any, folder: Path) -> Any:
-    return str(folder / path) if isinstance(path, str) else path
-
-
-def _own(section: Any, folder: Path) -> Any:
-    """A section [objective.NAME] whose source is in the folder, unless that is no source."""
-    try:
-        source = ObjectiveSettings(section["source"])
-    except (HwnasError, TypeError, KeyError):
-        return section
-    return section if section["source"] == f"{TABLE}:" else {**section, "source": resolve(source, folder).source}
-
-
 def _check_values(config: Config) -> None:
     from profilers.validation import check_plain
 
@@ -277,7 +180,7 @@ def _check_values(config: Config) -> None:
 
 def _check_named(config: Config, found: Refusals) -> None:
     """What is named exists; what a finished run was made with need not be installed."""
-    if _STORED.get():
+    if STORED.get():
         return
     with found.collect():
         accuracy.check(config.accuracy)
@@ -325,32 +228,3 @@ def _check_objectives(config: Config) -> None:
     if config.scalarise and (len(names) > 1 or config.scalarise.objective == TOP1):
         raise BadInput(f"[scalarise] of {config.scalarise.objective} beside {names}",
                        'objectives = ["top1"] and [scalarise] of a cost')  # fmt: skip
-
-
-def to_toml(config: Config) -> str:
-    """The configuration as TOML, without where it ran.
-
-    Raises:
-        BadInput: [evaluate] holds what TOML cannot, such as None.
-    """
-    values = {name: value for name, value in asdict(config).items() if name != "executor"}
-    values["objective"] = {name: _stated(section) for name, section in values["objective"].items()}
-    values["search"]["stop"] = _stated(values["search"]["stop"])
-    try:
-        return tomli_w.dumps(_plain(_stated(values)))
-    except TypeError as error:
-        raise BadInput(f"evaluate = {config.evaluate!r}", "texts, numbers, true, false, lists and sections") from error
-
-
-def _stated(section: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that say something."""
-    return {name: value for name, value in section.items() if value is not None and value != {}}
-
-
-def _plain(value: Any) -> Any:
-    """With paths as texts and tuples as lists."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value

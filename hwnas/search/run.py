@@ -18,7 +18,8 @@ import lut
 from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
-from hwnas.search.config import Config, load_stored, to_toml
+from hwnas.search.config import Config
+from hwnas.search.config_files import load_stored, to_toml
 from hwnas.search.differences import differences
 from hwnas.search.front import front
 from hwnas.search.made_objectives import continued, keep, kept, made

@@ -18,7 +18,7 @@ from hwnas.recipe.digests import text_digest
 from hwnas.recipe.stage import Stage
 from hwnas.recipe.stages.supernet import about
 from hwnas.recipe.work import TOP1, Work
-from hwnas.search.config import parse
+from hwnas.search.config_files import parse
 from hwnas.search.objectives import COUNTS
 from profilers.errors import BadInput, nearest
 

@@ -10,7 +10,7 @@ import pytest
 from hwnas.accuracy import SOURCES, open_accuracy
 from hwnas.accuracy.given import of
 from hwnas.accuracy.unit import UnclearUnit
-from hwnas.search.config import parse
+from hwnas.search.config_files import parse
 from hwnas.search.driver import search
 from hwnas.search.executors import start
 from hwnas.search.run import create_run, open_run, resume_run

@@ -6,7 +6,7 @@ import pytest
 
 from hwnas.accuracy import open_accuracy
 from hwnas.accuracy.unit import UnclearUnit, Unit
-from hwnas.search.config import parse
+from hwnas.search.config_files import parse
 from hwnas.search.objectives import make_objectives
 from hwnas.select.parse import parse_budget, parse_preference
 from profilers.errors import BadInput

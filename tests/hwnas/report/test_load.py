@@ -11,7 +11,7 @@ import lut
 from hwnas.cli import main
 from hwnas.export import datasheet
 from hwnas.report import load_run
-from hwnas.search.config import parse
+from hwnas.search.config_files import parse
 from hwnas.search.driver import search
 from hwnas.search.run import create_run
 from profilers.errors import BadInput, FileProblem

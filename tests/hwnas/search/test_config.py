@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hwnas.accuracy import GIVEN
 from hwnas.search import config as configs
 from hwnas.search.acquisition import RULES
-from hwnas.search.config import Config, SearchSettings, load, parse, to_toml
+from hwnas.search.config import Config, SearchSettings
+from hwnas.search.config_files import load, parse, to_toml
 from hwnas.search.executors import ExecutorSettings
 from hwnas.search.inner import ALGORITHMS
 from hwnas.search.objectives import COUNTS

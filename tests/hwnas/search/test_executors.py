@@ -13,7 +13,7 @@ import pytest
 
 import hwnas
 from hwnas.search import executors
-from hwnas.search.config import parse, to_toml
+from hwnas.search.config_files import parse, to_toml
 from hwnas.search.driver import search
 from hwnas.search.executors import ExecutorSettings
 from hwnas.search.processes import Processes

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lut
-from hwnas.search.config import load, parse
+from hwnas.search.config_files import load, parse
 from hwnas.search.driver import search
 from hwnas.search.front import front
 from hwnas.search.made_objectives import made

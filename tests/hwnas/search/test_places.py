@@ -11,7 +11,7 @@ import pytest
 
 from hwnas.report import load_run
 from hwnas.search import connections
-from hwnas.search.config import load
+from hwnas.search.config_files import load
 from hwnas.search.driver import search
 from hwnas.search.executors import start
 from hwnas.search.places import same_accuracy

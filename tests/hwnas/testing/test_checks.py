@@ -163,7 +163,7 @@ class TestSurrogates:
             check_surrogate(broken)
 
     def test_a_search_with_ones_own(self, tmp_path):
-        from hwnas.search.config import load
+        from hwnas.search.config_files import load
         from hwnas.search.driver import search
         from hwnas.search.run import create_run, open_run
         from tests.hwnas.searching import Formula

@@ -9,7 +9,7 @@ import pytest
 from hwnas.accuracy.supernet import SupernetAccuracy, inherit
 from hwnas.cli import main
 from hwnas.nets.checkpoint import load_supernet
-from hwnas.search.config import parse
+from hwnas.search.config_files import parse
 from hwnas.space import get_space
 from tests.hwnas.image_files import write_folder
 
