@@ -46,16 +46,20 @@ class Scalarise:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What has been evaluated: genes (n, n_genes), top1 (n,) in percent, NaN where the evaluation failed."""
+    """What has been evaluated: genes (n, n_genes), top1 (n,) in percent, NaN where the evaluation failed.
+
+    noise: (n,) known variance of each top1, in squared points; None where nothing is known of it.
+    """
 
     genes: Genes
     top1: Floats
+    noise: Floats | None = None
 
     @cached_property
     def done(self) -> History:
         """Without the failures."""
         good = ~np.isnan(self.top1)
-        return History(self.genes[good], self.top1[good])
+        return History(self.genes[good], self.top1[good], None if self.noise is None else self.noise[good])
 
     def __len__(self) -> int:
         return len(self.top1)

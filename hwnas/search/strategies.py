@@ -177,7 +177,7 @@ def _fit(context: Context) -> tuple[Surrogate, str]:
     if isinstance(model, AdaptiveSwitching):
         F = np.column_stack([-context.problem.score(done.top1, done.genes), context.problem.costs(done.genes)])
         model.near = nondominated(F)
-    model.fit(encode(space, done.genes), done.top1)
+    model.fit(encode(space, done.genes), done.top1, done.noise)
     return model, model.chosen or name if isinstance(model, AdaptiveSwitching) else name
 
 

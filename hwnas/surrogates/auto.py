@@ -38,25 +38,27 @@ class AdaptiveSwitching(Surrogate):
     def _fit(self, X: Floats, y: Floats) -> None:
         if len(y) <= FOLDS:  # folds of one row rank nothing
             self.chosen = self.candidates[0]
-            self._model = MODELS[self.chosen](self.layout).fit(X, y)
+            self._model = MODELS[self.chosen](self.layout).fit(X, y, self._noise)
             return
         near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
         rows = subsample(len(y), _CV_ROWS)
-        self.scores = {name: self._score(name, X[rows], y[rows], near[rows]) for name in self.candidates}
+        noise = np.zeros(len(y)) if self._noise is None else self._noise
+        data = X[rows], y[rows], noise[rows]
+        self.scores = {name: self._score(name, *data, near[rows]) for name in self.candidates}
         best = max(self.scores, key=lambda name: self.scores[name])
         first = self.candidates[0]
         self.chosen = best if self.scores[best] > self.scores[first] + _MARGIN else first
-        self._model = MODELS[self.chosen](self.layout).fit(X, y)
+        self._model = MODELS[self.chosen](self.layout).fit(X, y, self._noise)
 
     def _predict(self, X: Floats) -> Prediction:
         return self._model.predict(X)
 
-    def _score(self, name: str, X: Floats, y: Floats, near: NDArray[np.bool_]) -> float:
-        model = MODELS[name](self.layout).fit(X, y)
+    def _score(self, name: str, X: Floats, y: Floats, noise: Floats, near: NDArray[np.bool_]) -> float:
+        model = MODELS[name](self.layout).fit(X, y, noise)
         held_out, fold_of = np.empty(len(y)), folds(len(y), near)
         for fold in range(min(FOLDS, len(y))):
             held = fold_of == fold
-            held_out[held] = model.refit(X[~held], y[~held]).predict(X[held]).mean
+            held_out[held] = model.refit(X[~held], y[~held], noise[~held]).predict(X[held]).mean
         return score(held_out, y, fold_of, near)
 
 

@@ -2,6 +2,7 @@
 
     n  rows (architectures)     f  features
     X (n, f)   see `hwnas.surrogates.features`          y (n,)   any scale; the search gives top-1 in percent
+    noise (n,) variance of each y that is known, as of an accuracy over few images; in squared units of y
 
 Public methods check their arguments; a subclass's `_fit` and `_predict` do the work on standardised targets.
 """
@@ -18,6 +19,7 @@ from hwnas.surrogates.features import Layout
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
+_TINY = 1e-12  # in place of the spread of targets that are all equal
 
 
 class Prediction(NamedTuple):
@@ -36,32 +38,35 @@ class Surrogate(ABC):
     def __init__(self, layout: Layout | None = None) -> None:
         self.layout = layout
         self._center, self._scale, self._columns = 0.0, 0.0, 0
+        self._noise: Floats | None = None  # of the rows that are fitted, standardised as they are
 
-    def fit(self, X: Floats, y: Floats) -> Self:
-        """Fit to (n, f) features and (n,) targets.
+    def fit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
+        """Fit to (n, f) features and (n,) targets; `noise` (n,) is used by the GP and by models of one's own that do.
 
         Raises:
             BadInput: fewer than two rows, shapes that do not fit, or values that are not finite.
         """
-        X, y = self._checked(X, y)
+        X, y = self._checked(X, y, noise)
         if self._scale > 0:
             self._fit(X, (y - self._center) / self._scale)
         return self
 
-    def _checked(self, X: Floats, y: Floats) -> tuple[Floats, Floats]:
+    def _checked(self, X: Floats, y: Floats, noise: Floats | None = None) -> tuple[Floats, Floats]:
         X, y = np.asarray(X, float), np.asarray(y, float)
         if X.ndim != 2 or y.shape != (len(X),) or len(X) < 2:
             raise BadInput(f"features {X.shape} with targets {y.shape}", "(n, f) and (n,), n of 2 or more")
         if not (np.isfinite(X).all() and np.isfinite(y).all()):
             raise BadInput("features or targets that are not finite numbers", "finite numbers")
         kept = subsample(len(X), self.max_rows)
+        variance = _variance(noise, len(X))
         X, y = X[kept], y[kept]
         self._center, self._scale, self._columns = float(y.mean()), float(y.std()), X.shape[1]
+        self._noise = None if variance is None else variance[kept] / max(self._scale, _TINY) ** 2
         return X, y
 
-    def refit(self, X: Floats, y: Floats) -> Self:
+    def refit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
         """`fit` to other rows, keeping what is costly to learn and hardly depends on the rows (hyper-parameters)."""
-        return self.fit(X, y)
+        return self.fit(X, y, noise)
 
     def predict(self, X: Floats) -> Prediction:
         """Mean and uncertainty for (n, f) features; BadInput before `fit` or for another number of features."""
@@ -78,6 +83,15 @@ class Surrogate(ABC):
 
     @abstractmethod
     def _predict(self, X: Floats) -> Prediction: ...
+
+
+def _variance(noise: Floats | None, n: int) -> Floats | None:
+    if noise is None:
+        return None
+    variance = np.asarray(noise, float)
+    if variance.shape != (n,) or not (np.isfinite(variance).all() and (variance >= 0).all()):
+        raise BadInput(f"noise of shape {variance.shape} for {n} rows", "a finite variance of 0 or more for each row")
+    return variance
 
 
 def subsample(n: int, limit: int) -> NDArray[np.intp]:

@@ -2,8 +2,9 @@
 
     n rows   G groups of columns (kernel, expand, presence, resolution), each scaled to unit mean square
     L (G, n, n)  inner products of each group          D (G, n, n)  half squared distances of each group
-    K = sum_g a_g L_g + v exp(-sum_g b_g D_g) + s I
+    K = sum_g a_g L_g + v exp(-sum_g b_g D_g) + s I + diag(noise)
     theta = log [s, v, a (G), b (G)]: noise, RBF variance, linear variances, inverse squared length scales
+    noise (n,)  known variance of each row, beside the learnt s that is the same for all
 
 Accuracy is nearly additive over a network's layers, which the linear part learns from few rows; the RBF part adds
 what is not. The likelihood and its gradient are written out: this is the search's own time.
@@ -16,6 +17,7 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
@@ -39,14 +41,14 @@ class GP(Surrogate):
         self._scale_columns = np.concatenate([_unit(X[:, g] - self._mean[g]) for g in groups])
         self._width = [g.stop - g.start for g in groups]
         rows = subsample(len(X), _LEARN_ROWS)
-        self.theta = self._learn(self._scaled(X[rows]), y[rows])
+        self.theta = self._learn(self._scaled(X[rows]), y[rows], self._known(rows))
         self._condition(X, y)
 
-    def refit(self, X: Floats, y: Floats) -> Self:
+    def refit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
         """Condition on other rows with the hyper-parameters of the last `fit`."""
         if self._scale == 0:
-            return self.fit(X, y)
-        X, y = self._checked(X, y)
+            return self.fit(X, y, noise)
+        X, y = self._checked(X, y, noise)
         if self._scale > 0:
             self._condition(X, (y - self._center) / self._scale)
         return self
@@ -59,7 +61,7 @@ class GP(Surrogate):
         self._linear, self._rbf = np.sqrt(np.repeat(a, self._width)), np.sqrt(np.repeat(b / 2, self._width))
         self._XL, self._XR = self._X * self._linear, self._X * self._rbf
         K = v * np.exp(-_squared(self._XR, self._XR)) + self._XL @ self._XL.T
-        K[np.diag_indices_from(K)] += s + _JITTER
+        K[np.diag_indices_from(K)] += s + _JITTER + self._known(np.arange(len(X)))
         self._L = cholesky(K, lower=True)
         self._alpha = cho_solve((self._L, True), y)
 
@@ -71,7 +73,7 @@ class GP(Surrogate):
         variance = self._v + (XL**2).sum(axis=1) - (explained**2).sum(axis=0)
         return Prediction(K @ self._alpha, np.sqrt(np.maximum(variance, _JITTER)))
 
-    def _learn(self, X: Floats, y: Floats) -> Floats:
+    def _learn(self, X: Floats, y: Floats, noise: Floats | float) -> Floats:
         ends = np.cumsum([0, *self._width])
         parts = [X[:, i:j] for i, j in pairwise(ends)]
         L = np.stack([p @ p.T for p in parts])
@@ -80,13 +82,16 @@ class GP(Surrogate):
         start = np.log(np.concatenate([[1e-2, 0.3], np.full(g, 0.5 / g), np.full(g, 0.3 / g)]))
 
         def loss(theta: Floats) -> tuple[float, Floats]:
-            value, gradient = _negative_likelihood(self._split(np.exp(theta)), L, D, y)
+            value, gradient = _negative_likelihood(self._split(np.exp(theta)), L, D, y, noise)
             away = (theta - start) / _PRIOR_WIDTH
             return value + 0.5 * away @ away, gradient + away / _PRIOR_WIDTH
 
         bounds = [_BOUND] * len(start)
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
         return np.asarray(found.x)
+
+    def _known(self, rows: NDArray[np.intp]) -> Floats | float:
+        return 0.0 if self._noise is None else self._noise[rows]
 
     def _scaled(self, X: Floats) -> Floats:
         return np.asarray((X - self._mean) * self._scale_columns)
@@ -97,13 +102,13 @@ class GP(Surrogate):
 
 
 def _negative_likelihood(
-    values: tuple[float, float, Floats, Floats], L: Floats, D: Floats, y: Floats
+    values: tuple[float, float, Floats, Floats], L: Floats, D: Floats, y: Floats, noise: Floats | float = 0.0
 ) -> tuple[float, Floats]:
     """Minus log marginal likelihood (without its constant) and its gradient by the logs of `values`."""
     s, v, a, b = values
     rbf = v * np.exp(-np.tensordot(b, D, 1))
     K = rbf + np.tensordot(a, L, 1)
-    K[np.diag_indices_from(K)] += s + _JITTER
+    K[np.diag_indices_from(K)] += s + _JITTER + noise
     try:
         C = cholesky(K, lower=True)
     except LinAlgError:

@@ -44,6 +44,7 @@ def check_surrogate(surrogate: str | type[Surrogate]) -> None:
     _check_scale(made, columns, train, test[0])
     _check_odd_rows(made, columns, train)
     _check_refit(made, columns, train)
+    _check_noise(made, columns, train)
     _check_without_layout(made)
     _check_refusals(made, columns, train)
 
@@ -96,6 +97,12 @@ def _check_refit(made: type[Surrogate], columns: Layout, train: Data) -> None:
     before = kendall(model.predict(X).mean, y)
     after = kendall(model.refit(X[:30], -y[:30]).predict(X).mean, y)
     assert before > 0.3 > after, "refit does not take other rows"
+
+
+def _check_noise(made: type[Surrogate], columns: Layout, train: Data) -> None:
+    """A model may ignore it."""
+    mean = made(columns).fit(*train, np.full(len(train[1]), 4.0)).predict(train[0]).mean
+    assert np.isfinite(mean).all(), "known noise of the rows gives what is no number"
 
 
 def _check_without_layout(made: type[Surrogate]) -> None:

@@ -76,18 +76,20 @@ class TestGP:
         )
         assert error < 1e-4
 
-    def test_agrees_with_scikit_learn(self):
+    @pytest.mark.parametrize("noisy", [False, True])
+    def test_agrees_with_scikit_learn(self, noisy):
         from sklearn.gaussian_process import GaussianProcessRegressor, kernels
 
         rng = np.random.default_rng(0)
         X, T = rng.random((30, 4)), rng.random((9, 4))
         y = np.sin(3 * X[:, 0]) + X[:, 1]
-        ours = GP().fit(X, y)
+        noise = np.random.default_rng(3).random(len(y)) * y.var() if noisy else np.zeros(len(y))
+        ours = GP().fit(X, y, noise)
         s, v, a, b = ours._split(np.exp(ours.theta))
         kernel = kernels.ConstantKernel(a[0]) * kernels.DotProduct(sigma_0=0) + kernels.ConstantKernel(v) * kernels.RBF(
             b[0] ** -0.5
         )
-        theirs = GaussianProcessRegressor(kernel, alpha=s + 1e-6, optimizer=None)
+        theirs = GaussianProcessRegressor(kernel, alpha=s + 1e-6 + noise / y.var(), optimizer=None)
         theirs.fit(ours._scaled(X), (y - y.mean()) / y.std())
         mean, std = theirs.predict(ours._scaled(T), return_std=True)
         prediction = ours.predict(T)
@@ -98,6 +100,20 @@ class TestGP:
         X = np.linspace(0, 1, 20)[:, None]
         std = GP().fit(X, np.sin(6 * X[:, 0])).predict(np.array([[0.5], [3.0]])).std
         assert std[1] > 5 * std[0]
+
+    def test_known_noise_is_not_learnt_as_structure(self):
+        """Half of the rows are noise that is said: the model is nearer the truth than one that is not told."""
+        rng = np.random.default_rng(0)
+        X = rng.random((60, 2))
+        truth, noise = X @ [1.0, 2.0], np.where(np.arange(60) % 2, 4.0, 0.0)
+        y = truth + np.sqrt(noise) * rng.standard_normal(60)
+        errors = [np.abs(GP().fit(X, y, told).predict(X).mean - truth).mean() for told in (None, noise)]
+        assert errors[1] < errors[0] / 3
+
+    @pytest.mark.parametrize("noise", [np.ones(4), np.array([1.0, -1, 0]), np.array([np.nan, 0, 0])])
+    def test_noise_that_is_none_is_refused(self, noise):
+        with pytest.raises(BadInput, match=r"noise of shape .* for 3 rows; allowed: a finite variance of 0 or more"):
+            GP().fit(np.eye(3), np.arange(3.0), noise)
 
 
 class TestRBF:
