@@ -17,8 +17,11 @@ from difflib import get_close_matches
 from itertools import accumulate
 from typing import Any
 
+from profilers.printable import fitted
+
 LARGEST = 2**63  # whole numbers from here on are not written out
 _LISTED = 160  # characters of a list of names in a message
+_LINE = 286  # characters of a message, which stands in a line behind the program's name
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -37,7 +40,7 @@ class HwnasError(Exception):
     def __init__(self, got: str, allowed: str = "", remedy: str = "") -> None:
         self.got, self.allowed, self.remedy = got, allowed, remedy
         parts = [got, f"allowed: {allowed}" if allowed else "", f"try: {remedy}" if remedy else ""]
-        super().__init__("; ".join(" ".join(p.split()) for p in parts if p))
+        super().__init__("; ".join(fitted([" ".join(p.split()) for p in parts if p], _LINE)))
 
     def __reduce__(self) -> tuple[type[HwnasError], tuple[str, str, str]]:
         return type(self), (self.got, self.allowed, self.remedy)

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+from profilers.printable import printable
+from profilers.terminal import Terminal
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
@@ -64,8 +66,8 @@ def track(
 def _rich(stream: TextIO) -> RichProgress:
     """A bar that is redrawn by hand: rich's refreshing thread would disturb what is being timed."""
     columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    texts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}")
-    return RichProgress(texts[0], *columns, texts[1], console=Console(file=stream), auto_refresh=False)
+    texts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
+    return RichProgress(texts[0], *columns, texts[1], console=Terminal(stream), auto_refresh=False)
 
 
 @contextmanager
@@ -94,9 +96,9 @@ def work_at(name: str) -> None:
 def say(line: str) -> None:
     """One line for people, where bars are shown."""
     if (shared := _shared.get()) is not None:
-        shared.console.print(_named(line), markup=False, highlight=False, soft_wrap=True)
+        shared.console.print(printable(_named(line)), soft_wrap=True)
         return
-    sys.stderr.write(f"{_named(line)}\n")  # in one piece, whoever else writes
+    sys.stderr.write(f"{printable(_named(line))}\n")  # in one piece, whoever else writes
     sys.stderr.flush()
 
 
@@ -150,7 +152,7 @@ class _Lines:
         left = elapsed * (self.total - self.done) / max(self.done - self.before, 1e-9)
         note = f", {self.text}" if self.text else ""
         line = f"{self.label}: {self.done:.0f}/{self.total:.0f}, {elapsed:.0f} s, about {max(left, 0):.0f} s left{note}"
-        self.stream.write(f"{line}\n")
+        self.stream.write(f"{printable(line)}\n")
         self.stream.flush()
 
     def note(self, text: str) -> None:

@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from profilers.terminal import Terminal
 
 WIDTH = 110  # characters of a line of text
 _TITLE = 78  # of a title that is not broken
@@ -57,7 +58,7 @@ class Printable:
 
     def __str__(self) -> str:
         text = io.StringIO()
-        Console(file=text, width=WIDTH, highlight=False, markup=False).print(self.table())
+        Terminal(text, width=WIDTH).print(self.table())
         lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
         return "\n".join([*lines, *self.remarks])
 

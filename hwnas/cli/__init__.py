@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from functools import cache
 from typing import Any
@@ -11,11 +10,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from hwnas.cli import streams
 from hwnas.cli.examples import USES, add_to
 from hwnas.version import __version__
 from profilers import interruption, temporary
 from profilers.errors import HwnasError
 from profilers.outputs import FRESH
+from profilers.printable import printable_lines
 
 PARTS = (
     "basics",
@@ -42,11 +43,20 @@ class _Interrupted(Exception):
 
 
 class _Commands(TyperGroup):
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with streams.plain_usage():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with streams.plain_usage():
+                return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             raise _Interrupted(interrupt) from interrupt
+        except BrokenPipeError as error:  # or typer would end with 1
+            if not streams.reader_left():
+                raise HwnasError("a process that was spoken to has ended", remedy="the same command again") from error
+            raise typer.Exit from error
 
 
 app = typer.Typer(
@@ -81,16 +91,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hwnas`; never returns."""
     with interruption.terminable():
         try:
-            build()(args=arguments, standalone_mode=True)
+            with streams.held():
+                build()(args=arguments, standalone_mode=True)
         except HwnasError as error:
             _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
         except _Interrupted as error:
             _end(error.interrupt)
         except KeyboardInterrupt as interrupt:  # before a command began
             _end(interrupt)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
         except MemoryError:
             _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
         except OSError as error:
@@ -105,5 +113,5 @@ def _end(interrupt: KeyboardInterrupt) -> None:
 
 
 def _fail(line: str, code: int) -> None:
-    print(line, file=sys.stderr)
+    print(printable_lines(line), file=sys.stderr)
     sys.exit(code)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, Where, emit, say
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, Where, emit, put, say
 
 
 def engines(
@@ -25,7 +25,7 @@ def engines(
         if as_json:
             emit(row)
         else:
-            typer.echo(f"{row['engine']:18} {'yes ' if row['available'] else 'no  '} {what}")
+            put(f"{row['engine']:18} {'yes ' if row['available'] else 'no  '} {what}")
 
 
 def count(

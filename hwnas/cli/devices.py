@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import emit, say, show, warn
+from hwnas.cli.shared import emit, put, say, show, warn
 
 Name = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 
@@ -34,7 +34,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
         if as_json:
             emit({"name": name, "address": address})
         else:
-            typer.echo(f"{name:18} {address}")
+            put(f"{name:18} {address}")
 
 
 def check(name: Annotated[str, typer.Argument(metavar="NAME|URL", help="A name of the list, or an address.")]) -> None:

@@ -87,7 +87,7 @@ def _print(found: Exported) -> None:
         if selection := engine.datasheet["engine_selection"]:
             people().print(selection_table(engine.datasheet))
             for line in selection_reasons(selection):
-                people().print(line, markup=False)
+                say(line)
     if len(found):
         show(found)
 

@@ -21,6 +21,7 @@ from hwnas.cli.shared import (
     Where,
     emit,
     know_engine,
+    put,
     say,
     warn,
 )
@@ -126,7 +127,7 @@ def show(
         emit([{"name": name, "value": value} for name, value in lines])
         return
     for name, value in lines:
-        typer.echo(f"{name:12} {value}")
+        put(f"{name:12} {value}")
     typer.echo("\n" + "\n".join(held.heat_map(resolution)))
 
 

@@ -37,7 +37,7 @@ def plan(
     )
     found.save(out)
     for n in sorted({*(m for m in MARKS if m < number), number}):
-        people().print(f"after {n} networks, {left[n - 1]:.0%} of the variance remains (predicted)", highlight=False)
+        people().print(f"after {n} networks, {left[n - 1]:.0%} of the variance remains (predicted)")
     say(f"wrote {out}")
 
 

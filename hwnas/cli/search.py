@@ -87,7 +87,7 @@ def select(
         emit(row)
     show(found)
     for note in found.notes:
-        people().print(note, markup=False)
+        say(note)
 
 
 def insights(

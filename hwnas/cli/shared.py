@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hwnas.api.display import Printable
 from hwnas.space import SPACES
+from profilers.printable import printable, printable_lines
 from profilers.registry import get_profiler
+from profilers.terminal import Terminal
 
 SPACE_HELP = f"Search space: {', '.join(SPACES)}, FILE.toml or python:module:NAME"
 SpaceName = Annotated[str, typer.Option("--space", help=f"{SPACE_HELP}.")]
@@ -50,15 +51,15 @@ Resume = Annotated[bool, typer.Option("--resume", hidden=True, help="What every 
 
 
 @cache
-def people() -> Console:
+def people() -> Terminal:
     """Where output for people goes: stderr, so that stdout stays machine-readable."""
-    return Console(stderr=True, highlight=False)
+    return Terminal(stderr=True)
 
 
 def warn(lines: Iterable[str]) -> None:
     """Print what a user should know about a result, a line each."""
     for line in lines:
-        people().print(f"warning: {line}", markup=False, soft_wrap=True)
+        say(f"warning: {line}")
 
 
 def show(found: Printable) -> None:
@@ -66,9 +67,14 @@ def show(found: Printable) -> None:
     people().print(found.table())
 
 
-def say(line: str) -> None:
-    """One line for people, whatever it contains."""
-    people().print(line, markup=False, soft_wrap=True)
+def say(lines: str) -> None:
+    """A line for people, or several, whatever they contain."""
+    people().print(printable_lines(lines), soft_wrap=True)
+
+
+def put(line: str) -> None:
+    """One line for people who asked for nothing else, on stdout."""
+    typer.echo(printable(line))
 
 
 def modified(path: Path | None) -> int:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import hwnas
 from hwnas.api.display import table as people_table
-from hwnas.cli.shared import Fresh, Resume, emit, people
+from hwnas.cli.shared import Fresh, Resume, emit, people, say
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG.toml", help="What to train; `hwnas init supernet` or `finetune` prints one.")
@@ -53,7 +53,7 @@ def finetune(config: ConfigFile, settings: Settings = None, fresh: Fresh = False
             people().print(_table(done))
             people().print(f"BatchNorm's recalibration moved val by {_moved(done)} points")
         for row in failed:
-            people().print(f"{row['id']} failed: {row['error']}", markup=False)
+            say(f"{row['id']} failed: {row['error']}")
         if failed:
             raise typer.Exit(1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from hwnas.data.reference import Reference
 from hwnas.data.splits import Keys, keys_of
 from hwnas.data.threads import in_threads
 from profilers.errors import BadInput
+from profilers.progress import say
 
 GREY = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601, as Pillow's
 
@@ -81,7 +81,7 @@ class ColourDataset(Dataset):
         grey = copy.copy(self)
         grey.reference = replace(self.reference, channels=1)
         grey._set_channels(1)
-        print(f"hwnas: the colour images of {self.name} are converted to grey, as the network takes", file=sys.stderr)
+        say(f"hwnas: the colour images of {self.name} are converted to grey, as the network takes")
         return grey
 
     def labels(self, split: str) -> Tensor:

@@ -7,7 +7,6 @@ when it is met.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from hwnas.data.listing import Listing
 from hwnas.data.names import plural
 from hwnas.data.reference import Reference
 from profilers.errors import BadInput
+from profilers.progress import say
 
 CHECKED_AHEAD = 50_000
 _SHOWN = 5  # damaged images that are named in one line
@@ -51,7 +51,7 @@ def open_files(
     if damaged:
         listings = {s: _without(listing, damaged, s, reference, class_names) for s, listing in listings.items()}
         used = sum(len(listing.files) for listing in listings.values())
-        print(f"hwnas: {_sentence(root, damaged)}; left out, {used} are used", file=sys.stderr)
+        say(f"hwnas: {_sentence(root, damaged)}; left out, {used} are used")
     return FileDataset(reference, root, listings, class_names, preparation, damaged)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from hwnas.data.colour import CIFAR, PHOTOS
@@ -13,6 +12,7 @@ from hwnas.data.layout import find_layout, missing_classes
 from hwnas.data.listing import Folder, check_root, list_split
 from hwnas.data.reference import Reference
 from profilers.errors import BadInput
+from profilers.progress import say
 
 # Statistics: Darlow et al. 2018, "CINIC-10 is not ImageNet or CIFAR-10", its repository's README
 CINIC = replace(CIFAR, mean=(0.4789, 0.4723, 0.4305), std=(0.2421, 0.2383, 0.2587))
@@ -31,7 +31,7 @@ def load_folder(reference: Reference) -> Dataset:
     shared = across(layout.listings, facts)
     labels = {split: dataset.labels(split).tolist() for split in dataset.splits}
     for line in filter(None, (*layout.notes, *missing_classes(labels, layout.class_names), warning(shared))):
-        print(f"hwnas: {line}", file=sys.stderr)
+        say(f"hwnas: {line}")
     return dataset
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwnas.data.names import plural, shortened
+from profilers.progress import say
 
 RUBBISH = "left by file managers and editors"
 NO_IMAGE = "whose content is no image"
@@ -35,7 +35,7 @@ class PassedOver:
         """One line on stderr, unless nothing was passed over."""
         if self.names:
             named = {reason: f" ({shortened(names, _NAMED)})" for reason, names in self.names.items()}
-            print(f"hwnas: passed over in {root}: {passed_line(self.counts, named)}", file=sys.stderr)
+            say(f"hwnas: passed over in {root}: {passed_line(self.counts, named)}")
 
 
 def passed_line(counts: Mapping[str, int], named: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from hwnas.export.quantity import plain
 from hwnas.profile.facts import F, Facts, Layer, Layers, Several
+from profilers.printable import printable
 from profilers.timing.percentiles import Percentile
 from profilers.timing.ties import tied
 
@@ -138,11 +139,6 @@ def short(name: str) -> str:
 def _cut(line: str) -> str:
     """Runtimes may give pages as their reason."""
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
-
-
-def printable(text: str) -> str:
-    """Without what would move a terminal's cursor: names come from a file that anybody may have made."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _table(header: Row, rows: Iterable[Row], left: int = 1) -> Iterator[str]:

@@ -20,6 +20,7 @@ from hwnas.recipe.runner import Runner, seconds_by_stage
 from hwnas.recipe.settings import load
 from hwnas.recipe.work import Say, Work
 from hwnas.train.guessing import guessing
+from profilers.printable import printable
 
 
 def run_recipe(
@@ -122,4 +123,4 @@ def doubts(work: Work, first: shipping.Candidate) -> list[str]:
 
 def to_stderr(line: str) -> None:
     """A line for people."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
