@@ -24,7 +24,7 @@ class Terminal(Console):
         plain = {"highlight": False, "markup": False, "emoji": False}
         super().__init__(file=file, **{**plain, **options})
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]  # passed on as they are
+    def render_str(self, text: str, **options: Any) -> Text:
         """A cell's or a title's text, measured as it is shown."""
         return super().render_str(escaped(text), **options)
 

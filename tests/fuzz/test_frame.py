@@ -65,7 +65,8 @@ class TestJudge:
 
     @pytest.mark.parametrize("text", ["", "x" * 400, "a \x1b[31m", "\u202e"])
     def test_lines(self, tmp_path, text):
-        assert findings(raising(BadInput(text)), tmp_path) == [LINE]
+        error = type("Unguarded", (BadInput,), {"__str__": lambda _: text})("")
+        assert findings(raising(error), tmp_path) == [LINE]
 
 
 class TestMutations:
