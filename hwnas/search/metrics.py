@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hwnas.search.archive import Evaluation, Proposed
-from hwnas.search.hypervolume import nondominated
+from hwnas.search.hypervolume import hypervolume
 from hwnas.search.operators import key
 from hwnas.search.problem import History, Problem
 
@@ -30,11 +30,12 @@ def iteration_metrics(
         for p, e in zip(proposed, rows, strict=True)
         if p.predicted is not None and e.objectives["top1"] is not None
     ]
+    front, F = problem.front(history)
     return {
         "evaluations": len(history),
         "failed": len(history) - len(history.done),
-        "hypervolume": problem.hypervolume(history),
-        "dominated": _dominated(problem, history, len(rows)),
+        "hypervolume": hypervolume(F),
+        "dominated": _dominated(front, history, len(rows)),
         **_quality(np.array(pairs, float).reshape(-1, 2)),
     }
 
@@ -54,8 +55,7 @@ def _quality(pairs: Any) -> dict[str, float | None]:
     }
 
 
-def _dominated(problem: Problem, history: History, new: int) -> float:
+def _dominated(front: History, history: History, new: int) -> float:
     """Of the `new` last rows; failures and networks over budget count as dominated."""
-    done, F = problem.normalised(history)
-    best = {key(row) for row in done.genes[nondominated(F)]}
+    best = {key(row) for row in front.genes}
     return float(np.mean([key(row) not in best for row in history.genes[-new:]])) if new else 0.0

@@ -9,21 +9,26 @@ that was not, whoever evaluates (`driver`) or answers (`ask_tell`).
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.search.archive import FAILED, OK, Evaluation, Proposed, history
+from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
 from hwnas.search.executors import Outcome
-from hwnas.search.front import may_be_chosen
-from hwnas.search.kept_weights import drop_weights, kept_ids
 from hwnas.search.metrics import iteration_metrics
+from hwnas.search.problem import History
+from hwnas.search.rows import Rows
 from hwnas.search.run import Run
 from hwnas.search.stopping import Stop, reason
 from hwnas.search.strategies import LISTED, Context, propose
 from hwnas.space import Architecture
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 class SearchState:
@@ -34,7 +39,7 @@ class SearchState:
     """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.rows, self._since = run, _Rows(run), time.perf_counter()
+        self.run, self.rows, self._since = run, Rows(run), time.perf_counter()
         self._figures = {row["iteration"]: row for row in run.archive.iterations()}
         self.ended = self._enough()
         self._proposed: list[Proposed] = []
@@ -84,7 +89,7 @@ class SearchState:
         return bool(self._proposed)
 
     def _missing(self) -> list[Proposed]:
-        have = {row.number for row in self.rows.of(self.iteration)}
+        have = self.rows.answered(self.iteration)
         return [item for item in self._proposed if item.number not in have]
 
     def _close(self) -> None:
@@ -101,59 +106,10 @@ class SearchState:
     def _metrics(self) -> dict[str, Any]:
         k, run = self.iteration, self.run
         found, (surrogate, seconds) = self.rows.of(k), run.archive.proposal_info(k)
-        known = history(self.rows.before(k + 1), run.space.n_genes)
+        known = self.rows.before(k + 1)
         spent = sum(row.seconds for row in found)
         times = {"surrogate": surrogate, "seconds_search": seconds, "seconds_evaluate": spent}
         return iteration_metrics(run.problem, known, self._proposed, found) | times
-
-
-class _Rows:
-    """A run's evaluations by number: read once, then appended to. Weights that nobody will choose go at once."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self._by_number = {row.number: row for row in run.archive.evaluations()}
-        self.drop_weights()
-
-    def __len__(self) -> int:
-        return len(self._by_number)
-
-    def add(self, row: Evaluation) -> None:
-        """Commit a row."""
-        self.run.archive.add_evaluation(row)
-        self._by_number[row.number] = row
-        self.drop_weights()
-
-    def before(self, iteration: int) -> list[Evaluation]:
-        """Those of the iterations before, in the order of the run."""
-        return [row for _, row in sorted(self._by_number.items()) if row.iteration < iteration]
-
-    def of(self, iteration: int) -> list[Evaluation]:
-        """Those of one iteration, in the order of the run."""
-        return [row for _, row in sorted(self._by_number.items()) if row.iteration == iteration]
-
-    def with_id(self, key: str) -> Evaluation | None:
-        """The row of the network of that id."""
-        return next((row for row in self._by_number.values() if row.arch.id == key), None)
-
-    def largest_top1(self) -> float:
-        """The best accuracy so far, in percent; 0 without any."""
-        return max((row.objectives["top1"] or 0.0 for row in self._by_number.values()), default=0.0)
-
-    def best_within(self) -> float:
-        """The best accuracy within the budgets, in percent; NaN without any."""
-        problem = self.run.problem
-        done = problem.normalised(history(list(self._by_number.values()), self.run.space.n_genes))[0]
-        return float(done.top1.max()) if len(done) else float("nan")
-
-    def drop_weights(self) -> None:
-        """Remove the weights of evaluated networks that nobody will choose."""
-        kept = kept_ids(self.run.folder)
-        if not kept:
-            return
-        rows = list(self._by_number.values())
-        wanted = {row.arch.id for row in may_be_chosen(self.run.problem, rows, self.run.tables)}
-        drop_weights(self.run.folder, kept & {row.arch.id for row in rows} - wanted)
 
 
 def _exhausted(run: Run, evaluated: int) -> str:
@@ -164,14 +120,12 @@ def _exhausted(run: Run, evaluated: int) -> str:
     return f"after {evaluated} networks no new one{within} was found"
 
 
-def _propose(run: Run, before: Sequence[Evaluation], k: int) -> list[Proposed]:
+def _propose(run: Run, known: History, k: int) -> list[Proposed]:
     """The iteration's networks, stored; none if there is no new one."""
-    from threadpoolctl import threadpool_limits
-
     start = time.perf_counter()
     rng = np.random.default_rng([run.config.seed, k])
-    known, (last, _) = history(before, run.space.n_genes), run.archive.proposal_info(k - 1)
-    with threadpool_limits(1):  # small matrices: threads cost more than they give, and sums depend on their number
+    last, _ = run.archive.proposal_info(k - 1)
+    with _one_thread():
         proposal = propose(Context(run.problem, run.config.search, known, k, last, rng, None if k else run.start))
     if not len(proposal.genes):
         return []
@@ -179,6 +133,20 @@ def _propose(run: Run, before: Sequence[Evaluation], k: int) -> list[Proposed]:
     seconds = time.perf_counter() - start
     run.archive.add_proposal(k, proposal.genes, mean, std, proposal.surrogate, seconds)
     return run.archive.proposal(k)
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """On small matrices threads cost more than they give, and sums depend on their number."""
+    limited: AbstractContextManager[Any] = _libraries(len(sys.modules)).limit(limits=1)
+    return limited
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Those that have threads; to find them takes longer than a proposal's own matrices, so not without new modules."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _row(run: Run, k: int, item: Proposed, arch: Architecture, outcome: Outcome) -> Evaluation:
