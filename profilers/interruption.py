@@ -42,12 +42,12 @@ def notes(interrupt: BaseException) -> str:
     return "; ".join(getattr(interrupt, "__notes__", []))
 
 
-def line(interrupt: KeyboardInterrupt, again: str) -> str:
-    """One line for people; `again` is the command that goes on."""
+def line(interrupt: KeyboardInterrupt, again: str, same: str = "the same command") -> str:
+    """One line for people; `again` is the command that goes on, `same` the one that was interrupted."""
     kept, word = notes(interrupt), "terminated" if isinstance(interrupt, Terminated) else "interrupted"
     if not kept:
-        return word
-    return f"{word}; {kept}" if kept == NOTHING else f"{word}; {kept}; {again} goes on"
+        return f"{word}; try: {same} again"
+    return f"{word}; {kept}; {same} begins anew" if kept == NOTHING else f"{word}; {kept}; {again} goes on"
 
 
 def code(interrupt: KeyboardInterrupt) -> int:
@@ -80,6 +80,16 @@ def own_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Neither signal is taken while the block runs, which cleans up."""
+    with own_signals():
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+        yield
 
 
 def _terminate(number: int, frame: object) -> None:

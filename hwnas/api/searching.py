@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hwnas.search.config import Config
 from hwnas.search.own_objectives import OwnObjective
 from hwnas.search.state import SearchState
 from hwnas.space import SearchSpace
-from profilers.errors import BadInput
+from profilers.errors import BadInput, HwnasError
 from profilers.interruption import counted, leaving
 from profilers.outputs import kept
 from profilers.progress import say as tell
@@ -160,7 +160,7 @@ def run_config(
     if resume and not fresh and (state := finished(folder, config, own)):
         tell(kept(folder, "a run"))
         return _ended(folder, state.ended)
-    with ExitStack() as stack:
+    with leaving(partial(kept_in, folder)), ExitStack() as stack:
         started = source or stack.enter_context(executors.start(config.source(folder), config.executor))
         stack.enter_context(runs.locked(folder))
         if fresh:
@@ -168,8 +168,7 @@ def run_config(
         run = stack.enter_context(open_run(folder, config, own))
         for line in [*lines(run.space, run.problem.objectives, run.config.budget), *remarks(run)]:
             say(line)
-        with leaving(partial(kept_of, run)):
-            ended = driver.search(run, started)
+        ended = driver.search(run, started)
     return _ended(folder, ended)
 
 
@@ -187,10 +186,12 @@ def finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | Non
         return state if (state := SearchState(run)).finished else None
 
 
-def kept_of(run: runs.Run) -> str:
+def kept_in(folder: Path) -> str:
     """What an interruption leaves of a search, "" for nothing."""
-    rows = len(run.archive.evaluations())
-    return f"{counted(rows, 'evaluation')} kept in {run.folder}" if rows else ""
+    with suppress(HwnasError), runs.open_run(folder) as run:
+        rows = len(run.archive.evaluations())
+        return f"{counted(rows, 'evaluation')} kept in {folder}" if rows else ""
+    return ""
 
 
 def remarks(run: runs.Run) -> list[str]:

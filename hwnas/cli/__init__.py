@@ -108,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _end(interrupt: KeyboardInterrupt) -> None:
     """One line that is true, after Ctrl-C or SIGTERM."""
     again = f"the same command without {FRESH}" if FRESH in sys.argv else "the same command"
-    temporary.remove_all()
+    with interruption.deaf():
+        temporary.remove_all()
     _fail(f"hwnas: {interruption.line(interrupt, again)}", interruption.code(interrupt))
 
 

@@ -69,9 +69,13 @@ class Finetuning:
         if self.fresh:
             self._clear(subjects)
         total = len(subjects) * self.schedule.passes
-        with distributed(config.device) as group, group.track(total, "fine-tuning") as bar:
+        with (
+            leaving(partial(self.kept, subjects)),
+            distributed(config.device) as group,
+            group.track(total, "fine-tuning") as bar,
+        ):
             for subject in subjects:
-                with torch_threads(config.threads), leaving(partial(self.kept, subjects)):
+                with torch_threads(config.threads):
                     facts = NetworkRun(self, subject, group, bar).run()
                 yield facts
 

@@ -42,9 +42,9 @@ from hwnas.train.optimise import (
     torch_threads,
 )
 from hwnas.train.schedule import Schedule
-from hwnas.train.state import StateFile, stored_fact, stored_values
+from hwnas.train.state import StateFile, kept_in, stored_fact, stored_values
 from profilers.files import read_bytes, sha256
-from profilers.interruption import counted, leaving
+from profilers.interruption import leaving
 from profilers.outputs import kept
 from profilers.progress import Progress, say
 
@@ -66,13 +66,19 @@ def train_supernet(config: SupernetConfig, *, resume: bool = True, fresh: bool =
         Diverged: a loss that is no number; the state before that epoch is kept.
         FileProblem: a file that cannot be written.
     """
-    with distributed(config.device) as group, torch_threads(config.threads):
+    begun: list[SupernetRun] = []
+    with (
+        leaving(lambda: kept_in(config.out, begun[0].saved if begun else 0)),  # around the group's end, too
+        distributed(config.device) as group,
+        torch_threads(config.threads),
+    ):
         run = SupernetRun(config, get_dataset(config.dataset), group)
+        begun.append(run)
         if run.state.is_finished("supernet", resume, fresh):
             return run.finished()
         if run.state.found(resume, fresh):
             run.load()
-        with group.track(run.total, f"training {config.space}", done=run.done) as bar, leaving(run.kept):
+        with group.track(run.total, f"training {config.space}", done=run.done) as bar:
             run.train(bar)
         if group.is_rank_zero:
             save_supernet(config.out, run.supernet, run.provenance)
@@ -246,10 +252,6 @@ class SupernetRun:
         training = {**provenance.training, "scaler": self.descent.scaler.state_dict()}
         self.state.save(groups, self.supernet.space, Provenance(**{**vars(provenance), "training": training}))
         self.saved = self.done
-
-    def kept(self) -> str:
-        """What an interruption leaves, "" for nothing."""
-        return f"{counted(self.saved, 'epoch')} kept in {self.state.path}" if self.saved else ""
 
     def load(self) -> None:
         """Undo `save`."""

@@ -13,6 +13,7 @@ from hwnas.nets.checkpoint import Provenance, check_header, header, provenance_o
 from hwnas.nets.tensorfile import read_tensors, write_tensors
 from hwnas.space import SearchSpace
 from profilers.errors import BadInput
+from profilers.interruption import counted
 from profilers.outputs import changes, different, foreign, in_the_way
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class StateFile:
     """
 
     def __init__(self, out: Path, config: Mapping[str, Any], fill: Callable[[Any], Mapping[str, Any]]) -> None:
-        self.out, self.path, self.fill = out, out.with_name(out.name + ".training"), fill
+        self.out, self.path, self.fill = out, state_path(out), fill
         self.config = json.loads(json.dumps(config))
 
     def found(self, resume: bool, fresh: bool = False) -> bool:
@@ -89,6 +90,18 @@ class StateFile:
         ours = _unplaced(self.config)
         if differ := changes({k: theirs.get(k) for k in ours}, ours):
             raise different(path, differ, ELSEWHERE)
+
+
+def state_path(out: Path) -> Path:
+    """Where an unfinished training stands."""
+    return out.with_name(out.name + ".training")
+
+
+def kept_in(out: Path, epochs: int) -> str:
+    """What an interruption leaves, "" for nothing; `epochs`, where this process knows how many are saved."""
+    if (state := state_path(out)).exists():
+        return f"{counted(epochs, 'epoch') if epochs else 'epochs are'} kept in {state}"
+    return f"the supernet is kept in {out}" if out.exists() else ""
 
 
 def _unplaced(config: Mapping[str, Any]) -> dict[str, Any]:

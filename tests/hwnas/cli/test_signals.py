@@ -103,7 +103,7 @@ def test_before_a_command_has_begun(monkeypatch, capsys):
     monkeypatch.setattr(cli, "build", interrupted)
     with pytest.raises(SystemExit) as end:
         cli.main([])
-    assert end.value.code == 130 and capsys.readouterr().err == "hwnas: interrupted\n"
+    assert end.value.code == 130 and capsys.readouterr().err == "hwnas: interrupted; try: the same command again\n"
 
 
 def test_a_handler_of_before_is_given_back():
