@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.improvement import Improvement
-from hwnas.search.operators import distinct, key, vary
+from hwnas.search.operators import distinct, key, keys, vary
 from hwnas.search.problem import History, Problem
 from hwnas.space import Genes
 
@@ -52,7 +52,7 @@ class AcquisitionContext:
     @property
     def seen(self) -> set[bytes]:
         """Networks evaluated before, failed ones included."""
-        return {key(row) for row in self.history.genes}
+        return set(keys(self.history.genes))
 
 
 def choose_paper(context: AcquisitionContext, n: int, rng: np.random.Generator) -> Genes:
@@ -127,7 +127,7 @@ def _climb(context: AcquisitionContext, gain: Gain, pool: Genes, seen: set[bytes
         unique = distinct(kept)
         order = unique[np.argsort(-gains[unique], kind="stable")[:PARENTS]]
         kept, gains = kept[order], gains[order]
-    return kept[[key(row) not in seen for row in kept]]
+    return kept[[known not in seen for known in keys(kept)]]
 
 
 def _ranked(context: AcquisitionContext, gain: Gain, genes: Genes, limit: int = PARENTS) -> tuple[Genes, Floats]:

@@ -15,6 +15,9 @@ Source: Emmerich's expected hypervolume improvement, specialised to one uncertai
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
@@ -42,26 +45,31 @@ class Improvement:
         """Take one more network (m,) as evaluated, or as believed to be as predicted."""
         inside = (costs <= self.points).all(axis=1)
         self.level[inside] = np.minimum(self.level[inside], loss)
+        self.__dict__.pop("_steps", None)
+
+    @cached_property
+    def _steps(self) -> tuple[Floats, NDArray[np.intp], NDArray[np.unsignedinteger[Any]]]:
+        """Distinct levels, the first point of each in their order, and (m, M) the points' ranks in that order."""
+        order = np.argsort(self.level, kind="stable")
+        levels, first = np.unique(self.level[order], return_index=True)
+        return levels, first, self._rank[:, order]
 
     def gain(self, mean: Floats, std: Floats | None, costs: Floats) -> Floats:
         """(k,) expected added hypervolume of candidates with predicted loss (k,) and costs (k, m)."""
-        levels, of_point = np.unique(self.level, return_inverse=True)
-        counts = self._counts(costs, of_point, len(levels))
+        levels, first, ranks = self._steps
+        counts = np.add.reduceat(self._covers(costs, ranks), first, axis=1, dtype=np.int32)  # (k, levels)
         row, j = np.nonzero(counts)
         gap = levels[j] - mean[row]
         improvement = np.maximum(gap, 0.0) if std is None else expected_excess(gap, np.maximum(std, 1e-12)[row])
         return np.bincount(row, improvement * counts[row, j], len(mean)) / len(self.points)
 
-    def _counts(self, costs: Floats, of_point: NDArray[np.intp], levels: int) -> NDArray[np.intp]:
-        """(k, levels) how many points of each level a candidate covers: there are far fewer levels than points."""
-        k, points = len(costs), len(self.points)
-        covers = np.ones((k, points), bool)
-        for column, ordered, rank in zip(costs.T, self._sorted, self._rank, strict=True):
-            smaller = np.searchsorted(ordered, column).astype(self._rank.dtype)
+    def _covers(self, costs: Floats, ranks: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.bool_]:
+        """(k, M) whether a candidate covers a point: none of its costs is larger."""
+        covers = np.ones((len(costs), len(self.points)), bool)
+        for column, ordered, rank in zip(costs.T, self._sorted, ranks, strict=True):
+            smaller = np.searchsorted(ordered, column).astype(rank.dtype)
             covers &= smaller[:, None] <= rank
-        row = np.repeat(np.arange(k), np.count_nonzero(covers, axis=1))
-        place = row * levels + of_point[np.flatnonzero(covers) - row * points]
-        return np.bincount(place, minlength=k * levels).reshape(k, levels)
+        return covers
 
 
 def expected_excess(gap: Floats, std: Floats) -> Floats:

@@ -22,7 +22,7 @@ from pymoo.core.problem import Problem as PymooProblem
 from pymoo.core.sampling import Sampling
 from pymoo.util.ref_dirs import get_reference_directions
 
-from hwnas.search.operators import crossover, distinct, key, mutate, sample_spread
+from hwnas.search.operators import crossover, distinct, keys, mutate, sample_spread
 from hwnas.search.problem import Problem
 from hwnas.space import Genes, SearchSpace
 
@@ -137,5 +137,5 @@ class Distinct(DuplicateElimination):  # type: ignore[misc]
 
     def do(self, pop: Any, *others: Any, **_: Any) -> Any:
         """The individuals of `pop` that are in none of the `others`, the first of equal ones."""
-        seen = {key(one.X) for other in others for one in other}
+        seen = {known for other in others if len(other) for known in keys(other.get("X"))}
         return pop[distinct(pop.get("X"), seen)]

@@ -63,9 +63,15 @@ def sample_spread(space: SearchSpace, n: int, rng: np.random.Generator) -> Genes
 def distinct(genes: Genes, seen: set[bytes] | None = None) -> NDArray[np.intp]:
     """Indices of rows that occur first, in order, leaving out those whose `key` is in `seen`."""
     first: dict[bytes, int] = {}
-    for i, row in enumerate(genes):  # by hash: sorting whole rows takes longer
-        first.setdefault(key(row), i)
+    for i, known in enumerate(keys(genes)):  # by hash: sorting whole rows takes longer
+        first.setdefault(known, i)
     return np.array([i for known, i in first.items() if known not in (seen or ())], np.intp)
+
+
+def keys(genes: Genes) -> list[bytes]:
+    """The `key` of each row."""
+    data, width = np.asarray(genes, np.int64).tobytes(), 8 * genes.shape[1]
+    return [data[i : i + width] for i in range(0, len(data), width)]
 
 
 def key(row: Genes) -> bytes:

@@ -89,7 +89,7 @@ def _near(problem: Problem, n: int, rng: np.random.Generator) -> Genes:
 def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random.Generator], Genes]) -> Genes:
     """`start`, then networks from `draw` that are new and within budget: n in all, fewer if the space has no more."""
     problem, rng = context.problem, context.rng
-    seen = {operators.key(row) for row in context.history.genes}
+    seen = set(operators.keys(context.history.genes))
     found = start[operators.distinct(start)[:n]]  # the smallest network may be the largest, too
     for attempt in range(_DRAWS):
         if len(found) >= n:

@@ -43,23 +43,28 @@ class AdaptiveSwitching(Surrogate):
         near = self.near if self.near is not None and len(self.near) == len(y) else np.zeros(len(y), bool)
         rows = subsample(len(y), _CV_ROWS)
         noise = np.zeros(len(y)) if self._noise is None else self._noise
-        data = X[rows], y[rows], noise[rows]
-        self.scores = {name: self._score(name, *data, near[rows]) for name in self.candidates}
+        data = X[rows], y[rows], noise[rows], near[rows]
+        compared = {name: MODELS[name](self.layout) for name in self.candidates}
+        self.scores = {name: _score(model, *data) for name, model in compared.items()}
         best = max(self.scores, key=lambda name: self.scores[name])
         first = self.candidates[0]
         self.chosen = best if self.scores[best] > self.scores[first] + _MARGIN else first
-        self._model = MODELS[self.chosen](self.layout).fit(X, y, self._noise)
+        learnt = len(rows) == len(y)  # from the same rows: what a model keeps it need not learn anew
+        fit = compared[self.chosen].refit if learnt else MODELS[self.chosen](self.layout).fit
+        self._model = fit(X, y, self._noise)
 
     def _predict(self, X: Floats) -> Prediction:
         return self._model.predict(X)
 
-    def _score(self, name: str, X: Floats, y: Floats, noise: Floats, near: NDArray[np.bool_]) -> float:
-        model = MODELS[name](self.layout).fit(X, y, noise)
-        held_out, fold_of = np.empty(len(y)), folds(len(y), near)
-        for fold in range(min(FOLDS, len(y))):
-            held = fold_of == fold
-            held_out[held] = model.refit(X[~held], y[~held], noise[~held]).predict(X[held]).mean
-        return score(held_out, y, fold_of, near)
+
+def _score(model: Surrogate, X: Floats, y: Floats, noise: Floats, near: NDArray[np.bool_]) -> float:
+    if type(model).refit is not Surrogate.refit:  # it keeps what it learns here
+        model.fit(X, y, noise)
+    held_out, fold_of = np.empty(len(y)), folds(len(y), near)
+    for fold in range(min(FOLDS, len(y))):
+        held = fold_of == fold
+        held_out[held] = model.refit(X[~held], y[~held], noise[~held]).predict(X[held]).mean
+    return score(held_out, y, fold_of, near)
 
 
 def score(held_out: Floats, y: Floats, fold_of: NDArray[np.intp], near: NDArray[np.bool_]) -> float:

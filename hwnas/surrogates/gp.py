@@ -60,7 +60,8 @@ class GP(Surrogate):
         self._v = v
         self._linear, self._rbf = np.sqrt(np.repeat(a, self._width)), np.sqrt(np.repeat(b / 2, self._width))
         self._XL, self._XR = self._X * self._linear, self._X * self._rbf
-        K = v * np.exp(-_squared(self._XR, self._XR)) + self._XL @ self._XL.T
+        self._lengths = (self._XR**2).sum(axis=1)
+        K = v * np.exp(-_squared(self._XR, self._XR, self._lengths)) + self._XL @ self._XL.T
         K[np.diag_indices_from(K)] += s + _JITTER + self._known(np.arange(len(X)))
         self._L = cholesky(K, lower=True)
         self._alpha = cho_solve((self._L, True), y)
@@ -68,7 +69,7 @@ class GP(Surrogate):
     def _predict(self, X: Floats) -> Prediction:
         X = self._scaled(X)
         XL = X * self._linear
-        K = self._v * np.exp(-_squared(X * self._rbf, self._XR)) + XL @ self._XL.T  # (n, rows)
+        K = self._v * np.exp(-_squared(X * self._rbf, self._XR, self._lengths)) + XL @ self._XL.T  # (n, rows)
         explained = solve_triangular(self._L, K.T, lower=True, check_finite=False)
         variance = self._v + (XL**2).sum(axis=1) - (explained**2).sum(axis=0)
         return Prediction(K @ self._alpha, np.sqrt(np.maximum(variance, _JITTER)))
@@ -136,6 +137,7 @@ def _unit(columns: Floats) -> Floats:
     return np.full(columns.shape[1], square**-0.5 if square > 0 else 1.0)
 
 
-def _squared(A: Floats, B: Floats) -> Floats:
-    """(n, m) squared distances."""
-    return np.asarray(np.maximum((A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T, 0.0))
+def _squared(A: Floats, B: Floats, lengths: Floats | None = None) -> Floats:
+    """(n, m) squared distances; `lengths` (m,) are the squared ones of B, where they are known."""
+    known = (B**2).sum(axis=1) if lengths is None else lengths
+    return np.asarray(np.maximum((A**2).sum(axis=1)[:, None] + known - 2 * A @ B.T, 0.0))
