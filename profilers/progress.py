@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TextIO
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.cells import cell_len
+from rich.console import RenderableType
 from rich.progress import Progress as RichProgress
+from rich.progress import Task
+from rich.text import Text
 
 from profilers.printable import printable
 from profilers.terminal import Terminal
 
 REDRAW_SECONDS = 0.2
-LINE_SECONDS = 15.0  # between two plain lines where there is no terminal
+LINE_SECONDS = 60.0  # between two plain lines where there is no terminal
+BAR = 10, 40  # characters: below the former it is left out
 _shared: ContextVar[RichProgress | None] = ContextVar("_shared", default=None)  # bars of several threads
 _name: ContextVar[str] = ContextVar("_name", default="")  # of this thread's work
 
@@ -31,7 +35,7 @@ class Progress(Protocol):
         """Another `amount` of the total is done."""
 
     def note(self, text: str) -> None:
-        """Show `text` with the bar: what is being done, how well it goes."""
+        """Show `text` below the bar: what is being done, how well it goes."""
 
     def reduce_total(self, amount: float) -> None:
         """`amount` of the total turned out not to be needed."""
@@ -48,7 +52,7 @@ def track(
         label: what is being done.
         stream: by default stderr. On a terminal a rich bar is shown, elsewhere (a log, a pipe) plain lines.
         done: part of `total` that an earlier, interrupted run did; it is shown, and left out of the estimate.
-        seconds: least time between two updates, by default 0.2 on a terminal, 15 elsewhere.
+        seconds: least time between two updates, by default 0.2 on a terminal, 60 elsewhere.
     """
     stream, label = stream or sys.stderr, _named(label)
     if (shared := _shared.get()) is not None:
@@ -65,9 +69,49 @@ def track(
 
 def _rich(stream: TextIO) -> RichProgress:
     """A bar that is redrawn by hand: rich's refreshing thread would disturb what is being timed."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    texts = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
-    return RichProgress(texts[0], *columns, texts[1], console=Terminal(stream), auto_refresh=False)
+    return _Drawn(Terminal(stream))
+
+
+class _Drawn(RichProgress):
+    """Bars whose counts and times are never cut: on a narrow terminal it is the label, and then there is no bar."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal  # rich draws before it has set its own
+        super().__init__(console=terminal, auto_refresh=False)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """A line for each bar, and one for its note."""
+        width = self.terminal.width
+        label = max((cell_len(printable(task.description)) for task in self.tasks), default=0)
+        for task in self.tasks:
+            yield _line(task, label, width)
+            if note := task.fields["note"]:
+                yield Text(f"  {printable(note)}", style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _line(task: Task, label: int, width: int) -> Text:
+    """One bar: its label, padded to `label` characters, the bar, count, elapsed and remaining time."""
+    count = f"{task.completed:.0f}/{task.total or 0:.0f}"
+    numbers = f" {count} {_clock(task.elapsed)} left {_clock(task.time_remaining)}"
+    label = max(min(label, width - len(numbers)), 0)
+    name = Text(printable(task.description))
+    name.truncate(label, overflow="ellipsis", pad=True)
+    room = min(width - label - len(numbers) - 1, BAR[1])
+    bar = _bar(task.percentage, room) if room >= BAR[0] else Text()
+    return Text.assemble(name, bar, numbers, no_wrap=True, overflow="crop")
+
+
+def _bar(percent: float, room: int) -> Text:
+    done = int(room * percent / 100)
+    return Text.assemble(" ", ("━" * done, "cyan"), ("─" * (room - done), "dim"))
+
+
+def _clock(seconds: float | None) -> str:
+    """Hours, minutes and seconds; nothing is known before the first step is done."""
+    if seconds is None:
+        return "-:--:--"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from hwnas.cli import main, shared
+from hwnas.cli import main, output
 from tools.documents.blocks import ROOT, Block, blocks
 
 NUMBER = re.compile(r"(?<!\w)[-+±−]?\d[\d.,]*(?:e[-+]?\d+)?")
@@ -44,13 +44,13 @@ def run_page(page: Path) -> int:
 def _own_modules():
     """Modules of the page's folder are found, and forgotten afterwards."""
     here = str(Path.cwd())
-    shared.people.cache_clear()
+    output.people.cache_clear()
     sys.path.insert(0, here)
     try:
         yield
     finally:
         sys.path.remove(here)
-        shared.people.cache_clear()
+        output.people.cache_clear()
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(here):
                 del sys.modules[name]

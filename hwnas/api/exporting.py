@@ -110,7 +110,7 @@ def export(
         max_accuracy_drop: points of top-1 that "auto" may lose.
         tolerance: the largest relative difference of an output that "auto" may make where no labelled images judge.
         calibration: for int8: a folder of images, or an .npz with an array (n, …) for each input.
-        compiled: with "auto", whether torch.compile is timed too (the default).
+        compiled: with "auto", whether torch.compile is timed, too; that takes up to minutes.
         also: with "auto", engines that are left out else, since compiling them takes minutes: "torch", "torch-cuda".
         quick: leave out throughput, memory and cold start.
         command: the command line that is kept in the datasheet.
@@ -238,7 +238,7 @@ def make_request(
         MAX_DROP if drop is None else drop,
         TOLERANCE if tolerance is None else tolerance,
         images,
-        ("eager",) if compiled is False else ("eager", "compiled"),
+        ("eager", "compiled") if compiled else ("eager",),
         costs=CostPlan.QUICK if quick else CostPlan.FULL,
         command=command,
         host=export_request.checked_host(device, engine, options),

@@ -224,6 +224,8 @@ class Chosen(Networks):
             values = (_value(found, row, name, divisor) for name, (_, divisor) in scales.items())
             texts = ("-" if m is None else f"{m.ms:.4g} ({m.low:.4g} to {m.high:.4g})" for m in here)
             made.add_row(key, choice.why, *values, *texts)
+        for column in made.columns:
+            column.no_wrap = column.header != "why"  # words are broken before numbers are
         return made
 
 

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from hwnas.cli import streams
 from hwnas.cli.examples import USES, add_to
+from hwnas.cli.output import finish
 from hwnas.version import __version__
 from profilers import interruption, temporary
 from profilers.errors import HwnasError
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
     with interruption.terminable():
         try:
             with streams.held():
-                build()(args=arguments, standalone_mode=True)
+                _carry_out(arguments)
         except HwnasError as error:
             _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
         except _Interrupted as error:
@@ -103,6 +104,13 @@ def main(arguments: list[str] | None = None) -> None:
             _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
         except OSError as error:
             _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+
+
+def _carry_out(arguments: list[str] | None) -> None:
+    try:
+        build()(args=arguments, standalone_mode=True)
+    finally:
+        finish()
 
 
 def _end(interrupt: KeyboardInterrupt) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, Where, emit, put, say
+from hwnas.cli.output import AsJson, AsLines, emit, put, say
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, Where
 
 
 def engines(
@@ -16,7 +17,7 @@ def engines(
         list[str] | None,
         typer.Argument(metavar="[ENGINE]…", help="By default all; also python:module:Class, a runtime of your own."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsLines = False,
     where: Where = "",
 ) -> None:
     """List the engines available on a machine; for each other one, the reason and the fix."""
@@ -38,6 +39,7 @@ def count(
     ] = None,
     resolutions: Resolutions = None,
     classes: Classes = None,
+    as_json: AsJson = False,
 ) -> None:
     """Count the parameters and multiply-adds of each architecture; prints a line of JSON for each."""
     found = hwnas.Networks.read(archs, space, resolutions=resolutions, classes=classes)

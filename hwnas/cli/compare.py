@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Where, emit, say, warn
+from hwnas.cli.output import AsJson, emit_for_programs, say, show, warn
+from hwnas.cli.shared import Where
 from profilers.errors import BadInput
 
 
@@ -37,6 +38,7 @@ def compare(
         Path | None, typer.Option(help="Folder for the text, CSV, JSON and figure; by default RUN/known.")
     ] = None,
     where: Where = "",
+    as_json: AsJson = False,
 ) -> None:
     """Measure the chosen networks beside known ones: the paper's Table 3 for this device; prints JSON."""
     if size < 0:
@@ -47,8 +49,8 @@ def compare(
         run, names, ids=ids or (), device=device, size=size or None, optimistic=optimistic, out=out, weights=weights
     )
     warn(found.notes)
-    emit(found.to_json())
-    say(str(found))
+    emit_for_programs(found.to_json())
+    show(str(found))
     say(f"written to {found.folder}/compare.txt, .csv, .json, .svg")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import emit, put, say, show, warn
+from hwnas.cli.output import AsJson, AsLines, emit, emit_for_programs, put, say, show, warn
 
 Name = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 
@@ -28,7 +28,7 @@ def remove(name: Name) -> None:
     hwnas.Devices().remove(name)
 
 
-def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+def list_(as_json: AsLines = False) -> None:
     """List the devices."""
     for name, address in hwnas.Devices().items():
         if as_json:
@@ -37,10 +37,13 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object 
             put(f"{name:18} {address}")
 
 
-def check(name: Annotated[str, typer.Argument(metavar="NAME|URL", help="A name of the list, or an address.")]) -> None:
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME|URL", help="A name of the list, or an address.")],
+    as_json: AsJson = False,
+) -> None:
     """Say what is there and what to do before one measures; prints JSON."""
     found = hwnas.Devices().check(name)
-    emit(found.to_json())
+    emit_for_programs(found.to_json())
     show(found)
     warn(found.remarks)
 

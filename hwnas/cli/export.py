@@ -10,6 +10,7 @@ import typer
 
 import hwnas
 from hwnas.cli import export_options as options
+from hwnas.cli.output import AsJson, emit, emit_for_programs, say, show, warn
 from hwnas.cli.shared import (
     Classes,
     Fresh,
@@ -17,12 +18,7 @@ from hwnas.cli.shared import (
     Resolutions,
     Resume,
     Where,
-    emit,
     know_engine,
-    people,
-    say,
-    show,
-    warn,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -41,6 +37,7 @@ def export(
     calibration: options.Calibration = None,
     compiled: options.Compiled = None, also: options.Also = None, quick: options.Quick = False,
     fresh: Fresh = False, resume: Resume = False, where: Where = "",
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Build engines, check and measure them, and write each with its datasheet; prints a line of JSON for each."""
     from hwnas.onnx.open_model import parse_shapes
@@ -58,7 +55,7 @@ def export(
         say(found.about)
     _print(found)
     if front:
-        people().print(f"{len(found)} exported, {len(found.kept)} were there already, {len(found.failed)} failed")
+        say(f"{len(found)} exported, {len(found.kept)} were there already, {len(found.failed)} failed")
         for key, error in found.failed.items():
             say(f"{key}: {error}")
         if found.failed:
@@ -67,7 +64,7 @@ def export(
 
 def validate(
     folder: options.ExportedFolder, force: options.Force = False, rebuild: options.Rebuild = False,
-    quick: options.Quick = False, engine: OwnEngine = None, where: Where = "",
+    quick: options.Quick = False, engine: OwnEngine = None, where: Where = "", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Measure an exported engine again and compare it with its datasheet; prints JSON."""
     know_engine(engine)
@@ -82,10 +79,10 @@ def _print(found: Exported) -> None:
     from hwnas.api.engine_tables import selection_reasons, selection_table
 
     for engine in found:
-        emit(engine.row())
+        emit_for_programs(engine.row())
         warn(f"{engine.name}: {line}" for line in engine.remarks)
         if selection := engine.datasheet["engine_selection"]:
-            people().print(selection_table(engine.datasheet))
+            show(selection_table(engine.datasheet))
             for line in selection_reasons(selection):
                 say(line)
     if len(found):

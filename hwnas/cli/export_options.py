@@ -88,7 +88,8 @@ Calibration = Annotated[
     typer.Option(help="To calibrate int8 with: a folder of images, or an .npz with an array (n, …) for each input."),
 ]
 Compiled = Annotated[
-    bool | None, typer.Option("--compiled/--no-compiled", help="With auto: time torch.compile, too (the default).")
+    bool | None,
+    typer.Option("--compiled/--no-compiled", help="With auto: time torch.compile, too, which takes up to minutes."),
 ]
 Also = Annotated[
     list[str] | None,

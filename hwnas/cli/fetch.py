@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Fresh, emit, say
+from hwnas.cli.output import AsJson, at_terminal, emit, emit_for_programs, say
+from hwnas.cli.shared import Fresh
 from hwnas.fetch import FILES, GROUPS, default_cache, find
 from profilers.errors import BadInput
+
+LISTED = ("name", "what", "cached")  # at a terminal
 
 
 def fetch(
@@ -28,6 +31,7 @@ def fetch(
         bool, typer.Option("--list", help="List the files, and which of them are in the cache.")
     ] = False,
     fresh: Fresh = False,
+    as_json: AsJson = False,
 ) -> None:
     """Download the authors' public files (supernets, predictor, tables) into a cache; prints their paths as JSONL.
 
@@ -41,8 +45,8 @@ def fetch(
         _list(names, place)
         return
     for file, fetched in hwnas.fetch(names or (), cache=place, folder=folder, fresh=fresh):
-        emit(asdict(fetched))
-        line = f"{file.name}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
+        emit_for_programs(asdict(fetched))
+        line = f"{fetched.path}: {file.what}, {fetched.bytes / 1e6:.1f} MB, from {fetched.source}"
         if not fetched.pinned:
             line += "; not pinned: the SHA-256 of the first download is recorded, nothing vouches for that one"
         say(line)
@@ -51,8 +55,9 @@ def fetch(
 def _list(names: list[str] | None, place: Path) -> None:
     for file in find(names) if names else FILES.values():
         path = place / file.path
-        facts = {"name": file.name, "what": file.what, "url": file.url, "path": str(path)}
-        emit({**facts, "pinned": file.pinned, "cached": path.is_file()})
+        held = {"pinned": file.pinned, "cached": path.is_file()}
+        facts = {"name": file.name, "what": file.what, "url": file.url, "path": str(path), **held}
+        emit({name: facts[name] for name in LISTED} if at_terminal() else facts)
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ import typer
 
 import hwnas
 from hwnas.cli import lut_networks
+from hwnas.cli.output import AsJson, AsLines, emit, put, say, warn
 from hwnas.cli.shared import (
     Classes,
     Fresh,
@@ -19,11 +20,7 @@ from hwnas.cli.shared import (
     SpaceName,
     State,
     Where,
-    emit,
     know_engine,
-    put,
-    say,
-    warn,
 )
 from hwnas.ofa.network_files import read_networks
 from hwnas.space import parse_resolutions, space_of_table
@@ -82,6 +79,7 @@ def verify(
     store: Annotated[bool, typer.Option(help="Store the figures in the table.")] = True,
     engine: OwnEngine = None,
     where: Where = "",
+    as_json: AsJson = False,
 ) -> None:
     """Measure new random networks end to end and compare them with the table; prints JSON."""
     know_engine(engine)
@@ -94,6 +92,7 @@ def predict(
     table: Table,
     archs: Annotated[Path, typer.Option(help="Architectures, one JSON object a line.")],
     classes: Classes = None,
+    as_json: AsJson = False,
 ) -> None:
     """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
     held = hwnas.LatencyTable(table)
@@ -109,7 +108,7 @@ def predict(
 def show(
     table: Table,
     resolution: Annotated[int | None, typer.Option(help="Resolution of the heat map.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+    as_json: AsLines = False,
     html: Annotated[Path | None, typer.Option(help="Write one HTML file with all heat maps.")] = None,
 ) -> None:
     """Show fingerprint, method, figures of the last verify, and a heat map."""

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import Classes, Fresh, Resolutions, SpaceName, State, Where, emit, modified, people, say, warn
+from hwnas.cli.output import AsJson, emit, say, warn
+from hwnas.cli.shared import Classes, Fresh, Resolutions, SpaceName, State, Where, modified
 from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
@@ -37,7 +38,7 @@ def plan(
     )
     found.save(out)
     for n in sorted({*(m for m in MARKS if m < number), number}):
-        people().print(f"after {n} networks, {left[n - 1]:.0%} of the variance remains (predicted)")
+        say(f"after {n} networks, {left[n - 1]:.0%} of the variance remains (predicted)")
     say(f"wrote {out}")
 
 
@@ -80,8 +81,9 @@ def fit(
     space: LinesSpace = None,
     resolutions: Resolutions = None,
     classes: Classes = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Fit a table to 10 to 50 networks measured end to end, for devices without per-layer times."""
+    """Fit a table to 10 to 50 networks measured end to end, for devices without per-layer times; prints JSON."""
     measured = hwnas.MeasuredNetworks.read(networks, space, resolutions=resolutions, classes=classes)
     found = hwnas.LatencyTable.fit(measured, device, batch).save(out)
     emit(found.data.provenance["cross_validated"])

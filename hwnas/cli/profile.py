@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import State, Where, emit, say
+from hwnas.cli.output import AsJson, emit_for_programs, say, show
+from hwnas.cli.shared import State, Where
 from profilers.base import STEADY
 
 
@@ -35,6 +36,7 @@ def profile(
     state: State = STEADY,
     where: Where = "",
     html: Annotated[Path | None, typer.Option(help="Write a page of the result.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure any model, end to end and by layer; prints a line of JSON for each engine and precision."""
     from hwnas.onnx.open_model import parse_shapes
@@ -44,8 +46,8 @@ def profile(
         state=state, host=where, html=html,
     )  # fmt: skip
     for each in found:
-        emit(each.to_json())
-    say(str(found))
+        emit_for_programs(each.to_json())
+    show(str(found))
     if html:
         say(f"written to {html}")
 

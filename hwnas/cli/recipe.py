@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, Where, emit, say
+from hwnas.cli.output import AsJson, emit_for_programs, say
+from hwnas.cli.shared import SPACE_HELP, Where
 from profilers.errors import BadInput
 
 TEMPLATES = ("search", "supernet", "finetune", "run")
@@ -35,6 +36,7 @@ def init(
     minutes: Annotated[float | None, typer.Option(help="How long all may take.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a recipe that is there.")] = False,
     where: Where = "",
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Look at a folder of images, the machine and weights, and write a recipe that fits; prints its facts as JSON."""
     if place in TEMPLATES:
@@ -49,7 +51,7 @@ def init(
     )  # fmt: skip
     for line in found.remarks:
         say(line)
-    emit(found.to_json())
+    emit_for_programs(found.to_json())
 
 
 def run(
@@ -68,6 +70,7 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")
     ] = None,
     where: Where = "",
+    as_json: AsJson = False,
 ) -> None:
     """Carry out a recipe: table, supernet, search, select, finetune, export, validate, compare, report.
 
@@ -83,7 +86,7 @@ def run(
         device=where,
         say=say,
     )
-    emit(found.to_json())
+    emit_for_programs(found.to_json())
 
 
 def register(app: typer.Typer) -> None:

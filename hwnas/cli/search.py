@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 import hwnas
-from hwnas.cli.shared import Fresh, Resume, Where, emit, people, say, show
+from hwnas.cli.output import AsJson, at_terminal, emit, emit_for_programs, force, say, show
+from hwnas.cli.shared import Fresh, Resume, Where
 
 if TYPE_CHECKING:
     from hwnas.select.insights import Insight
@@ -35,6 +36,7 @@ def search(
     ] = None,
     fresh: Fresh = False,
     resume: Resume = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search networks: accuracy against the other objectives; prints the run's figures as JSON.
 
@@ -56,10 +58,16 @@ def search(
 
 
 def archive(
-    run: RunFolder, kind: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet.")] = "jsonl"
+    run: RunFolder,
+    kind: Annotated[str | None, typer.Option("--format", help="jsonl (the default), csv or parquet.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print every evaluation of a run, in order."""
-    data = hwnas.Run(run).archive(kind)
+    if kind is None and at_terminal():
+        for row in hwnas.Run(run).rows():
+            emit({key: row[key] for key in ("id", "iteration", "status")} | row["objectives"])
+        return
+    data = hwnas.Run(run).archive(kind or "jsonl")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 
@@ -74,6 +82,7 @@ def select(
         bool, typer.Option(help="Judge latency budgets by the point prediction, not by its interval.")
     ] = False,
     where: Where = "",
+    as_json: AsJson = False,
 ) -> None:
     """Choose networks of the front within budgets; prints a line of JSON for each.
 
@@ -84,21 +93,22 @@ def select(
         *(budget or []), n=n, prefer=prefer, knee=knee, optimistic=optimistic, device=where
     )  # fmt: skip
     for row in found.rows:
-        emit(row)
+        emit_for_programs(row)
     show(found)
     for note in found.notes:
         say(note)
 
 
 def insights(
-    run: RunFolder, machine: Annotated[bool, typer.Option("--json", help="Everything, as JSON on stdout.")] = False
+    run: RunFolder,
+    as_json: Annotated[bool, typer.Option("--json", callback=force, help="Everything, as JSON on stdout.")] = False,
 ) -> None:
     """How often each kernel size, expand ratio and other choice, depth and resolution occurs on the run's fronts."""
     opened = hwnas.Run(run)
     found = opened.insights()
-    if machine:
+    if as_json:
         emit({"run": str(run), "space": opened.space.name, "fronts": [insight.to_json() for insight in found]})
-    people().print(_shares(found))
+    show(_shares(found))
 
 
 def _shares(found: list[Insight]) -> Table:

@@ -1,21 +1,14 @@
-"""What several commands share: options, reading architectures, printing."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hwnas.api.display import Printable
 from hwnas.space import SPACES
-from profilers.printable import printable, printable_lines
 from profilers.registry import get_profiler
-from profilers.terminal import Terminal
 
 SPACE_HELP = f"Search space: {', '.join(SPACES)}, FILE.toml or python:module:NAME"
 SpaceName = Annotated[str, typer.Option("--space", help=f"{SPACE_HELP}.")]
@@ -50,41 +43,9 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew, in place of wh
 Resume = Annotated[bool, typer.Option("--resume", hidden=True, help="What every command does by itself.")]
 
 
-@cache
-def people() -> Terminal:
-    """Where output for people goes: stderr, so that stdout stays machine-readable."""
-    return Terminal(stderr=True)
-
-
-def warn(lines: Iterable[str]) -> None:
-    """Print what a user should know about a result, a line each."""
-    for line in lines:
-        say(f"warning: {line}")
-
-
-def show(found: Printable) -> None:
-    """Print an object's table; its remarks are the command's to say."""
-    people().print(found.table())
-
-
-def say(lines: str) -> None:
-    """A line for people, or several, whatever they contain."""
-    people().print(printable_lines(lines), soft_wrap=True)
-
-
-def put(line: str) -> None:
-    """One line for people who asked for nothing else, on stdout."""
-    typer.echo(printable(line))
-
-
 def modified(path: Path | None) -> int:
     """When a file was written, in nanoseconds; 0 where there is none."""
     return path.stat().st_mtime_ns if path is not None and path.exists() else 0
-
-
-def emit(value: Any) -> None:
-    """One JSON value on one line of stdout."""
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
 
 
 def know_engine(name: str | None) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import hwnas
-from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions, emit, say
+from hwnas.cli.output import AsJson, emit_for_programs, show
+from hwnas.cli.shared import SPACE_HELP, Classes, Resolutions
 from profilers.errors import BadInput
 
 
@@ -15,12 +16,13 @@ def spaces(
     names: Annotated[list[str] | None, typer.Argument(metavar="[SPACE]...", help="By default all.")] = None,
     measure: Annotated[bool, typer.Option(help="Time the smallest and the largest network, shortly.")] = True,
     training: Annotated[bool, typer.Option("--training", help="Estimate a step of training, too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List search spaces: channels, sizes, params, ms on this machine; prints a line of JSON for each."""
     found = hwnas.spaces(names or (), measure=measure, training=training)
     for row in found.to_json():
-        emit(row)
-    say(str(found))
+        emit_for_programs(row)
+    show(str(found))
 
 
 def space(
@@ -32,11 +34,12 @@ def space(
     budget: Annotated[list[str] | None, typer.Option(help='As in "cpu_ms<=10"; may be given again.')] = None,
     resolutions: Resolutions = None,
     classes: Classes = None,
+    as_json: AsJson = False,
 ) -> None:
     """What networks of a space cost, and how many keep a budget, before anything is evaluated; prints JSON."""
     found = hwnas.space(name, tables=_named(table or []), budget=budget or (), resolutions=resolutions, classes=classes)
-    emit(found.to_json())
-    say(str(found))
+    emit_for_programs(found.to_json())
+    show(str(found))
 
 
 def _named(given: list[str]) -> dict[str, str]:

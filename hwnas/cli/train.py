@@ -11,7 +11,8 @@ from rich.table import Table
 
 import hwnas
 from hwnas.api.display import table as people_table
-from hwnas.cli.shared import Fresh, Resume, emit, people, say
+from hwnas.cli.output import AsJson, emit, emit_for_programs, say, show
+from hwnas.cli.shared import Fresh, Resume
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG.toml", help="What to train; `hwnas init supernet` or `finetune` prints one.")
@@ -21,7 +22,13 @@ Settings = Annotated[
 ]
 
 
-def supernet(config: ConfigFile, settings: Settings = None, fresh: Fresh = False, resume: Resume = False) -> None:
+def supernet(
+    config: ConfigFile,
+    settings: Settings = None,
+    fresh: Fresh = False,
+    resume: Resume = False,
+    as_json: AsJson = False,
+) -> None:
     """Train a supernet by progressive shrinking; prints its file and validation accuracies as JSON.
 
     Training that was interrupted is continued by the same command.
@@ -34,7 +41,13 @@ def supernet(config: ConfigFile, settings: Settings = None, fresh: Fresh = False
             emit(found.to_json())
 
 
-def finetune(config: ConfigFile, settings: Settings = None, fresh: Fresh = False, resume: Resume = False) -> None:
+def finetune(
+    config: ConfigFile,
+    settings: Settings = None,
+    fresh: Fresh = False,
+    resume: Resume = False,
+    as_json: AsJson = False,
+) -> None:
     """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each.
 
     What was interrupted is continued by the same command, what is done is kept.
@@ -46,12 +59,12 @@ def finetune(config: ConfigFile, settings: Settings = None, fresh: Fresh = False
         for facts in hwnas.finetune(config, overrides=settings or [], fresh=fresh):
             rows.append(facts)
             if is_rank_zero():
-                emit(facts)
+                emit_for_programs(facts)
     if is_rank_zero():
         failed = [row for row in rows if "error" in row]
         if done := [row for row in rows if "error" not in row]:
-            people().print(_table(done))
-            people().print(f"BatchNorm's recalibration moved val by {_moved(done)} points")
+            show(_table(done))
+            say(f"BatchNorm's recalibration moved val by {_moved(done)} points")
         for row in failed:
             say(f"{row['id']} failed: {row['error']}")
         if failed:

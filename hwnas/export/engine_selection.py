@@ -127,7 +127,7 @@ def select_engine(
     options: Options,
     folder: Path,
     limits: Limits | None = None,
-    references: Sequence[str] = REFERENCES,
+    references: Sequence[str] = ("eager",),
     plan: TimingPlan = plans.ENGINE,
     bench: Measuring | None = None,
     dynamic: bool = False,

@@ -59,7 +59,7 @@ class Request:
     max_drop: float = engine_selection.MAX_DROP
     tolerance: float = engine_selection.TOLERANCE
     calibration: Path | None = None
-    references: tuple[str, ...] = engine_selection.REFERENCES
+    references: tuple[str, ...] = ("eager",)
     plan: TimingPlan = plans.ENGINE
     costs: CostPlan = CostPlan.FULL
     command: str = ""

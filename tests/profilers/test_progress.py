@@ -5,6 +5,9 @@ import re
 import threading
 from contextvars import copy_context
 
+import pytest
+from rich.cells import cell_len
+
 from profilers import progress
 
 
@@ -39,6 +42,32 @@ def test_a_terminal_gets_a_bar_without_a_thread_of_its_own():
             bar.advance(0.5)
         assert threading.active_count() == threads
     assert "timing" in stream.getvalue() and "1/3" in stream.getvalue() and "3/3" in stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_numbers_are_never_cut_and_a_note_has_a_line_of_its_own(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    stream = Terminal()
+    with progress.track(3600, "latency table (in-context) of a network 網" * 2, stream=stream, seconds=0) as bar:
+        bar.advance(1234)
+        bar.note("mbv3 [bold] 224 " * 20)
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).replace("\r", "\n")
+    whole = [line for line in drawn.splitlines() if line.startswith("latency")]
+    assert re.search(r" 1234/3600 0:00:00 left \S+$", whole[-1])
+    assert ("━" in whole[-1]) is (width == 200)
+    notes = [line for line in drawn.splitlines() if line.startswith("  mbv3 [bold] 224")]
+    assert notes and max(cell_len(line) for line in whole + notes) <= width
+
+
+def test_without_a_terminal_a_line_a_minute(monkeypatch):
+    seconds = iter(range(0, 600, 7))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    stream = io.StringIO()
+    with progress.track(80, "timing", stream=stream) as bar:
+        for _ in range(70):
+            bar.advance()
+    said = [int(re.search(r", (\d+) s,", line)[1]) for line in stream.getvalue().splitlines()]
+    assert said == [63, 126, 189, 252, 315, 378, 441]
 
 
 def test_work_done_earlier_is_left_out_of_the_estimate(monkeypatch):

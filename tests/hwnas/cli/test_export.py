@@ -25,9 +25,7 @@ def run(tmp_path_factory):
 def test_auto_then_validate(hwnas, run, tmp_path):
     out = tmp_path / "engines"
     key = next(iter(sorted_ids(hwnas, run)))
-    code, rows, err = hwnas(
-        "export", run, "--id", key, "--random-weights", "--engine", "auto", "--no-compiled", "--quick", "--out", out
-    )
+    code, rows, err = hwnas("export", run, "--id", key, "--random-weights", "--engine", "auto", "--quick", "--out", out)
     assert code == 0 and len(rows) == 1
     selection = rows[0]["engine_selection"]
     assert rows[0]["engine"] in ("onnxruntime", "openvino") and rows[0]["precision"] == "fp32"

@@ -4,6 +4,6 @@ import sys
 from importlib import import_module
 
 VENDORED = "pip._vendor."
-USED = ("", ".box", ".console", ".progress", ".table")
+USED = ("", ".box", ".cells", ".console", ".progress", ".segment", ".table", ".text")
 
 sys.modules |= {f"rich{name}": import_module(f"{VENDORED}rich{name}") for name in USED}
