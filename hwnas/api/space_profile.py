@@ -21,6 +21,7 @@ from hwnas.search.own_objectives import OBJECTIVES, find
 from hwnas.search.problem import check_budget
 from hwnas.select.parse import parse_budget
 from hwnas.space import SearchSpace, SpaceProfile
+from hwnas.space.overview import NEAR, WEIGHTED
 from profilers import temporary
 from profilers.errors import BadInput
 
@@ -154,6 +155,9 @@ def _notes(profile: SpaceProfile, closest: Nearest | None) -> list[str]:
         how = "one that was looked for does" if closest.keeps else "nearest network found"
         notes.append(f"{how}: {costs}")
     sampled = "all networks" if profile.exact else f"{profile.looked_at:,} networks, each as likely as any other"
+    if profile.share.how == WEIGHTED:
+        return [*notes, f"quartiles: of {sampled}; share: {WEIGHTED}, of {NEAR:,} drawn near the budget; "
+                "smallest and largest: exact"]  # fmt: skip
     return [*notes, f"quartiles and share: of {sampled}; smallest and largest: exact"]
 
 
@@ -163,7 +167,8 @@ def _kept(profile: SpaceProfile) -> str:
     if share.value == 0 and not profile.exact:
         return f"within {limits}: none of {profile.looked_at:,} networks (fewer than {100 * share.high:.2g} %)"
     interval = "" if profile.exact else f" ({100 * share.low:.3g} to {100 * share.high:.3g})"
-    return f"within {limits}: {100 * share.value:.3g} % of the networks{interval}"
+    many = f", about {_size(round(share.value * profile.size))}" if share.how == WEIGHTED else ""
+    return f"within {limits}: {100 * share.value:.3g} % of the networks{interval}{many}"
 
 
 def _number(value: float) -> str:

@@ -36,13 +36,18 @@ class Lookup:
         """(n,) costs of (n, n_genes) canonical genes."""
         resolution, choices = genes[:, 0], self.space.choices(genes)
         if not self.largest:
-            return self._sum.evaluate(resolution, choices)
+            return self._compiled.evaluate(resolution, choices)
         parts = [slice(i, i + _ROWS) for i in range(0, len(genes), _ROWS)]
         found = [self._maximum(resolution[part], choices[part]) for part in parts]
         return np.concatenate(found) if found else np.zeros(0)
 
+    @property
+    def sums(self) -> CostArray | None:
+        """Itself, where it is a sum."""
+        return None if self.largest else self._compiled
+
     @cached_property
-    def _sum(self) -> CostArray:
+    def _compiled(self) -> CostArray:
         return CostArray(self.base, self.cost)
 
     def _maximum(self, resolution: Genes, choices: Genes) -> Floats:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from hwnas.search.lookups import Lookup, compiled
 from hwnas.space import Genes, LayerSpec, SearchSpace
+from hwnas.space.cost import CostArray
 from profilers.errors import BadInput
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Objective:
     kind: str = COST
     least: float = -np.inf
     most: float = np.inf
+
+    @property
+    def sums(self) -> CostArray | None:
+        """The sum over layers that it is, or that is calibrated to give it; None where it is neither."""
+        return getattr(self.evaluate, "sums", None)
 
     @property
     def obtained(self) -> str:
@@ -125,13 +131,26 @@ def _of_table(space: SearchSpace, name: str, path: Path) -> Objective:
     bound = table.bind(space)
     status = _TABLE_STATUS.get(table.status, f"{table.status}-table")
 
-    def evaluate(genes: Genes) -> Floats:
-        return bound.predict(genes).ms
-
+    evaluate = _Predicted(bound)
     low, high = map(float, evaluate(space.encode(space.extremes())))
     least, most = _reach(space, bound)
     low, high = (low, high) if low < high else (least, most)
     return Objective(name, MS, True, status, evaluate, low, high, bound.classifier.how, LATENCY, least, most)
+
+
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """A table's prediction."""
+
+    bound: BoundTable
+
+    def __call__(self, genes: Genes) -> Floats:
+        return self.bound.predict(genes).ms
+
+    @property
+    def sums(self) -> CostArray:
+        """See `Objective`."""
+        return CostArray(self.bound.cost.base, self.bound.cost.cost)
 
 
 def _reach(space: SearchSpace, bound: BoundTable) -> tuple[float, float]:

@@ -40,8 +40,19 @@ def test_a_budget_that_few_networks_keep_is_found_to_be_possible():
     space = hwnas.get_space("mbv3")
     smallest = sum(layer.params for layer in space.layers(space.extremes()[0]))
     found = hwnas.space("mbv3", budget={"params": smallest * 1.001})
-    assert found.profile.share.value == 0 and found.nearest and found.nearest.keeps
-    assert "one that was looked for does" in found.remarks[1]
+    share = found.profile.share
+    assert 0 < share.low < share.value < share.high < 1e-9 and found.nearest is None
+    assert share.value * found.profile.size >= 1 and ", about " in found.remarks[0]
+    assert "share: importance sampling, of 20,000 drawn near the budget" in found.remarks[1]
+
+
+def test_a_table_is_tilted_by_its_sums(table):
+    """Whatever its calibration."""
+    of = {"tables": {"cpu_ms": table}, "resolutions": [12, 16]}
+    spread = hwnas.space("tiny", **of).profile.objectives["cpu_ms"]
+    limit = spread.smallest + (spread.lower_quartile - spread.smallest) / 10
+    found = hwnas.space("tiny", **of, budget={"cpu_ms": limit}).profile
+    assert found.share.how == "importance sampling" and 0 < found.share.value < 0.01
 
 
 def test_budgets_that_exclude_each_other_give_the_nearest_network():
