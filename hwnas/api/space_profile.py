@@ -72,7 +72,8 @@ def space(
     """What networks of a space cost, and how many of them keep a budget; nothing is evaluated.
 
     Extremes are exact, quartiles are of 100,000 networks, each as likely as any other, or of all of a small space.
-    Latencies are judged by their point prediction. Takes about half a second.
+    The share of a budget that few of these keep is estimated from others that are drawn near it, by importance
+    sampling. Latencies are judged by their point prediction. Takes about half a second.
 
     Args:
         space: a name, a path to a space's TOML, `python:module:NAME`, or a `SearchSpace`.
@@ -167,7 +168,7 @@ def _kept(profile: SpaceProfile) -> str:
     if share.value == 0 and not profile.exact:
         return f"within {limits}: none of {profile.looked_at:,} networks (fewer than {100 * share.high:.2g} %)"
     interval = "" if profile.exact else f" ({100 * share.low:.3g} to {100 * share.high:.3g})"
-    many = f", about {_size(round(share.value * profile.size))}" if share.how == WEIGHTED else ""
+    many = f", about {_size(_rounded(share.value * profile.size))}" if share.how == WEIGHTED else ""
     return f"within {limits}: {100 * share.value:.3g} % of the networks{interval}{many}"
 
 
@@ -177,6 +178,11 @@ def _number(value: float) -> str:
         if abs(value) >= unit:
             return f"{value / unit:.4g}{name}"
     return f"{value:.4g}"
+
+
+def _rounded(count: float) -> int:
+    """To three digits."""
+    return round(float(f"{count:.3g}"))
 
 
 def _size(count: int) -> str:
