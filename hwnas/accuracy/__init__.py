@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwnas.space import Architecture, SearchSpace
+from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput, FileProblem, HwnasError, nearest
 from profilers.files import check_readable
 from profilers.plugins import Registry
@@ -152,6 +152,16 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
             raise
         got = f"accuracy source {spec!r} cannot be opened: {type(error).__name__}: {error}"
         raise BadInput(got, "called with REST, the space and the options of [evaluate]") from error
+
+
+def listed(spec: str, space: SearchSpace, options: Mapping[str, Any] | None = None) -> Genes | None:
+    """(k, n_genes) the networks whose accuracy a source knows, None where it can evaluate any.
+
+    Raises:
+        BadInput, FileProblem: as of `open_accuracy`; a table that names networks by id alone, of a large space.
+    """
+    kind, _ = split(spec)
+    return open_accuracy(spec, space, options).networks() if kind == "table" else None  # type: ignore[attr-defined]
 
 
 def check_options(kind: str, make: Callable[..., Any], options: Mapping[str, Any], hidden: Sequence[str] = ()) -> None:

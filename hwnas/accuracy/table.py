@@ -7,9 +7,11 @@ import math
 from pathlib import Path
 
 from hwnas.accuracy.unit import Unit
-from hwnas.space import Architecture, SearchSpace
+from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput, check_least
 from profilers.files import parse_json, read_text
+
+LISTED = 20_000  # networks of a space in which ids are looked up
 
 
 class AccuracyTable:
@@ -25,8 +27,9 @@ class AccuracyTable:
     def __init__(self, path: Path, space: SearchSpace, *, unit: str | None = None, images: int | None = None) -> None:
         check_least(1, images=1 if images is None else images)
         self.images = images
-        self.path, self._unit = path, Unit(unit, str(path))
+        self.path, self.space, self._unit = path, space, Unit(unit, str(path))
         self._top1: dict[str, float] = {}
+        self._archs: dict[str, Architecture] = {}
         rows = csv.DictReader(read_text(path).splitlines())
         columns = set(rows.fieldnames or ())
         if "top1" not in columns or not columns & {"arch", "id"}:
@@ -43,6 +46,22 @@ class AccuracyTable:
             raise BadInput(f"network {arch.id} is not in {self.path}")
         return self._unit.percent(self._top1[arch.id])
 
+    def networks(self) -> Genes:
+        """(k, n_genes) the networks of the table.
+
+        Raises:
+            BadInput: some are named by id alone, and the space has too many to look them up, or lacks one of them.
+        """
+        by_id = {key: self._archs[key] for key in self._top1 if key in self._archs}
+        if missing := [key for key in self._top1 if key not in by_id]:
+            if self.space.size > LISTED:
+                got = f"{self.path} names network {missing[0]} by its id alone"
+                raise BadInput(got, "a column arch (JSON): a search chooses among the networks of the table")
+            by_id |= {arch.id: arch for arch in self.space.decode(self.space.all_genes()) if arch.id in self._top1}
+        if unknown := [key for key in self._top1 if key not in by_id]:
+            raise BadInput(f"network {unknown[0]} of {self.path}", f"ids of networks of space {self.space.name}")
+        return self.space.encode([by_id[key] for key in self._top1])
+
     def _add(self, space: SearchSpace, row: dict[str, str | None], where: str) -> None:
         try:
             top1 = float(row["top1"] or "")
@@ -54,5 +73,17 @@ class AccuracyTable:
         for name, own in (("space", space.name), ("classes", str(space.classes))):
             if (row.get(name) or own) != own:
                 raise BadInput(f"{where}: a network of {name} {row[name]}", f"{name} {own}, as is searched")
-        key = row.get("id") or space.parse(parse_json(row.get("arch") or "", where)).id
+        key = row.get("id") or ""
+        if row.get("arch") or not key:
+            arch = self._arch(space, row.get("arch") or "", where)
+            if key not in ("", arch.id):
+                raise BadInput(f"{where}: id {key} with the architecture of {arch.id}", "one network")
+            key, self._archs[arch.id] = arch.id, arch
         self._top1[key] = top1
+
+    def _arch(self, space: SearchSpace, text: str, where: str) -> Architecture:
+        value = parse_json(text, where)
+        try:
+            return space.parse(value)
+        except BadInput as error:
+            raise BadInput(f"{where}: {error.got}", error.allowed, error.remedy) from error

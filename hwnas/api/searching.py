@@ -19,6 +19,7 @@ from hwnas.search import run as runs
 from hwnas.search.clearing import clear
 from hwnas.search.config import Config
 from hwnas.search.own_objectives import OwnObjective
+from hwnas.search.problem import Problem
 from hwnas.search.state import SearchState
 from hwnas.space import SearchSpace
 from profilers.errors import BadInput, HwnasError
@@ -166,6 +167,7 @@ def run_config(
         if fresh:
             clear(folder, config)
         run = stack.enter_context(open_run(folder, config, own))
+        run = run.among(sources.listed(config.accuracy, run.space, config.evaluate))
         for line in [*lines(run.space, run.problem.objectives, run.config.budget), *remarks(run)]:
             say(line)
         ended = driver.search(run, started)
@@ -196,5 +198,14 @@ def kept_in(folder: Path) -> str:
 
 def remarks(run: runs.Run) -> list[str]:
     """What is to be known of a run's objectives and tables."""
-    notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note]
+    notes = [f"{o.name}: {o.note}" for o in run.problem.objectives.values() if o.note] + _listed(run.problem)
     return notes + [f"warning: {name}: {line}" for name, found in run.tables.items() for line in found.remarks]
+
+
+def _listed(problem: Problem) -> list[str]:
+    """A line where only some networks are searched."""
+    if problem.candidates is None:
+        return []
+    line = f"searched among the {len(problem.candidates):,} networks whose accuracy is known"
+    within = f", of which {int((problem.excess(problem.candidates) <= 0).sum()):,} are within the budget"
+    return [line + (within if problem.budget else "")]

@@ -120,7 +120,7 @@ def _climb(context: AcquisitionContext, gain: Gain, pool: Genes, seen: set[bytes
     kept, gains = _ranked(context, gain, pool)
     if not len(kept):  # budgets that hardly any network keeps
         return kept
-    for _ in range(STEPS):
+    for _ in range(STEPS if problem.candidates is None else 0):  # of a list, the pool is all there is
         children = vary(problem.space, kept, CHILDREN, rng)
         fresh, fresh_gains = _ranked(context, gain, children, limit=CHILDREN)
         kept, gains = np.concatenate([kept, fresh]), np.concatenate([gains, fresh_gains])

@@ -101,6 +101,10 @@ def _look_in(space: SearchSpace, config: Config, given: Given, found: Refusals) 
         scalarise = config.scalarise
         Problem(space, objectives, (TOP1,), {}, scalarise if scalarise and scalarise.objective in objectives else None)
     with found.collect():
+        if set(objectives) >= set(config.needed):
+            listed = found.quietly(lambda: accuracy.listed(config.accuracy, space, config.evaluate))
+            Problem(space, objectives, (TOP1,), config.budget, candidates=listed)
+    with found.collect():
         if config.init_from:
             front_of(config.init_from, space)
 

@@ -67,7 +67,10 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A space with its objectives. `names` are searched; `objectives` also holds what budgets and [scalarise] need."""
+    """A space with its objectives. `names` are searched; `objectives` also holds what budgets and [scalarise] need.
+
+    candidates: (k, n_genes) the only networks that are searched, from few to many MAdds; None for all of the space.
+    """
 
     space: SearchSpace
     objectives: Mapping[str, Objective]
@@ -75,6 +78,7 @@ class Problem:
     budget: Mapping[str, float] = field(default_factory=dict)
     scalarise: Scalarise | None = None
     top1_range: tuple[float, float] | None = None
+    candidates: Genes | None = None
 
     def __post_init__(self) -> None:
         for name, limit in self.budget.items():
@@ -83,6 +87,11 @@ class Problem:
         if self.scalarise and self.objectives[self.scalarise.objective].low <= 0:
             got = f"[scalarise] of {self.scalarise.objective}, which may be 0 or less"
             raise BadInput(got, "an objective whose values are above 0")
+        if self.candidates is not None and not (self.excess(self.candidates) <= 0).any():
+            limits = ", ".join(f"{name} {limit:g}" for name, limit in self.budget.items())
+            raise BadInput(
+                f"none of the {len(self.candidates):,} networks is within {limits}", remedy="a larger budget"
+            )
 
     @cached_property
     def cost_names(self) -> tuple[str, ...]:
@@ -92,7 +101,7 @@ class Problem:
     @cached_property
     def anchors(self) -> Genes:
         """(2, n_genes) the smallest and the largest network; none where the range of accuracy is stated."""
-        genes = self.space.encode(self.space.extremes())
+        genes = self.space.encode(self.space.extremes()) if self.candidates is None else self.candidates[[0, -1]]
         return genes if self.top1_range is None else genes[:0]
 
     def values(self, genes: Genes) -> dict[str, Floats]:

@@ -59,6 +59,16 @@ class Run:
         """(f, n_genes) of the front that the initial networks are drawn like, if the configuration names one."""
         return read_start(self.folder / START, self.space) if self.config.init_from else None
 
+    def among(self, networks: Genes | None) -> Run:
+        """The same with these as the only networks (k, n_genes) that are searched, if they are not all of the space.
+
+        Raises:
+            BadInput: none of them is within the budget.
+        """
+        if networks is None or len(networks) == self.space.size:
+            return self
+        return replace(self, problem=replace(self.problem, candidates=by_size(self.space, networks)))
+
     @cached_property
     def tables(self) -> dict[str, LatencyTable]:
         """The latency tables, by objective."""

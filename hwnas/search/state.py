@@ -115,6 +115,8 @@ class SearchState:
 def _exhausted(run: Run, evaluated: int) -> str:
     limits = ", ".join(f"{n} {v:g}" for n, v in run.config.budget.items())
     within = f" within the budget ({limits})" if limits else ""
+    if run.problem.candidates is not None:
+        return f"all networks whose accuracy is known{within} are evaluated, {evaluated} in all"
     if run.space.size <= LISTED:
         return f"all networks of the space{within} are evaluated, {evaluated} in all"
     return f"after {evaluated} networks no new one{within} was found"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search import operators
+from hwnas.search import among, operators
 from hwnas.search.acquisition import EXPLOIT_SHARE, RULES, AcquisitionContext, Predict
 from hwnas.search.config import SearchSettings
 from hwnas.search.hypervolume import nondominated
@@ -71,16 +72,25 @@ def _initial(context: Context) -> Genes:
         alike = lambda n, rng: sample_like(problem.space, start, n, rng)  # noqa: E731
         return _fill(context, problem.anchors, settings.initial, alike)
     if settings.initial_sampling == "uniform" or settings.strategy != "msunas":
-        return _fill(context, problem.anchors, settings.initial, problem.space.sample)
-    spread = lambda n, rng: operators.sample_spread(problem.space, n, rng)  # noqa: E731
+        return _fill(context, problem.anchors, settings.initial, _uniform(problem))
+    spread = partial(_spread, problem)
     bounded = problem.budget and set(problem.cost_names) <= set(problem.budget)  # else a whole front is wanted
     close = _near(problem, ceil(EXPLOIT_SHARE * settings.initial), context.rng) if bounded else problem.anchors[:0]
     return _fill(context, np.concatenate([problem.anchors, close]), settings.initial, spread)
 
 
+def _spread(problem: Problem, n: int, rng: np.random.Generator) -> Genes:
+    return operators.sample_spread(problem.space, n, rng)
+
+
+def _uniform(problem: Problem) -> among.Draw:
+    return problem.space.sample if problem.candidates is None else partial(among.sample, problem)
+
+
 def _near(problem: Problem, n: int, rng: np.random.Generator) -> Genes:
     """At most n networks that cost nearly as much as they may: of these the surrogate is to tell the best."""
-    genes = operators.sample_spread(problem.space, _MANY * n, rng)
+    drawn = among.sample if problem.candidates is not None else _spread
+    genes = drawn(problem, _MANY * n, rng)
     used = problem.used(genes)
     near = genes[(used > _NEAR) & (used <= 1)]
     return near[operators.distinct(near)[:n]]
@@ -90,6 +100,8 @@ def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random
     """`start`, then networks from `draw` that are new and within budget: n in all, fewer if the space has no more."""
     problem, rng = context.problem, context.rng
     seen = set(operators.keys(context.history.genes))
+    if problem.candidates is not None:
+        return among.fill(problem, seen, start, n, draw, rng)
     found = start[operators.distinct(start)[:n]]  # the smallest network may be the largest, too
     for attempt in range(_DRAWS):
         if len(found) >= n:
@@ -110,7 +122,7 @@ def _fill(context: Context, start: Genes, n: int, draw: Callable[[int, np.random
 
 def _random(context: Context) -> Proposal:
     empty = context.history.genes[:0]
-    return Proposal(_fill(context, empty, context.settings.per_iteration, context.problem.space.sample))
+    return Proposal(_fill(context, empty, context.settings.per_iteration, _uniform(context.problem)))
 
 
 def _nsga2(context: Context) -> Proposal:
@@ -135,8 +147,6 @@ def _survivors(F: Floats, count: int) -> NDArray[np.intp]:
 
 
 def _msunas(context: Context) -> Proposal:
-    from hwnas.search import inner
-
     problem, settings, history = context.problem, context.settings, context.history
     if len(history) == len(history.done) == 1:
         return _random(context)  # the space's, or the budget's, only network
@@ -148,20 +158,30 @@ def _msunas(context: Context) -> Proposal:
         )
     model, name = _fit(context)
     predict = _normalised(problem, history, model)
-    start = problem.front(history)[0].genes
-    pool = inner.search(
+    pool = _pool(context, lambda genes: predict(genes)[0])
+    asked = AcquisitionContext(problem, history, predict, pool)
+    chosen = RULES[settings.choose](asked, settings.per_iteration, context.rng)
+    chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
+    return Proposal(chosen, model.predict(encode(problem.space, chosen)), name) if len(chosen) else Proposal(chosen)
+
+
+def _pool(context: Context, loss: Callable[[Genes], Floats]) -> Genes:
+    """What a surrogate's choice is made from: the inner search's last population, or all that is listed."""
+    from hwnas.search import inner
+
+    problem, settings = context.problem, context.settings
+    if problem.candidates is not None:
+        return among.fresh(problem, set(operators.keys(context.history.genes)), context.rng)
+    start = problem.front(context.history)[0].genes
+    return inner.search(
         problem,
-        lambda genes: predict(genes)[0],
+        loss,
         start,
         context.rng,
         algorithm=settings.inner,
         population=settings.population,
         generations=settings.generations,
     )
-    asked = AcquisitionContext(problem, history, predict, pool)
-    chosen = RULES[settings.choose](asked, settings.per_iteration, context.rng)
-    chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
-    return Proposal(chosen, model.predict(encode(problem.space, chosen)), name) if len(chosen) else Proposal(chosen)
 
 
 STRATEGIES: dict[str, Callable[[Context], Proposal]] = {"msunas": _msunas, "random": _random, "nsga2": _nsga2}

@@ -92,10 +92,12 @@ class Tilted:
     @cached_property
     def _depths(self) -> list[Floats]:
         """Of each stage (depths, R): log sums over all that a stage of that depth may be."""
-        found, start = [], 0
+        found: list[Floats] = []
+        start = 0
         for depths, slots in zip(self.space.depth_choices, self.space.capacity, strict=True):
             upto = np.cumsum(self._slots[start : start + slots], axis=0)
-            found, start = [*found, upto[np.array(depths) - 1]], start + slots
+            found.append(upto[np.array(depths) - 1])
+            start += slots
         return found
 
     @cached_property
