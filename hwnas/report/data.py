@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.accuracy.wilson import alike
+from hwnas.report.thinning import LeftOut
 from hwnas.search.archive import Evaluation
 from hwnas.search.hypervolume import nondominated
 from hwnas.search.limits import beyond, ends, surely_within
 from hwnas.search.objectives import COST, LATENCY
-from hwnas.space import Architecture, SearchSpace
+from hwnas.space import Architecture, Genes, SearchSpace
 from lut import LatencyTable
 from profilers.errors import BadInput
 
@@ -75,7 +76,7 @@ class RunData:
 
     `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same search
     with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is run.toml's text;
-    `known` is compare.json; `folder` the run's, as it was named.
+    `known` is compare.json; `folder` the run's, as it was named; `left_out` evaluated networks that are not in `rows`.
     """
 
     name: str
@@ -92,6 +93,7 @@ class RunData:
     limited: Sequence[ObjectiveInfo] = ()
     known: Mapping[str, Any] | None = None
     folder: str = ""
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -102,6 +104,11 @@ class RunData:
         """(n) the rows that have every objective, in order of evaluation."""
         names = [o.name for o in self.objectives]
         return tuple(row for row in self.rows if all(_finite(row.objectives.get(name)) for name in names))
+
+    @property
+    def evaluated(self) -> int:
+        """Number of networks that have every objective, with those that are not shown."""
+        return len(self.done) + self.left_out.networks
 
     @property
     def failed(self) -> int:
@@ -153,17 +160,24 @@ class RunData:
 
     def ends_of(self, name: str) -> Floats | None:
         """(n, 3) low, value and high of an objective, see `hwnas.search.limits`; None where not every row has it."""
+        if name not in self._ends:
+            self._ends[name] = self._ends_of(name)
+        return self._ends[name]
+
+    def _ends_of(self, name: str) -> Floats | None:
         values = [row.objectives.get(name) for row in self.done]
         if not all(_finite(value) for value in values):
             return None
-        if name not in self._ends:
-            found = [float(value or 0.0) for value in values]
-            self._ends[name] = ends(self.space, self.space.encode(self.archs), found, self.tables.get(name))
-        return self._ends[name]
+        return ends(self.space, self._genes, [float(value or 0.0) for value in values], self.tables.get(name))
 
     @cached_property
-    def _ends(self) -> dict[str, Floats]:
+    def _ends(self) -> dict[str, Floats | None]:
         return {}
+
+    @cached_property
+    def _genes(self) -> Genes:
+        """(n, n_genes) of the rows that are done."""
+        return self.space.encode(self.archs)
 
     def info(self, name: str) -> ObjectiveInfo | None:
         """What is known of an objective that is shown or limited."""

@@ -14,15 +14,14 @@ def layer_times(run: RunData) -> dict[str, Any]:
 
     {"names": layers in words, "costs": [{"title", "values"}] one of multiply-adds and one a table, "of": (n) indices}
     """
-    specs: dict[str, LayerSpec] = {}
-    for arch in run.archs:
-        specs.update((spec.key, spec) for spec in run.space.layers(arch))
+    of = [run.space.layers(arch) for arch in run.archs]
+    specs = {spec.key: spec for layers in of for spec in layers}
     at = {key: i for i, key in enumerate(specs)}
     madds = {"title": "MAdds", "values": [spec.madds for spec in specs.values()]}
     return {
         "names": [words(spec) for spec in specs.values()],
         "costs": [*_times(run, list(specs)), madds],
-        "of": [[at[spec.key] for spec in run.space.layers(arch)] for arch in run.archs],
+        "of": [[at[spec.key] for spec in layers] for layers in of],
     }
 
 

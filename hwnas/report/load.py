@@ -17,6 +17,7 @@ from hwnas import accuracy
 from hwnas.export import datasheet, elsewhere
 from hwnas.report import known
 from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
+from hwnas.report.thinning import thinned
 from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -52,13 +53,15 @@ def load_run(
         random, repeats = _compared(run, folder, compare)
         tables = {name: table for name, table in run.tables.items() if name in run.problem.objectives}
         limited = [name for name in config.budget if name not in shown]
+        engines = list(_engines(folder, seen_from or folder))
+        rows, left_out = thinned(run, run.archive.evaluations(), _networks(run, engines))
         return RunData(
             folder.resolve().name,
             run.space,
             [_objective(run, name, tables.get(name)) for name in shown],
-            run.archive.evaluations(),
+            rows,
             _iterations(run),
-            list(_engines(folder, seen_from or folder)),
+            engines,
             tables,
             random,
             repeats,
@@ -67,7 +70,13 @@ def load_run(
             [_objective(run, name, tables.get(name)) for name in limited],
             known.read(folder),
             str(folder),
+            left_out,
         )
+
+
+def _networks(run: Run, engines: Sequence[Engine]) -> set[str]:
+    """The ids of the networks that were exported."""
+    return {run.space.parse(engine.sheet["architecture"]).id for engine in engines}
 
 
 def _engines(folder: Path, seen_from: Path) -> Iterator[Engine]:

@@ -28,7 +28,7 @@ def table(runs: Sequence[RunData]) -> Table:
     rows = [
         [
             Cell(run.name, run.folder),
-            Cell(f"{len(run.done):,}", f"{run.failed} failed" if run.failed else ""),
+            Cell(f"{run.evaluated:,}", f"{run.failed} failed" if run.failed else ""),
             Cell(_budget(run)),
             Cell(ship(run).id or "none"),
             _best(run, run.quality),

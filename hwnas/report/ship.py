@@ -110,9 +110,8 @@ def _network(run: RunData, inside: Mask, certain: bool) -> Ship:
     key, shown = run.archs[best].id, scales(run)
     facts = [Fact(shown[i].label, _of_search(run, best, i, shown[i])) for i in (run.quality, *run.costs)]
     quality = lower(label_of(run, run.objectives[run.quality].name))
-    reasons = [
-        f"The best {quality} of {plural(int(inside.sum()), 'evaluated network')}{_that_keep(run, int(inside.sum()))}."
-    ]
+    count = int(inside.sum()) + run.left_out.within * certain
+    reasons = [f"The best {quality} of {plural(count, 'evaluated network')}{_that_keep(run, count)}."]
     tied = run.tied(best, inside)
     if len(tied):
         fast = int(min((best, *tied), key=lambda i: run.values[i, run.main_cost]))

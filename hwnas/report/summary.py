@@ -29,13 +29,13 @@ class Tile:
 
 def paragraph(run: RunData) -> str:
     """What was searched, for which device and budget, and what came out."""
-    parts = [_searched(run), _found(run), *_devices(run), _budget(run), _exported(run)]
+    parts = [_searched(run), _found(run), _left_out(run), *_devices(run), _budget(run), _exported(run)]
     return " ".join(part for part in parts if part)
 
 
 def tiles(run: RunData) -> list[Tile]:
     """The key numbers that this run has."""
-    found = [Tile("Networks evaluated", f"{len(run.done):,}", _effort(run))]
+    found = [Tile("Networks evaluated", f"{run.evaluated:,}", _effort(run))]
     return [*found, *_best(run), *_fastest(run), *_agreement(run), *_random(run)]
 
 
@@ -56,7 +56,7 @@ def device(run: RunData) -> str | None:
 
 
 def _effort(run: RunData) -> str:
-    first = sum(row.iteration == 0 for row in run.rows)
+    first = sum(row.iteration == 0 for row in run.rows) + run.left_out.initial
     steps = max((row.iteration for row in run.rows), default=0)
     parts = [f"of {size(run.space)} in the space {run.space.name}", f"{first} initial"]
     parts += [f"then {plural(steps, 'iteration')}"] * (steps > 0) + [f"{run.failed} failed"] * (run.failed > 0)
@@ -68,7 +68,7 @@ def _searched(run: RunData) -> str:
     against = (
         f", weighing {lower(label_of(run, run.objectives[run.quality].name))} against {listing(names)}" if names else ""
     )
-    evaluated = f"{len(run.done):,} {'was' if len(run.done) == 1 else 'were'} evaluated"
+    evaluated = f"{run.evaluated:,} {'was' if run.evaluated == 1 else 'were'} evaluated"
     return f"Of {size(run.space)} networks in the space {run.space.name}, {evaluated}{against}."
 
 
@@ -81,11 +81,19 @@ def _found(run: RunData) -> str:
         return f"None of them is certain to meet the budget{f', {unsure:,} may' if unsure else ''}."
     failed = f" {plural(run.failed, 'more evaluation')} failed." if run.failed else ""
     within = (
-        f"Of the {int(run.within_budgets.sum()):,} that meet the budget, {count:,}"
+        f"Of the {int(run.within_budgets.sum()) + run.left_out.within:,} that meet the budget, {count:,}"
         if run.budgets
         else f"{count:,} of them"
     )
     return f"{within} {'is' if count == 1 else 'are'} beaten by no other in all {every}.{failed}"
+
+
+def _left_out(run: RunData) -> str:
+    """That a page of very many networks does not show them all."""
+    if not run.left_out.networks:
+        return ""
+    text = f"This page shows {len(run.done):,}: every one that may be chosen under any limit, and of those that others"
+    return f"{text} beat an even share, so that it stays small; hwnas archive has all."
 
 
 def _devices(run: RunData) -> list[str]:

@@ -19,6 +19,7 @@ from hwnas.space import Genes
 from lut import LatencyTable
 
 Floats = NDArray[np.float64]
+_BLOCK = 256  # networks that are compared at once
 
 
 def front(problem: Problem, rows: Sequence[Evaluation]) -> list[Evaluation]:
@@ -72,9 +73,37 @@ def may_be_chosen(problem: Problem, rows: Sequence[Evaluation], tables: Mapping[
         minimise = problem.objectives[name].minimise
         possible &= ~beyond(intervals[name][:, 0 if minimise else 2], limit, minimise)
     better, worse = _sides(problem, intervals)
-    F = minimised(problem, done)
-    beaten = [((worse <= better[i]).all(axis=1) & (F[i] > F).any(axis=1)).any() for i in range(len(done))]
+    beaten = _beaten(better, worse, minimised(problem, done))
     return [row for row, may, out in zip(done, possible, beaten, strict=True) if may and not out]
+
+
+def _beaten(better: Floats, worse: Floats, F: Floats) -> NDArray[np.bool_]:
+    """(n,) whether another network is surely at least as good in everything, and better in a searched objective.
+
+    Whoever beats a network comes before it in the lexicographic order of the worse ends, and nobody beats only what is
+    itself beaten; so blocks in that order are compared with what is unbeaten before them.
+    """
+    order = np.lexsort(np.concatenate([worse, F], axis=1).T[::-1])
+    unbeaten = np.zeros(len(F), bool)
+    for start in range(0, len(F), _BLOCK):
+        block = order[start : start + _BLOCK]
+        for others in (order[:start][unbeaten[order[:start]]], block):
+            block = block[~_beaten_by(block, others, better, worse, F)]
+        unbeaten[block] = True
+    return ~unbeaten
+
+
+def _beaten_by(
+    these: NDArray[np.intp], others: NDArray[np.intp], better: Floats, worse: Floats, F: Floats
+) -> NDArray[np.bool_]:
+    """(these,) whether one of the others beats them."""
+    least = np.full((len(these), len(others)), True)
+    for mine, theirs in zip(better[these].T, worse[others].T, strict=True):
+        least &= theirs <= mine[:, None]
+    more = np.full(least.shape, False)
+    for mine, theirs in zip(F[these].T, F[others].T, strict=True):
+        more |= theirs < mine[:, None]
+    return np.asarray((least & more).any(axis=1))
 
 
 def _intervals(problem: Problem, rows: Sequence[Evaluation], tables: Mapping[str, LatencyTable]) -> dict[str, Floats]:

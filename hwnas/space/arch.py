@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Self
 
@@ -57,7 +58,7 @@ class Architecture:
         """The options of the expressed layers; none for an attribute that it does not have."""
         return {"ks": self.ks, "e": self.e, **dict(self.more)}.get(key, ())
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Ten hexadecimal digits that name this architecture."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:10]

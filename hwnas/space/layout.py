@@ -33,6 +33,11 @@ class Layout(Definition):
     """Where the layers of a defined space stand."""
 
     @cached_property
+    def _slots(self) -> dict[tuple[int, ...], list[int]]:
+        """Of the depths that were asked for."""
+        return {}
+
+    @cached_property
     def _specs(self) -> dict[Any, LayerSpec]:
         """The layers that have been made."""
         return {}
@@ -82,8 +87,9 @@ class Layout(Definition):
 
     def expressed(self, arch: Architecture) -> list[int]:
         """The slots of an architecture's layers, in their order."""
-        present = self.present(np.array([arch.d]))[0]
-        return np.flatnonzero(present).tolist()
+        if arch.d not in self._slots:
+            self._slots[arch.d] = np.flatnonzero(self.present(np.array([arch.d]))[0]).tolist()
+        return list(self._slots[arch.d])
 
     # --- choices ---------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ import pytest
 import lut
 from hwnas.cli import main
 from hwnas.export import datasheet
-from hwnas.report import load_run
+from hwnas.report import load_run, summary, thinning
 from hwnas.search.config_files import parse
 from hwnas.search.driver import search
-from hwnas.search.run import create_run
+from hwnas.search.front import may_be_chosen
+from hwnas.search.run import create_run, open_run
 from profilers.errors import BadInput, FileProblem
 from tests.hwnas.report_run import DEVICE, SPACE, gpu_table, sheet, table
 
@@ -145,3 +146,35 @@ def test_an_altered_engine_is_refused(folder):
         load_run(folder)
     model.write_bytes(before)
     assert replace(load_run(folder), rows=()).failed == 0
+
+
+class TestThinning:
+    """A page of very many networks shows whatever may be chosen, and some of the rest."""
+
+    @pytest.fixture
+    def small(self, monkeypatch):
+        monkeypatch.setattr(thinning.thinned, "__defaults__", ((), 12))
+
+    def test_what_may_be_chosen_and_every_failure_stays(self, folder, small):
+        with open_run(folder) as run:
+            rows = run.archive.evaluations()
+            kept, gone = thinning.thinned(run, rows)
+            chosen = may_be_chosen(run.problem, rows, run.tables)
+        assert {row.arch.id for row in chosen} <= {row.arch.id for row in kept} < {row.arch.id for row in rows}
+        assert [row for row in rows if row.error] == [row for row in kept if row.error] != []
+        assert gone.networks == len(rows) - len(kept) >= gone.initial > 0 and kept == sorted(
+            kept, key=lambda e: e.number
+        )
+
+    def test_a_network_that_was_exported_stays(self, folder, small):
+        with open_run(folder) as run:
+            rows = run.archive.evaluations()
+            gone = {row.arch.id for row in rows} - {row.arch.id for row in thinning.thinned(run, rows)[0]}
+            assert gone and gone < {row.arch.id for row in thinning.thinned(run, rows, gone)[0]}
+
+    def test_the_page_says_so_and_counts_all(self, folder, small):
+        whole = load_run(folder)
+        assert whole.left_out.networks > 0
+        text = summary.paragraph(whole)
+        assert f"This page shows {len(whole.done)}" in text and f"{whole.evaluated} were evaluated" in text
+        assert "12 initial" in summary.tiles(whole)[0].note
