@@ -6,98 +6,38 @@
     iterations   figures of each finished iteration (hypervolume, quality of the surrogate on networks new to it)
 
 A process killed at any moment leaves whole rows; the same command evaluates what was proposed and has no row yet.
+What a file must be to be opened is in `archive_tables`, what its rows must be in `archive_rows`.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from hwnas.accuracy.wilson import wilson
-from hwnas.search.connections import reading, translated, writing
-from hwnas.search.problem import History
-from hwnas.space import Architecture, Genes
+from hwnas.search import archive_rows, archive_tables
+from hwnas.search.archive_rows import FAILED as FAILED
+from hwnas.search.archive_rows import OK as OK
+from hwnas.search.archive_rows import EvaluationRow, IterationRow, ProposalRow, sealed
+from hwnas.search.archive_tables import CURE, SCHEMA
+from hwnas.search.connections import connect, reading, translated, writing
+from hwnas.search.evaluation import Evaluation as Evaluation
+from hwnas.search.evaluation import Proposed as Proposed
+from hwnas.search.evaluation import history as history
+from hwnas.space import Genes, SearchSpace
+from profilers import temporary
 from profilers.errors import BadInput, FileProblem
+from profilers.files import parse_json
 from profilers.outputs import in_the_way
 
-APPLICATION_ID = 0x68776E61  # "hwna", in the file's header
-SCHEMA = 2  # 1 had no `images`; it is read, and brought up to date where a run is continued
-OK, FAILED = "ok", "failed"
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE proposals (iteration INTEGER, position INTEGER, genes TEXT NOT NULL, predicted REAL, std REAL,
-                        surrogate TEXT, seconds REAL NOT NULL, PRIMARY KEY (iteration, position)) STRICT;
-CREATE TABLE evaluations (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,
-                          status TEXT NOT NULL, arch TEXT NOT NULL, genes TEXT NOT NULL, objectives TEXT NOT NULL,
-                          error TEXT, seconds REAL NOT NULL, images INTEGER) STRICT;
-CREATE TABLE iterations (iteration INTEGER PRIMARY KEY, figures TEXT NOT NULL) STRICT;
-"""
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A network that an iteration proposes: its place in the whole run and in the iteration, and what was predicted."""
-
-    number: int
-    position: int
-    genes: tuple[int, ...]
-    predicted: float | None
-    std: float | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A row: `objectives` by name in their own units, top1 None where `status` is "failed" and `error` says why.
-
-    `images` that top1 is over; None where that is not known.
-    """
-
-    number: int
-    iteration: int
-    status: str
-    arch: Architecture
-    genes: tuple[int, ...]
-    objectives: Mapping[str, float | None]
-    error: str | None
-    seconds: float
-    images: int | None = None
-
-    @property
-    def top1_interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval of top1, in percent; None where the images are not known."""
-        top1 = self.objectives.get("top1")
-        return None if top1 is None or self.images is None else wilson(top1, self.images)
-
-    def to_json(self) -> dict[str, Any]:
-        """The row of `hwnas archive --format jsonl`."""
-        low, high = self.top1_interval or (None, None)
-        return {
-            "id": self.arch.id,
-            "iteration": self.iteration,
-            "status": self.status,
-            "arch": self.arch.to_json(),
-            "objectives": dict(self.objectives),
-            "error": self.error,
-            "seconds": self.seconds,
-            "images": self.images,
-            "top1_low": low,
-            "top1_high": high,
-        }
-
-
-def history(rows: Sequence[Evaluation], n_genes: int) -> History:
-    """What a proposal depends on, of the rows of the iterations before it."""
-    genes = np.array([row.genes for row in rows], np.int64).reshape(-1, n_genes)
-    top1 = [np.nan if row.objectives["top1"] is None else row.objectives["top1"] for row in rows]
-    return History(genes, np.array(top1, float))
+Row = TypeVar("Row")
 
 
 class Archive:
@@ -112,6 +52,8 @@ class Archive:
         copy: TemporaryDirectory[str] | None = None,
     ) -> None:
         self.path, self._connection, self._write, self._copy = path, connection, write, copy
+        self._space: SearchSpace | None = None
+        self._names: Collection[str] = ()
 
     def close(self) -> None:
         """Close the file."""
@@ -130,7 +72,16 @@ class Archive:
     @property
     def meta(self) -> dict[str, Any]:
         """Space and objectives, as given to `create`."""
-        return {name: json.loads(value) for name, value in self._read("SELECT name, value FROM meta")}
+        return {name: parse_json(value, f"{self.path}: meta.{name}") for name, value in self._raw("meta")}
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether a row that was changed is noticed."""
+        return archive_tables.schema_of(self._connection) >= archive_tables.WITH_CHECKSUMS
+
+    def expect(self, space: SearchSpace, objectives: Collection[str]) -> None:
+        """From now on an evaluation is of a network of this space and has these objectives, or is refused."""
+        self._space, self._names = space, objectives
 
     # --- writing ---------------------------------------------------------------------------------------------
 
@@ -140,73 +91,83 @@ class Archive:
         """All networks of an iteration in one transaction; `predicted` and `std` are (n,) or None."""
         columns = [[None] * len(genes) if x is None else np.asarray(x, float).tolist() for x in (predicted, std)]
         rows = [
-            (iteration, i, json.dumps(row), columns[0][i], columns[1][i], surrogate, seconds)
+            (iteration, i, json.dumps(row), columns[0][i], columns[1][i], surrogate, float(seconds))
             for i, row in enumerate(genes.tolist())
         ]
-        with self._transaction() as do:
-            do.executemany("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._add("proposals", rows)
 
     def add_evaluation(self, e: Evaluation) -> None:
         """One committed row."""
-        row = (
-            e.number,
-            e.iteration,
-            e.arch.id,
-            e.status,
-            json.dumps(e.arch.to_json()),
-            json.dumps(e.genes),
-            json.dumps(dict(e.objectives), allow_nan=False),
-            e.error,
-            e.seconds,
-            e.images,
-        )
-        with self._transaction() as do:
-            do.execute("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._add("evaluations", [archive_rows.of_evaluation(e)])
 
     def add_iteration(self, iteration: int, figures: Mapping[str, Any]) -> None:
         """The figures of a finished iteration."""
-        with self._transaction() as do:
-            do.execute("INSERT INTO iterations VALUES (?, ?)", (iteration, json.dumps(dict(figures), allow_nan=False)))
+        self._add("iterations", [(iteration, json.dumps(dict(figures), allow_nan=False))])
 
     def upgrade(self) -> None:
-        """Bring an archive of schema 1 up to date, before it is written to."""
-        if self._schema() == 1:
-            with self._transaction() as do:
-                do.execute("ALTER TABLE evaluations ADD COLUMN images INTEGER")
-                do.execute(f"PRAGMA user_version = {SCHEMA}")
+        """Bring an archive of an older schema up to date, before it is written to; all of it, or nothing."""
+        if archive_tables.schema_of(self._connection) == SCHEMA:
+            return
+        kinds = {"proposals": ProposalRow, "evaluations": EvaluationRow, "iterations": IterationRow}
+        for table, kind in kinds.items():
+            self._checked(kind, table)
+        rows = {table: self._raw(table) for table in archive_tables.NAMES}
+        with self._transaction() as do:
+            do.execute("BEGIN IMMEDIATE")
+            for table in rows:
+                do.execute(f"DROP TABLE {table}")
+            archive_tables.make(do)
+            for table, found in rows.items():
+                _insert(do, table, found)
+
+    def _add(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self._transaction() as do:
+            _insert(do, table, rows)
 
     # --- reading ---------------------------------------------------------------------------------------------
 
     def proposal(self, iteration: int) -> list[Proposed]:
         """What an iteration proposed, in order; empty if it has not begun."""
-        rows = self._read(
-            "SELECT (SELECT COUNT(*) FROM proposals q WHERE q.iteration < p.iteration) + position, position, genes, "
-            "predicted, std FROM proposals p WHERE iteration = ? ORDER BY position",
-            iteration,
-        )
-        return [Proposed(n, i, tuple(json.loads(genes)), mean, std) for n, i, genes, mean, std in rows]
+        rows = self._checked(ProposalRow, "proposals", "WHERE iteration = ? ORDER BY position", iteration)
+        first = self._read("SELECT COUNT(*) FROM proposals WHERE iteration < ?", iteration)[0][0]
+        if [row.position for row in rows] != list(range(len(rows))):
+            raise BadInput(f"{self.path} is damaged: a proposal of iteration {iteration} is missing", remedy=CURE)
+        archive_rows.check_genes(self.path, [row.genes for row in rows], self._space)
+        return [Proposed(first + row.position, row.position, row.genes, row.predicted, row.std) for row in rows]
 
     def proposal_info(self, iteration: int) -> tuple[str | None, float]:
         """The surrogate that proposed an iteration's networks, and the seconds that it took."""
-        rows = self._read("SELECT surrogate, seconds FROM proposals WHERE iteration = ? LIMIT 1", iteration)
-        return rows[0] if rows else (None, 0.0)
+        rows = self._checked(ProposalRow, "proposals", "WHERE iteration = ? LIMIT 1", iteration)
+        return (rows[0].surrogate, rows[0].seconds) if rows else (None, 0.0)
 
     def evaluations(self) -> list[Evaluation]:
         """All rows in the order of the run."""
-        images = "NULL" if self._schema() == 1 else "images"
-        rows = self._read(
-            f"SELECT number, iteration, status, arch, genes, objectives, error, seconds, {images} FROM evaluations "
-            "ORDER BY number"
-        )
-        return [_evaluation(row) for row in rows]
+        finished = self.iterations()  # before the rows, because a search may be writing
+        rows = self._checked(EvaluationRow, "evaluations", "ORDER BY number")
+        if finished:
+            known = sum(row.iteration <= finished[-1]["iteration"] for row in rows)
+            if known != finished[-1]["evaluations"]:
+                got = f"{self.path} is damaged: it has {known} of {finished[-1]['evaluations']:g} finished evaluations"
+                raise BadInput(got, remedy=CURE)
+        return archive_rows.evaluations(self.path, rows, self._space, self._names)
 
     def iterations(self) -> list[dict[str, Any]]:
         """The figures of the finished iterations, in order."""
-        rows = self._read("SELECT iteration, figures FROM iterations ORDER BY iteration")
-        return [{"iteration": k, **json.loads(figures)} for k, figures in rows]
+        rows = self._checked(IterationRow, "iterations", "ORDER BY iteration")
+        if [row.iteration for row in rows] != list(range(len(rows))):
+            raise BadInput(f"{self.path} is damaged: an iteration before the last one is missing", remedy=CURE)
+        return [{"iteration": row.iteration, **row.figures} for row in rows]
 
-    def _schema(self) -> int:
-        return int(self._read("PRAGMA user_version")[0][0])
+    def _checked(self, kind: type[Row], table: str, rest: str = "", *values: Any) -> list[Row]:
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+        return archive_rows.checked(kind, self.path, table, names, self._raw(table, rest, *values))
+
+    def _raw(self, table: str, rest: str = "", *values: Any) -> list[Sequence[Any]]:
+        """The columns of a table's rows without their checksums, which are compared."""
+        schema = archive_tables.schema_of(self._connection)
+        rows = self._read(f"SELECT {archive_tables.selected(table, schema)} FROM {table} {rest}", *values)
+        with_checksums = schema >= archive_tables.WITH_CHECKSUMS
+        return list(archive_rows.unsealed(self.path, table, rows)) if with_checksums else rows
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         with translated(self.path):
@@ -221,17 +182,38 @@ class Archive:
 
 
 def create(path: Path, meta: Mapping[str, Any]) -> Archive:
-    """A new archive; BadInput if the file exists."""
+    """A new archive, made under another name and then renamed; BadInput if the file exists."""
     if path.exists():
         raise in_the_way(path.parent, "a run")
     path.parent.mkdir(parents=True, exist_ok=True)
+    with translated(path), temporary.beside(path) as new:
+        with closing(connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")  # nobody continues a file that was left behind
+            connection.execute("BEGIN")
+            connection.execute(f"PRAGMA application_id = {archive_tables.APPLICATION_ID}")
+            archive_tables.make(connection)
+            _insert(connection, "meta", [(name, json.dumps(value)) for name, value in meta.items()])
+            connection.commit()
+        new.replace(path)
+    return Archive(path, writing(path))
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    whole = [sealed(table, row) for row in rows]
+    if whole:
+        connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(whole[0]))})", whole)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is one; a file in which nothing has been made is none, and can be written anew."""
+    if not path.is_file():
+        return False
     with translated(path):
-        connection = writing(path)
-        with connection:
-            head = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
-            connection.executescript(f"BEGIN; {head} {_TABLES}")
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in meta.items()])
-    return Archive(path, connection)
+        connection, copy = reading(path)
+        try:
+            return not archive_tables.is_empty(connection)
+        finally:
+            Archive(path, connection, copy=copy).close()
 
 
 def open_archive(path: Path, *, write: bool = False) -> Archive:
@@ -245,26 +227,10 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
         raise FileProblem(f"there is no archive {path}", remedy="hwnas search CONFIG.toml --out RUN")
     with translated(path):
         connection, copy = (writing(path), None) if write else reading(path)
+        opened = Archive(path, connection, write=write, copy=copy)
         try:
-            _check_file(path, connection)
+            archive_tables.check(path, connection)
         except BaseException:
-            connection.close()
+            opened.close()
             raise
-    return Archive(path, connection, write=write, copy=copy)
-
-
-def _check_file(path: Path, connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise BadInput(f"{path} is a database, but not an archive of hwnas", "the archive.sqlite of a run")
-    if (schema := connection.execute("PRAGMA user_version").fetchone()[0]) not in (1, SCHEMA):
-        raise BadInput(f"{path} has schema {schema}", f"schema 1 or {SCHEMA}", "the version of hwnas that wrote it")
-    if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-        raise BadInput(f"{path} is damaged: {found}", remedy="a copy of it, or a new run")
-
-
-def _evaluation(row: Sequence[Any]) -> Evaluation:
-    number, iteration, status, arch, genes, objectives, error, seconds, images = row
-    value = json.loads(arch)
-    made = Architecture.from_json(value)
-    values = json.loads(objectives)
-    return Evaluation(number, iteration, status, made, tuple(json.loads(genes)), values, error, seconds, images)
+    return opened

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hwnas.search.archive import APPLICATION_ID
+from hwnas.search import archive as archives
+from hwnas.search.archive_tables import APPLICATION_ID
 from hwnas.search.config import Config
 from hwnas.search.config_files import load_stored
 from hwnas.search.kept_weights import WEIGHTS
@@ -31,7 +32,7 @@ def clear(folder: Path, wanted: Config) -> None:
         BadInput: an archive that is not of hwnas, or a run that is to start from itself; then nothing is removed.
     """
     archive, config = folder / ARCHIVE, folder / CONFIG
-    if archive.exists() and not _is_archive(archive):
+    if archive.exists() and not _is_archive(archive) and archives.exists(archive):
         raise foreign(archive, "the archive of a run, or nothing")
     if wanted.init_from and wanted.init_from.resolve() == folder.resolve():
         raise BadInput(f"init_from = {folder}, the run that {FRESH} removes", "another run", "another --out")

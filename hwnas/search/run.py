@@ -18,6 +18,7 @@ import lut
 from hwnas import accuracy
 from hwnas.search import archive as archives
 from hwnas.search.archive import Archive
+from hwnas.search.archive_tables import CURE
 from hwnas.search.config import Config
 from hwnas.search.config_files import load_stored, to_toml
 from hwnas.search.differences import differences
@@ -35,9 +36,11 @@ from profilers import locks
 from profilers.errors import BadInput, FileProblem
 from profilers.files import read_bytes, read_json, write_bytes, write_json, write_text
 from profilers.outputs import different, in_the_way
+from profilers.progress import say
 
 CONFIG, ARCHIVE, TABLES, START, LOCK = "run.toml", "archive.sqlite", "tables", "start.json", ".lock"
 Given = Mapping[str, OwnObjective] | None
+_told: set[Path] = set()  # folders of which it has been said that their rows have no checksums
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +140,9 @@ def create_run(folder: Path, config: Config, given: Given = None) -> Run:
         write_bytes(folder / TABLES / f"{name}.json", read_bytes(path))
     keep(folder, [problem.objectives[name] for name in config.own])
     write_text(folder / CONFIG, to_toml(_written(config, folder)))
-    return Run(folder, config, problem, archives.create(folder / ARCHIVE, _meta(problem)))
+    made = archives.create(folder / ARCHIVE, _meta(problem))
+    made.expect(problem.space, config.needed)
+    return Run(folder, config, problem, made)
 
 
 def _written(config: Config, folder: Path) -> Config:
@@ -157,11 +162,24 @@ def open_run(folder: Path, *, write: bool = False, archive: Path | None = None) 
     config = load_stored(folder / CONFIG)
     opened = archives.open_archive(archive or folder / ARCHIVE, write=write)
     try:
-        own = kept(folder, config.make_space(), config.own, opened.evaluations)
+        space = config.make_space()
+        _check_meta(opened, space)
+        if not (write or archive or opened.has_checksums or folder in _told):
+            _told.add(folder)
+            say(f"{opened.path} is of an earlier version: its rows have no checksums; resuming the search adds them")
+        opened.expect(space, config.needed)
+        own = kept(folder, space, config.own, opened.evaluations)
         return Run(folder, config, make_problem(config, own), opened)
     except BaseException:
         opened.close()
         raise
+
+
+def _check_meta(archive: Archive, space: SearchSpace) -> None:
+    """BadInput where the archive was put beside another run's configuration."""
+    about = archive.meta.get("space")
+    if not isinstance(about, dict) or about.get("signature") != space.signature:
+        raise BadInput(f"{archive.path} is not of the space {space.name} of {CONFIG} beside it", remedy=CURE)
 
 
 def resume_run(folder: Path, config: Config, given: Given = None) -> Run:
@@ -170,8 +188,9 @@ def resume_run(folder: Path, config: Config, given: Given = None) -> Run:
     Files that it names may lie at another place than before. `given` as of `create_run`. A folder in which a search was
     killed before its archive existed is started anew.
     """
-    if not (folder / ARCHIVE).exists():
-        (folder / CONFIG).unlink(missing_ok=True)
+    if not archives.exists(folder / ARCHIVE):
+        for name in (CONFIG, ARCHIVE, f"{ARCHIVE}-wal", f"{ARCHIVE}-shm", f"{ARCHIVE}-journal"):
+            (folder / name).unlink(missing_ok=True)
         return create_run(folder, config, given)
     run, config = open_run(folder, write=True), settled(config)
     try:

@@ -164,13 +164,15 @@ class SearchSpace(Layout):
 
     def decode(self, genes: Genes) -> list[Architecture]:
         """The architectures of (n, n_genes) genes, canonical or not."""
-        return [self._decode(row) for row in self.canonical(genes).tolist()]
+        rows = self.canonical(genes)
+        resolutions = [self.resolutions[i - 1] for i in rows[:, 0].tolist()]
+        columns = [found.tolist() for found in self.genes_of(rows)]  # of each attribute
+        chosen = zip(self.depth_of(rows).tolist(), resolutions, *columns, strict=True)
+        return [self._decoded(d, r, choices) for d, r, *choices in chosen]
 
-    def _decode(self, row: list[int]) -> Architecture:
-        genes = np.array([row])
-        chosen = zip(self.attributes, self.genes_of(genes), strict=True)
-        choices = {a.key: [a.options[x - 1] for x in found[0].tolist() if x] for a, found in chosen}
-        return Architecture.of(self.depth_of(genes)[0].tolist(), choices, self.resolutions[row[0] - 1])
+    def _decoded(self, d: list[int], r: int, genes: list[list[int]]) -> Architecture:
+        options = zip(self.attributes, genes, strict=True)
+        return Architecture.of(d, {a.key: [a.options[x - 1] for x in row if x] for a, row in options}, r)
 
     def depth_of(self, genes: Genes) -> Genes:
         """(n, stages) depths of canonical genes."""

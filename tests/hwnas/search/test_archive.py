@@ -5,15 +5,22 @@ import io
 import json
 import shutil
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hwnas.search import archive as archives
+from hwnas.search import archive_tables as tables
 from hwnas.search.archive import Evaluation
 from hwnas.search.archive_formats import export
+from hwnas.search.clearing import clear
+from hwnas.search.driver import search
+from hwnas.search.run import open_run, resume_run
+from hwnas.space import get_space
 from profilers.errors import BadInput, FileProblem, HwnasError
-from tests.hwnas.searching import SPACE, Formula, genes, run_search
+from tests.hwnas.searching import CONFIG, SPACE, Formula, contents, genes, run_search
 
 
 def row(number=0, top1=90.0, iteration=0, seed=0):
@@ -23,10 +30,33 @@ def row(number=0, top1=90.0, iteration=0, seed=0):
     return Evaluation(number, iteration, status, arch, tuple(g[0].tolist()), {"top1": top1, "params": 5.0}, error, 0.5)
 
 
+FIGURES = {"evaluations": 0, "failed": 0, "hypervolume": 0.5, "seconds_search": 1.0, "seconds_evaluate": 2.0}
+
+
 @pytest.fixture
 def archive(tmp_path):
     with archives.create(tmp_path / "archive.sqlite", {"space": {"name": "tiny"}}) as opened:
         yield opened
+
+
+def edited(path, *statements):
+    with closing(sqlite3.connect(path)) as plain:
+        for statement in statements:
+            plain.execute(statement)
+        plain.commit()
+
+
+def as_schema(path, schema):
+    """The archive as an earlier version made it."""
+    with closing(sqlite3.connect(path)) as plain:
+        for name, statement in tables.statements(schema).items():
+            names = ", ".join(column.split()[0] for column in tables.columns(name, schema))
+            rows = plain.execute(f"SELECT {names} FROM {name}").fetchall()
+            plain.execute(f"DROP TABLE {name}")
+            plain.execute(statement)
+            plain.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * (names.count(',') + 1))})", rows)
+        plain.execute(f"PRAGMA user_version = {schema}")
+        plain.commit()
 
 
 class TestRows:
@@ -73,20 +103,20 @@ class TestNoSharedMemory:
 
     def test_a_new_archive_has_another_journal_and_says_so(self, folder, capsys):
         with archives.create(folder / "archive.sqlite", {"x": 1}) as made:
-            made.add_iteration(0, {"h": 1})
+            made.add_iteration(0, FIGURES)
             with archives.open_archive(folder / "archive.sqlite") as beside:
-                assert beside.iterations() == [{"iteration": 0, "h": 1}] and beside.meta == {"x": 1}
+                assert beside.iterations() == [{"iteration": 0, **FIGURES}] and beside.meta == {"x": 1}
         assert f"{folder} is on a file system on which SQLite cannot have a WAL" in capsys.readouterr().err
 
     def test_one_with_an_unfinished_wal_is_read_and_continued(self, folder, tmp_path):
         with archives.create(tmp_path / "archive.sqlite", {}) as made:
-            made.add_iteration(0, {"h": 1})
+            made.add_iteration(0, FIGURES)
             for name in ("archive.sqlite", "archive.sqlite-wal"):
                 shutil.copyfile(tmp_path / name, folder / name)
         with archives.open_archive(folder / "archive.sqlite") as read:
             assert len(read.iterations()) == 1
         with archives.open_archive(folder / "archive.sqlite", write=True) as again:
-            again.add_iteration(1, {"h": 2})
+            again.add_iteration(1, FIGURES)
         with archives.open_archive(folder / "archive.sqlite") as read:
             assert len(read.iterations()) == 2
         assert not (folder / "archive.sqlite-wal").exists()
@@ -179,8 +209,6 @@ class TestExport:
 
 class TestImages:
     def test_the_interval_is_wilsons_and_in_every_export(self, archive):
-        from dataclasses import replace
-
         from scipy.stats import binomtest
 
         archive.add_evaluation(replace(row(0, 100 * 44 / 48), images=48))
@@ -192,17 +220,163 @@ class TestImages:
         first = next(csv.DictReader(io.StringIO(export(archive.evaluations(), "csv", SPACE).decode())))
         assert float(first["top1_low"]) == pytest.approx(100 * expected.low) and first["images"] == "48"
 
-    def test_an_archive_made_before_is_read_and_continued(self, archive):
+    @pytest.mark.parametrize("schema", [1, 2])
+    def test_an_archive_made_before_is_read_and_continued(self, archive, schema):
         archive.add_evaluation(row(0))
         archive.close()
-        with sqlite3.connect(archive.path) as plain:  # as version 1 made it
-            plain.execute("ALTER TABLE evaluations DROP COLUMN images")
-            plain.execute("PRAGMA user_version = 1")
-        plain.close()
+        as_schema(archive.path, schema)
         with archives.open_archive(archive.path, write=True) as old:
             assert old.evaluations() == [row(0)] and old.evaluations()[0].top1_interval is None
+            assert not old.has_checksums
             old.upgrade()
             old.add_evaluation(row(1, seed=1))
-            assert old.evaluations() == [row(0), row(1, seed=1)]
+            assert old.evaluations() == [row(0), row(1, seed=1)] and old.meta == {"space": {"name": "tiny"}}
         with archives.open_archive(archive.path) as new:
-            assert len(new.evaluations()) == 2
+            assert len(new.evaluations()) == 2 and new.has_checksums
+            new.upgrade()  # which changes nothing, and so may be read only
+
+    def test_one_that_is_damaged_is_not_brought_up_to_date(self, archive):
+        archive.add_evaluation(row(0))
+        archive.close()
+        as_schema(archive.path, 2)
+        edited(archive.path, "UPDATE evaluations SET objectives = '[]'")
+        with archives.open_archive(archive.path, write=True) as old:
+            with pytest.raises(BadInput, match="objectives"):
+                old.upgrade()
+            assert not old.has_checksums
+
+
+class TestChanged:
+    """What was not written by a search is refused, in one line that names the row or the object."""
+
+    @pytest.mark.parametrize(
+        ("statement", "line"),
+        [
+            ("UPDATE evaluations SET seconds = 9", "a row of evaluations (0) was changed"),
+            ("UPDATE evaluations SET objectives = '{\"top1\": 99.0}'", "a row of evaluations (0) was changed"),
+            ("UPDATE proposals SET position = 7 WHERE position = 1", "a row of proposals (0) was changed"),
+            ("UPDATE meta SET value = '1'", "a row of meta ('space') was changed"),
+            ("UPDATE iterations SET figures = '{}'", "a row of iterations (0) was changed"),
+            ("DELETE FROM evaluations", "it has 0 of 1 finished evaluations"),
+            ("DELETE FROM proposals WHERE position = 1", "a proposal of iteration 0 is missing"),
+            ("CREATE VIEW other AS SELECT 1", "holds a view 'other' that hwnas has not made"),
+            ("CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM meta; END", "a trigger 't'"),
+            ("CREATE INDEX i ON evaluations (seconds)", "a index 'i'"),
+            ("ALTER TABLE meta ADD COLUMN more TEXT", "a table 'meta' that hwnas has not made"),
+            ("DROP TABLE iterations", "it has no table iterations"),
+        ],
+    )
+    def test_it_is_refused(self, archive, statement, line):
+        archive.add_proposal(0, genes(3), None, None, None, 0.1)
+        archive.add_evaluation(row(0))
+        archive.add_iteration(0, FIGURES | {"evaluations": 1})
+        archive.close()
+        edited(archive.path, statement)
+        with pytest.raises(BadInput) as refused, archives.open_archive(archive.path) as opened:
+            assert opened.meta and opened.proposal(0) and opened.iterations() and opened.evaluations()
+        assert line in str(refused.value) and "\n" not in str(refused.value)
+
+    def test_a_view_that_never_ends_is_not_read(self, archive):
+        archive.close()
+        edited(
+            archive.path,
+            "DROP TABLE meta",
+            "CREATE VIEW meta AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+        )
+        with pytest.raises(BadInput, match="a view 'meta'"):
+            archives.open_archive(archive.path)
+
+    @pytest.mark.parametrize(
+        ("column", "value", "line"),
+        [
+            ("objectives", '{"top1": NaN}', "not valid JSON"),
+            ("objectives", '{"top1": 1e999}', "finite"),
+            ("objectives", '{"params": 1.0}', "its objectives"),
+            ("arch", "[" * 5000, "not valid JSON"),
+            ("arch", '{"d": 1}', "is of no network"),
+            ("genes", f"[{'9' * 5000}]", "not valid JSON"),
+            ("genes", "[256]", "256"),
+            ("status", "gone", "status"),
+            ("id", "\x1b[31m", "id"),
+            ("error", "gone", "is ok"),
+        ],
+    )
+    def test_a_row_is_checked_as_a_whole(self, archive, column, value, line):
+        """Although its checksum fits, as in an archive that somebody made."""
+        archive.add_evaluation(row(0))
+        names = [name.split()[0] for name in tables.columns("evaluations", tables.SCHEMA)]
+        values = [value if n == column else old for n, old in zip(names, archive._raw("evaluations")[0], strict=True)]
+        edited(archive.path, "DELETE FROM evaluations")
+        archive._add("evaluations", [values])
+        with pytest.raises(BadInput) as refused:
+            archive.evaluations()
+        assert line in str(refused.value) and "\n" not in str(refused.value) and "\x1b" not in str(refused.value)
+
+    def test_a_network_is_of_the_runs_space_and_of_its_genes(self, archive):
+        other = row(1, seed=1)
+        archive.add_evaluation(replace(row(0), genes=other.genes))
+        assert archive.evaluations()
+        archive.expect(SPACE, ("top1",))
+        with pytest.raises(BadInput, match="evaluation 0 is not that of its genes"):
+            archive.evaluations()
+        archive.expect(get_space("mbv3"), ("top1",))
+        with pytest.raises(BadInput, match="no network of space mbv3"):
+            archive.evaluations()
+
+    def test_its_objectives_are_the_runs(self, archive):
+        archive.add_evaluation(row(0))
+        archive.expect(SPACE, ("top1", "madds"))
+        with pytest.raises(BadInput, match="evaluation 0 has no madds"):
+            archive.evaluations()
+
+    def test_an_error_of_any_text_is_kept(self, archive):
+        archive.add_evaluation(replace(row(0, None), error="a\0b \ud800 " + "x" * 20_000))
+        (found,) = archive.evaluations()
+        assert found.error.startswith("a\\0b \\ud800 x") and len(found.error) < 10_100
+
+
+class TestOneStep:
+    def test_what_fails_while_it_is_made_leaves_nothing(self, tmp_path, monkeypatch):
+        def full(connection):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(tables, "make", full)
+        with pytest.raises(FileProblem, match="disk is full"):
+            archives.create(tmp_path / "run" / "archive.sqlite", {})
+        assert list((tmp_path / "run").iterdir()) == []
+
+    @pytest.mark.parametrize("data", [b"", "header"])
+    def test_a_file_in_which_nothing_was_made_is_no_archive(self, tmp_path, data):
+        """As earlier versions left it where they were killed while they made it."""
+        with run_search(tmp_path / "run", initial=4, iterations=0) as run:
+            expected = contents(run)
+        path = tmp_path / "run" / "archive.sqlite"
+        path.write_bytes(b"")
+        if data:
+            edited(path, "PRAGMA journal_mode = WAL", "CREATE TABLE x (y)", "DROP TABLE x")
+            assert path.stat().st_size
+        with resume_run(tmp_path / "run", run.config) as again:
+            search(again, Formula())
+            assert contents(again) == expected
+
+    def test_it_can_be_begun_anew(self, tmp_path):
+        run_search(tmp_path / "run", initial=4, iterations=0).archive.close()
+        (tmp_path / "run" / "archive.sqlite").write_bytes(b"")
+        clear(tmp_path / "run", CONFIG)
+        assert not (tmp_path / "run" / "archive.sqlite").exists()
+
+    def test_an_archive_beside_another_runs_configuration(self, tmp_path):
+        with run_search(tmp_path / "run", initial=4, iterations=0) as run:
+            config = run.config
+        (tmp_path / "run" / "archive.sqlite").unlink()
+        archives.create(tmp_path / "run" / "archive.sqlite", {"space": {"signature": "another"}}).close()
+        with pytest.raises(BadInput, match=r"not of the space tiny of run\.toml beside it"):
+            resume_run(tmp_path / "run", config)
+
+    def test_one_without_checksums_says_so_once(self, tmp_path, capsys):
+        run_search(tmp_path / "run", initial=4, iterations=0).archive.close()
+        as_schema(tmp_path / "run" / "archive.sqlite", 2)
+        for _ in range(2):
+            with open_run(tmp_path / "run") as run:
+                assert len(run.archive.evaluations()) == 4
+        assert capsys.readouterr().err.count("its rows have no checksums") == 1

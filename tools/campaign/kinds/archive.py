@@ -124,4 +124,4 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
-KIND = Kind("archive", "archive.sqlite, bytes, rows and structure", _prepare, _mutate, short=0)
+KIND = Kind("archive", "archive.sqlite, bytes, rows and structure", _prepare, _mutate, short=20)
