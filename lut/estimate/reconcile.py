@@ -32,6 +32,7 @@ LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
 NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
 GROUP_SIZES = (0.0, 0.003, 0.01, 0.03)  # u
 COVER_SIZES = (0.0, 0.01, 0.03, 0.1)  # c
+_MOST_NUMBERS = 2_000_000  # of covariances at once: 16 MB
 SCALE = 0.05
 COVERS = 0.03
 _LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
@@ -111,24 +112,32 @@ class _Problem:
         """The likeliest first."""
         covers = COVER_SIZES if self.seen_in.any() else (0.0,)
         grid = map(Sizes._make, itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
-        return sorted(grid, key=lambda sizes: -self.log_likelihood(sizes))
+        sizes = list(grid)
+        return [sizes[i] for i in np.argsort(-self.log_likelihoods(np.array(sizes)), kind="stable")]
 
-    def covariance(self, sizes: Sizes) -> Floats:
-        a, t, e, u, c = sizes
-        known: Floats = a**2 * self.by_feature + t**2 * self.by_layer + u**2 * self.by_group + c**2 * self.by_cover
-        known += self.fixed + e**2 * np.eye(len(self.r))
-        return known
+    def covariances(self, sizes: Floats) -> Floats:
+        """(M, n, n) of the networks' errors, for (M, 5) sizes."""
+        a, t, e, u, c = sizes.T**2
+        parts = np.stack([self.by_feature, self.by_layer, self.by_group, self.by_cover])
+        found: Floats = np.tensordot(np.stack([a, t, u, c], axis=1), parts, axes=1) + self.fixed
+        found += e[:, None, None] * np.eye(len(self.r))
+        return found
 
-    def log_likelihood(self, sizes: Sizes) -> float:
-        from scipy.linalg import cholesky, solve_triangular
+    def log_likelihoods(self, sizes: Floats) -> Floats:
+        """(M,) for (M, 5) sizes."""
+        at_once = max(1, _MOST_NUMBERS // len(self.r) ** 2)
+        return np.concatenate([self._log_likelihoods(sizes[i : i + at_once]) for i in range(0, len(sizes), at_once)])
 
-        root = cholesky(self.covariance(sizes), lower=True, overwrite_a=True, check_finite=False)
-        whitened = solve_triangular(root, self.r, lower=True, check_finite=False)
-        return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
+    def _log_likelihoods(self, sizes: Floats) -> Floats:
+        known = self.covariances(sizes)
+        determinants = np.linalg.slogdet(known).logabsdet
+        explained = np.linalg.solve(known, self.r[:, None])[..., 0] @ self.r
+        found: Floats = -0.5 * (explained + determinants)
+        return found
 
     def correction(self, sizes: Sizes) -> Floats:
         """(K,) posterior mean of what is to be added to x0."""
-        weights = np.linalg.solve(self.covariance(sizes), self.r)
+        weights = np.linalg.solve(self.covariances(np.array([sizes]))[0], self.r)
         by_feature, by_layer = self.effects @ (self.shifts.T @ weights), self.x0 * (self.shares.T @ weights)
         by_cover = self.x0 * (self.seen_in @ (self.of_cover.T @ weights))
         added: Floats = sizes.feature**2 * by_feature + sizes.layer**2 * by_layer + sizes.cover**2 * by_cover
