@@ -111,33 +111,49 @@ class _Problem:
     def by_likelihood(self) -> Iterable[Sizes]:
         """The likeliest first."""
         covers = COVER_SIZES if self.seen_in.any() else (0.0,)
-        grid = map(Sizes._make, itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
-        sizes = list(grid)
-        return [sizes[i] for i in np.argsort(-self.log_likelihoods(np.array(sizes)), kind="stable")]
+        grid = list(itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
+        order = np.argsort(-self.log_likelihoods(np.array(grid)), kind="stable")
+        return (Sizes._make(grid[i]) for i in order)
 
-    def covariances(self, sizes: Floats) -> Floats:
-        """(M, n, n) of the networks' errors, for (M, 5) sizes."""
-        a, t, e, u, c = sizes.T**2
-        parts = np.stack([self.by_feature, self.by_layer, self.by_group, self.by_cover])
-        found: Floats = np.tensordot(np.stack([a, t, u, c], axis=1), parts, axes=1) + self.fixed
-        found += e[:, None, None] * np.eye(len(self.r))
+    def covariances(self, sizes: Floats, basis: Floats) -> Floats:
+        """(M, R, R) of the networks' errors in an orthonormal (n, R) basis, for (M, 5) sizes."""
+        feature, layer, noise, group, cover = sizes.T**2
+        parts = [self.by_feature, self.by_layer, self.by_group, self.by_cover, self.fixed]
+        projected = np.stack([basis.T @ part @ basis for part in parts])
+        weights = np.stack([feature, layer, group, cover, np.ones(len(sizes))], axis=1)
+        found: Floats = np.tensordot(weights, projected, axes=1)
+        found += noise[:, None, None] * np.eye(basis.shape[1])
         return found
 
     def log_likelihoods(self, sizes: Floats) -> Floats:
-        """(M,) for (M, 5) sizes."""
-        at_once = max(1, _MOST_NUMBERS // len(self.r) ** 2)
-        return np.concatenate([self._log_likelihoods(sizes[i : i + at_once]) for i in range(0, len(sizes), at_once)])
+        """(M,) for (M, 5) sizes, in the span of what varies together: outside it there is only noise."""
+        basis = self._span()
+        at_once = max(1, _MOST_NUMBERS // basis.shape[1] ** 2)
+        batches = [sizes[i : i + at_once] for i in range(0, len(sizes), at_once)]
+        return np.concatenate([self._log_likelihoods(batch, basis) for batch in batches])
 
-    def _log_likelihoods(self, sizes: Floats) -> Floats:
-        known = self.covariances(sizes)
-        determinants = np.linalg.slogdet(known).logabsdet
-        explained = np.linalg.solve(known, self.r[:, None])[..., 0] @ self.r
-        found: Floats = -0.5 * (explained + determinants)
+    def _log_likelihoods(self, sizes: Floats, basis: Floats) -> Floats:
+        from scipy.linalg import solve_triangular
+
+        inside, noise = basis.T @ self.r, sizes[:, 2]
+        roots = np.linalg.cholesky(self.covariances(sizes, basis))
+        whitened = [solve_triangular(root, inside, lower=True, check_finite=False) for root in roots]
+        explained = np.square(whitened).sum(axis=1) + (self.r @ self.r - inside @ inside) / noise**2
+        halves = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+        found: Floats = -0.5 * explained - halves - (len(self.r) - len(inside)) * np.log(noise)
+        return found
+
+    def _span(self) -> Floats:
+        """(n, R) orthonormal: of all covariances but the noise's."""
+        columns = np.hstack([self.shares, self.shifts, self.by_group, self.fixed])
+        basis, values, _ = np.linalg.svd(columns, full_matrices=False)
+        found: Floats = basis[:, values > 1e-12 * values[0]]
         return found
 
     def correction(self, sizes: Sizes) -> Floats:
         """(K,) posterior mean of what is to be added to x0."""
-        weights = np.linalg.solve(self.covariances(np.array([sizes]))[0], self.r)
+        whole = np.eye(len(self.r))
+        weights = np.linalg.solve(self.covariances(np.array([sizes]), whole)[0], self.r)
         by_feature, by_layer = self.effects @ (self.shifts.T @ weights), self.x0 * (self.shares.T @ weights)
         by_cover = self.x0 * (self.seen_in @ (self.of_cover.T @ weights))
         added: Floats = sizes.feature**2 * by_feature + sizes.layer**2 * by_layer + sizes.cover**2 * by_cover
