@@ -35,9 +35,12 @@ from hwnas.space.fixed import ArchitectureLike, SpaceLike
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import sha256
+from profilers.locks import alone
 
 if TYPE_CHECKING:
     from torch import nn
+
+EXPORTING = "is exporting to"
 
 
 def export(
@@ -146,7 +149,8 @@ def export(
         request = asked(opened=opened)
         if front:
             asked_for = replace(request, weights=opened.weights)
-            found = export_many(opened.ids, opened.item, asked_for, Path(out), resume=resume, fresh=fresh)
+            with alone(Path(out), EXPORTING):
+                found = export_many(opened.ids, opened.item, asked_for, Path(out), resume=resume, fresh=fresh)
             engines = [Engine(Path(out) / key) for key in found.done]
             elsewhere.note(source, [engine.folder for engine in engines])
             return Exported(engines, opened.notes, opened.about, found.kept, found.failed)
@@ -159,8 +163,9 @@ def export(
 
 def _export_due(items: Mapping[str, Exportable], request: Request, out: Path, resume: bool, fresh: bool) -> None:
     """Those that are not there yet."""
-    if left := due(items, request, out, resume=resume, fresh=fresh):
-        export_items(left, request, out)
+    with alone(out, EXPORTING):
+        if left := due(items, request, out, resume=resume, fresh=fresh):
+            export_items(left, request, out)
 
 
 def export_network(

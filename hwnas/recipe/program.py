@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from hwnas.recipe.runner import Runner, seconds_by_stage
 from hwnas.recipe.settings import load
 from hwnas.recipe.work import Say, Work
 from hwnas.train.guessing import guessing
+from profilers.interruption import leaving
+from profilers.locks import alone
 from profilers.printable import printable
 
 
@@ -74,9 +77,14 @@ def run_recipe(
     runner = Runner(work)
     if dry_run:
         return foreseen(runner)
-    with work.rooted():
+    with leaving(partial(kept_in, work)), alone(work.out, "is carrying out a recipe in", "another out"), work.rooted():
         runner.run(stages, fresh=fresh)
         return told(work, runner, NAMES.index(stages[-1].name) >= NAMES.index("validate"))
+
+
+def kept_in(work: Work) -> str:
+    """What an interruption leaves, "" for nothing."""
+    return f"what is finished and begun is kept in {work.settings.out}" if work.out.exists() else ""
 
 
 def spoken(device: Where) -> list[str]:

@@ -7,8 +7,8 @@ fine-tuned).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -252,23 +252,12 @@ def read_start(path: Path, space: SearchSpace) -> Genes:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; BadInput if another process searches here. The lock dies with its process."""
     with ExitStack() as stack:
-        stack.callback(_remove_new, [path for path in (folder, *folder.parents) if not path.exists()])
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileProblem(f"cannot write {folder}: {error.strerror or error}", remedy="another --out") from error
+        stack.enter_context(locks.made(folder))
         try:
             stack.enter_context(locks.locked(folder / LOCK))
         except locks.Busy as busy:
-            raise BadInput(f"another process is searching in {folder}", "one at a time", "another --out") from busy
+            raise BadInput(f"{busy} is searching in {folder}", "one at a time", "another --out") from busy
         yield
-
-
-def _remove_new(folders: Sequence[Path]) -> None:
-    """Those that were made for the lock, and in which nothing lies yet; the innermost is the first."""
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
 
 
 def _meta(problem: Problem) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from hwnas.train.distributed import distributed, is_rank_zero
 from hwnas.train.network_run import Facts, NetworkRun
 from hwnas.train.optimise import torch_threads
 from hwnas.train.schedule import Schedule
-from hwnas.train.state import StateFile, stored_values
+from hwnas.train.state import StateFile, alone_at, stored_values
 from hwnas.train.subjects import Known, Own, Subject
 from profilers.errors import BadInput
 from profilers.files import read_bytes, sha256
@@ -66,18 +66,15 @@ class Finetuning:
         """
         config = self.config
         subjects = self.subjects(archs)
-        if self.fresh:
-            self._clear(subjects)
         total = len(subjects) * self.schedule.passes
-        with (
-            leaving(partial(self.kept, subjects)),
-            distributed(config.device) as group,
-            group.track(total, "fine-tuning") as bar,
-        ):
-            for subject in subjects:
-                with torch_threads(config.threads):
-                    facts = NetworkRun(self, subject, group, bar).run()
-                yield facts
+        with leaving(partial(self.kept, subjects)), alone_at(config.out):
+            if self.fresh:
+                self._clear(subjects)
+            with distributed(config.device) as group, group.track(total, "fine-tuning") as bar:
+                for subject in subjects:
+                    with torch_threads(config.threads):
+                        facts = NetworkRun(self, subject, group, bar).run()
+                    yield facts
 
     def subjects(self, archs: Sequence[Architecture]) -> list[Subject]:
         """The networks of the space, and the known ones at the largest of their sizes."""

@@ -42,7 +42,7 @@ from hwnas.train.optimise import (
     torch_threads,
 )
 from hwnas.train.schedule import Schedule
-from hwnas.train.state import StateFile, kept_in, stored_fact, stored_values
+from hwnas.train.state import StateFile, alone_at, kept_in, stored_fact, stored_values
 from profilers.files import read_bytes, sha256
 from profilers.interruption import leaving
 from profilers.outputs import kept
@@ -69,6 +69,7 @@ def train_supernet(config: SupernetConfig, *, resume: bool = True, fresh: bool =
     begun: list[SupernetRun] = []
     with (
         leaving(lambda: kept_in(config.out, begun[0].saved if begun else 0)),  # around the group's end, too
+        alone_at(config.out),
         distributed(config.device) as group,
         torch_threads(config.threads),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +13,10 @@ from torch import Tensor
 from hwnas.nets.checkpoint import Provenance, check_header, header, provenance_of
 from hwnas.nets.tensorfile import read_tensors, write_tensors
 from hwnas.space import SearchSpace
+from hwnas.train.distributed import is_rank_zero
 from profilers.errors import BadInput
 from profilers.interruption import counted
+from profilers.locks import alone
 from profilers.outputs import changes, different, foreign, in_the_way
 
 T = TypeVar("T")
@@ -95,6 +98,11 @@ class StateFile:
 def state_path(out: Path) -> Path:
     """Where an unfinished training stands."""
     return out.with_name(out.name + ".training")
+
+
+def alone_at(out: Path) -> AbstractContextManager[None]:
+    """Around a training that writes `out`, in its first process: BadInput where another training does."""
+    return alone(out, "is training", ELSEWHERE) if is_rank_zero() else nullcontext()
 
 
 def kept_in(out: Path, epochs: int) -> str:

@@ -77,6 +77,8 @@ class Checkpoint:
 
     def kept(self) -> str:
         """What an interruption leaves, "" for nothing."""
+        if self.batches and not self.path.exists():
+            return f"the table is kept in {self.path.with_suffix('')}"
         return f"{counted(len(self.batches), 'finished step')} kept in {self.path}" if self.batches else ""
 
     def remove(self) -> None:

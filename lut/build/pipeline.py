@@ -27,6 +27,7 @@ from lut.table.classifier import spread_classes
 from lut.table.store import save
 from lut.table.table import LatencyTable, SpaceId
 from profilers.interruption import leaving
+from profilers.locks import alone
 from profilers.progress import Progress, track
 from profilers.timing import plans
 from profilers.timing.fingerprint import fingerprint
@@ -56,19 +57,24 @@ def build(
     if builder.traced:
         profiler.require_layers(options)
     settings = {"space": plain_space(SpaceId.of(space)), "method": method, "seed": plan.seed, "controls": N_CONTROLS}
-    checkpoint = Checkpoint.open(out, settings, fingerprint(profiler, options), resume=resume, fresh=fresh)
-    if (there := finished(checkpoint, out, asdict(plan), resume=resume, fresh=fresh)) is not None:
-        return there
-    steps = steps_of(space, plan)
+    with alone(out, "is building"):
+        done = Checkpoint.open(out, settings, fingerprint(profiler, options), resume=resume, fresh=fresh)
+        with leaving(done.kept):
+            there = finished(done, out, asdict(plan), resume=resume, fresh=fresh)
+            return there or _built(replace(workbench, profiler=profiler), builder, plan, done, out)
+
+
+def _built(workbench: Workbench, builder: Builder, plan: BuildPlan, done: Checkpoint, out: Path) -> LatencyTable:
+    """Measure what is left, and write the table."""
+    method, steps = str(done.settings["method"]), steps_of(workbench.space, plan)
     with (
-        leaving(checkpoint.kept),
-        track(len(steps), f"latency table ({method})", done=len(checkpoint.batches)) as bar,
-        open_bench(replace(workbench, profiler=profiler), bar) as bench,
+        track(len(steps), f"latency table ({method})", done=len(done.batches)) as bar,
+        open_bench(workbench, bar) as bench,
     ):
-        _work(bench, builder, plan, steps, checkpoint, bar)
-    table = assemble(space, options, asdict(plan), checkpoint, method)
+        _work(bench, builder, plan, steps, done, bar)
+    table = assemble(workbench.space, workbench.options, asdict(plan), done, method)
     save(table, out)
-    checkpoint.remove()
+    done.remove()
     return table
 
 

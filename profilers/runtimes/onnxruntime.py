@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from profilers import temporary
 from profilers.base import Feeds, Loader, NodeDetail, Options, Profiler, Session, Status, Tensor, not_importable
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FileProblem
 from profilers.files import read_text
 from profilers.onnx.shapes import Declared, static, static_shape, static_tensor
 from profilers.runtimes.onnxruntime_trace import Trace, parse_trace
@@ -222,13 +222,21 @@ class _OrtSession(Session):
 
 
 def open_model(model: bytes | Path, settings: Any, provider: str) -> Any:
-    """ONNX Runtime's session; BadInput for a model that it refuses."""
+    """ONNX Runtime's session.
+
+    Raises:
+        BadInput: a model that it refuses. FileProblem: where `settings` have it saved and it cannot be.
+    """
     import onnxruntime as ort
 
     try:
         return ort.InferenceSession(model if isinstance(model, bytes) else str(model), settings, providers=[provider])
     except Exception as error:  # ORT's exceptions have no common base
-        raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
+        if not (saved := settings.optimized_model_filepath):
+            raise BadInput(f"ONNX Runtime refuses the model: {error}", "an ONNX model") from error
+        settings.optimized_model_filepath = ""
+        open_model(model, settings, provider)  # the model alone is fine
+        raise FileProblem(f"ONNX Runtime cannot write {saved}: {error}", remedy="free some space") from error
 
 
 def session_settings(options: Options) -> Any:

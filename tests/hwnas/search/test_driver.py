@@ -149,7 +149,7 @@ class TestResume:
             create_run(tmp_path / "r", CONFIG)
 
     def test_two_processes_do_not_search_in_one_folder(self, tmp_path):
-        with locked(tmp_path), pytest.raises(BadInput, match="another process"), locked(tmp_path):
+        with locked(tmp_path), pytest.raises(BadInput, match=rf"process {os.getpid()} is"), locked(tmp_path):
             pass
 
     def test_a_folder_without_a_run(self, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profilers.base import Options
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FileProblem
 from profilers.registry import get_profiler
 from tests.profilers import models
 
@@ -58,3 +58,8 @@ def test_weights_of_16_bits_where_that_is_computed_in(tmp_path):
         sizes.append((tmp_path / "model.bin").stat().st_size)
     full, narrow = sizes
     assert narrow < 0.6 * full
+
+
+def test_a_model_that_cannot_be_saved_is_not_called_a_bad_one(tmp_path):
+    with pytest.raises(FileProblem, match=r"ONNX Runtime cannot write .*/none/model.ort: .*; try: free some space"):
+        get_profiler("onnxruntime").compile(models.tiny()[0], Options(), (), tmp_path / "none")
