@@ -79,8 +79,9 @@ Text = Annotated[str, MaxLen(MOST_CHARACTERS)]
 Count = Annotated[int, Interval(ge=1, le=10**9)]
 Seed = Annotated[int, Interval(ge=0, le=2**63 - 1)]
 Share = Annotated[float, Interval(ge=0, le=1)]
-Milliseconds = Annotated[float, Interval(ge=0, le=1e7)]  # nearly three hours; longer ones are not believed
-Latency = Annotated[float, Interval(gt=0, le=1e7)]
+LEAST_MS, MOST_MS = 1e-6, 1e7  # a nanosecond to nearly three hours; others are not believed
+Milliseconds = Annotated[float, Interval(ge=0, le=MOST_MS)]
+Latency = Annotated[float, Interval(gt=0, le=MOST_MS)]
 NotNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Name = Annotated[str, Pattern(r"[A-Za-z0-9_-]{1,100}", "letters a to z, digits, _ and -, at most 100 of them")]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from profilers import temporary
+from profilers import limits, temporary
 from profilers.errors import BadInput, FileProblem
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -40,8 +43,13 @@ def _cure(error: OSError) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of UTF-8 text."""
-    write_bytes(path, text.encode("utf-8"))
+    """`write_bytes` of UTF-8 text; BadInput where a name in it is not Unicode."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        got = f"{path} would hold {text[max(error.start - 20, 0) : error.end + 20]}"
+        raise BadInput(got, "text in Unicode", "another name") from error
+    write_bytes(path, data)
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
@@ -58,25 +66,51 @@ def check_writable(path: Path, remedy: str) -> None:
         raise FileProblem(f"cannot write {path}: {why}", remedy=remedy)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int = limits.FILE_BYTES) -> bytes:
     """The whole file.
 
     Raises:
-        FileProblem: it is missing or cannot be read.
+        FileProblem: it is missing, cannot be read, or is a pipe or a device.
+        BadInput: it has more than `most` bytes.
     """
     try:
-        return path.read_bytes()
+        with _opened(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            data = stream.read() if size else b"".join(_pieces(stream, most))
     except OSError as error:
         raise _unreadable(path, error) from error
+    if max(size, len(data)) > most:
+        raise BadInput(f"{path} has {max(size, len(data)):,} bytes", f"at most {most:,}")
+    return data
+
+
+def _pieces(stream: IO[bytes], most: int) -> Iterator[bytes]:
+    """Of a stream without a size, a little more than `most` bytes."""
+    taken = 0
+    while taken <= most and (piece := stream.read(1 << 20)):
+        taken += len(piece)
+        yield piece
 
 
 def check_readable(path: Path) -> None:
     """FileProblem, as of `read_bytes`, if a file cannot be read; nothing of it is."""
     try:
-        with path.open("rb"):
-            pass
+        _opened(path).close()
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The open file; a named pipe would wait for ever, and a device never end. The shell's own pipes are taken."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    kind = os.fstat(number).st_mode
+    of_shell = str(path.absolute()).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/"))
+    if not (stat.S_ISREG(kind) or (of_shell and not stat.S_ISDIR(kind))):
+        os.close(number)
+        code = errno.EISDIR if stat.S_ISDIR(kind) else errno.EINVAL
+        raise OSError(code, os.strerror(code) if code == errno.EISDIR else "a pipe, a socket or a device")
+    os.set_blocking(number, True)
+    return os.fdopen(number, "rb")
 
 
 def _unreadable(path: Path, error: OSError) -> FileProblem:
@@ -86,17 +120,21 @@ def _unreadable(path: Path, error: OSError) -> FileProblem:
 def read_text(path: Path) -> str:
     """The whole file as UTF-8, without the byte order mark that some editors write; BadInput if it is not text."""
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return read_bytes(path, limits.TEXT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from error
 
 
 def parse_json(text: str, what: str) -> Any:
-    """Strict JSON: no NaN, no infinity, no duplicate keys; `what` names the source in the error."""
+    """Strict JSON: finite numbers, no duplicate keys, `profilers.limits`; `what` names the source in the error."""
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        value = json.loads(
+            text, parse_constant=_no_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_no_duplicates
+        )
+        _check_levels(value)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{what} is not valid JSON: {error}") from error
+    return value
 
 
 def read_json(path: Path) -> Any:
@@ -119,6 +157,29 @@ def inside(folder: Path, name: str) -> Path:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > limits.JSON_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits, where {limits.JSON_DIGITS} are allowed")
+    return int(text)
+
+
+def _check_levels(value: Any) -> None:
+    level = [value]
+    for _ in range(limits.JSON_LEVELS + 1):
+        inner = [x for x in level if isinstance(x, (dict, list))]
+        if not inner:
+            return
+        level = [child for x in inner for child in (x.values() if isinstance(x, dict) else x)]
+    raise ValueError(f"more than {limits.JSON_LEVELS} lists and objects inside each other")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

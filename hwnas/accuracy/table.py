@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hwnas.accuracy.unit import Unit
 from hwnas.space import Architecture, Genes, SearchSpace
-from profilers.errors import BadInput, check_least
+from profilers import limits
+from profilers.errors import BadInput, check_least, listed, shown
 from profilers.files import parse_json, read_text
 
 LISTED = 20_000  # networks of a space in which ids are looked up
@@ -30,12 +31,12 @@ class AccuracyTable:
         self.path, self.space, self._unit = path, space, Unit(unit, str(path))
         self._top1: dict[str, float] = {}
         self._archs: dict[str, Architecture] = {}
-        rows = csv.DictReader(read_text(path).splitlines())
-        columns = set(rows.fieldnames or ())
-        if "top1" not in columns or not columns & {"arch", "id"}:
-            raise BadInput(f"{path} has columns {sorted(columns)}", "top1 and arch (JSON) or id")
-        for row in rows:
-            self._add(space, row, f"{path}, line {rows.line_num}")
+        csv.field_size_limit(limits.CSV_CHARACTERS)
+        rows = csv.DictReader(read_text(path).splitlines(), strict=True)
+        try:
+            self._read(space, rows)
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {rows.line_num}: {error}", "comma-separated values") from error
         if not self._top1:
             raise BadInput(f"{path} holds no network")
         self._unit.check_all(self._top1.values())
@@ -62,6 +63,13 @@ class AccuracyTable:
             raise BadInput(f"network {unknown[0]} of {self.path}", f"ids of networks of space {self.space.name}")
         return self.space.encode([by_id[key] for key in self._top1])
 
+    def _read(self, space: SearchSpace, rows: csv.DictReader[str]) -> None:
+        columns = set(rows.fieldnames or ())
+        if "top1" not in columns or not columns & {"arch", "id"}:
+            raise BadInput(f"{self.path} has columns {listed(sorted(columns))}", "top1 and arch (JSON) or id")
+        for row in rows:
+            self._add(space, row, f"{self.path}, line {rows.line_num}")
+
     def _add(self, space: SearchSpace, row: dict[str, str | None], where: str) -> None:
         try:
             top1 = float(row["top1"] or "")
@@ -79,7 +87,8 @@ class AccuracyTable:
             if key not in ("", arch.id):
                 raise BadInput(f"{where}: id {key} with the architecture of {arch.id}", "one network")
             key, self._archs[arch.id] = arch.id, arch
-        self._top1[key] = top1
+        if self._top1.setdefault(key, top1) != top1:
+            raise BadInput(f"{where}: network {shown(key)} stands there twice", "one top-1 for each network")
 
     def _arch(self, space: SearchSpace, text: str, where: str) -> Architecture:
         value = parse_json(text, where)

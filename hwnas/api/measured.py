@@ -16,6 +16,7 @@ from hwnas.ofa.network_files import read_networks
 from hwnas.space import Architecture, SearchSpace
 from hwnas.space.arch_lines import stated
 from profilers.base import STATES, STEADY
+from profilers.constraints import LEAST_MS, MOST_MS
 from profilers.errors import BadInput, shown
 from profilers.files import parse_json, read_text, write_text
 from profilers.outputs import changes, different, foreign, kept
@@ -175,6 +176,8 @@ def _milliseconds(row: Mapping[str, Any], where: str) -> float:
     if isinstance(ms, bool) or not isinstance(ms, int | float):
         got = f"{where}: latency_ms is {shown(ms)}" if "latency_ms" in row else f"{where} lacks latency_ms"
         raise BadInput(got, "milliseconds")
+    if not LEAST_MS <= ms <= MOST_MS:
+        raise BadInput(f"{where}: latency_ms is {shown(ms)}", f"{LEAST_MS:g} to {MOST_MS:g} milliseconds")
     return float(ms)
 
 

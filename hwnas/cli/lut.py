@@ -168,7 +168,7 @@ def import_(
         format_name, files, space, device, resolutions=resolutions, classes=classes
     )  # fmt: skip
     found.save(out)
-    _tell(out, [])
+    _tell(out, list(found.remarks))
 
 
 def export(

@@ -103,7 +103,7 @@ class Folder:
             found.setdefault(one_form(name), []).append(name)
         if len(found) < least:
             word = f"class folder{'s' * (not found)}"
-            raise BadInput(f"{len(found)} {word} in {place} {names}", f"{least} or more", LAYOUT)
+            raise BadInput(f"{len(found)} {word} in {place} ({shortened(names)})", f"{least} or more", LAYOUT)
         return found
 
     def check_links(self, folders: Sequence[str]) -> None:

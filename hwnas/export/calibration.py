@@ -5,7 +5,6 @@ images (n, C, r, r) float32, normalised as the network wants them      runs  fee
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ import numpy as np
 
 from hwnas.export.exportable import Floats, Tensors
 from hwnas.export.labelled import read_input
+from profilers.arrays import read_arrays
 from profilers.base import Feeds, Tensor
 from profilers.errors import BadInput
-from profilers.files import read_bytes
 
 if TYPE_CHECKING:
     from hwnas.data import Dataset
@@ -68,11 +67,7 @@ def runs_of_path(path: Path, inputs: Tensors, preprocessing: Mapping[str, Any] |
 
 def _arrays(path: Path, inputs: Tensors) -> list[Feeds]:
     """One run for each row, in an order that is not the file's."""
-    try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
-            arrays = {name: np.asarray(stored[name]) for name in inputs}
-    except (ValueError, OSError, EOFError, KeyError) as error:
-        raise BadInput(f"{path} has no array for each input: {error}", f"arrays {', '.join(inputs)}") from error
+    arrays = read_arrays(path, inputs)
     rows = {name: _rows(name, values, inputs[name], path) for name, values in arrays.items()}
     counts = {len(values) for values in rows.values()}
     if len(counts) != 1:
@@ -119,11 +114,7 @@ def images_of_path(path: Path, preprocessing: Mapping[str, Any]) -> Calibration:
 
 def _array(path: Path, preprocessing: Mapping[str, Any]) -> Floats:
     shape = (preprocessing["channels"], preprocessing["size"], preprocessing["size"])
-    try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
-            images = np.asarray(stored["images"], np.float32)
-    except (ValueError, OSError, EOFError, KeyError) as error:
-        raise BadInput(f'{path} has no array "images": {error}', f"(n, {shape[0]}, {shape[1]}, {shape[2]})") from error
+    images = read_arrays(path, ["images"])["images"].astype(np.float32)
     if images.ndim != 4 or images.shape[1:] != shape or not np.isfinite(images).all():
         raise BadInput(f"images of shape {images.shape} in {path}", f"(n, {shape[0]}, {shape[1]}, {shape[2]}), finite")
     chosen: Floats = images[_sample([image.tobytes() for image in images], np.zeros(len(images), np.int64))]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+from annotated_types import Interval, MaxLen, MinLen
 from torch import Tensor, nn
 
 from hwnas.nets.network import Network
 from hwnas.nets.supernet import Supernet
 from hwnas.nets.tensorfile import read_tensors, write_tensors
 from hwnas.space import SearchSpace, stored_space
+from profilers.constraints import Count, Positive, Text
 from profilers.errors import BadInput
 
+T = TypeVar("T")
 VERSION = 1
 
 
@@ -26,6 +29,27 @@ class Provenance:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Of:
+    """What a header says of its space."""
+
+    space: Text
+    signature: Text
+    classes: Count
+    resolutions: Annotated[tuple[Annotated[int, Interval(ge=1, le=10_000)], ...], MinLen(1)]
+    definition: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a header says of its images; the names of data sets hold folders."""
+
+    dataset: Annotated[str, MaxLen(10_000)]
+    mean: Annotated[tuple[float, ...], MinLen(1), MaxLen(100)]
+    std: Annotated[tuple[Positive, ...], MinLen(1), MaxLen(100)]
+    training: dict[str, Any]
 
 
 def save_supernet(path: Path, supernet: Supernet, provenance: Provenance) -> None:
@@ -111,25 +135,27 @@ def check_header(head: Mapping[str, Any], kind: str, path: Path) -> SearchSpace:
     if head.get("kind") != kind or head.get("version") != VERSION:
         got = f"{path} is a {head.get('kind', 'foreign file')} (version {head.get('version', 'unknown')})"
         raise BadInput(got, f"a {kind} of version {VERSION}")
-    try:
-        name, resolutions, classes = str(head["space"]), [int(r) for r in head["resolutions"]], int(head["classes"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"the header of {path} lacks its space") from error
-    space = stored_space(name, head.get("definition"), resolutions, classes, where=str(path))
-    if not space.has_signature(str(head.get("signature"))):
-        got = f"{path} is of a space {name!r} with signature {head.get('signature')}"
+    own = _part(_Of, head, path)
+    space = stored_space(own.space, own.definition, own.resolutions, own.classes, where=str(path))
+    if not space.has_signature(own.signature):
+        got = f"{path} is of a space {own.space!r} with signature {own.signature}"
         raise BadInput(got, f"{space.signature}, which this version has", "train again")
     return space
 
 
 def provenance_of(head: Mapping[str, Any], path: Path) -> Provenance:
     """Where the weights of a file come from."""
-    value = head.get("provenance")
-    try:
-        mean, std = (tuple(float(x) for x in value[k]) for k in ("mean", "std"))  # type: ignore[index]
-        return Provenance(str(value["dataset"]), mean, std, dict(value["training"]))  # type: ignore[index]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"the header of {path} does not say how its images are prepared") from error
+    found = _part(_Prepared, head.get("provenance"), path)
+    return Provenance(found.dataset, found.mean, found.std, found.training)
+
+
+def _part(kind: type[T], value: Any, path: Path) -> T:
+    """What a header says of one thing; it may say more."""
+    from profilers.validation import validate
+
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    known = {name: value[name] for name in value.keys() & names} if isinstance(value, Mapping) else value
+    return validate(kind, known, f"the header of {path}")
 
 
 def load_state(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

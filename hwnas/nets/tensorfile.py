@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from profilers import limits
 from profilers.errors import BadInput
 from profilers.files import parse_json, read_bytes, write_bytes
 
@@ -32,9 +33,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     plain = {
         name: t.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for name, t in tensors.items()
     }
-    digest = hashlib.sha256(_data(safetensors.torch.save(plain))).hexdigest()
+    digest = _digest(_data(safetensors.torch.save(plain)))
     own = json.dumps(header, allow_nan=False, sort_keys=True)
-    write_bytes(path, safetensors.torch.save(plain, {"hwnas": own, "sha256": digest}))
+    metadata = {"hwnas": own, "sha256": digest, "hwnas_sha256": _digest(own.encode())}
+    write_bytes(path, safetensors.torch.save(plain, metadata))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -45,22 +47,35 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         BadInput: it is not such a file, is truncated, or its bytes are not those that were written.
     """
     content = read_bytes(path)
+    _check_header(content, path)
     try:
         tensors = safetensors.torch.load(content)
     except SafetensorError as error:
         raise BadInput(f"{path} is not a safetensors file, truncated or damaged: {error}", remedy=_REMEDY) from error
-    except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except (AssertionError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise BadInput(f"{path} holds a tensor of a shape or type that torch does not have", remedy=_REMEDY) from error
     metadata = _metadata(content, path)
-    if metadata.get("sha256", digest := hashlib.sha256(_data(content)).hexdigest()) != digest:
-        raise BadInput(f"{path} is damaged: its checksum differs", remedy=_REMEDY)
-    own = parse_json(metadata.get("hwnas", "{}"), f"the header of {path}")
+    header = metadata.get("hwnas", "{}")
+    for name, data in (("sha256", _data(content)), ("hwnas_sha256", header.encode(errors="surrogatepass"))):
+        if metadata.get(name, digest := _digest(data)) != digest:  # earlier files lack the second
+            raise BadInput(f"{path} is damaged: its checksum differs", remedy=_REMEDY)
+    own = parse_json(header, f"the header of {path}")
     return tensors, own if isinstance(own, dict) else {}
+
+
+def _check_header(content: bytes, path: Path) -> None:
+    """BadInput for one that is larger than any of ours, before something is made of it."""
+    if (size := _header_size(content)) > limits.HEADER_BYTES:
+        raise BadInput(f"{path} has a header of {size:,} bytes", f"at most {limits.HEADER_BYTES:,}", _REMEDY)
+
+
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _metadata(content: bytes, path: Path) -> dict[str, str]:
     """The texts beside the tensors; the library gives them only from a path, and this file has been read already."""
-    entries = parse_json(content[8 : 8 + _header_size(content)].decode(), f"the header of {path}")
+    entries = parse_json(content[8 : 8 + _header_size(content)].decode(errors="replace"), f"the header of {path}")
     metadata = entries.get("__metadata__") or {}
     return {str(key): str(value) for key, value in metadata.items()}
 

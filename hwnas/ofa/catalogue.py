@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hwnas.ofa.hashes import HASHES
 from profilers.errors import BadInput, nearest
+from profilers.published import HASHES
 
 _HAN_CAI = "https://raw.githubusercontent.com/han-cai/files/master"
 _NSGANETV2 = "https://raw.githubusercontent.com/mikelzc1990/nsganetv2/master/data"
@@ -30,7 +30,7 @@ _HELP_DEVICES = ("2080ti", "titan_rtx", "titan_xp", "v100")
 class PublicFile:
     """A file: its name, its path below the cache (with "/"), its address, what it is, and the group it belongs to.
 
-    `pinned` is the hash that its content must have (as in `hashes`), "" where it is not known.
+    `pinned` is the hash that its content must have (as in `profilers.published`), "" where it is not known.
     """
 
     name: str

@@ -28,7 +28,9 @@ from hwnas.ofa.state_dict import Weights, read_weights
 from hwnas.space import SearchSpace
 from hwnas.space.registry import BUILT_IN
 from profilers.errors import BadInput
+from profilers.files import read_bytes
 from profilers.progress import say
+from profilers.published import doubt, is_published
 
 _FIXED = {
     "first_conv": "stem.conv",
@@ -149,14 +151,16 @@ def read_ofa_checkpoint(path: Path, space: SearchSpace | None = None) -> Superne
     """
     found = OfaCheckpoint.read(path)
     if found.weights.others:
-        _say_which(f"{path}: {found.weights}")
+        _say_once(f"{path}: {found.weights} are taken")
+    if not is_published(read_bytes(path)):
+        _say_once(doubt([str(path)]))
     return found.supernet(found.find_space() if space is None else space)
 
 
 @cache
-def _say_which(line: str) -> None:
-    """Where a file holds several, once."""
-    say(f"hwnas: {line} are taken")
+def _say_once(line: str) -> None:
+    """Of a file that is opened several times."""
+    say(f"hwnas: {line}")
 
 
 def rename(name: str, mix: bool) -> str:

@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput
 from profilers.files import read_bytes
+from profilers.progress import say
+from profilers.published import doubt, is_published
 
 RESOLUTIONS = (160, 176, 192, 208, 224)
 _SHAPES = {"0": (400, 128), "2": (400, 400), "4": (400, 400), "6": (1, 400)}
+_REMEDY = "hwnas fetch acc_predictor.pth"
 _FIRST, _STEP, _FLAGS = 112, 16, 8
 
 
@@ -36,7 +39,7 @@ class OfaPredictor:
             allowed = ", ".join(map(str, RESOLUTIONS))
             raise BadInput(f"OFA's accuracy predictor at {bad[0]} px", allowed, f"resolutions = [{allowed}]")
         self.space = space
-        self._layers = _read(path)
+        self._path, self._layers = path, _read(path)
 
     def evaluate(self, arch: Architecture) -> float:
         """Predicted top-1 in percent."""
@@ -49,7 +52,10 @@ class OfaPredictor:
             x = x @ weight.T + bias
             if i < len(self._layers) - 1:
                 x = np.maximum(x, 0.0)
-        return 100.0 * x[:, 0]
+        top1: NDArray[np.float64] = 100.0 * x[:, 0]
+        if not ((top1 >= 0) & (top1 <= 100)).all():
+            raise BadInput(f"{self._path} predicts {top1.min():.4g} to {top1.max():.4g} % top-1", "0 to 100", _REMEDY)
+        return top1
 
     def _features(self, genes: Genes) -> NDArray[np.float64]:
         flags = (genes[:, 1:, None] == np.arange(1, 4)).reshape(len(genes), -1)
@@ -70,7 +76,11 @@ def _read(path: Path) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     except Exception as error:  # whatever torch makes of a file that is not a checkpoint
         got = f"{path} is not OFA's accuracy predictor ({type(error).__name__})"
         raise BadInput(got, "acc_predictor.pth") from error
+    if not all(np.isfinite(values).all() for layer in layers for values in layer):
+        raise BadInput(f"{path} holds numbers that are not finite", "acc_predictor.pth", _REMEDY)
     for (weight, bias), shape in zip(layers, _SHAPES.values(), strict=True):
         if weight.shape != shape or bias.shape != shape[:1]:
             raise BadInput(f"{path} has a layer of shape {weight.shape}", f"{shape} (acc_predictor.pth)")
+    if not is_published(data):
+        say(f"hwnas: {doubt([str(path)])}")
     return layers

@@ -20,6 +20,7 @@ from lut.protocols import Floats, Layer, Space
 from lut.table.entry import Entry
 from lut.table.table import LatencyTable, SpaceId
 from profilers.base import STEADY, Options
+from profilers.constraints import LEAST_MS, MOST_MS
 from profilers.errors import BadInput
 
 METHOD = "few-shot"
@@ -53,8 +54,8 @@ def fit(
     y = np.array(measured_ms, float)
     if len(y) < LEAST_NETWORKS or len(y) != len(archs):
         raise BadInput(f"{len(y)} measured networks", f"{LEAST_NETWORKS} or more; 20 are usually enough")
-    if not (np.isfinite(y) & (y > 0)).all():
-        raise BadInput("a latency that is not a positive number", "milliseconds")
+    if not ((y >= LEAST_MS) & (y <= MOST_MS)).all():
+        raise BadInput("a latency that is not a positive number", f"{LEAST_MS:g} to {MOST_MS:g} milliseconds")
     x = features_of(space, archs, batch)
     weights, left_out = _solve(x, y), _leave_one_out(x, y)
     error = left_out / y - 1

@@ -32,6 +32,7 @@ LAYER_SIZES = (0.003, 0.01, 0.03, 0.1)  # t, relative to the layer's
 NOISE_SIZES = (0.005, 0.01, 0.02, 0.04)  # e
 GROUP_SIZES = (0.0, 0.003, 0.01, 0.03)  # u
 COVER_SIZES = (0.0, 0.01, 0.03, 0.1)  # c
+_MOST_NUMBERS = 2_000_000  # of covariances at once: 16 MB
 SCALE = 0.05
 COVERS = 0.03
 _LEAST_SHARE = 0.1  # a layer that would keep less of its time: the features do not explain this table
@@ -110,25 +111,49 @@ class _Problem:
     def by_likelihood(self) -> Iterable[Sizes]:
         """The likeliest first."""
         covers = COVER_SIZES if self.seen_in.any() else (0.0,)
-        grid = map(Sizes._make, itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
-        return sorted(grid, key=lambda sizes: -self.log_likelihood(sizes))
+        grid = list(itertools.product(FEATURE_SIZES, LAYER_SIZES, NOISE_SIZES, GROUP_SIZES, covers))
+        order = np.argsort(-self.log_likelihoods(np.array(grid)), kind="stable")
+        return (Sizes._make(grid[i]) for i in order)
 
-    def covariance(self, sizes: Sizes) -> Floats:
-        a, t, e, u, c = sizes
-        known: Floats = a**2 * self.by_feature + t**2 * self.by_layer + u**2 * self.by_group + c**2 * self.by_cover
-        known += self.fixed + e**2 * np.eye(len(self.r))
-        return known
+    def covariances(self, sizes: Floats, basis: Floats) -> Floats:
+        """(M, R, R) of the networks' errors in an orthonormal (n, R) basis, for (M, 5) sizes."""
+        feature, layer, noise, group, cover = sizes.T**2
+        parts = [self.by_feature, self.by_layer, self.by_group, self.by_cover, self.fixed]
+        projected = np.stack([basis.T @ part @ basis for part in parts])
+        weights = np.stack([feature, layer, group, cover, np.ones(len(sizes))], axis=1)
+        found: Floats = np.tensordot(weights, projected, axes=1)
+        found += noise[:, None, None] * np.eye(basis.shape[1])
+        return found
 
-    def log_likelihood(self, sizes: Sizes) -> float:
-        from scipy.linalg import cholesky, solve_triangular
+    def log_likelihoods(self, sizes: Floats) -> Floats:
+        """(M,) for (M, 5) sizes, in the span of what varies together: outside it there is only noise."""
+        basis = self._span()
+        at_once = max(1, _MOST_NUMBERS // basis.shape[1] ** 2)
+        batches = [sizes[i : i + at_once] for i in range(0, len(sizes), at_once)]
+        return np.concatenate([self._log_likelihoods(batch, basis) for batch in batches])
 
-        root = cholesky(self.covariance(sizes), lower=True, overwrite_a=True, check_finite=False)
-        whitened = solve_triangular(root, self.r, lower=True, check_finite=False)
-        return float(-0.5 * whitened @ whitened - np.log(np.diag(root)).sum())
+    def _log_likelihoods(self, sizes: Floats, basis: Floats) -> Floats:
+        from scipy.linalg import solve_triangular
+
+        inside, noise = basis.T @ self.r, sizes[:, 2]
+        roots = np.linalg.cholesky(self.covariances(sizes, basis))
+        whitened = [solve_triangular(root, inside, lower=True, check_finite=False) for root in roots]
+        explained = np.square(whitened).sum(axis=1) + (self.r @ self.r - inside @ inside) / noise**2
+        halves = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+        found: Floats = -0.5 * explained - halves - (len(self.r) - len(inside)) * np.log(noise)
+        return found
+
+    def _span(self) -> Floats:
+        """(n, R) orthonormal: of all covariances but the noise's."""
+        columns = np.hstack([self.shares, self.shifts, self.by_group, self.fixed])
+        basis, values, _ = np.linalg.svd(columns, full_matrices=False)
+        found: Floats = basis[:, values > 1e-12 * values[0]]
+        return found
 
     def correction(self, sizes: Sizes) -> Floats:
         """(K,) posterior mean of what is to be added to x0."""
-        weights = np.linalg.solve(self.covariance(sizes), self.r)
+        whole = np.eye(len(self.r))
+        weights = np.linalg.solve(self.covariances(np.array([sizes]), whole)[0], self.r)
         by_feature, by_layer = self.effects @ (self.shifts.T @ weights), self.x0 * (self.shares.T @ weights)
         by_cover = self.x0 * (self.seen_in @ (self.of_cover.T @ weights))
         added: Floats = sizes.feature**2 * by_feature + sizes.layer**2 * by_layer + sizes.cover**2 * by_cover

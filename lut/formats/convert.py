@@ -14,7 +14,7 @@ from lut.table.entry import Entry
 from lut.table.fields import number
 from lut.table.table import LatencyTable, SpaceId
 from profilers.base import UNSTATED, Options
-from profilers.errors import BadInput, TableError
+from profilers.errors import BadInput, TableError, listed
 from profilers.files import read_text, write_text
 
 _MS = 1e7
@@ -103,7 +103,7 @@ def _merged(values: Sequence[Entry]) -> Entry:
 def _entry(form: Format, fields: Mapping[str, float], where: str) -> Entry:
     wanted = {"mean", form.spread} | ({"count"} if form.counted else set())
     if set(fields) != wanted:
-        raise TableError(f"{where} has the fields {', '.join(sorted(fields))}", ", ".join(sorted(wanted)), "--format")
+        raise TableError(f"{where} has the fields {listed(sorted(fields))}", ", ".join(sorted(wanted)), "--format")
     n = int(number(fields.get("count", 1.0), 1, 1e9, where))
     ms, spread = number(fields["mean"], 1e-9, _MS, where), number(fields[form.spread], 0, _MS, where)
     deviation = math.sqrt(spread) if form.spread == "var" else spread

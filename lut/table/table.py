@@ -23,6 +23,7 @@ from lut.table.fields import number
 from profilers.base import UNSTATED, Options
 from profilers.constraints import Count, OneOf, Text
 from profilers.errors import TableError
+from profilers.published import doubt, is_hash_published
 from profilers.timing.fingerprint import Fingerprint
 
 STATUSES = ("measured", "fitted", "estimated", "imported")
@@ -127,6 +128,10 @@ class LatencyTable:
     @property
     def remarks(self) -> list[str]:
         """What a user should know before relying on the table; a line each."""
+        if self.status == "imported":
+            hashes = self.provenance.get("sha256")
+            other = [name for name, digest in dict(hashes or {}).items() if not is_hash_published(str(digest))]
+            return [line] if (line := doubt(other)) else []
         if self.status != "measured" or self.options.state != UNSTATED:
             return []
         return [

@@ -1,6 +1,7 @@
 """`hwnas.space` and `hwnas space`: what a budget leaves before anything is evaluated."""
 
 import json
+import shutil
 
 import pytest
 
@@ -9,9 +10,16 @@ from hwnas.api.space_profile import lines
 from hwnas.cli import main
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("table") / "cpu.json"
+    return out, hwnas.Device("fake").build_table("tiny", out=out, resolutions=[12, 16])
+
+
 @pytest.fixture
-def table(tmp_path):
-    return hwnas.Device("fake").build_table("tiny", out=tmp_path / "cpu.json", resolutions=[12, 16])
+def table(built, tmp_path):
+    shutil.copy(built[0], tmp_path)
+    return built[1]
 
 
 def run(*arguments):

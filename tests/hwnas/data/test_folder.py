@@ -119,7 +119,7 @@ LAYOUTS = {
     a_folder_too_deep: r"one folder with images, mine in .*data, has ant, bee, cat;.*try: folder:.*data/mine$",
     other_splits: r"the folders learn, test in .*data hold the same folders \(ant, bee, cat\), as splits",
     nothing: r"no images in .*data, which has docs; allowed: DIR/train/CLASS/image files, .*; or a list with",
-    one_class: r"1 class folder in .*train \['ant'\]; allowed: 2 or more",
+    one_class: r"1 class folder in .*train \(ant\); allowed: 2 or more",
     empty_class: r"class bee in .*train has no images; allowed: image files; try: add some",
     class_without_images: r"class bee in .*train has no images;",
     extra_in_test: r"test has more than train: class dog",

@@ -16,6 +16,7 @@ from hwnas.export.engines import ENGINES
 from hwnas.export.quantity import Quantity
 from hwnas.export.speed import overlap, rate, tails
 from hwnas.export.validate import changes
+from hwnas.report import speed_table
 from hwnas.report.data import Engine
 from hwnas.report.latency import speeds
 from profilers.base import Options, TimingPlan
@@ -123,3 +124,15 @@ def test_the_report_has_the_speed_of_every_engine_and_ranks_with_ties():
     assert (new.median, new.p90, new.p99, new.batch) == (2.0195, 2.0, 9.0, 8) and len(new.remarks) == 2
     assert new.images_s == pytest.approx(8e3 / new.ms) and new.how["p99"].startswith("measured: 99 %")
     assert (old.median, old.p90, old.p99, old.images_s, old.remarks) == (None, None, None, None, ())
+
+
+def test_the_page_has_a_row_of_each_and_says_what_was_not_measured():
+    run = full_run()
+    before = run.chosen[0].sheet
+    found = speed_table.table(replace(run, chosen=[Engine(whole()), Engine(before)]))
+    new, old = sorted(found.rows, key=lambda row: row[0].range.endswith("batch 1"))
+    assert [cell.text for cell in new[1:]] == ["1", new[2].text, "2.02", "2.00", "9.00", new[6].text]
+    assert " to " in new[2].range and len(new[0].warnings) == 2 and new[5].origin.how.startswith("measured: 99 %")
+    assert [cell.text for cell in old[3:]] == ["–"] * 4
+    assert all(cell.origin.kind == "not measured" for cell in old[3:])
+    assert speed_table.table(replace(run, chosen=())) is None

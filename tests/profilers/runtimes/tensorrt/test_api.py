@@ -82,6 +82,8 @@ ignore_missing_imports = true
 warn_unused_ignores = false
 [mypy-tensorrt.*,tensorrt_bindings.*]
 ignore_errors = true
+[mypy-torch.*,onnx.*,google.*,scipy.*,sympy.*,rich.*]
+follow_imports = skip
 """
 
 

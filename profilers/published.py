@@ -1,4 +1,6 @@
-"""Hashes of the authors' public files, by their path in the cache; a file that has another content is refused.
+"""Hashes of the authors' public files, by their path in the cache; what is fetched and has another content is refused.
+
+Where such a file is used it may have come another way, or be one of the user's own: it is named then (`doubt`).
 
 `sha256:` of the content, or `git:` of the blob in the authors' repository (SHA-1 over a header and the content) where
 only that was at hand. Taken on 2026-11-28 from github.com/han-cai/files at a7c9bcd5, mikelzc1990/nsganetv2 at 04c495a6
@@ -6,6 +8,11 @@ and HayeonLee/HELP at 45f70eb9.
 """
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from profilers.errors import listed
 
 HASHES = {
     "ofa/ofa_nets/ofa_mbv3_d234_e346_k357_w1.0": "git:55d835981d8acd1053657a951b18887a724ddcbf",
@@ -33,3 +40,27 @@ HASHES = {
     "help/v100_32.pt": "sha256:41643776a003adeb16ec57314b1bd1d5145a12c3616c686161debdb7e45ea9e8",
     "help/v100_64.pt": "sha256:577f48672ed029b11cbb66126ca92d4542f18472e2157965a4ec6852a327dfa2",
 }
+
+
+_KNOWN = frozenset(HASHES.values())
+
+
+def is_published(data: bytes) -> bool:
+    """Whether it is, byte by byte, the content of one of these files."""
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False)
+    return f"git:{blob.hexdigest()}" in _KNOWN or is_hash_published(hashlib.sha256(data).hexdigest())
+
+
+def is_hash_published(sha256: str) -> bool:
+    """The same of a digest that was noted."""
+    return f"sha256:{sha256}" in _KNOWN
+
+
+def doubt(names: Iterable[str]) -> str:
+    """What is said of files that are not published ones, "" where there are none.
+
+    >>> doubt(["acc_predictor.pth"])
+    'acc_predictor.pth: not the published file, by its hash; its numbers are taken as they are'
+    """
+    named = listed(names)
+    return f"{named}: not the published file, by its hash; its numbers are taken as they are" if named else ""
