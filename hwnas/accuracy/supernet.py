@@ -22,7 +22,7 @@ from hwnas.train.distributed import Group, pick_device
 from hwnas.train.evaluate import BATCH, CALIBRATION, Batches, calibration_batches, evaluate, recalibrate
 from hwnas.train.one_network import finetune
 from hwnas.train.optimise import torch_threads
-from profilers.errors import BadInput, check_least
+from profilers.errors import BadInput, check_least, shown
 
 _KEEP = 2**28  # bytes of validation images that stay in memory for each resolution
 _VIEW_SEED = 20
@@ -39,6 +39,8 @@ class SupernetAccuracy:
         split: of the data set.
         views: how many distorted copies of each validation image are judged beside the image itself; by default what
             the data set says. A few hundred small images alone leave most networks tied.
+        images: of the split, on which each network is judged during a search: the same ones, with the classes in the
+            split's proportions; by default all. The networks of the final front are then judged on all.
         calibration: training images for BatchNorm's statistics.
         finetune_epochs: of training before validation. A data set with other classes than the supernet's needs some:
             its classifier starts at random; five are the paper's protocol.
@@ -60,6 +62,7 @@ class SupernetAccuracy:
         dataset: str | None = None,
         split: str = "val",
         views: int | None = None,
+        images: int | None = None,
         calibration: int = CALIBRATION,
         finetune_epochs: int = 0,
         finetune_lr: float = 0.02,
@@ -86,7 +89,8 @@ class SupernetAccuracy:
         _check(path, self.supernet.space, space, self.dataset, finetune_epochs)
         self.dataset.labels(split)  # an unknown split is refused now, not at the first network
         self.split, self.calibration = split, calibration
-        self.images = self.dataset.size(split)  # distorted copies of an image say little that the image does not
+        self._part = _part(images, self.dataset, split)
+        self.images = images or self.dataset.size(split)  # distorted copies say little that the image does not
         self.views = self.dataset.views if views is None else views
         self.finetune_epochs, self.finetune_lr, self.threads = finetune_epochs, finetune_lr, threads
         self._kept = lru_cache(maxsize=8)(lambda resolution: tuple(self._validation(resolution)))
@@ -143,13 +147,14 @@ class SupernetAccuracy:
 
     def _batches(self, resolution: int) -> Batches:
         """Validation images and their copies; small sets are made once for each resolution."""
-        count = self.dataset.size(self.split) * (1 + self.views)
+        count = self.images * (1 + self.views)
         small = 4 * count * self.dataset.in_channels * resolution**2 <= _KEEP
         return self._kept(resolution) if small else self._validation(resolution)
 
     def _validation(self, resolution: int) -> Batches:
         rng = np.random.default_rng(_VIEW_SEED)
-        order = np.arange(self.dataset.size(self.split))
+        size = self.dataset.size(self.split)
+        order = np.arange(size) if self._part is None else self.dataset.sample(self.split, self._part)
         parts = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
         augment = [None] + [rng] * self.views
         return self.dataset.prefetch(self.split, (BatchRequest(part, resolution, a) for a in augment for part in parts))
@@ -190,6 +195,15 @@ def inherit(path: Path, space: SearchSpace, arch: Architecture, dataset: str | N
     with torch_threads(1):  # as the search does, so that the weights are the same to the last digit
         recalibrate(network, calibration_batches(data, arch.r))
     return network, data
+
+
+def _part(images: int | None, dataset: Dataset, split: str) -> int | None:
+    """How many images of the split are judged, None for all; BadInput unless that is a part of them."""
+    most = dataset.size(split) - 1
+    if images is not None and not (isinstance(images, int) and not isinstance(images, bool) and 1 <= images <= most):
+        got = f"images = {shown(images)} of {most + 1} in split {split} of {dataset.name}"
+        raise BadInput(got, f"1 to {most}; without it all are judged")
+    return images
 
 
 def _check(path: Path, own: SearchSpace, searched: SearchSpace, dataset: Dataset, finetune_epochs: int) -> None:

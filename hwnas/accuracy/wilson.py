@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from profilers.proportions import wilson
 
-__all__ = ["MANY", "Drop", "alike", "drop", "optimistic", "wilson"]
+__all__ = ["MANY", "Drop", "alike", "binomial_variance", "drop", "optimistic", "wilson"]
 
 MANY = 10  # networks that cannot be told from the best: it is then the luckiest of them
+
+
+def binomial_variance(top1: float, images: int) -> float:
+    """Of a top-1 in percent, in squared points; 0 % and 100 % of few images are not certain (Agresti and Coull)."""
+    p, n = (top1 / 100 * images + 2) / (images + 4), images + 4
+    return 1e4 * p * (1 - p) / n
 
 
 def alike(best: float, top1: float, images: int | None) -> bool:

@@ -19,6 +19,7 @@ from hwnas.search.archive import OK, Evaluation
 from hwnas.search.archive_formats import export as archive_bytes
 from hwnas.search.archive_formats import plain_rows
 from hwnas.search.config import Config
+from hwnas.search.finals import remark
 from hwnas.search.front import front
 from hwnas.search.objectives import Objective
 from hwnas.search.units import scaled
@@ -69,7 +70,7 @@ class Run(Printable):
 
     @property
     def networks(self) -> Networks:
-        """Every network that was evaluated, in order."""
+        """Every network that was evaluated, in order; after a search on a part of the images, those judged on all."""
         done = [self._network(row) for row in self.evaluations if row.status == OK]
         return Networks(done, title=f"Evaluated networks of {self.folder}")
 
@@ -189,7 +190,8 @@ class Run(Printable):
     @property
     def remarks(self) -> Sequence[str]:
         """See `Printable`."""
-        return [self.ended_early] if self.ended_early else []
+        part = remark(self.evaluations) if self.config.subset else ""
+        return [line for line in (self.ended_early, part) if line]
 
     def _network(self, row: Evaluation, why: str = "") -> Network:
         return Network.of(self.space, row.arch, row.objectives, why=why, run=self.folder)

@@ -14,7 +14,7 @@ from hwnas.api.configured import OUT, Say, Tables, configured, own_objectives
 from hwnas.api.runs import Run
 from hwnas.api.space_profile import lines
 from hwnas.api.spaces import Resolutions
-from hwnas.search import checks, driver, executors
+from hwnas.search import checks, driver, executors, finals
 from hwnas.search import run as runs
 from hwnas.search.clearing import clear
 from hwnas.search.config import Config
@@ -162,7 +162,8 @@ def run_config(
         tell(kept(folder, "a run"))
         return _ended(folder, state.ended)
     with leaving(partial(kept_in, folder)), ExitStack() as stack:
-        started = source or stack.enter_context(executors.start(config.source(folder), config.executor))
+        first = stack.enter_context(ExitStack())
+        started = source or first.enter_context(executors.start(config.source(folder), config.executor))
         stack.enter_context(runs.locked(folder))
         if fresh:
             clear(folder, config)
@@ -171,6 +172,10 @@ def run_config(
         for line in [*lines(run.space, run.problem.objectives, run.config.budget), *remarks(run)]:
             say(line)
         ended = driver.search(run, started)
+        first.close()
+        if finals.missing(run):
+            whole = config.source(folder, all_images=True)
+            finals.judge(run, stack.enter_context(executors.start(whole, config.executor)))
     return _ended(folder, ended)
 
 
@@ -185,7 +190,7 @@ def finished(folder: Path, config: Config, own: Mapping[str, OwnObjective] | Non
     if not (folder / runs.ARCHIVE).exists():
         return None
     with runs.locked(folder), runs.resume_run(folder, config, own) as run:
-        return state if (state := SearchState(run)).finished else None
+        return state if (state := SearchState(run)).finished and not finals.missing(run) else None
 
 
 def kept_in(folder: Path) -> str:

@@ -12,7 +12,7 @@ from hwnas.export.item import ExportItem
 from hwnas.export.quantity import Quantity
 from hwnas.export.run_weights import RunWeights
 from hwnas.export.weights import ALLOWED, Wanted, weighted_item, weights_of
-from hwnas.search.archive import Evaluation
+from hwnas.search.archive import SUBSET, Evaluation
 from hwnas.search.run import Run, open_run
 from hwnas.select.guaranteed import select_from_run
 from lut import LatencyTable
@@ -135,6 +135,9 @@ def _chosen(
     """Networks, in the order of their choice, or a front's in the archive's; and what is to be said of it."""
     rows = {e.arch.id: e for e in run.archive.evaluations() if e.error is None}
     if ids:
+        if part := [i for i in ids if i in rows and rows[i].status == SUBSET]:
+            got = f"{part[0]} was judged on {rows[part[0]].images} images only, and is not of the final front"
+            raise BadInput(got, "a network that was judged on all: hwnas archive RUN, status ok")
         if missing := [i for i in ids if i not in rows]:
             raise BadInput(f"{missing[0]} is not an evaluated network of {run.folder}", "an id of `hwnas archive`")
         return [rows[i] for i in ids], []

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from hwnas.search.archive import OK
+from hwnas.search.archive import FAILED
 from hwnas.search.run import Run
 
 SEEN = 40  # changes by which the pace is judged
@@ -42,7 +42,7 @@ def standing(name: str, run: Run) -> Standing:
     """Of an open run."""
     rows, steps, settings = run.archive.evaluations(), run.archive.iterations(), run.config.search
     spent = sum(row.seconds for row in rows) + sum(step.get("seconds_search", 0.0) for step in steps)
-    reasons = Counter(" ".join((row.error or "no reason given").split()) for row in rows if row.status != OK)
+    reasons = Counter(" ".join((row.error or "no reason given").split()) for row in rows if row.status == FAILED)
     last = max((row.iteration for row in rows), default=0)
     each = spent / len(rows) if rows else 0.0
     return Standing(

@@ -18,6 +18,7 @@ from hwnas.export import datasheet, elsewhere
 from hwnas.report import known
 from hwnas.report.data import CurvePoint, Engine, Iteration, ObjectiveInfo, RunData
 from hwnas.report.thinning import thinned
+from hwnas.search.finals import offered, remark
 from hwnas.search.run import ARCHIVE, CONFIG, Run, open_run
 from lut import LatencyTable
 from profilers.errors import BadInput
@@ -54,7 +55,7 @@ def load_run(
         tables = {name: table for name, table in run.tables.items() if name in run.problem.objectives}
         limited = [name for name in config.budget if name not in shown]
         engines = list(_engines(folder, seen_from or folder))
-        rows, left_out = thinned(run, run.archive.evaluations(), _networks(run, engines))
+        rows, left_out = thinned(run, offered(run.archive.evaluations()), _networks(run, engines))
         return RunData(
             folder.resolve().name,
             run.space,
@@ -98,7 +99,8 @@ def _objective(run: Run, name: str, table: LatencyTable | None) -> ObjectiveInfo
     elif name == "top1":
         kind, rest = accuracy.split(run.config.accuracy)
         how = ", ".join(x for x in (_TOP1.get(kind, f"evaluated: {kind}"), Path(rest).name) if x)
-        how += f"; {objective.note}" if objective.note else ""
+        notes = (objective.note, remark(run.archive.evaluations()) if run.config.subset else "")
+        how = "; ".join([how, *(note for note in notes if note)])
     else:
         how = run.how(name)
     return ObjectiveInfo(name, objective.unit, objective.minimise, how, objective.kind)

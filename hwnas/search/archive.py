@@ -4,6 +4,7 @@
     proposals    the networks of each iteration, in order, written at once before any is evaluated
     evaluations  one row a network: its objectives, or why there are none
     iterations   figures of each finished iteration (hypervolume, quality of the surrogate on networks new to it)
+    finals       one row a network of the front that was judged again, on all images (`hwnas.search.finals`)
 
 A process killed at any moment leaves whole rows; the same command evaluates what was proposed and has no row yet.
 What a file must be to be opened is in `archive_tables`, what its rows must be in `archive_rows`.
@@ -18,16 +19,17 @@ from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from hwnas.search import archive_rows, archive_tables
-from hwnas.search.archive_rows import FAILED as FAILED
-from hwnas.search.archive_rows import OK as OK
-from hwnas.search.archive_rows import EvaluationRow, IterationRow, ProposalRow, sealed
+from hwnas.search.archive_rows import EvaluationRow, FinalRow, IterationRow, ProposalRow, sealed
 from hwnas.search.archive_tables import CURE, SCHEMA
 from hwnas.search.connections import connect, reading, translated, writing
+from hwnas.search.evaluation import FAILED as FAILED
+from hwnas.search.evaluation import OK as OK
+from hwnas.search.evaluation import SUBSET as SUBSET
 from hwnas.search.evaluation import Evaluation as Evaluation
 from hwnas.search.evaluation import Proposed as Proposed
 from hwnas.search.evaluation import history as history
@@ -38,6 +40,26 @@ from profilers.files import parse_json
 from profilers.outputs import in_the_way
 
 Row = TypeVar("Row")
+
+
+class Answer(Protocol):
+    """What came of an evaluation (`hwnas.search.executors.Outcome`)."""
+
+    @property
+    def top1(self) -> float | None:
+        """In percent, or None."""
+
+    @property
+    def error(self) -> str | None:
+        """Why there is none."""
+
+    @property
+    def seconds(self) -> float:
+        """That it took."""
+
+    @property
+    def images(self) -> int | None:
+        """That top1 is over, where that is known."""
 
 
 class Archive:
@@ -100,6 +122,11 @@ class Archive:
         """One committed row."""
         self._add("evaluations", [archive_rows.of_evaluation(e)])
 
+    def add_final(self, number: int, outcome: Answer) -> None:
+        """One committed row: what came out on all images for the evaluation of that number."""
+        error = archive_rows.text_of(outcome.error)
+        self._add("finals", [(number, outcome.top1, error, float(outcome.seconds), outcome.images)])
+
     def add_iteration(self, iteration: int, figures: Mapping[str, Any]) -> None:
         """The figures of a finished iteration."""
         self._add("iterations", [(iteration, json.dumps(dict(figures), allow_nan=False))])
@@ -111,7 +138,7 @@ class Archive:
         kinds = {"proposals": ProposalRow, "evaluations": EvaluationRow, "iterations": IterationRow}
         for table, kind in kinds.items():
             self._checked(kind, table)
-        rows = {table: self._raw(table) for table in archive_tables.NAMES}
+        rows = {table: self._raw(table) for table in archive_tables.names(archive_tables.schema_of(self._connection))}
         with self._transaction() as do:
             do.execute("BEGIN IMMEDIATE")
             for table in rows:
@@ -149,7 +176,12 @@ class Archive:
             if known != finished[-1]["evaluations"]:
                 got = f"{self.path} is damaged: it has {known} of {finished[-1]['evaluations']:g} finished evaluations"
                 raise BadInput(got, remedy=CURE)
-        return archive_rows.evaluations(self.path, rows, self._space, self._names)
+        found = archive_rows.evaluations(self.path, rows, self._space, self._names)
+        return archive_rows.with_finals(self.path, found, self._finals())
+
+    def _finals(self) -> list[FinalRow]:
+        known = archive_tables.names(archive_tables.schema_of(self._connection))
+        return self._checked(FinalRow, "finals") if "finals" in known else []
 
     def iterations(self) -> list[dict[str, Any]]:
         """The figures of the finished iterations, in order."""

@@ -28,7 +28,8 @@ def export(rows: Sequence[Evaluation], kind: str, space: SearchSpace) -> bytes:
         raise BadInput(f"format {kind!r}", ", ".join(FORMATS))
     if kind == "jsonl":
         return "".join(json.dumps(plain, allow_nan=False) + "\n" for plain in plain_rows(rows, space)).encode()
-    flat = [_flat(row, space) for row in rows]
+    part = any(row.noise for row in rows)
+    flat = [_flat(row, space, part) for row in rows]
     return _csv(flat) if kind == "csv" else _parquet(flat)
 
 
@@ -41,7 +42,8 @@ def _row(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
     return {**row.to_json(), **stated(row.arch, space)}
 
 
-def _flat(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
+def _flat(row: Evaluation, space: SearchSpace, part: bool) -> dict[str, Any]:
+    """`part`: whether any row was judged on a part of the images."""
     value = _row(row, space)
     return {
         "id": value["id"],
@@ -54,6 +56,7 @@ def _flat(row: Evaluation, space: SearchSpace) -> dict[str, Any]:
         "error": value["error"],
         "seconds": value["seconds"],
         **{name: value[name] for name in ("images", "top1_low", "top1_high")},
+        **({name: value.get(name) for name in ("searched_top1", "searched_images")} if part else {}),
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from annotated_types import Interval, MaxLen, MinLen
 
 from hwnas.search.archive_tables import CURE
-from hwnas.search.evaluation import Evaluation
+from hwnas.search.evaluation import FAILED, OK, SUBSET, Evaluation
 from hwnas.space import Architecture, SearchSpace
 from profilers.constraints import Count, Name, NotNegative, OneOf, Pattern
 from profilers.errors import BadInput, listed, shown
@@ -24,12 +24,16 @@ from profilers.fault_lines import Style
 from profilers.files import parse_json, sha256
 
 Row = TypeVar("Row")
-OK, FAILED = "ok", "failed"
 LONGEST_ERROR = 10_000  # characters that are kept
 Index = Annotated[int, Interval(ge=0, le=10**12)]
 Gene = Annotated[int, Interval(ge=0, le=255)]
 Choices = Annotated[list[int | str], MaxLen(10_000)]
-_JSON = {"proposals": ("genes",), "evaluations": ("arch", "genes", "objectives"), "iterations": ("figures",)}
+_JSON = {
+    "proposals": ("genes",),
+    "evaluations": ("arch", "genes", "objectives"),
+    "iterations": ("figures",),
+    "finals": (),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class EvaluationRow:
     number: Index
     iteration: Index
     id: Annotated[str, Pattern("[0-9a-f]{10}", "ten hexadecimal digits")]
-    status: Annotated[str, OneOf((OK, FAILED))]
+    status: Annotated[str, OneOf((OK, FAILED, SUBSET))]
     arch: dict[str, int | Choices]
     genes: Annotated[tuple[Gene, ...], MinLen(1), MaxLen(10_000)]
     objectives: dict[Name, float | None]
@@ -63,10 +67,26 @@ class EvaluationRow:
     def __post_init__(self) -> None:
         """A row has all values, or says why it has no accuracy."""
         top1, values = self.objectives.get("top1"), self.objectives.values()
-        whole = not self.error and None not in values if self.status == OK else bool(self.error) and top1 is None
+        whole = not self.error and None not in values if self.status != FAILED else bool(self.error) and top1 is None
         if "top1" not in self.objectives or not whole:
             got = f"evaluation {self.number} is {self.status}, its objectives {shown(self.objectives)}"
             raise BadInput(got, "a value of each, or top1 = null and an error", CURE)
+
+
+@dataclass(frozen=True)
+class FinalRow:
+    """What came out on all images for the evaluation of that number, which the search judged on a part of them."""
+
+    number: Index
+    top1: float | None
+    error: str | None
+    seconds: NotNegative
+    images: Count | None
+
+    def __post_init__(self) -> None:
+        """A value, or why there is none."""
+        if (self.top1 is None) != bool(self.error):
+            raise BadInput(f"the final evaluation {self.number} has top1 {self.top1}", "top1 or an error", CURE)
 
 
 @dataclass(frozen=True)
@@ -131,11 +151,26 @@ def checked(kind: type[Row], path: Path, table: str, names: Sequence[str], rows:
 
 
 def of_evaluation(e: Evaluation) -> tuple[Any, ...]:
-    """The columns of an evaluation; of a long error the beginning, without what no text in a file can hold."""
-    error = e.error and e.error[:LONGEST_ERROR].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    """The columns of an evaluation."""
+    error = text_of(e.error)
     arch, objectives = json.dumps(e.arch.to_json()), json.dumps(dict(e.objectives), allow_nan=False)
     genes, images = json.dumps(e.genes), e.images
     return (e.number, e.iteration, e.arch.id, e.status, arch, genes, objectives, error, float(e.seconds), images)
+
+
+def text_of(error: str | None) -> str | None:
+    """Of a long error the beginning, without what no text in a file can hold."""
+    return error and error[:LONGEST_ERROR].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def with_finals(path: Path, rows: Sequence[Evaluation], finals: Sequence[FinalRow]) -> list[Evaluation]:
+    """The evaluations, those that were judged on all images with what came out; BadInput where these do not fit."""
+    whole = {row.number: row for row in finals}
+    if strange := whole.keys() - {row.number for row in rows if row.status == SUBSET}:
+        got = f"{path} is damaged: the final evaluation {min(strange)} is of no network judged on a part"
+        raise BadInput(got, remedy=CURE)
+    done = [(row, whole.get(row.number)) for row in rows]
+    return [row.judged(f.top1, f.error, f.seconds, f.images) if f else row for row, f in done]
 
 
 def evaluations(

@@ -18,7 +18,8 @@ OLD_SCHEMAS = (1, 2)
 WITH_CHECKSUMS = 3
 LARGEST_ROW = 2**22  # bytes
 CURE = "a copy of it, or a new run"
-NAMES = ("meta", "proposals", "evaluations", "iterations")
+NAMES = ("meta", "proposals", "evaluations", "iterations", "finals")
+_NEW = {"finals": 3}  # tables that came with a schema
 _COLUMNS = {
     "meta": ("name TEXT PRIMARY KEY", "value TEXT NOT NULL"),
     "proposals": ("iteration INTEGER", "position INTEGER", "genes TEXT NOT NULL", "predicted REAL", "std REAL",
@@ -27,9 +28,15 @@ _COLUMNS = {
                     "status TEXT NOT NULL", "arch TEXT NOT NULL", "genes TEXT NOT NULL", "objectives TEXT NOT NULL",
                     "error TEXT", "seconds REAL NOT NULL", "images INTEGER"),
     "iterations": ("iteration INTEGER PRIMARY KEY", "figures TEXT NOT NULL"),
+    "finals": ("number INTEGER PRIMARY KEY", "top1 REAL", "error TEXT", "seconds REAL NOT NULL", "images INTEGER"),
 }  # fmt: skip
 _KEYS = {"proposals": ("PRIMARY KEY (iteration, position)",)}
 _SINCE = {"images INTEGER": 2}
+
+
+def names(schema: int) -> list[str]:
+    """The tables."""
+    return [name for name in NAMES if _NEW.get(name, 1) <= schema]
 
 
 def columns(table: str, schema: int) -> list[str]:
@@ -47,7 +54,7 @@ def selected(table: str, schema: int) -> str:
 def statements(schema: int = SCHEMA) -> dict[str, str]:
     """What makes each table."""
     checked = ("checksum TEXT NOT NULL",) if schema >= WITH_CHECKSUMS else ()
-    bodies = {name: ", ".join([*columns(name, schema), *checked, *_KEYS.get(name, ())]) for name in NAMES}
+    bodies = {name: ", ".join([*columns(name, schema), *checked, *_KEYS.get(name, ())]) for name in names(schema)}
     return {name: f"CREATE TABLE {name} ({body}) STRICT" for name, body in bodies.items()}
 
 

@@ -164,11 +164,19 @@ class Config:
         kind, _ = accuracy.split(self.accuracy)
         return kind == "supernet" and bool(self.evaluate.get("finetune_epochs"))
 
-    def source(self, folder: Path | None = None) -> str:
+    @property
+    def subset(self) -> int | None:
+        """On how many validation images a search judges networks where that is a part of them (`search.finals`)."""
+        kind, _ = accuracy.split(self.accuracy)
+        return self.evaluate.get("images") if kind == "supernet" else None
+
+    def source(self, folder: Path | None = None, *, all_images: bool = False) -> str:
         """What a worker needs to open the accuracy source, as JSON; what it fine-tunes is kept in `folder`."""
         names = ("accuracy", "resolutions", "classes", "evaluate")
         keep = str(folder.absolute()) if folder is not None and self.fine_tunes else None
         values = {name: getattr(self, name) for name in names} | spelled(self.make_space())
+        if all_images and self.subset is not None:
+            values["evaluate"] = {name: value for name, value in self.evaluate.items() if name != "images"}
         return json.dumps(values | {"keep": keep}, allow_nan=False)
 
 
@@ -176,6 +184,11 @@ def _check_values(config: Config) -> None:
     from profilers.validation import check_plain
 
     check_plain(config.evaluate, "evaluate")
+    if config.subset is not None and config.fine_tunes:
+        got = f"evaluate.images = {config.subset} with finetune_epochs = {config.evaluate['finetune_epochs']}"
+        raise BadInput(
+            got, "one of them", "finetune_epochs alone: to fine-tune a network takes far longer than to judge it"
+        )
 
 
 def _check_named(config: Config, found: Refusals) -> None:

@@ -61,6 +61,14 @@ class History:
         good = ~np.isnan(self.top1)
         return History(self.genes[good], self.top1[good], None if self.noise is None else self.noise[good])
 
+    def joined(self, more: History) -> History:
+        """With `more` after it."""
+        pair = (self, more)
+        noise = None
+        if any(one.noise is not None for one in pair):
+            noise = np.concatenate([np.zeros(len(one)) if one.noise is None else one.noise for one in pair])
+        return History(np.concatenate([one.genes for one in pair]), np.concatenate([one.top1 for one in pair]), noise)
+
     def __len__(self) -> int:
         return len(self.top1)
 

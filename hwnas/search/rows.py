@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import numpy as np
-
 from hwnas.search.archive import Evaluation, history
 from hwnas.search.front import may_be_chosen
 from hwnas.search.kept_weights import drop_weights, kept_ids
@@ -60,7 +58,7 @@ class Rows:
         start = max((k for k in self._before if k <= iteration), default=0)
         old = self._before.get(start, history([], self.run.space.n_genes))
         new = history([row for k in range(start, iteration) for row in self.of(k)], self.run.space.n_genes)
-        return History(np.concatenate([old.genes, new.genes]), np.concatenate([old.top1, new.top1]))
+        return old.joined(new)
 
     def all(self) -> History:
         """What all rows say, in the order of the run."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.search.archive import FAILED, OK, Evaluation, Proposed
+from hwnas.search.archive import FAILED, OK, SUBSET, Evaluation, Proposed
 from hwnas.search.executors import Outcome
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.problem import History
@@ -154,7 +154,7 @@ def _libraries(modules: int) -> ThreadpoolController:
 def _row(run: Run, k: int, item: Proposed, arch: Architecture, outcome: Outcome) -> Evaluation:
     looked_up = {name: float(values[0]) for name, values in run.problem.values(np.array([item.genes])).items()}
     objectives = {name: outcome.top1 if name == "top1" else looked_up[name] for name in run.problem.objectives}
-    status = FAILED if outcome.error else OK
+    status = FAILED if outcome.error else OK if run.config.subset is None else SUBSET
     return Evaluation(
         item.number, k, status, arch, item.genes, objectives, outcome.error, outcome.seconds, outcome.images
     )

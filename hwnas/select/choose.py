@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.search.archive import OK, Evaluation
+from hwnas.search.archive import OK, SUBSET, Evaluation
 from hwnas.search.front import minimised, misses, undominated
 from hwnas.search.objectives import TOP1
 from hwnas.search.problem import Problem
@@ -75,6 +75,14 @@ def check_choice(n: int, prefer: Mapping[str, float] | None, knee: bool) -> None
         raise BadInput(
             f"-n {n}" if n < 1 else "both --prefer and --knee", "-n of 1 or more" if n < 1 else "one of them"
         )
+
+
+def check_finished(rows: Sequence[Evaluation]) -> None:
+    """BadInput where networks have been judged on a part of the images alone: none is offered yet."""
+    status = {row.status for row in rows}
+    if SUBSET in status and OK not in status:
+        got = "no network of this run has been judged on all images yet"
+        raise BadInput(got, "a search that has ended", "the same hwnas search once more, which goes on")
 
 
 def choose(

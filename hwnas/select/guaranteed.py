@@ -21,7 +21,7 @@ from hwnas.search.archive import OK, Evaluation
 from hwnas.search.limits import beyond, ends
 from hwnas.search.objectives import LATENCY
 from hwnas.search.problem import Problem
-from hwnas.select.choose import Choice, check_choice, choose, select_by_prediction, within
+from hwnas.select.choose import Choice, check_choice, check_finished, choose, select_by_prediction, within
 from hwnas.space import SearchSpace
 from lut import LatencyTable
 from lut.build.bench import Network, Workbench, open_bench
@@ -107,6 +107,7 @@ def select_from_run(
         DeviceUnreachable, DeviceBusy, LinkLost: of a device elsewhere that had to be asked.
     """
     rows, limits = run.archive.evaluations(), budget or {}
+    check_finished(rows)
     if optimistic:
         found = Selection(select_by_prediction(run.problem, rows, budget=limits, prefer=prefer, knee=knee, n=n))
         found.judge(within(run.problem, rows, {**run.problem.budget, **limits}))

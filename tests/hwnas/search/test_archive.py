@@ -55,6 +55,8 @@ def as_schema(path, schema):
             plain.execute(f"DROP TABLE {name}")
             plain.execute(statement)
             plain.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * (names.count(',') + 1))})", rows)
+        for name in set(tables.NAMES) - set(tables.names(schema)):
+            plain.execute(f"DROP TABLE {name}")
         plain.execute(f"PRAGMA user_version = {schema}")
         plain.commit()
 
