@@ -1,6 +1,7 @@
 """How large what is loaded may be: the one place of these limits, which SECURITY.md states too.
 
-What a field of a file may hold is stated by its type (`profilers.constraints`, `profilers.validation`).
+What a field of a file may hold is stated by its type (`profilers.constraints`, `profilers.validation`), and what a
+picture may be in `hwnas/data/picture.py`, which must work alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,4 @@ FILE_BYTES = 2**33  # of any file that is read as a whole: weights, models
 HEADER_BYTES = 2**24  # of what stands before the tensors of a safetensors file
 JSON_LEVELS = 60  # of lists and objects inside each other
 JSON_DIGITS = 100  # of a number
-TENSORS = 100_000  # in one file
 CSV_CHARACTERS = 2**17  # of a field
-METADATA_BYTES = 2**26  # of text and profiles inside a picture, unpacked
-PICTURE_PIXELS = 200_000_000  # of a picture

@@ -6,6 +6,9 @@ import json
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from profilers.printable import escaped
 
 _JSON: dict[str, Any] = {"allow_nan": False, "separators": (",", ":")}
 
@@ -19,9 +22,15 @@ def templates(package: str, folder: str = "templates") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_shown,
     )
     environment.policies["json.dumps_kwargs"] = _JSON
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Text without control characters and lone surrogates, which no page can hold; what a template made stays."""
+    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def json_text(value: Any) -> str:

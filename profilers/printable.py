@@ -47,12 +47,12 @@ def printable_lines(text: object, most: int = LINE) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""The whole text, with its lines, as it may stand in a page or a file.
+    r"""The whole text, with its lines and tabs, as it may stand in a page or a file.
 
     >>> escaped("a\nb\x07")
     'a\nb\\x07'
     """
-    return "\n".join(map(_escaped, text.split("\n")))
+    return text if text.isprintable() else re.sub(r"[^ -~\n\t]", lambda found: _shown(found[0]), text)
 
 
 def fitted(parts: list[str], most: int) -> list[str]:

@@ -15,9 +15,14 @@ import json, pathlib, sys
 import numpy as np
 
 
+def plain(text):
+    """A line without what commands a terminal: names come from a file."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(text).split()))
+
+
 def stop(why):
     """One line, as a program that calls this one expects it."""
-    print("run.py:", " ".join(str(why).split()) or type(why).__name__, file=sys.stderr)
+    print("run.py:", plain(why) or type(why).__name__, file=sys.stderr)
     sys.exit(2)
 
 
@@ -67,7 +72,7 @@ def main(arguments):
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         stop(f"the arrays or datasheet.json cannot be read: {{error!r}}")
     for line in sheet.get("warnings", []):
-        print("warning:", line, file=sys.stderr)
+        print("warning:", plain(line), file=sys.stderr)
     try:
         import {imports}
 
@@ -79,7 +84,7 @@ def main(arguments):
         np.savez(out, **{{name: np.asarray(values) for name, values in outputs.items()}})
     for name, values in outputs.items():
         ends = f"{{values.min():.6g}} to {{values.max():.6g}}, mean {{values.mean():.6g}}" if values.size else "empty"
-        print(f"{{name}}: {{list(values.shape)}} {{values.dtype}}, {{ends}}")
+        print(f"{{plain(name)}}: {{list(values.shape)}} {{values.dtype}}, {{ends}}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 from hwnas.export import classes
 from hwnas.export.datasheet_schema import RANDOM
 from hwnas.export.quantity import Quantity
+from profilers.printable import escaped
 from profilers.timing.conditions import Conditions
 
 SHOWN = 10  # classes that the head of the page names
@@ -64,11 +65,11 @@ def _how_to_run(sheet: Mapping[str, Any]) -> str:
 
 def _plain(text: str) -> str:
     """A name that somebody else chose, without what Markdown would take for its own."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in escaped(" ".join(text.split())))
 
 
 def _code(text: str) -> str:
-    return "`" + " ".join(text.replace("`", "'").split()) + "`"
+    return "`" + escaped(" ".join(text.replace("`", "'").split())) + "`"
 
 
 def _about(sheet: Mapping[str, Any]) -> list[str]:

@@ -31,9 +31,14 @@ _TAIL = '''\
 import json, pathlib, sys
 
 
+def plain(text):
+    """A line without what commands a terminal: names come from a file."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(text).split()))
+
+
 def stop(why):
     """One line, as a program that calls this one expects it."""
-    print("run.py:", " ".join(str(why).split()) or type(why).__name__, file=sys.stderr)
+    print("run.py:", plain(why) or type(why).__name__, file=sys.stderr)
     sys.exit(2)
 
 
@@ -51,7 +56,7 @@ def main(path):
     except (ValueError, LookupError, TypeError) as error:
         stop(f"datasheet.json is damaged: {{error!r}}")
     for line in warnings:
-        print("warning:", line, file=sys.stderr)
+        print("warning:", plain(line), file=sys.stderr)
     try:
         import {imports}
 
@@ -63,7 +68,7 @@ def main(path):
         stop(f"the engine cannot be run: {{error}}")
     shares = logits if how.get("outputs") == "probabilities" else np.exp(logits - np.logaddexp.reduce(logits))
     for i in shares.argsort()[::-1][:5]:
-        print(f"{{how['labels'][i]}}: {{100 * shares[i]:.1f}} %")
+        print(f"{{plain(how['labels'][i])}}: {{100 * shares[i]:.1f}} %")
 
 
 if __name__ == "__main__":

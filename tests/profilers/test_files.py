@@ -89,3 +89,41 @@ def test_nothing_is_left_of_a_file_whose_writing_was_interrupted(tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         files.write_text(tmp_path / "x", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_with_numbers_no_float_can_hold_or_too_deep_is_refused():
+    for text in ("[1e999]", "[-1e999]", f"[{'9' * 101}]", "[" * 61 + "]" * 61):
+        with pytest.raises(BadInput, match=r"t is not valid JSON: .*(finite|digits|inside each other)"):
+            files.parse_json(text, "t")
+    assert files.parse_json(f"[{'9' * 100}]", "t") and files.parse_json("[" * 60 + "]" * 60, "t")
+
+
+def test_a_pipe_or_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        for read in (files.read_bytes, files.check_readable):
+            with pytest.raises(FileProblem, match="a pipe, a socket or a device"):
+                read(path)
+    with pytest.raises(FileProblem, match="Is a directory"):
+        files.read_bytes(tmp_path)
+
+
+def test_the_shells_own_pipe_is_read():
+    reading, writing = os.pipe()
+    os.write(writing, b"content")
+    os.close(writing)
+    assert files.read_text(Path(f"/dev/fd/{reading}")) == "content"
+    os.close(reading)
+
+
+def test_a_file_beyond_the_limit_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    with pytest.raises(BadInput, match="has 5 bytes; allowed: at most 4"):
+        files.read_bytes(tmp_path / "a", 4)
+    assert files.read_bytes(tmp_path / "a", 5) == b"12345"
+
+
+def test_text_that_no_file_can_hold_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"would hold a\\udcffb; allowed: text in Unicode"):
+        files.write_text(tmp_path / "a", "a\udcffb")
+    assert not list(tmp_path.iterdir())

@@ -34,3 +34,7 @@ def test_json_cannot_end_a_script_and_is_strict(render):
 def test_an_unknown_name_is_an_error(render):
     with pytest.raises(UndefinedError):
         render("{{ missing }}")
+
+
+def test_control_characters_are_shown_and_surrogates_can_be_written(render):
+    assert render("<p>{{ x }}</p>", x="a\x1b[31m\u202e\udcff\tb\nc") == "<p>a\\x1b[31m\\u202e\\udcff\tb\nc</p>"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
+from hwnas.space import SearchSpace, get_space
 from tools.campaign.case import Case, Kind
 from tools.campaign.mutations import of_bytes
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "published"
 FORMATS = {
     "nsganetv2": ("mbv3", 224, "nsganetv2/i7-8700K_lut.yaml"),
-    "ofa": ("mbv3", 224, "ofa/note10/224_lookup_table.yaml"),
-    "proxylessnas": ("mbv3", 224, "proxylessnas/mobile_trim.yaml"),
+    "ofa": ("mbv3-w1.2", 224, "ofa/note10/224_lookup_table.yaml"),
+    "proxylessnas": ("proxylessnas", 224, "proxylessnas/mobile_trim.yaml"),
 }
 WORDS = (b"mean", b"count", b"var", b"std", b"input:", b"expand", b"0.", b"1", b"-", b":", b"  ")
 PUT = (b"1e999", b"-1", b"nan", b"0", b"9" * 400, b"1_0", b"\x1b[31m", b"!!python/object:x", b"&a", b"*a", b"\xff", b"")
@@ -27,7 +28,7 @@ def _prepare(folder: Path) -> None:
 
     for name, (space, size, file) in FORMATS.items():
         path = folder / f"{name}.yaml"
-        if name != "proxylessnas" and (PUBLISHED / file).is_file():
+        if (PUBLISHED / file).is_file():
             path.write_bytes((PUBLISHED / file).read_bytes())
         else:
             table = hwnas.LatencyTable.estimate(space, "GTX 1080 Ti", 1, resolutions=[size])
@@ -55,14 +56,18 @@ def _changed(random: Random, data: bytes) -> tuple[str, bytes]:
     return f"line {at}: {word!r} is {put!r:.20}", b"\n".join(lines)
 
 
+@cache
+def _space(name: str) -> SearchSpace:
+    return get_space(FORMATS[name][0], [FORMATS[name][1]])
+
+
 def imported(name: str, path: Path) -> str:
     """What is said of the file on the first line, and what its table predicts."""
     import hwnas
 
-    space, size, _ = FORMATS[name]
-    table = hwnas.LatencyTable.import_published(name, [path], space, resolutions=[size])
-    bound = table.data.bind(table.space)
-    found = bound.predict(table.space.sample(50, np.random.default_rng(3)))
+    space = _space(name)
+    table = hwnas.LatencyTable.import_published(name, [path], space)
+    found = table.data.bind(space).predict(space.sample(50, np.random.default_rng(3)))
     return " ".join(table.remarks) + f"\n{[values.tolist() for values in found]}"
 
 
