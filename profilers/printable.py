@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 LINE = 299  # characters of a line
-_SHORTEST = 9
+_SHORTEST, _WORD = 9, 60
 _GAP = " … "
 _JOINERS = "\u200c\u200d"  # Persian and Indic words, and emoji of several, need them
 _HARMLESS = ("Zs", "Co", "Cn")  # spaces; private and newer characters: at worst a box
@@ -30,7 +30,13 @@ def printable(text: object, most: int = LINE) -> str:
     'xxxxx … xxxx'
     """
     whole = _text(text)
-    shown = _escaped(whole if len(whole) <= 2 * most else whole[:most] + whole[-most:])
+    shown = _escaped(whole if len(whole) <= 8 * LINE else whole[: 2 * LINE] + _GAP + whole[-2 * LINE :])
+    if len(shown) > most:  # paths first, whose ends tell most
+        shown = " ".join(_cut(word, _WORD) for word in shown.split(" "))
+    return _cut(shown, most)
+
+
+def _cut(shown: str, most: int) -> str:
     if len(shown) <= most:
         return shown
     kept = max(most, _SHORTEST) - len(_GAP)
@@ -62,11 +68,13 @@ def fitted(parts: list[str], most: int) -> list[str]:
     ['short', 'xxxxx … xxxxx', 'yyyyy … yyyyy']
     """
     left, room = most, {}
-    whole = [printable(part, 20 * most) for part in parts]
+    whole = [printable(part, most) for part in parts]
+    if sum(map(len, whole)) > most:
+        whole = [" ".join(_cut(word, _WORD) for word in part.split(" ")) for part in whole]
     for done, (size, index) in enumerate(sorted((len(part), i) for i, part in enumerate(whole))):
         room[index] = min(size, max(_SHORTEST, left // (len(whole) - done)))
         left -= room[index]
-    return [printable(part, room[i]) if len(part) > room[i] else part for i, part in enumerate(whole)]
+    return [_cut(part, room[i]) for i, part in enumerate(whole)]
 
 
 def _text(value: object) -> str:

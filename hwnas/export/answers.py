@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from hwnas.export.exportable import Outputs, Values
+from profilers.arrays import read_arrays
 from profilers.base import Feeds
 from profilers.errors import BadInput
-from profilers.files import read_bytes, write_bytes
+from profilers.files import write_bytes
 
 FILE = "reference.npz"
 LIMIT = 2**19  # values of an output that are kept of a run
@@ -54,10 +55,9 @@ def write_answers(folder: Path, found: StoredAnswers) -> None:
 def read_answers(folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> StoredAnswers:
     """Those of a folder, under the names that its datasheet has; BadInput where they are damaged."""
     try:
-        with np.load(io.BytesIO(read_bytes(folder / FILE)), allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"{folder / FILE} is damaged: {error}", remedy="export it again") from error
+        arrays = read_arrays(folder / FILE)
+    except BadInput as error:
+        raise BadInput(f"{folder / FILE} is damaged: {error.got}", remedy="export it again") from error
     if "parity_logits" in arrays:
         arrays["answer_0_0"] = arrays["parity_logits"]
     answers = _runs(arrays, "answer", outputs)
