@@ -11,7 +11,8 @@ import re
 import unicodedata
 
 LINE = 299  # characters of a line
-_SHORTEST, _WORD = 9, 60
+_SHORTEST = 9
+_WORDS = (60, 40, 25)  # characters that a word, which may be a path, is shortened to where the line is too long
 _GAP = " … "
 _JOINERS = "\u200c\u200d"  # Persian and Indic words, and emoji of several, need them
 _HARMLESS = ("Zs", "Co", "Cn")  # spaces; private and newer characters: at worst a box
@@ -31,9 +32,16 @@ def printable(text: object, most: int = LINE) -> str:
     """
     whole = _text(text)
     shown = _escaped(whole if len(whole) <= 8 * LINE else whole[: 2 * LINE] + _GAP + whole[-2 * LINE :])
-    if len(shown) > most:  # paths first, whose ends tell most
-        shown = " ".join(_cut(word, _WORD) for word in shown.split(" "))
-    return _cut(shown, most)
+    return _cut(_shortened([shown], most)[0], most)
+
+
+def _shortened(parts: list[str], most: int) -> list[str]:
+    """Paths are shortened before sentences are."""
+    for size in _WORDS:
+        if sum(map(len, parts)) <= most:
+            break
+        parts = [" ".join(_cut(word, size) for word in part.split(" ")) for part in parts]
+    return parts
 
 
 def _cut(shown: str, most: int) -> str:
@@ -68,9 +76,7 @@ def fitted(parts: list[str], most: int) -> list[str]:
     ['short', 'xxxxx … xxxxx', 'yyyyy … yyyyy']
     """
     left, room = most, {}
-    whole = [printable(part, most) for part in parts]
-    if sum(map(len, whole)) > most:
-        whole = [" ".join(_cut(word, _WORD) for word in part.split(" ")) for part in whole]
+    whole = _shortened([printable(part, 8 * LINE) for part in parts], most)
     for done, (size, index) in enumerate(sorted((len(part), i) for i, part in enumerate(whole))):
         room[index] = min(size, max(_SHORTEST, left // (len(whole) - done)))
         left -= room[index]
