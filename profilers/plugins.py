@@ -12,11 +12,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from profilers.errors import BadInput, nearest
+from profilers.prints import to_stderr
+from profilers.reasons import foreign
 
 PREFIX = "python:"
 T = TypeVar("T")
@@ -99,7 +102,8 @@ def load_object(where: str, folder: Path | None = None) -> Any:
     """The object NAME of `module:NAME` or `FOLDER/module:NAME`; runs the module's code.
 
     Args:
-        where: the module may be dotted, or its file, `module.py`; its folder is put on the path while it is imported.
+        where: the module may be dotted, or its file, `module.py`. Its folder stays on the path, after all others, so
+            that functions of it may import their neighbours later; while it is imported it comes first.
         folder: what a relative FOLDER, or a module without one, is relative to; by default the current folder.
 
     Raises:
@@ -109,20 +113,29 @@ def load_object(where: str, folder: Path | None = None) -> Any:
     place, module = (folder or Path()) / Path(path).parent, Path(path).name.removesuffix(".py")
     if not found or not module or not name:
         raise BadInput(f"python:{where}", "python:module:NAME")
-    sys.path.insert(0, str(place.resolve()))
-    try:
+    allowed = "a module beside the file that names it, or an installed one"
+    refused = foreign(lambda said: BadInput(f"python:{module}:{name} cannot be imported: {said}", allowed))
+    with _first_on_path(str(place.resolve())), to_stderr(), refused:
         imported = importlib.import_module(module)
-    except Exception as error:  # a user's module can raise anything when it is imported
-        got = f"python:{module}:{name} cannot be imported: {type(error).__name__}: {error}"
-        raise BadInput(got, "a module beside the file that names it, or an installed one") from error
-    finally:
-        sys.path.pop(0)
     _check_place(imported, module, place)
     try:
         return getattr(imported, name)
     except AttributeError:
         known = [key for key in vars(imported) if not key.startswith("_")]
         raise BadInput(f"python:{module}:{name}: no {name} in {module}", remedy=nearest(name, known)) from None
+
+
+@contextmanager
+def _first_on_path(folder: str) -> Iterator[None]:
+    """`folder` before all others while the block runs, and after all others from then on."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the user's code has taken it away
+            sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _check_place(imported: Any, module: str, place: Path) -> None:
@@ -141,9 +154,7 @@ def _own(where: str) -> Any:
 
 
 def _loaded(point: EntryPoint, what: str) -> Any:
-    try:
+    owner = point.dist.name if point.dist else "a package"
+    got, remedy = f"{what} {point.name!r} of {owner} cannot be imported", f"pip install --upgrade {owner}"
+    with foreign(lambda said: BadInput(f"{got}: {said}", remedy=remedy)):
         return point.load()
-    except Exception as error:  # a package can raise anything when it is imported
-        owner = point.dist.name if point.dist else "a package"
-        got = f"{what} {point.name!r} of {owner} cannot be imported: {type(error).__name__}: {error}"
-        raise BadInput(got, remedy=f"pip install --upgrade {owner}") from error

@@ -13,6 +13,7 @@ from typing import Any
 from profilers.base import Profiler, Status
 from profilers.errors import BadInput
 from profilers.plugins import PREFIX, Registry
+from profilers.reasons import foreign
 from profilers.runtimes.fake import Fake
 from profilers.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeCuda
 from profilers.runtimes.openvino import OpenVino
@@ -61,10 +62,8 @@ def get_profiler(name: str, folder: Path | None = None) -> Profiler:
         path = (folder or Path()) / name.removeprefix(PREFIX)
         PROFILERS.add(found.name, found)
         _places[found.name] = f"{PREFIX}{path.parent.resolve() / path.name}"
-    try:
+    with foreign(lambda said: BadInput(f"engine {name!r} cannot be made: {said}")):
         return found()
-    except Exception as error:
-        raise BadInput(f"engine {name!r} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def register(runtime: type[Profiler]) -> str:

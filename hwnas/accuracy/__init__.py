@@ -27,6 +27,7 @@ from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput, FileProblem, HwnasError, nearest
 from profilers.files import check_readable
 from profilers.plugins import Registry
+from profilers.reasons import why
 
 GIVEN = "given"
 
@@ -145,12 +146,12 @@ def open_accuracy(spec: str, space: SearchSpace, options: Mapping[str, Any] | No
     check_options(kind, make, options or {})
     try:
         return make(Path(rest) if kind in FILES else rest, space, **(options or {}))
-    except (HwnasError, MemoryError):
+    except (HwnasError, MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         if kind in FILES:  # one of ours
             raise
-        got = f"accuracy source {spec!r} cannot be opened: {type(error).__name__}: {error}"
+        got = f"accuracy source {spec!r} cannot be opened: {why(error)}"
         raise BadInput(got, "called with REST, the space and the options of [evaluate]") from error
 
 

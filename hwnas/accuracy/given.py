@@ -6,9 +6,9 @@
     object.evaluate_batch(archs)   a list of them in, as many out; `object.batch` says how many at a time
 
 Values are percent, unless `unit` says "fraction"; one that may be a fraction is asked about (`hwnas.accuracy.unit`).
-What is raised, or is no number from 0 to 100, is the failure of that one network: if a batch raises, its networks are
-evaluated one by one, so that none fails for another's sake. In a batch's answer an exception in a network's place says
-why that one failed.
+What is raised (sys.exit, too), or is no number from 0 to 100, is the failure of that one network: if a batch raises,
+its networks are evaluated one by one, so that none fails for another's sake. In a batch's answer an exception in a
+network's place says why that one failed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from hwnas.accuracy.timeout import TimedOut
 from hwnas.accuracy.unit import Unit, UnusableSource
 from hwnas.space import Architecture
 from profilers.errors import BadInput, check_least, shown
+from profilers.reasons import foreign, why
 
 BATCH = 8  # networks at a time where an object has `evaluate_batch` and does not say
 Evaluate = Callable[[Sequence[Architecture]], Iterable[Any]]
+
+
+class Exited(Exception):
+    """What a user's function raised that is no `Exception`."""
 
 
 class Given:
@@ -47,10 +53,10 @@ class Given:
         """
         try:
             values = list(self._evaluate(archs))
-        except UnusableSource:
+        except (UnusableSource, KeyboardInterrupt, TimedOut):
             raise
-        except Exception as error:  # a user's code can raise anything
-            return [error] if len(archs) == 1 else [self._alone(arch) for arch in archs]
+        except BaseException as error:  # a user's code can raise anything
+            return [_failure(error)] if len(archs) == 1 else [self._alone(arch) for arch in archs]
         if len(values) != len(archs):
             got = f"{self.name} gave {len(values)} accuracies for {len(archs)} networks"
             raise UnusableSource(got, "one for each, in their order")
@@ -63,9 +69,14 @@ class Given:
         if isinstance(value, Exception):
             return value
         try:
-            return self._unit.percent(float(value))
-        except (TypeError, ValueError):
+            number = float(value)
+        except Exception:  # what it is may raise anything
             return BadInput(f"an accuracy of {shown(value)}", "a percentage from 0 to 100")
+        return self._unit.percent(number)
+
+
+def _failure(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else Exited(why(error))
 
 
 def of(
@@ -106,11 +117,9 @@ def of(
 def _instance(source: Any) -> Any:
     if not isinstance(source, type):
         return source
-    try:
+    allowed = "a class without arguments, or an instance"
+    with foreign(lambda said: BadInput(f"{source.__name__}() raises {said}", allowed)):
         return source()
-    except Exception as error:  # a user's code can raise anything
-        got = f"{source.__name__}() raises {type(error).__name__}: {error}"
-        raise BadInput(got, "a class without arguments, or an instance") from error
 
 
 def _evaluate(source: Any, name: str, batch: int | None) -> tuple[Evaluate, bool]:

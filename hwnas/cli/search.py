@@ -13,6 +13,7 @@ from rich.table import Table
 import hwnas
 from hwnas.cli.output import AsJson, at_terminal, emit, emit_for_programs, force, say, show
 from hwnas.cli.shared import Fresh, Resume, Where
+from profilers.prints import to_stderr
 
 if TYPE_CHECKING:
     from hwnas.select.insights import Insight
@@ -51,7 +52,8 @@ def search(
     overrides += [f"executor.workers={workers}"] if workers is not None else []
     overrides += [f"executor.kind={json.dumps(executor)}"] if executor else []
     folder = out or OUT / config.stem
-    found = run_config(checks.load(config, overrides, folder, fresh=fresh), folder, fresh=fresh, say=say)
+    with to_stderr():
+        found = run_config(checks.load(config, overrides, folder, fresh=fresh), folder, fresh=fresh, say=say)
     emit(found.figures | {"ended_early": found.ended_early or None})
     for line in found.remarks:
         say(line)

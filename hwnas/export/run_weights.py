@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas import accuracy
+from hwnas.accuracy import timeout
 from hwnas.export import weights
 from hwnas.export.weights import Weights
 from hwnas.search.kept_weights import weights_file
@@ -46,7 +47,7 @@ class RunWeights:
         """What the search asked."""
         from hwnas.accuracy.supernet import SupernetAccuracy
 
-        return SupernetAccuracy(self.supernet, self.run.space, **self.run.config.evaluate)
+        return SupernetAccuracy(self.supernet, self.run.space, **timeout.without(self.run.config.evaluate))
 
     def of(self, row: Evaluation) -> Weights:
         """Those of one network.

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profilers.errors import BadInput, FileProblem, HwnasError, shown
+from profilers.errors import BadInput, FileProblem, shown
 from profilers.onnx.model import OnnxModel, read_model
 from profilers.onnx.parse import parse
 from profilers.plugins import PREFIX, load_object
+from profilers.prints import to_stderr
+from profilers.reasons import foreign
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,12 +108,8 @@ def _from_python(where: str, folder: Path | None, shapes: Shapes | None, batch: 
 
     found = load_object(where, folder)
     if not isinstance(found, torch.nn.Module) and callable(found):
-        try:
+        with foreign(lambda said: BadInput(f"{PREFIX}{where} raised {said}", "a torch module")), to_stderr():
             found = found()
-        except HwnasError:
-            raise
-        except Exception as error:  # a user's code can raise anything
-            raise BadInput(f"{PREFIX}{where} raised {type(error).__name__}: {error}", "a torch module") from error
     if isinstance(found, tuple) and len(found) == 2:
         found, inputs = found
     if not isinstance(found, torch.nn.Module):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lut
 from hwnas import accuracy
+from hwnas.accuracy import timeout
 from hwnas.data import check_dataset
 from hwnas.search import config_files
 from hwnas.search.config import Config
@@ -60,7 +61,8 @@ def _look(config: Config, given: Given, found: Refusals) -> None:
         with found.collect():
             accuracy.check_file(config.accuracy)
         with found.collect():
-            accuracy.check_named(config.accuracy, config.evaluate)
+            timeout.of(config.evaluate)
+            accuracy.check_named(config.accuracy, timeout.without(config.evaluate))
     with found.collect():
         if isinstance(dataset := config.evaluate.get("dataset"), str):
             check_dataset(dataset)

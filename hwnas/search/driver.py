@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hwnas.accuracy import GIVEN, Accuracy, check_options
+from hwnas.accuracy import GIVEN, Accuracy, check_options, timeout
 from hwnas.accuracy.given import of
 from hwnas.search.archive import Proposed
 from hwnas.search.executors import Executor, Serial
+from hwnas.search.giving_up import FirstAnswers
 from hwnas.search.run import Run
 from hwnas.search.state import SearchState
 from profilers.progress import Progress, track
@@ -29,24 +30,36 @@ def search(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> str:
         source: of accuracies, asked in this process: a function or an object, see `hwnas.accuracy.given`; or an
             executor of `hwnas.search.executors`.
     """
-    executor = source if isinstance(source, Executor) else Serial(_accuracy(run, source))
+    if isinstance(source, Executor):
+        return _search(run, source)
+    with _in_process(run, source) as executor:
+        return _search(run, executor)
+
+
+def _search(run: Run, executor: Executor) -> str:
+    executor.note_in(run.folder)
     state = SearchState(run)
     with track(run.config.search.evaluations, "search", done=len(state.rows)) as progress:
+        first = FirstAnswers(len(state.pending()), run.config.executor.give_up)
         while missing := state.pending():
-            _evaluate(state, executor, missing, progress)
+            _evaluate(state, executor, missing, progress, first)
     return state.ended
 
 
-def _accuracy(run: Run, source: Any) -> Accuracy:
+def _in_process(run: Run, source: Any) -> Serial:
     """What the program brings; [evaluate] of its run may say how it is to be taken."""
     options = run.config.evaluate if run.config.accuracy == GIVEN else {}
-    check_options("given", of, options, hidden=("name",))
-    return of(source, **options)
+    own = timeout.without(options)
+    check_options("given", of, own, hidden=("name",))
+    return Serial(of(source, **own), timeout.of(options))
 
 
-def _evaluate(state: SearchState, executor: Executor, missing: Sequence[Proposed], progress: Progress) -> None:
+def _evaluate(
+    state: SearchState, executor: Executor, missing: Sequence[Proposed], progress: Progress, first: FirstAnswers
+) -> None:
     k, archs = state.iteration, state.run.space.decode(np.array([item.genes for item in missing], np.int64))
     for outcome in executor.evaluate(archs):
         state.record(missing[outcome.index], archs[outcome.index], outcome)
         progress.advance()
+        first.add(outcome)
     progress.note(f"iteration {k}, hypervolume {state.hypervolume:.4f}")

@@ -2,24 +2,31 @@
 
 An executor gets architectures and gives back outcomes in any order; rows are numbered when they are proposed, so an
 archive does not depend on the executor or the number of its workers. A worker that dies is replaced and its network is
-tried again, `retries` times; then it is recorded as failed. A new executor is one class and one line in EXECUTORS.
+tried again, `retries` times; then it is recorded as failed. One's own code (`python:`) and what has a time limit run in
+a process of their own even where nothing else does, for they may take it with them. A new executor is one class and one
+line in EXECUTORS.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from annotated_types import Interval
 
-from hwnas.accuracy import Accuracy
+from hwnas.accuracy import Accuracy, timeout
+from hwnas.accuracy.given import Given
 from hwnas.search import worker
+from hwnas.search.underway import Underway
 from hwnas.space import Architecture
 from profilers.constraints import NotNegative, OneOf
 from profilers.errors import BadInput
+from profilers.plugins import PREFIX
 from profilers.refusals import Refusals
 
 EXECUTORS = {
@@ -35,11 +42,13 @@ class ExecutorSettings:
     """Section [executor]; it changes how fast a search is, never what it finds."""
 
     kind: Annotated[str, OneOf(KINDS)] = "auto"
-    """auto is serial with one worker, else processes."""
+    """auto is serial with one worker, but processes with several, for python: sources and with evaluate.timeout."""
     workers: Annotated[int, Interval(ge=1, le=1024)] = 1
     """Processes of this machine."""
     retries: Annotated[int, Interval(ge=0, le=100)] = 2
     """How often a network is tried again whose worker died."""
+    give_up: bool = True
+    """Whether a search ends where the first 5 evaluations fail, or most of the first 20."""
     address: str | None = None
     """Of Ray's cluster; by default one is found or started."""
     num_cpus: NotNegative = 1.0
@@ -92,6 +101,9 @@ class Executor(ABC):
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
         """One outcome for each architecture, as they come."""
 
+    def note_in(self, folder: Path) -> None:  # noqa: B027  most need not
+        """Note in a run's folder what is being evaluated, where that may end this process."""
+
     def close(self) -> None:  # noqa: B027  most have something to end, not all
         """End what was started."""
 
@@ -105,28 +117,50 @@ class Executor(ABC):
 class Serial(Executor):
     """In this process, in order; as many at once as the source wants."""
 
-    def __init__(self, accuracy: Accuracy) -> None:
-        self.accuracy = accuracy
+    def __init__(self, accuracy: Accuracy, limit: float | None = None, retries: int = ExecutorSettings.retries) -> None:
+        self.accuracy, self._limit, self._tries = accuracy, limit, 1 + retries
+        self._underway = Underway()
 
     @classmethod
     def start(cls, source: str, settings: ExecutorSettings) -> Self:
         """See `Executor`."""
-        return cls(worker.open_source(source))
+        return cls(worker.open_source(source), timeout.of_source(source), settings.retries)
+
+    def note_in(self, folder: Path) -> None:
+        """See `Executor`; only one's own code ends a process."""
+        if isinstance(self.accuracy, Given):
+            self._underway = Underway(folder, self._tries)
 
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
         """See `Executor`."""
-        size = getattr(self.accuracy, "batch", 1)
-        for start in range(0, len(archs), size):
-            answers = worker.answers(self.accuracy, archs[start : start + size])
-            yield from (outcome(start + i, answer) for i, answer in enumerate(answers))
+        for part in self._underway.parts(archs, worker.batch(self.accuracy)):
+            answers = self._answers([archs[i] for i in part])
+            yield from (outcome(i, answer) for i, answer in zip(part, answers, strict=True))
+
+    def close(self) -> None:
+        """See `Executor`."""
+        self._underway.close()
+
+    def _answers(self, archs: Sequence[Architecture]) -> list[dict[str, Any]]:
+        if said := self._underway.fatal(archs):
+            return [{"error": said, "seconds": 0.0}]
+        with self._underway.around(archs):
+            return worker.answers(self.accuracy, archs, self._limit)
 
 
 def start(source: str, settings: ExecutorSettings) -> Executor:
     """The executor that `settings` ask for, of an accuracy source (see `Config.source`)."""
-    kind = settings.kind if settings.kind != "auto" else ("processes" if settings.workers > 1 else "serial")
-    module, _, name = EXECUTORS[kind].partition(":")
+    module, _, name = EXECUTORS[_kind(source, settings)].partition(":")
     made: type[Executor] = getattr(importlib.import_module(module), name)
     return made.start(source, settings)
+
+
+def _kind(source: str, settings: ExecutorSettings) -> str:
+    if settings.kind != "auto":
+        return settings.kind
+    own_code = json.loads(source)["accuracy"].startswith(PREFIX)
+    apart = settings.workers > 1 or own_code or timeout.of_source(source) is not None
+    return "processes" if apart else "serial"
 
 
 def outcome(index: int, answer: Mapping[str, Any]) -> Outcome:

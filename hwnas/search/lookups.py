@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hwnas.space import Genes, LayerSpec, SearchSpace
 from hwnas.space.cost import CostArray, extremes
 from profilers.errors import BadInput
+from profilers.reasons import foreign
 
 Floats = NDArray[np.float64]
 _ROWS = 16384  # rows evaluated together, so that the work stays inside the cache
@@ -87,13 +88,11 @@ def compiled(space: SearchSpace, value: Callable[[LayerSpec], float], largest: b
     """The look-up of a cost of layers; BadInput where it raises or gives no finite number."""
 
     def checked(layer: LayerSpec) -> float:
-        try:
+        what, allowed = f"objective {name} of layer {layer.key}", "a number for every layer of the space"
+        with foreign(lambda said: BadInput(f"{what} raises {said}", allowed)):
             found = float(value(layer))
-        except Exception as error:  # a user's code can raise anything
-            got = f"objective {name} of layer {layer.key} raises {type(error).__name__}: {error}"
-            raise BadInput(got, "a number for every layer of the space") from error
         if not math.isfinite(found):
-            raise BadInput(f"objective {name} of layer {layer.key} is {found}", "a finite number")
+            raise BadInput(f"{what} is {found}", "a finite number")
         return found
 
     cost = space.compile(checked)

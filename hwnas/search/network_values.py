@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hwnas.search.operators import key, sample_spread
 from hwnas.space import Architecture, Genes, SearchSpace
 from profilers.errors import BadInput
+from profilers.reasons import foreign
 
 Floats = NDArray[np.float64]
 SAMPLE = 64  # networks whose values are the bounds
@@ -66,13 +67,11 @@ class NetworkValues:
         if self.function is None:
             got = f"objective {self.name} of network {arch.id} is not in the archive, and a run does not hold its code"
             raise BadInput(got, "networks of the archive", "hwnas search CONFIG.toml, which names the module")
-        try:
+        what, allowed = f"objective {self.name} of network {arch.id}", "a number for every network of the space"
+        with foreign(lambda said: BadInput(f"{what} raises {said}", allowed)):
             value = float(self.function(network_view(self.space, arch)))
-        except Exception as error:  # a user's code can raise anything
-            got = f"objective {self.name} of network {arch.id} raises {type(error).__name__}: {error}"
-            raise BadInput(got, "a number for every network of the space") from error
         if not math.isfinite(value):
-            raise BadInput(f"objective {self.name} of network {arch.id} is {value}", "a finite number")
+            raise BadInput(f"{what} is {value}", "a finite number")
         return value
 
     def sampled_bounds(self) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from hwnas.space.layer import LayerSpec
 from profilers.constraints import Name, OneOf, Text
 from profilers.errors import BadInput
 from profilers.plugins import PREFIX, Registry, load_object
+from profilers.reasons import foreign
 
 LAYERS, NETWORK, TABLE, GIVEN = "layers", "network", "table", "given"
 DIRECTIONS = ("minimise", "maximise")
@@ -177,10 +178,8 @@ def _made(name: str, value: Any, options: Mapping[str, Any]) -> OwnObjective:
     allowed = inspect.signature(value).parameters
     if unknown := [option for option in options if option not in allowed]:
         raise BadInput(f"option {unknown[0]} of objective {name}", ", ".join(allowed) or "none")
-    try:
+    with foreign(lambda said: BadInput(f"objective {name} cannot be made: {said}")):
         made = value(**options)
-    except Exception as error:  # a user's code can raise anything
-        raise BadInput(f"objective {name} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(made, OwnObjective):
         raise BadInput(f"objective {name} gave {type(made).__name__}", "an OwnObjective")
     return made

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas import accuracy
+from hwnas.accuracy import timeout
 from hwnas.data.reference import parse_reference
 from hwnas.search.config import Config
 
@@ -43,8 +44,8 @@ def same_accuracy(old: str, new: str) -> bool:
 
 
 def same_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether [evaluate] says the same; its data set may have been moved, and `unit` changes no percentage."""
-    a, b = ({k: v for k, v in x.items() if k not in ("unit", "dataset")} for x in (old, new))
+    """Whether [evaluate] says the same; its data set may have been moved, and the others change no percentage."""
+    a, b = ({k: v for k, v in x.items() if k not in ("unit", "dataset", timeout.NAME)} for x in (old, new))
     return a == b and _name(old.get("dataset")) == _name(new.get("dataset"))
 
 

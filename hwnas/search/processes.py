@@ -2,141 +2,92 @@
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import queue
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Self
+from typing import Self
 
+from hwnas.accuracy import timeout
 from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
-from hwnas.search.worker import check_open
+from hwnas.search.seat import Died, Late, Seat
 from hwnas.space import Architecture
 from profilers.errors import MeasurementFailed
 
 
 class Processes(Executor):
-    """`workers` processes; one that dies is replaced."""
+    """`workers` processes; one that dies, or takes longer than `evaluate.timeout`, is replaced."""
 
     def __init__(self, source: str, workers: int, retries: int) -> None:
-        self._source, self._retries, self._closed = source, retries, False
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        self._workers = [_Worker(source) for _ in range(workers)]  # all start, then all are waited for
+        self._retries, self._limit = retries, timeout.of_source(source)
+        self._idle: queue.SimpleQueue[Seat] = queue.SimpleQueue()
+        self._seats = [Seat(source) for _ in range(workers)]  # all start, then all are waited for
         self._threads = ThreadPoolExecutor(workers)  # each does nothing but wait for a process
-        for started in self._workers:
-            self._idle.put(started)
+        for seat in self._seats:
+            self._idle.put(seat)
 
     @classmethod
     def start(cls, source: str, settings: ExecutorSettings) -> Self:
         """See `Executor`; MeasurementFailed if a process dies while it opens the source."""
         found = cls(source, settings.workers, settings.retries)
         try:
-            for started in found._workers:
-                started.ready()
+            for seat in found._seats:
+                seat.ready()
         except BaseException as error:
             found.close()
-            if isinstance(error, _DiedError):
+            if isinstance(error, Died):
                 raise MeasurementFailed(
                     f"{error} while it opened the accuracy source",
-                    remedy="one worker (--workers 1, or workers = 1 in [executor])",
+                    remedy="fewer workers (--workers 1, or workers = 1 in [executor])" if settings.workers > 1 else "",
                 ) from error
             raise
         return found
 
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
         """See `Executor`."""
-        tasks = [self._threads.submit(self._one, index, arch) for index, arch in enumerate(archs)]
+        n, seats = len(archs), self._seats
+        size = max(1, min(seats[0].batch, math.ceil(n / len(seats))))
+        parts = [range(i, min(i + size, n)) for i in range(0, n, size)]
+        tasks = [self._threads.submit(self._part, part, archs) for part in parts]
         try:
             for task in as_completed(tasks):
-                yield task.result()
+                yield from task.result()
         finally:
             for task in tasks:
                 task.cancel()
 
     def close(self) -> None:
         """Kill the processes."""
-        self._closed = True
-        for running in self._workers:
-            running.kill()
+        for seat in self._seats:
+            seat.kill()
         self._threads.shutdown(cancel_futures=True)
-        for running in self._workers:  # one that was being replaced meanwhile
-            running.kill()
 
-    def _one(self, index: int, arch: Architecture) -> Outcome:
-        start, used = time.perf_counter(), self._idle.get()
+    def _part(self, part: range, archs: Sequence[Architecture]) -> list[Outcome]:
+        seat = self._idle.get()
         try:
-            for _ in range(1 + self._retries):
-                try:
-                    used = used if used.alive else self._replace(used)
-                    return outcome(index, used.ask(arch))
-                except _DiedError as error:
-                    died = str(error)
-            return Outcome(index, None, f"{died}, tried {1 + self._retries} times", time.perf_counter() - start)
+            return self._answers(seat, part, archs)
         finally:
-            self._idle.put(used)
+            self._idle.put(seat)
 
-    def _replace(self, dead: _Worker) -> _Worker:
-        if self._closed:
-            raise _DiedError("the search was ended")
-        fresh = _Worker(self._source)
-        self._workers[self._workers.index(dead)] = fresh
-        fresh.ready()
-        return fresh
-
-
-class _DiedError(Exception):
-    """A worker ended without an answer."""
-
-
-class _Worker:
-    """A process of `hwnas.search.worker`."""
-
-    def __init__(self, source: str) -> None:
-        command = [sys.executable, "-m", "hwnas.search.worker"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment,
-            start_new_session=True,  # Ctrl-C is for the search, which then ends its workers
-        )  # fmt: skip
-        self._send({"source": source, "parent": os.getpid()})
-
-    def ready(self) -> None:
-        """Wait until the source is open."""
-        check_open(self._receive())
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
-    def ask(self, arch: Architecture) -> dict[str, Any]:
-        """The answer for one architecture."""
-        self._send(arch.to_json())
-        return self._receive()
-
-    def kill(self) -> None:
-        """End the process and wait for it."""
-        self._process.kill()
-        self._process.wait()
-
-    def _send(self, value: Any) -> None:
-        assert self._process.stdin is not None  # a pipe
+    def _answers(self, seat: Seat, part: range, archs: Sequence[Architecture]) -> list[Outcome]:
+        """Of networks that are asked for together; where their process dies or is late, each is asked for alone."""
+        if len(part) == 1:
+            return [self._alone(seat, part[0], archs[part[0]])]
         try:
-            print(json.dumps(value), file=self._process.stdin, flush=True)
-        except OSError as error:
-            raise self._died() from error
+            found = seat.ask([archs[i] for i in part], self._limit and self._limit * len(part))
+        except (Died, Late):
+            return [self._alone(seat, i, archs[i]) for i in part]
+        return [outcome(i, answer) for i, answer in zip(part, found, strict=True)]
 
-    def _receive(self) -> dict[str, Any]:
-        assert self._process.stdout is not None  # a pipe
-        line = self._process.stdout.readline()
-        if not line.endswith("\n"):
-            raise self._died()
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def _died(self) -> _DiedError:
-        self.kill()
-        return _DiedError(f"the evaluating process died (exit code {self._process.returncode})")
+    def _alone(self, seat: Seat, index: int, arch: Architecture) -> Outcome:
+        start, tries = time.perf_counter(), 1 + self._retries
+        for _ in range(tries):
+            try:
+                return outcome(index, seat.ask([arch], self._limit)[0])
+            except Died as error:
+                failed = f"{error}, tried {tries} times"
+            except Late:
+                failed = timeout.reason(self._limit or 0.0)
+                break
+        return Outcome(index, None, failed, time.perf_counter() - start)

@@ -211,7 +211,7 @@ def _resumed(run: Run, config: Config, given: Given) -> Run:
         write_text(run.folder / CONFIG, to_toml(_written(placed, run.folder)))
     objectives = {**run.problem.objectives, **again}
     problem = replace(run.problem, objectives={name: objectives[name] for name in run.problem.objectives})
-    return replace(run, config=replace(placed, search=config.search), problem=problem)
+    return replace(run, config=replace(placed, search=config.search, executor=config.executor), problem=problem)
 
 
 def front_of(folder: Path, space: SearchSpace) -> list[Architecture]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hwnas.accuracy import SOURCES
+from hwnas.accuracy import SOURCES, timeout
 from profilers.errors import BadInput
 
 
@@ -35,7 +35,8 @@ def source_options(kind: str) -> tuple[Option, ...]:
 
 def evaluate_note(*kinds: str) -> str:
     """What a template says of [evaluate]: the options of these sources, by default of all, a line each."""
-    return "\n".join(line for kind in kinds or tuple(SOURCES) for line in _lines(kind))
+    shared = ["every source:", f"  {timeout.NAME}: {timeout.MEANING}"]
+    return "\n".join([*shared, *(line for kind in kinds or tuple(SOURCES) for line in _lines(kind))])
 
 
 def _lines(kind: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hwnas.accuracy import check_options
+from hwnas.accuracy import check_options, timeout
 from hwnas.accuracy.protocol import network_seconds
 from hwnas.accuracy.supernet import SupernetAccuracy
 from hwnas.api.runs import Run
@@ -113,7 +113,8 @@ def check_budget(work: Work) -> None:
 
 def check_evaluate(work: Work) -> None:
     """BadInput for options that a supernet's accuracy does not take."""
-    check_options("supernet", SupernetAccuracy, work.settings.search.evaluate)
+    timeout.of(work.settings.search.evaluate)
+    check_options("supernet", SupernetAccuracy, timeout.without(work.settings.search.evaluate))
 
 
 def check_all(work: Work, values: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ class TestProcesses:
         (tmp_path / "once").touch()
         three = run(tmp_path / "three", using(config, workers=3))
         assert not (tmp_path / "once").exists()  # a worker died of it, was replaced, and nobody can tell
-        assert three == run(tmp_path / "one", config) == run(tmp_path / "own", using(config, kind="processes"))
+        assert three == run(tmp_path / "one", using(config, kind="serial")) == run(tmp_path / "own", config)
         assert {row["status"] for row in three[0]} == {"ok", "failed"}
 
     @pytest.mark.slow
@@ -116,13 +116,13 @@ class TestProcesses:
     @pytest.mark.slow
     def test_workers_end_with_their_executor_and_with_a_killed_search(self, config, tmp_path):
         with Processes.start(config.source(), ExecutorSettings(workers=2)) as executor:
-            pids = [w._process.pid for w in executor._workers]
+            pids = [seat.pid for seat in executor._seats]
             assert all(Path(f"/proc/{pid}").exists() for pid in pids)
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
         code = (
             "import sys, time\nfrom hwnas.search.processes import *\n"
             "e = Processes.start(sys.argv[1], ExecutorSettings(workers=2))\n"
-            "print(*[w._process.pid for w in e._workers], flush=True)\ntime.sleep(60)\n"
+            "print(*[seat.pid for seat in e._seats], flush=True)\ntime.sleep(60)\n"
         )
         child = subprocess.Popen(
             [sys.executable, "-c", code, config.source()], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -149,11 +149,15 @@ class Interrupted(Exception):
     pass
 
 
-class StopsAfter(executors.Serial):
+class StopsAfter(executors.Executor):
     """Gives outcomes in reverse order, and no more than so many."""
 
     def __init__(self, executor, rows):
         self.executor, self.rows = executor, rows
+
+    @classmethod
+    def start(cls, source, settings):
+        raise NotImplementedError
 
     def evaluate(self, archs):
         for outcome in reversed(list(self.executor.evaluate(archs))):
@@ -214,7 +218,7 @@ class TestRay:
     def test_a_node_is_killed_and_the_archive_is_the_same(self, cluster, config, tmp_path):
         second = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
-        one = run(tmp_path / "one", config)
+        one = run(tmp_path / "one", using(config, kind="serial"))
         (tmp_path / "slow").touch()
         (tmp_path / "nodes").mkdir()
         killer = threading.Thread(
