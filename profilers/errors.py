@@ -133,6 +133,6 @@ def shown(value: Any) -> str:
         value = value[: _SHOWN + 1]
     try:
         text = str(value) if hasattr(value, "isoformat") else repr(value)
-    except (ValueError, RecursionError):  # a number of too many digits inside, or too deep
+    except Exception:  # a number of too many digits inside, too deep, or whatever somebody's own class does there
         text = f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

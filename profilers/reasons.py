@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from profilers.printable import printable
+
 LONGEST = 1000  # characters
 
 
 def why(error: BaseException) -> str:
-    """As in "ValueError: no such layer", in UTF-8 whatever the text holds; of a long one the beginning.
+    """As in "ValueError: no such layer": one printable line, whatever its text holds.
 
     >>> why(SystemExit(0)), why(ValueError("no such layer")), why(KeyError())
     ('SystemExit: it called sys.exit(0)', 'ValueError: no such layer', 'KeyError')
     """
-    text = _text(error).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    text = " ".join(_text(error).split())
+    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__, LONGEST)
 
 
 def _text(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwnas.accuracy import SOURCES
+from hwnas.accuracy import SOURCES, timeout
 from hwnas.recipe.settings import RecipeSettings
 from hwnas.search.config import Config
 from hwnas.space.definition import Definition
@@ -95,7 +95,9 @@ def _value(item: Node, found: Node) -> str:
 
 
 def _sources() -> Iterator[str]:
-    """Tables of [evaluate] for each source of accuracies that is built in."""
+    """Tables of [evaluate] for each source of accuracies that is built in, after the key that all have."""
+    yield "### `[evaluate]` of every source\n"
+    yield from ("| key | default | meaning |\n|---|---|---|", _option(timeout.NAME, None, timeout.MEANING), "")
     for kind in SOURCES.built_in:
         yield f"### `[evaluate]` of `{kind}:`\n"
         rows = [_option(option.name, option.default, option.meaning) for option in source_options(kind)]

@@ -21,6 +21,7 @@ from hwnas.search.archive_formats import plain_rows
 from hwnas.search.config import Config
 from hwnas.search.finals import remark
 from hwnas.search.front import front
+from hwnas.search.giving_up import failures
 from hwnas.search.objectives import Objective
 from hwnas.search.units import scaled
 from hwnas.select.guaranteed import Selection, select_from_run
@@ -191,7 +192,11 @@ class Run(Printable):
     def remarks(self) -> Sequence[str]:
         """See `Printable`."""
         part = remark(self.evaluations) if self.config.subset else ""
-        return [line for line in (self.ended_early, part) if line]
+        return [*(line for line in (self.ended_early, part) if line), *self._failures]
+
+    @cached_property
+    def _failures(self) -> list[str]:
+        return failures([row.error for row in self.evaluations])
 
     def _network(self, row: Evaluation, why: str = "") -> Network:
         return Network.of(self.space, row.arch, row.objectives, why=why, run=self.folder)

@@ -40,7 +40,7 @@ def _search(run: Run, executor: Executor) -> str:
     executor.note_in(run.folder)
     state = SearchState(run)
     with track(run.config.search.evaluations, "search", done=len(state.rows)) as progress:
-        first = FirstAnswers(len(state.pending()), run.config.executor.give_up)
+        first = FirstAnswers(len(state.pending()), run.config.executor.give_up, len(state.rows))
         while missing := state.pending():
             _evaluate(state, executor, missing, progress, first)
     return state.ended

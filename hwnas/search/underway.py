@@ -38,7 +38,10 @@ class Underway:
     def fatal(self, archs: Sequence[Architecture]) -> str:
         """Why the network that is alone in `archs` is not evaluated again, "" for no reason."""
         times = max(self._ended.get(arch.id, 0) for arch in archs)
-        return f"the process ended {times} times while it was being evaluated" if times >= self._tries else ""
+        if times < self._tries:
+            return ""
+        self._ended = {key: n for key, n in self._ended.items() if key != archs[0].id}
+        return f"the process ended {times} times while it was being evaluated"
 
     @contextmanager
     def around(self, archs: Sequence[Architecture]) -> Iterator[None]:

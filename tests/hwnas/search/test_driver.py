@@ -103,7 +103,9 @@ class TestRun:
             def evaluate(self, arch):
                 raise RuntimeError("no data set")
 
-        with pytest.raises(BadInput, match=r"5 of the first 5 evaluations failed, 5 of them so: RuntimeError: no data set; .*--fresh"):
+        with pytest.raises(
+            BadInput, match=r"5 of the first 5 evaluations failed: RuntimeError: no data set; .*--fresh"
+        ):
             run_search(tmp_path / "r", Broken())
 
     def test_an_accuracy_that_is_none(self, tmp_path):
