@@ -12,7 +12,7 @@ from typing import Any
 
 from profilers.devices.faults import DeviceBusy
 
-PLACE = "/tmp/hwnas-measuring.lock"
+PLACE = "/tmp/hwnas-measuring.lock"  # noqa: S108  one for all users of the device; no link is followed
 VARIABLE = "HWNAS_LOCK"  # another place, where two devices share a /tmp
 
 
