@@ -2,11 +2,14 @@
 
 A site that the same browser shows could send requests here, or have its name resolve to this machine (DNS rebinding):
 the request's Host must be this server's, and its Origin too where it has one. No other site may frame or read it.
+Another user of this machine can connect to the loopback, too: the address holds a secret, which is new at each start.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -24,19 +27,22 @@ HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
+
+
+PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"  # its scripts' hashes stand in the page
+OTHER_POLICY = f"default-src 'none'; {PAGE_POLICY}"
 
 
 class Server:
     """Serves pages until it is closed; the first look was taken before."""
 
     def __init__(self, pages: Pages, port: int = 0) -> None:
-        self.pages, self._ended = pages, threading.Event()
+        self.pages, self._ended, self._secret = pages, threading.Event(), secrets.token_urlsafe(16)
         try:
-            self._http = ThreadingHTTPServer((LOOPBACK, port), partial(_Handler, pages))
+            self._http = ThreadingHTTPServer((LOOPBACK, port), partial(_Handler, pages, self._secret))
         except (OSError, OverflowError) as error:
             raise BadInput(f"--port {port} cannot be used ({error})", "a free port", "0, for any free one") from error
         self._http.daemon_threads = True
@@ -45,7 +51,7 @@ class Server:
     @property
     def address(self) -> str:
         """Of the page."""
-        return f"http://{LOOPBACK}:{self._http.server_port}/"
+        return f"http://{LOOPBACK}:{self._http.server_port}/{self._secret}/"
 
     def start(self) -> None:
         """Begin to serve and to look."""
@@ -83,8 +89,8 @@ class Server:
 class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version, timeout = "hwnas", "", 30.0
 
-    def __init__(self, pages: Pages, *arguments: Any, **more: Any) -> None:
-        self.pages = pages
+    def __init__(self, pages: Pages, secret: str, *arguments: Any, **more: Any) -> None:
+        self.pages, self._root, self._policy = pages, f"/{secret}/", OTHER_POLICY
         super().__init__(*arguments, **more)
 
     def do_GET(self) -> None:
@@ -93,14 +99,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(refused)
             return
         answers: dict[str, tuple[str, Callable[[], str]]] = {
-            "/": ("text/html", self.pages.whole),
-            "/part.html": ("text/html", lambda: self.pages.text),
-            "/state.json": ("application/json", lambda: json.dumps(self.pages.state)),
+            "": ("text/html", self.pages.whole),
+            "part.html": ("text/html", lambda: self.pages.text),
+            "state.json": ("application/json", lambda: json.dumps(self.pages.state)),
         }
-        if self.path not in answers:
+        name = self._asked()
+        if name not in answers:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        kind, make = answers[self.path]
+        kind, make = answers[name]
+        self._policy = OTHER_POLICY if name else PAGE_POLICY
         body = make().encode()
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -113,12 +121,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """With what keeps other sites out, on errors too."""
-        for name, value in HEADERS.items():
+        for name, value in (HEADERS | {"Content-Security-Policy": self._policy}).items():
             self.send_header(name, value)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the command's output is for its user."""
+
+    def _asked(self) -> str | None:
+        """What is asked for behind the secret; None without it. How long the comparison takes tells nothing of it."""
+        begin, name = self.path[: len(self._root)], self.path[len(self._root) :]
+        return name if hmac.compare_digest(begin.encode(), self._root.encode()) else None
 
     def _refused(self) -> HTTPStatus | None:
         """The status for a request that is not of this page; None for one that is."""
@@ -129,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         origins = self.headers.get_all("Origin", [])
         if any(origin not in {f"http://{host}" for host in hosts} for origin in origins):
             return HTTPStatus.FORBIDDEN
-        opened = self.path == "/" and self.headers.get("Sec-Fetch-Mode") == "navigate"
+        opened = self._asked() == "" and self.headers.get("Sec-Fetch-Mode") == "navigate"
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not opened:
             return HTTPStatus.FORBIDDEN
         return None

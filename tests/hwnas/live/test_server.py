@@ -24,8 +24,9 @@ def page(tmp_path_factory):
 
 
 def ask(page, path="/state.json", method="GET", **headers):
-    """Status, headers and body; `Host` is the page's own unless it is given."""
+    """Status, headers and body; `Host` is the page's own unless it is given. `path` is behind the page's secret."""
     place = urlsplit(page.address)
+    path = place.path.rstrip("/") + path if path.startswith("/") else f"/{path}"
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -50,6 +51,30 @@ def test_the_page_may_ask_only_this_server(page):
     whole, part = ask(page, "/")[2], ask(page, "/part.html")[2]
     assert "connect-src &#39;self&#39;" in whole and "data-script" in whole
     assert "<script>" not in part and "data-script" not in part and 'id="figures"' in part
+
+
+def test_without_its_secret_there_is_no_page(page):
+    """For other users of this machine; it is another one at each start."""
+    secret = urlsplit(page.address).path.strip("/")
+    assert len(secret) >= 20
+    for path in (
+        "",
+        "state.json",
+        "part.html",
+        "x" * len(secret) + "/",
+        f"{secret[:-1]}/",
+        "wörter/".encode().decode("latin-1"),
+    ):
+        assert ask(page, path)[0] == 404
+    with hwnas.watch(page._server.pages.runs[0].folder) as other:
+        assert urlsplit(other.address).path != urlsplit(page.address).path
+
+
+def test_every_answer_has_a_policy(page):
+    policies = {path: ask(page, path)[1]["Content-Security-Policy"] for path in ("/", "/state.json", "/none", "none")}
+    assert all("frame-ancestors 'none'" in policy for policy in policies.values())
+    assert [path for path, policy in policies.items() if "default-src 'none'" not in policy] == ["/"]  # whose own it is
+    assert "default-src &#39;none&#39;; script-src &#39;sha256-" in ask(page, "/")[2]
 
 
 def test_it_listens_on_the_loopback_only(page):
