@@ -117,12 +117,12 @@ def latencies(run: RunData) -> Section | None:
 
 
 def speed(run: RunData) -> Section | None:
-    """How quick each engine is: mean, median, tails and images a second."""
+    """How quick each engine is: median, tails and images a second."""
     if (found := speed_table.table(run)) is None:
         return None
     about = (
-        "Measured, back to back. Engines of one device, batch and number of threads are ranked; = is a tie: "
-        "measuring does not tell them apart. 99 % within is what 99 of 100 runs keep."
+        "Measured, back to back: the median of blocks of runs with its 95 % interval. Engines of one device, batch "
+        "and number of threads are ranked; = is a tie: measuring does not tell them apart."
     )
     return Section("speed", "Speed of the engines", about, "chosen.html", {"table": found})
 

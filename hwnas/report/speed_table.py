@@ -1,4 +1,4 @@
-"""How quick each engine is, as a table: mean and median, what 90 and 99 % of the runs keep, images a second."""
+"""How quick each engine is, as a table: the median, what 90 and 99 % of the runs keep, images a second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hwnas.report.data import RunData
 from hwnas.report.formatting import significant
 from hwnas.report.latency import Speed, speeds
 
-_HEAD = ["Engine", "Place", "Mean (ms)", "Median (ms)", "90 % within (ms)", "99 % within (ms)", "Images a second"]
+_HEAD = ["Engine", "Place", "Median (ms)", "90 % within (ms)", "99 % within (ms)", "Images a second"]
 _OLD = "not measured: the engine was exported by a version that kept no single runs"
 
 
@@ -23,11 +23,10 @@ def table(run: RunData) -> Table | None:
 def _row(run: RunData, speed: Speed) -> list[Cell]:
     facts = f"{speed.engine}, {speed.precision}, batch {speed.batch}"
     name = Cell(speed.name, facts, letter=run.letters.get(speed.name, ""), warnings=speed.remarks)
-    how = Origin(speed.how.get("ms", _OLD))
-    mean = Cell(significant(speed.ms), f"{significant(speed.low)} to {significant(speed.high)}", how)
-    median = _figure(speed.median, how.how)
+    interval = f"{significant(speed.low)} to {significant(speed.high)}"
+    median = Cell(significant(speed.ms), interval, Origin(speed.how["ms"]))
     rest = [_figure(getattr(speed, key), speed.how.get(key, _OLD)) for key in ("p90", "p99", "images_s")]
-    return [name, Cell(str(speed.place)), mean, median, *rest]
+    return [name, Cell(str(speed.place)), median, *rest]
 
 
 def _figure(value: float | None, how: str) -> Cell:

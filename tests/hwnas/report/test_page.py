@@ -137,8 +137,8 @@ def test_theme_colours_exist(html):
 
 def test_every_number_of_the_table_says_how(outline, run):
     badges = [a for a in outline.all("span") if str(a.get("class", "")).startswith("badge")]
-    # what to ship, seven columns and five speeds of four engines, five objectives, eight explanations
-    assert len(badges) == 5 + (7 + 5) * 4 + 5 + 8
+    # what to ship, seven columns and four speeds of four engines, five objectives, eight explanations
+    assert len(badges) == 5 + (7 + 4) * 4 + 5 + 8
     assert all(a["title"] for a in badges)
     kinds = {str(a["class"]).removeprefix("badge ") for a in badges}
     assert {"measured", "predicted", "estimated", "exact", "evaluated"} <= kinds
@@ -242,7 +242,7 @@ def test_an_engine_exported_without_the_run_takes_its_objectives_from_the_search
     found = Outline(page(replace(run, chosen=[Engine(bare)]), "today"))
     assert f"{run.values[0, 1] / 1000:.1f}" in found.text
     assert "✗ outside the predicted range" in found.text
-    assert sum("not-measured" in str(a.get("class")) for a in found.all("span")) == 4  # speeds, and no objective
+    assert sum("not-measured" in str(a.get("class")) for a in found.all("span")) == 3  # speeds, and no objective
 
 
 def test_an_engine_of_no_table_shows_its_own_prediction(run):
