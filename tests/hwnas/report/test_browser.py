@@ -275,6 +275,21 @@ def test_attacks_do_nothing(seen, tmp_path):
     assert page.locator("img, b").count() == 0
 
 
+def test_what_got_into_the_page_would_not_run_either(seen, tmp_path):
+    """The policy is the second wall: a script, a handler and an address in the page's own text."""
+    path = tmp_path / "report.html"
+    write_report(hostile(), path)
+    foreign = (
+        "<script>window.hit = 1</script><img src='data:,' onerror='window.hit = 2'><img src='http://a.test/x.png'>"
+    )
+    text = path.read_text()
+    path.write_text(text.replace("</body>", f"{foreign}</body>"))
+    assert path.stat().st_size > len(text)
+    page = seen.open(path)
+    refused = [line for line in seen.complaints if "Content Security Policy" in line]
+    assert page.evaluate("window.hit") is None and len(refused) >= 3
+
+
 def test_the_smallest_runs(seen, tmp_path):
     run = full_run()
     for change in ({"rows": ()}, {"rows": run.rows[:1]}):
