@@ -19,7 +19,7 @@ from tools.campaign.mutations import of_bytes
 
 FORMATS = {
     "png": "PNG", "jpg": "JPEG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF", "webp": "WEBP", "ppm": "PPM", "ico": "ICO",
-    "tga": "TGA", "pcx": "PCX", "dds": "DDS", "jp2": "JPEG2000", "sgi": "SGI", "im": "IM", "avif": "AVIF",
+    "tga": "TGA", "pcx": "PCX", "dds": "DDS", "jp2": "JPEG2000", "sgi": "SGI", "dib": "DIB", "avif": "AVIF",
 }  # fmt: skip
 NAMES = ("a b", "\x1b[31m", "ü", "\u202eg", "x" * 240, "-rf", "\n", "%s", "\udcff", "=1", "'", "#")
 HOW = {"size": 8, "channels": 3, "crop": 1.0, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.25] * 3,
