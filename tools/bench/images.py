@@ -1,6 +1,6 @@
 """Does a search on a part of the validation images pay? Seconds and hypervolume with 100, 200 and all of the digits.
 
-python -m tools.bench.images SUPERNET --out runs/images [--seeds 1 2 3] [--initial 16 --iterations 3]
+python -m tools.bench.images SUPERNET --out runs/images [--seeds 1 2 3] [--initial 20 --iterations 5]
 
 SUPERNET is what `hwnas train supernet tools/bench/supernet.toml` gives. By turns on one thread, so that what else the
 machine does falls on all alike; seconds are of the processor. Of each search the front that is offered, all images:
@@ -34,7 +34,6 @@ IMAGES = (100, 200, None)
 WORST = 50.0  # % of top-1 that is worth nothing
 CALIBRATION = 128  # training images for BatchNorm, as in the demo: with 512 these take longer than judging
 OBJECTIVES = ("top1", "params", "madds")
-RESOLUTIONS = (12, 14)
 
 
 def main() -> None:
@@ -43,9 +42,10 @@ def main() -> None:
     parser.add_argument("supernet", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--initial", type=int, default=16)
-    parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--initial", type=int, default=20)
+    parser.add_argument("--iterations", type=int, default=5)
     a = parser.parse_args()
+    search(argparse.Namespace(**vars(a) | {"initial": 4, "iterations": 0}), None, 0)  # imports, and images in memory
     found = []
     for seed in a.seeds:
         for images in IMAGES:
@@ -60,8 +60,8 @@ def search(a: argparse.Namespace, images: int | None, seed: int) -> dict[str, An
     folder = a.out / f"{images or 'all'}-{seed}"
     start = time.process_time()
     hwnas.search(
-        "tiny", f"supernet:{a.supernet.absolute()}", resolutions=RESOLUTIONS, objectives=OBJECTIVES, surrogate="gp",
-        initial=a.initial, iterations=a.iterations, seed=seed, evaluate=evaluate,
+        "tiny", f"supernet:{a.supernet.absolute()}", objectives=OBJECTIVES, surrogate="gp", initial=a.initial,
+        iterations=a.iterations, seed=seed, evaluate=evaluate,
         settings={"hypervolume": {"top1": [WORST, 100.0]}}, out=folder, fresh=True,
     )  # fmt: skip
     return {"seconds": round(time.process_time() - start, 1), **front_of(folder)}
