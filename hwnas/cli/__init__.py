@@ -34,6 +34,8 @@ PARTS = (
     "spaces",
 )
 
+_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "bad_alloc")
+
 
 class _Interrupted(Exception):
     """An interruption on its way through typer, which would exit without a word."""
@@ -98,9 +100,15 @@ def main(arguments: list[str] | None = None) -> None:
             _fail("\n".join(f"hwnas: {line}" for line in str(error).splitlines()), 2)
         except _Interrupted as error:
             _end(error.interrupt)
+        except SystemExit as end:
+            if isinstance(end.__context__, typer.Exit) and isinstance(end.__context__.__cause__, KeyboardInterrupt):
+                _end(end.__context__.__cause__)  # before or behind the command, where typer takes it
+            raise
         except KeyboardInterrupt as interrupt:  # before a command began
             _end(interrupt)
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not _is_of_memory(error):
+                raise
             _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
         except OSError as error:
             _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
@@ -111,6 +119,11 @@ def _carry_out(arguments: list[str] | None) -> None:
         build()(args=arguments, standalone_mode=True)
     finally:
         finish()
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was lacking, which torch and oneDNN only say in words."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _end(interrupt: KeyboardInterrupt) -> None:

@@ -34,6 +34,8 @@ class Improvement:
         """`loss` (n,) and `costs` (n, m) of the evaluated networks, normalised."""
         m = costs.shape[1]
         self.points = qmc.Sobol(m, rng=rng).random(samples) if m else np.zeros((1, 0))
+        if m and not np.ptp(self.points, axis=0).all():  # SciPy goes on without its tables where they find no room
+            raise MemoryError("a Sobol sequence")
         self._sorted = np.sort(self.points.T)  # (m, M)
         short = np.min_scalar_type(samples)  # the comparisons of `gain` cost as much as what they read
         self._rank = np.argsort(np.argsort(self.points.T)).astype(short)  # (m, M) places in `_sorted`

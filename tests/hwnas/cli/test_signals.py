@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,6 +105,35 @@ def test_before_a_command_has_begun(monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([])
     assert end.value.code == 130 and capsys.readouterr().err == "hwnas: interrupted; try: the same command again\n"
+
+
+def test_where_typer_takes_an_interruption(monkeypatch, capsys):
+    from hwnas import cli
+    from profilers.interruption import Terminated
+
+    def interrupted(*args, **more):
+        raise Terminated
+
+    monkeypatch.setattr(cli._Commands, "parse_args", interrupted)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["engines"])
+    assert end.value.code == 143 and capsys.readouterr().err == "hwnas: terminated; try: the same command again\n"
+
+
+@pytest.mark.parametrize("said", ["could not create a primitive", "DefaultCPUAllocator: can't allocate memory: …"])
+def test_torch_says_in_words_that_memory_is_lacking(monkeypatch, capsys, said):
+    from hwnas import cli
+
+    def fails(*args, **more):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(cli, "_carry_out", fails)
+    with pytest.raises(SystemExit) as end:
+        cli.main([])
+    assert (end.value.code, capsys.readouterr().err.startswith("hwnas: out of memory; try: ")) == (2, True)
+    monkeypatch.setattr(cli, "_NO_MEMORY", ("something else",))
+    with pytest.raises(RuntimeError, match=re.escape(said)):  # a fault of ours
+        cli.main([])
 
 
 def test_a_handler_of_before_is_given_back():

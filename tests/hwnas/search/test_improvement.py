@@ -61,3 +61,9 @@ class TestImprovement:
     def test_expected_excess_is_between_its_bounds(self, gap, std):
         (value,) = expected_excess(np.array([gap]), np.array([std]))
         assert max(gap, 0.0) - 1e-9 <= value <= max(gap, 0.0) + 0.4 * std
+
+
+def test_points_that_found_no_room_are_not_used(monkeypatch):
+    monkeypatch.setattr("scipy.stats.qmc.Sobol.random", lambda self, n: np.zeros((n, 2)))
+    with pytest.raises(MemoryError):
+        Improvement(np.zeros(0), np.zeros((0, 2)), np.random.default_rng(0))
