@@ -35,6 +35,7 @@ import numpy as np
 from tools.campaign.long_commands import COMMANDS, Made, prepared
 from tools.campaign.mortal import HUNG, Ended, Moment, run
 
+FEW = 5  # cycles of a command that are not worth a second look at whether it always makes the same
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)  # half of them of the hard kind
 LEFT = ("-wal", "-shm", "-journal", ".lock", ".hwnas", ".tmp")
 THEIRS = (
@@ -91,18 +92,20 @@ class Tally:
         return f"| {name} | {self.cycles} | {sent} | {self.early} | {self.equal} | {len(self.faults)} |"
 
 
-def campaign(count: int, seed: int, names: Sequence[str], place: Path) -> dict[str, Tally]:
-    """So many cycles, shared out among the commands; files go to `place`."""
+def campaign(count: int, seed: int, names: Sequence[str], place: Path, kills: int = 0) -> dict[str, Tally]:
+    """So many cycles, shared out among the commands, each of so many kills, or one to three; files go to `place`."""
     found = {}
     for name in names:
         share = COMMANDS[name].share / sum(COMMANDS[n].share for n in names)
-        first, whole = left_alone(name, place / slug(name)), left_alone(name, place / slug(name))
-        if first.made != whole.made:
-            raise SystemExit(f"{name} makes another thing each time: {differences(first.made, whole.made)}")
+        whole, cycles = left_alone(name, place / slug(name)), max(1, round(count * share))
+        if cycles > FEW:
+            first, whole = whole, left_alone(name, place / slug(name))
+            if first.made != whole.made:
+                raise SystemExit(f"{name} makes another thing each time: {differences(first.made, whole.made)}")
         found[name] = tally = Tally()
-        for number in range(max(1, round(count * share))):
+        for number in range(cycles):
             rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
-            one_cycle(name, whole, rng, place / slug(name), tally)
+            one_cycle(name, whole, rng, place / slug(name), tally, kills)
         print(tally.row(name), flush=True)
     return found
 
@@ -123,14 +126,15 @@ def left_alone(name: str, place: Path) -> Whole:
     return Whole(made, ended.seconds, ended.events)
 
 
-def one_cycle(name: str, whole: Whole, rng: np.random.Generator, place: Path, tally: Tally) -> None:
+def one_cycle(name: str, whole: Whole, rng: np.random.Generator, place: Path, tally: Tally, kills: int) -> None:
     """Kill a command, run it to its end, and judge; where all is well, the folder is removed."""
     folder, logs, found = prepared(name, place / "work", place / "kept"), place / "logs", []
-    for moment in moments(whole, rng):
+    for moment in moments(whole, rng, kills or int(rng.choice([1, 1, 1, 2, 3]))):
+        there = left_behind(folder, logs) if logs.exists() else []  # by SIGKILL, if the next start does not come far
         ended = run(COMMANDS[name].arguments, folder, logs, moment)
         tally.signals[moment.number.name] += 1
         tally.early += ended.code == 0
-        found += [f"{moment}: {fault}" for fault in faults_of_kill(ended, moment, folder, logs)]
+        found += [f"{moment}: {fault}" for fault in faults_of_kill(ended, moment, new_left(folder, logs, there))]
     found += [f"going on: {fault}" for fault in faults_of_end(name, whole, folder, logs)]
     if found:
         folder.rename(place / f"failed-{tally.cycles:03}")
@@ -140,9 +144,9 @@ def one_cycle(name: str, whole: Whole, rng: np.random.Generator, place: Path, ta
     tally.note(found)
 
 
-def moments(whole: Whole, rng: np.random.Generator) -> Iterator[Moment]:
-    """One, two or three kills of a cycle; two of three at something that is done to files, where harm is likely."""
-    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+def moments(whole: Whole, rng: np.random.Generator, kills: int) -> Iterator[Moment]:
+    """The kills of a cycle; two of three at something that is done to files, where harm is likely."""
+    for _ in range(kills):
         number = SIGNALS[rng.integers(len(SIGNALS))]
         late = float(rng.choice([0.0, rng.uniform(0, 0.004)]))
         if whole.events and rng.random() < 2 / 3:
@@ -151,7 +155,7 @@ def moments(whole: Whole, rng: np.random.Generator) -> Iterator[Moment]:
             yield Moment(number, float(rng.uniform(0, whole.seconds)))
 
 
-def faults_of_kill(ended: Ended, moment: Moment, folder: Path, logs: Path) -> Iterator[str]:
+def faults_of_kill(ended: Ended, moment: Moment, left: Sequence[str]) -> Iterator[str]:
     """What is wrong right after a signal."""
     if ended.survivors:
         yield f"still runs: {'; '.join(ended.survivors)}"
@@ -166,7 +170,7 @@ def faults_of_kill(ended: Ended, moment: Moment, folder: Path, logs: Path) -> It
         yield f"traceback: {lines[-1][:200]}"
     elif not lines or not lines[-1].startswith(LINE[moment.number]):
         yield f"last line {lines[-1:]}"
-    yield from (f"left {name}" for name in left_behind(folder, logs))
+    yield from (f"left {name}" for name in left)
 
 
 def faults_of_end(name: str, whole: Whole, folder: Path, logs: Path) -> Iterator[str]:
@@ -197,6 +201,11 @@ def left_behind(folder: Path, logs: Path) -> list[str]:
     return [str(p.relative_to(folder)) for p in found if "__pycache__" not in p.parts] + [p.name for p in temporary]
 
 
+def new_left(folder: Path, logs: Path, there: Sequence[str]) -> list[str]:
+    """What is left that was not there."""
+    return [name for name in left_behind(folder, logs) if name not in there]
+
+
 def slug(name: str) -> str:
     """As part of a file's name."""
     return name.replace(", ", "-").replace(" ", "-").lower()
@@ -213,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=0, help="of each cycle; by default one, two or three")
     parser.add_argument("--commands", nargs="+", choices=list(COMMANDS), default=list(COMMANDS), metavar="NAME")
     parser.add_argument("--out", type=Path, help="an empty folder; by default a temporary one")
     asked = parser.parse_args(arguments)
@@ -221,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warm()
     print("| command | cycles | signals | ended before | gone on equal, nothing left | faults |")
     print("|---|---|---|---|---|---|")
-    found = campaign(asked.count, asked.seed, asked.commands, place)
+    found = campaign(asked.count, asked.seed, asked.commands, place, asked.kills)
     if any(tally.faults for tally in found.values()):
         print(f"failed cycles are in {place}")
         sys.exit(1)

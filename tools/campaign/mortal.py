@@ -8,6 +8,7 @@ command does to files is heard through Python's audit events (PEP 578) and SQLit
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sqlite3
@@ -146,6 +147,7 @@ def _main(arguments: Sequence[str]) -> int:
         sys.excepthook(*sys.exc_info())
         code = 1
     with suppress(BaseException):
+        gc.collect()
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
     sys.stdout.flush()
