@@ -54,16 +54,24 @@ def write_answers(folder: Path, found: StoredAnswers) -> None:
 
 def read_answers(folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> StoredAnswers:
     """Those of a folder, under the names that its datasheet has; BadInput where they are damaged."""
+<<<<<<< HEAD
     try:
         arrays = read_arrays(folder / FILE)
     except BadInput as error:
         raise BadInput(f"{folder / FILE} is damaged: {error.got}", remedy="export it again") from error
+=======
+    arrays = read_arrays(folder / FILE)
+>>>>>>> bf9ff7b (Stored arrays are compared with their sizes before they are unpacked)
     if "parity_logits" in arrays:
         arrays["answer_0_0"] = arrays["parity_logits"]
-    answers = _runs(arrays, "answer", outputs)
-    if not answers:
-        raise BadInput(f"{folder / FILE} has no answers", remedy="export it again")
-    return StoredAnswers(_runs(arrays, "feed", inputs), answers, arrays.get("split_top1"))
+    found = StoredAnswers(_runs(arrays, "feed", inputs), _runs(arrays, "answer", outputs), arrays.get("split_top1"))
+    runs = len(found.feeds) or (1 if inputs else len(found.answers))  # noise that is made again is one run
+    if not found.answers or runs != len(found.answers):
+        raise BadInput(f"{folder / FILE} has {len(found.answers)} answers for {runs} runs", remedy="export it again")
+    classes = found.split_top1
+    if classes is not None and (classes.ndim != 1 or classes.dtype.kind != "i"):
+        raise BadInput(f"{folder / FILE}: classes of shape {classes.shape}, {classes.dtype}", remedy="export it again")
+    return found
 
 
 def _runs(arrays: dict[str, Values], kind: str, names: Sequence[str]) -> list[dict[str, Values]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from hwnas.accuracy.wilson import Drop
@@ -13,6 +14,7 @@ from hwnas.export.classes import Classes
 from hwnas.export.datasheet_network import ModelSection, Preprocessing, Sha256, Size, SpaceSection, TensorSection
 from hwnas.export.quantity import Parity, Quantity
 from profilers.constraints import Count, NotNegative, Share
+from profilers.errors import BadInput, shown
 from profilers.timing.conditions import Conditions
 from profilers.timing.fingerprint import Fingerprint
 
@@ -284,3 +286,13 @@ class Datasheet:
     """What the engine is not good for."""
     host: str = ""
     """The device elsewhere that it was compiled and measured on, by its user's name; empty: the machine at hand."""
+
+    def __post_init__(self) -> None:
+        """What is read together stands together."""
+        how = self.preprocessing
+        if not self.outputs or (how is not None and not self.inputs):
+            raise BadInput("a datasheet without inputs or outputs", "at least one")
+        if how is not None and not len(how.mean) == len(how.std) == how.channels:
+            raise BadInput(f"mean and std of {len(how.mean)} and {len(how.std)} values", f"{how.channels} of each")
+        if odd := [name for name in self.files if name != Path(name).name or not name.isprintable()]:
+            raise BadInput(f"a file called {shown(odd[0])}", "a name without folders")

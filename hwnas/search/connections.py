@@ -121,7 +121,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise FileProblem(f"cannot use {path}: {error}", remedy=_cure(error)) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         raise BadInput(f"{path} is damaged or not an archive: {error}", remedy="a copy of it, or a new run") from error
 
 

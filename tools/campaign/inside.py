@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -78,9 +79,19 @@ def run(command: Command) -> Ended:
     return Ended(code, _text(out), _text(err), trace)
 
 
-def _main(arguments: list[str]) -> int:
+@cache
+def _command_line() -> Callable[[list[str]], None]:
+    """`hwnas.cli.main`; typer makes its commands anew in each call, which takes longer than most of them do."""
+    import typer.main
+
     from hwnas.cli import main
 
+    typer.main.get_command = cache(typer.main.get_command)
+    return main
+
+
+def _main(arguments: list[str]) -> int:
+    main = _command_line()
     before, sys.argv = sys.argv, ["hwnas", *arguments]
     try:
         main(arguments)

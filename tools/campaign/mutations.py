@@ -189,7 +189,7 @@ def _wrap(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -> 
 
 
 def _nest(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -> Any:
-    return put(tree, place, deep(random.choice((3, 80, 400))))
+    return put(tree, place, deep(random.choice((3, 70, 150))))
 
 
 def _swap(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -> Any:
@@ -231,3 +231,23 @@ def _with_raw(text: str, raw: list[str]) -> str:
     for number, found in enumerate(raw):
         text = text.replace(f'"@raw {number}@"', found)
     return text
+
+
+def as_toml(tree: Any) -> bytes:
+    """TOML, sections as inline tables; what TOML cannot hold is written all the same."""
+    if not isinstance(tree, dict):
+        return _toml(tree).encode("utf-8", "surrogatepass")
+    lines = [f"{json.dumps(name)} = {_toml(value)}\n" for name, value in tree.items()]
+    return "".join(lines).encode("utf-8", "surrogatepass")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_toml(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, Raw):
+        return value.text
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return json.dumps(value) if isinstance(value, str | bool | None) else repr(value)

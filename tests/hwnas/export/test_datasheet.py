@@ -79,7 +79,7 @@ def test_what_is_written_is_read(tmp_path):
         ({"objectives": {"top1": 3}}, "objectives.top1 = 3; allowed: an object"),
         ({"engine": GOOD["engine"] | {"threads": "one"}}, "engine.threads = 'one'; allowed: a whole number, 1 to"),
         ({"files": {"model.onnx": {"bytes": 7, "sha256": "0" * 64}}}, "is not the file of its datasheet"),
-        ({"files": {"../x": {"bytes": 7, "sha256": "0" * 64}}}, "leads out of"),
+        ({"files": {"../x": {"bytes": 7, "sha256": "0" * 64}}}, "a name without folders"),
         ({"files": {"x\0": {"bytes": 7, "sha256": "0" * 64}}}, "Unicode without NUL"),
         ({"files": {"model.onnx": {"bytes": 7}}}, "files.'model.onnx' lacks sha256"),
         ({"fingerprint": {}}, "fingerprint lacks device"),
@@ -160,3 +160,16 @@ def test_forged_values_are_refused_or_harmless(place, odd, tmp_path):
         assert str(error).isprintable() and "\n" not in str(error)
     else:
         assert datasheet.markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"outputs": {}}, "without inputs or outputs"),
+        ({"files": {"../x": {"bytes": 1, "sha256": "0" * 64}}}, "a name without folders"),
+        ({"files": {"a\x1b[31m": {"bytes": 1, "sha256": "0" * 64}}}, "a name without folders"),
+    ],
+)
+def test_what_is_read_together_stands_together(tmp_path, change, line):
+    write(tmp_path, {**GOOD, **change})
+    assert line in refused(tmp_path)
