@@ -7,7 +7,6 @@ import math
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from profilers.files import read_bytes
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 _KINDS = "biuf"  # of a type: booleans, whole numbers, floating-point ones
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEAD = 2**16  # bytes, of which the description of an array has far fewer
 
 
@@ -38,19 +36,11 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
                 raise BadInput(f"{path} has no array {shown(lost[0])}", "an array for each input")
             if (size := sum(members[name].file_size for name in wanted)) > limits.FILE_BYTES:
                 raise BadInput(f"{path} unpacks to {size:,} bytes", f"at most {limits.FILE_BYTES:,}")
-            if any(members[name].compress_type not in _PACKED for name in wanted):
-                raise ValueError("packed in another way than NumPy packs")
             return {name: _array(archive, members[name]) for name in wanted}
-<<<<<<< HEAD
     except (BadInput, MemoryError):
         raise
     except Exception as error:  # whatever zipfile, zlib and NumPy's parsers make of broken bytes
         raise BadInput(f"{path} is no .npz that can be read: {error}", "what numpy.savez wrote") from error
-=======
-    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError,
-            RuntimeError, SyntaxError, OverflowError, MemoryError, TokenError) as error:  # fmt: skip  # of zip archives and of NumPy's reader
-        raise BadInput(f"{path} is no .npz that can be read: {str(error)[:100]!a}", "what numpy.savez wrote") from error
->>>>>>> bf9ff7b (Stored arrays are compared with their sizes before they are unpacked)
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any, Any]:

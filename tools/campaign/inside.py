@@ -21,6 +21,7 @@ from tools.campaign.case import Command, Kind
 from tools.campaign.judge import HANG, Finding, judged, listing
 
 WAITING = 4.0
+INSTALLED = (sys.prefix, sys.base_prefix, str(Path(__file__).resolve().parents[2]))
 
 
 class TimeIsUp(BaseException):
@@ -136,11 +137,14 @@ def limit(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _same_process() -> Iterator[None]:
-    """What a command changes of its process is changed back."""
-    environment, level = dict(os.environ), logging.root.level
+    """What a command changes of its process is changed back; modules from the inputs' folders are forgotten."""
+    environment, level, modules = dict(os.environ), logging.root.level, set(sys.modules)
     try:
         yield
     finally:
+        for name in sys.modules.keys() - modules:
+            if not str(getattr(sys.modules[name], "__file__", None) or INSTALLED[0]).startswith(INSTALLED):
+                del sys.modules[name]
         os.environ.clear()
         os.environ.update(environment)
         logging.root.setLevel(level)

@@ -152,4 +152,4 @@ def _mutated(random: Random, source: Path, target: Path) -> str:
     return what
 
 
-KIND = Kind("configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, short=10)
+KIND = Kind("configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, short=6)

@@ -155,4 +155,4 @@ def _npy(value: Any) -> bytes:
     return stream.getvalue()
 
 
-KIND = Kind("engine", "files of an engine's folder, hash made to fit", _prepare, _mutate, short=15)
+KIND = Kind("engine", "files of an engine's folder, hash made to fit", _prepare, _mutate, short=6)
