@@ -54,14 +54,10 @@ def write_answers(folder: Path, found: StoredAnswers) -> None:
 
 def read_answers(folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> StoredAnswers:
     """Those of a folder, under the names that its datasheet has; BadInput where they are damaged."""
-<<<<<<< HEAD
     try:
         arrays = read_arrays(folder / FILE)
     except BadInput as error:
         raise BadInput(f"{folder / FILE} is damaged: {error.got}", remedy="export it again") from error
-=======
-    arrays = read_arrays(folder / FILE)
->>>>>>> bf9ff7b (Stored arrays are compared with their sizes before they are unpacked)
     if "parity_logits" in arrays:
         arrays["answer_0_0"] = arrays["parity_logits"]
     found = StoredAnswers(_runs(arrays, "feed", inputs), _runs(arrays, "answer", outputs), arrays.get("split_top1"))

@@ -63,7 +63,7 @@ def test_what_is_no_plain_array_is_refused(tmp_path, data):
     path = npz(tmp_path / "x.npz", a=data)
     with pytest.raises(BadInput, match=r"x\.npz is no \.npz that can be read") as refused:
         read_arrays(path)
-    assert len(str(refused.value).splitlines()) == 1 and len(str(refused.value)) < 300
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_nothing_is_unpacked_that_is_too_large(tmp_path, monkeypatch):
