@@ -108,12 +108,20 @@ class Archive:
     # --- writing ---------------------------------------------------------------------------------------------
 
     def add_proposal(
-        self, iteration: int, genes: Genes, predicted: Any, std: Any, surrogate: str | None, seconds: float
+        self,
+        iteration: int,
+        genes: Genes,
+        predicted: Any,
+        std: Any,
+        surrogate: str | None,
+        seconds: float,
+        *,
+        first: int = 0,
     ) -> None:
-        """All networks of an iteration in one transaction; `predicted` and `std` are (n,) or None."""
+        """Networks of an iteration from its place `first` on, all or none; `predicted` and `std` are (n,) or None."""
         columns = [[None] * len(genes) if x is None else np.asarray(x, float).tolist() for x in (predicted, std)]
         rows = [
-            (iteration, i, json.dumps(row), columns[0][i], columns[1][i], surrogate, float(seconds))
+            (iteration, first + i, json.dumps(row), columns[0][i], columns[1][i], surrogate, float(seconds))
             for i, row in enumerate(genes.tolist())
         ]
         self._add("proposals", rows)
@@ -166,6 +174,10 @@ class Archive:
         """The surrogate that proposed an iteration's networks, and the seconds that it took."""
         rows = self._checked(ProposalRow, "proposals", "WHERE iteration = ? LIMIT 1", iteration)
         return (rows[0].surrogate, rows[0].seconds) if rows else (None, 0.0)
+
+    def proposal_seconds(self, iteration: int) -> float:
+        """The sum of the seconds of an iteration's networks, where each has its own."""
+        return float(self._read("SELECT TOTAL(seconds) FROM proposals WHERE iteration = ?", iteration)[0][0])
 
     def evaluations(self) -> list[Evaluation]:
         """All rows in the order of the run."""

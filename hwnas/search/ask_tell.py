@@ -17,11 +17,11 @@ import numpy as np
 
 from hwnas.accuracy.unit import UnclearUnit, Unit
 from hwnas.search.archive import Proposed
+from hwnas.search.asynchronous import state_of
 from hwnas.search.clearing import clear
 from hwnas.search.config import Config
 from hwnas.search.executors import Outcome
 from hwnas.search.run import Given, Run, create_run, locked, resume_run
-from hwnas.search.state import SearchState
 from hwnas.search.worker import percentage
 from hwnas.space import Architecture
 from profilers.errors import BadInput, check_least, shown
@@ -45,7 +45,7 @@ class AskTell:
 
     def __init__(self, run: Run, unit: str | None = None) -> None:
         self.run = run
-        self._state, self._stack, self._lock = SearchState(run), ExitStack(), RLock()
+        self._state, self._stack, self._lock = state_of(run), ExitStack(), RLock()
         self._unit = Unit(unit or run.config.evaluate.get("unit"), "tell")
         self._unit.trust(self._state.rows.largest_top1())
         self._asked: dict[str, float] = {}  # when each network was handed out, by id
@@ -98,11 +98,15 @@ class AskTell:
         """At most n networks to evaluate, of one iteration; none once the search is finished.
 
         First those that were not handed out since the run was opened; where all are, those again that have no answer.
-        The next iteration is proposed when this one's answers are complete, so fewer than n may come.
+        The next iteration is proposed when this one's answers are complete, so fewer than n may come; under
+        `search.asynchronous` networks are proposed whenever they are asked for, once half of the initial are answered.
         """
         check_least(1, n=n)
         with self._lock:
             missing = dict(zip(*self._pending(), strict=True))
+            if (short := n - len(missing.keys() - self._asked.keys())) > 0:
+                self._state.more(short)
+                missing = dict(zip(*self._pending(), strict=True))
             fresh = [key for key in missing if key not in self._asked] or list(missing)
             now = time.perf_counter()
             self._asked |= dict.fromkeys(fresh[:n], now)

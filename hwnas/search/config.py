@@ -52,6 +52,8 @@ class SearchSettings:
     """Generations of the inner algorithm."""
     initial_sampling: Annotated[str, OneOf(("spread", "uniform"))] = "spread"
     """spread: small to large networks, mostly near the budgets where all costs have one; uniform: as in the paper."""
+    asynchronous: bool = False
+    """Give a free worker a network at once, chosen in view of those being evaluated, and not with the next round."""
     stop: Stop = field(default_factory=Stop)
     """When to end before the last iteration."""
 

@@ -5,7 +5,7 @@ What is proposed and recorded, and where a killed run continues, is `hwnas.searc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ import numpy as np
 from hwnas.accuracy import GIVEN, Accuracy, check_options, timeout
 from hwnas.accuracy.given import of
 from hwnas.search.archive import Proposed
+from hwnas.search.asynchronous import state_of
 from hwnas.search.executors import Executor, Serial
 from hwnas.search.giving_up import FirstAnswers
 from hwnas.search.run import Run
 from hwnas.search.state import SearchState
+from hwnas.space import Architecture
 from profilers.progress import Progress, track
 
 
@@ -38,9 +40,11 @@ def search(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> str:
 
 def _search(run: Run, executor: Executor) -> str:
     executor.note_in(run.folder)
-    state = SearchState(run)
+    state = state_of(run)
     with track(run.config.search.evaluations, "search", done=len(state.rows)) as progress:
         first = FirstAnswers(len(state.pending()), run.config.executor.give_up, len(state.rows))
+        if run.config.search.asynchronous:
+            _stream(state, executor, progress, first)
         while missing := state.pending():
             _evaluate(state, executor, missing, progress, first)
     return state.ended
@@ -63,3 +67,31 @@ def _evaluate(
         progress.advance()
         first.add(outcome)
     progress.note(f"iteration {k}, hypervolume {state.hypervolume:.4f}")
+
+
+def _stream(state: SearchState, executor: Executor, progress: Progress, first: FirstAnswers) -> None:
+    """Every free worker gets a network at once, until there is none and all have answers."""
+    handed: list[tuple[Proposed, Architecture]] = []
+    numbers: set[int] = set()
+
+    def ask(n: int) -> list[Architecture]:
+        found = _take(state, numbers, n)
+        numbers.update(item.number for item in found)
+        archs = state.run.space.decode(np.array([item.genes for item in found], np.int64)) if found else []
+        handed.extend(zip(found, archs, strict=True))
+        return archs
+
+    for outcome in executor.stream(ask):
+        state.record(*handed[outcome.index], outcome)
+        progress.advance()
+        first.add(outcome)
+        progress.note(f"iteration {state.iteration}, hypervolume {state.hypervolume:.4f}")
+
+
+def _take(state: SearchState, handed: Container[int], n: int) -> list[Proposed]:
+    """At most n networks that have no answer and were not handed out."""
+    waiting = [item for item in state.pending() if item.number not in handed]
+    if len(waiting) < n:
+        state.more(n - len(waiting))
+        waiting = [item for item in state.pending() if item.number not in handed]
+    return waiting[:n]

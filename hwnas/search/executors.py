@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -104,6 +104,22 @@ class Executor(ABC):
     def note_in(self, folder: Path) -> None:  # noqa: B027  most need not
         """Note in a run's folder what is being evaluated, where that may end this process."""
 
+    def stream(self, ask: Callable[[int], Sequence[Architecture]]) -> Iterator[Outcome]:
+        """Outcomes, as they come, of what `ask(n)` gives for n free workers, until it gives none and all are done.
+
+        An outcome's index counts the architectures in the order in which they were given. Here all free workers are
+        served together; an executor whose workers become free one by one asks for each.
+        """
+        given = 0
+        while archs := ask(self.slots):
+            yield from (replace(found, index=given + found.index) for found in self.evaluate(archs))
+            given += len(archs)
+
+    @property
+    def slots(self) -> int:
+        """How many architectures are evaluated at once."""
+        return 1
+
     def close(self) -> None:  # noqa: B027  most have something to end, not all
         """End what was started."""
 
@@ -130,6 +146,11 @@ class Serial(Executor):
         """See `Executor`; only one's own code ends a process."""
         if isinstance(self.accuracy, Given):
             self._underway = Underway(folder, self._tries)
+
+    @property
+    def slots(self) -> int:
+        """See `Executor`."""
+        return worker.batch(self.accuracy)
 
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
         """See `Executor`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import queue
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Self
 
 from hwnas.accuracy import timeout
@@ -57,11 +57,40 @@ class Processes(Executor):
             for task in tasks:
                 task.cancel()
 
+    def stream(self, ask: Callable[[int], Sequence[Architecture]]) -> Iterator[Outcome]:
+        """See `Executor`."""
+        tasks: set[Future[Outcome]] = set()
+        given = 0
+        try:
+            while True:
+                archs = ask(self.slots - len(tasks)) if len(tasks) < self.slots else ()
+                tasks |= {self._threads.submit(self._one, given + i, arch) for i, arch in enumerate(archs)}
+                given += len(archs)
+                if not tasks:
+                    return
+                done, tasks = wait(tasks, return_when=FIRST_COMPLETED)
+                yield from (task.result() for task in done)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    @property
+    def slots(self) -> int:
+        """See `Executor`."""
+        return len(self._seats)
+
     def close(self) -> None:
         """Kill the processes."""
         for seat in self._seats:
             seat.kill()
         self._threads.shutdown(cancel_futures=True)
+
+    def _one(self, index: int, arch: Architecture) -> Outcome:
+        seat = self._idle.get()
+        try:
+            return self._alone(seat, index, arch)
+        finally:
+            self._idle.put(seat)
 
     def _part(self, part: range, archs: Sequence[Architecture]) -> list[Outcome]:
         seat = self._idle.get()

@@ -7,7 +7,7 @@ opens the source once. Ray itself tries a task again whose worker or node died (
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
@@ -45,26 +45,53 @@ class Ray(Executor):
         return found
 
     def evaluate(self, archs: Sequence[Architecture]) -> Iterator[Outcome]:
-        """See `Executor`; MeasurementFailed once no node is left that could do it."""
-        begun = time.perf_counter()
-        pending = {self._task.remote(self._source, arch.to_json()): i for i, arch in enumerate(archs)}
+        """See `Executor`; MeasurementFailed once no node is left that could do it. Ray has them wait for workers."""
+        rest = iter(archs)
+        yield from self._asking(lambda pending: tuple(rest))
+
+    def stream(self, ask: Callable[[int], Sequence[Architecture]]) -> Iterator[Outcome]:
+        """See `Executor`; as many at once as the cluster's nodes can take at that time."""
+        yield from self._asking(lambda pending: ask(free) if (free := self.slots - pending) > 0 else ())
+
+    def _asking(self, ask: Callable[[int], Sequence[Architecture]]) -> Iterator[Outcome]:
+        """`ask` gives what is to be begun beside so many that are pending."""
+        pending: dict[Any, tuple[int, float]] = {}
+        given = 0
         try:
-            while pending:
-                done, _ = self._ray.wait(list(pending), timeout=_LOOK_SECONDS)
-                if not done and not self._possible():
-                    raise MeasurementFailed(f"no node is left with {self._needs()}", remedy="add one, and begin again")
-                for task in done:
-                    yield self._outcome(pending.pop(task), task, begun)
+            while True:
+                for arch in ask(len(pending)):
+                    pending[self._task.remote(self._source, arch.to_json())] = given, time.perf_counter()
+                    given += 1
+                if not pending:
+                    return
+                for task in self._done(list(pending)):
+                    yield self._outcome(task, *pending.pop(task))
         finally:
             for task in pending:
                 self._ray.cancel(task, force=True)
+
+    def _done(self, tasks: list[Any]) -> list[Any]:
+        """Those that have ended by now, or the first to end; none where a new node is to be looked for."""
+        done, rest = self._ray.wait(tasks, timeout=_LOOK_SECONDS)
+        if not done and not self._possible():
+            raise MeasurementFailed(f"no node is left with {self._needs()}", remedy="add one, and begin again")
+        more = self._ray.wait(rest, num_returns=len(rest), timeout=0)[0] if done and rest else []
+        return [*done, *more]
+
+    @property
+    def slots(self) -> int:
+        """See `Executor`; of the nodes that live."""
+        needs = self._needs()
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        fits = [min((int(node.get(name, 0) / n) for name, n in needs.items()), default=1) for node in nodes]
+        return max(sum(fits), 1)
 
     def close(self) -> None:
         """Leave the cluster, unless it was in use before."""
         if self._own:
             self._ray.shutdown()
 
-    def _outcome(self, index: int, task: Any, begun: float) -> Outcome:
+    def _outcome(self, task: Any, index: int, begun: float) -> Outcome:
         try:
             found = self._ray.get(task)
         except self._ray.exceptions.RayError as error:

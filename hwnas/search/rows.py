@@ -64,6 +64,11 @@ class Rows:
         """What all rows say, in the order of the run."""
         return history(self._sorted(), self.run.space.n_genes)
 
+    def all_since(self, iteration: int) -> History:
+        """As `all`, where the iterations before are complete."""
+        later = [row for k in sorted(self._of) if k >= iteration for row in self.of(k)]
+        return self.before(iteration).joined(history(later, self.run.space.n_genes))
+
     def with_id(self, key: str) -> Evaluation | None:
         """The row of the network of that id."""
         return self._by_id.get(key)

@@ -72,7 +72,16 @@ class SearchState:
 
     def record(self, item: Proposed, arch: Architecture, outcome: Outcome) -> None:
         """Commit an answer for a network of the open iteration, and the iteration's figures if it is the last one."""
-        self.rows.add(_row(self.run, self.iteration, item, arch, outcome))
+        self.rows.add(_row(self.run, self._iteration(item), item, arch, outcome))
+        self._answered(item)
+
+    def more(self, n: int) -> None:
+        """Propose at most n networks beside those without an answer: none, where an iteration must be complete."""
+
+    def _iteration(self, item: Proposed) -> int:
+        return self.iteration
+
+    def _answered(self, item: Proposed) -> None:
         if not self._missing():
             self._close()
 
@@ -85,7 +94,7 @@ class SearchState:
             before = self.rows.before(k)
             self._proposed = self.run.archive.proposal(k) or _propose(self.run, before, k)
             if not self._proposed:
-                self.ended = f"ended before iteration {k}: {_exhausted(self.run, len(before))}"
+                self.ended = f"ended before iteration {k}: {exhausted(self.run, len(before))}"
         return bool(self._proposed)
 
     def _missing(self) -> list[Proposed]:
@@ -105,14 +114,18 @@ class SearchState:
 
     def _metrics(self) -> dict[str, Any]:
         k, run = self.iteration, self.run
-        found, (surrogate, seconds) = self.rows.of(k), run.archive.proposal_info(k)
+        found, surrogate = self.rows.of(k), run.archive.proposal_info(k)[0]
         known = self.rows.before(k + 1)
         spent = sum(row.seconds for row in found)
-        times = {"surrogate": surrogate, "seconds_search": seconds, "seconds_evaluate": spent}
+        times = {"surrogate": surrogate, "seconds_search": self._seconds_search(k), "seconds_evaluate": spent}
         return iteration_metrics(run.problem, known, self._proposed, found) | times
 
+    def _seconds_search(self, k: int) -> float:
+        return self.run.archive.proposal_info(k)[1]
 
-def _exhausted(run: Run, evaluated: int) -> str:
+
+def exhausted(run: Run, evaluated: int) -> str:
+    """Why there is no new network after so many evaluations."""
     limits = ", ".join(f"{n} {v:g}" for n, v in run.config.budget.items())
     within = f" within the budget ({limits})" if limits else ""
     if run.problem.candidates is not None:
@@ -127,7 +140,7 @@ def _propose(run: Run, known: History, k: int) -> list[Proposed]:
     start = time.perf_counter()
     rng = np.random.default_rng([run.config.seed, k])
     last, _ = run.archive.proposal_info(k - 1)
-    with _one_thread():
+    with one_thread():
         proposal = propose(Context(run.problem, run.config.search, known, k, last, rng, None if k else run.start))
     if not len(proposal.genes):
         return []
@@ -137,7 +150,7 @@ def _propose(run: Run, known: History, k: int) -> list[Proposed]:
     return run.archive.proposal(k)
 
 
-def _one_thread() -> AbstractContextManager[Any]:
+def one_thread() -> AbstractContextManager[Any]:
     """On small matrices threads cost more than they give, and sums depend on their number."""
     limited: AbstractContextManager[Any] = _libraries(len(sys.modules)).limit(limits=1)
     return limited

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
@@ -47,7 +47,8 @@ class Proposal:
 class Context:
     """All that a proposal depends on: `last_surrogate` is the one that Adaptive Switching chose last.
 
-    `start` is the front whose choices the initial sample follows, if there is one.
+    `start` is the front whose choices the initial sample follows, if there is one. The last `pending` networks of the
+    history are being evaluated: their top1 is NaN, and a surrogate believes them to be as it predicts.
     """
 
     problem: Problem
@@ -57,6 +58,7 @@ class Context:
     last_surrogate: str | None
     rng: np.random.Generator
     start: Genes | None = None
+    pending: int = 0
 
 
 def propose(context: Context) -> Proposal:
@@ -157,12 +159,25 @@ def _msunas(context: Context) -> Proposal:
             "the errors in the archive (hwnas archive RUN)",
         )
     model, name = _fit(context)
+    history = _believed(context, model)
+    context = replace(context, history=history)
     predict = _normalised(problem, history, model)
     pool = _pool(context, lambda genes: predict(genes)[0])
     asked = AcquisitionContext(problem, history, predict, pool)
     chosen = RULES[settings.choose](asked, settings.per_iteration, context.rng)
     chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
     return Proposal(chosen, model.predict(encode(problem.space, chosen)), name) if len(chosen) else Proposal(chosen)
+
+
+def _believed(context: Context, model: Surrogate) -> History:
+    """The history with what is being evaluated as the model predicts it, on which it is then conditioned."""
+    space, history, top1 = context.problem.space, context.history, context.history.top1.copy()
+    if not context.pending:
+        return history
+    top1[-context.pending :] = model.predict(encode(space, history.genes[-context.pending :])).mean
+    believed = replace(history, top1=top1)
+    model.refit(encode(space, believed.done.genes), believed.done.top1, believed.done.noise)
+    return believed
 
 
 def _pool(context: Context, loss: Callable[[Genes], Floats]) -> Genes:

@@ -9,6 +9,8 @@ rows, and its fit is made without the held-out ones.
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +54,15 @@ class AdaptiveSwitching(Surrogate):
         learnt = len(rows) == len(y)  # from the same rows: what a model keeps it need not learn anew
         fit = compared[self.chosen].refit if learnt else MODELS[self.chosen](self.layout).fit
         self._model = fit(X, y, self._noise)
+
+    def refit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
+        """Condition the chosen one on other rows; nothing is compared again."""
+        if self._scale == 0:
+            return self.fit(X, y, noise)
+        X, y = self._checked(X, y, noise)
+        if self._scale > 0:
+            self._model.refit(X, (y - self._center) / self._scale, self._noise)
+        return self
 
     def _predict(self, X: Floats) -> Prediction:
         return self._model.predict(X)
