@@ -79,6 +79,16 @@ def answers(config, n=12):
     return [(o.top1, o.error) for o in found]
 
 
+def asynchronous(config):
+    return replace(config, search=replace(config.search, asynchronous=True))
+
+
+def everything(found):
+    rows, steps, _ = found
+    assert len({row["id"] for row in rows}) == len(rows) == CONFIG.search.evaluations
+    assert {row["status"] for row in rows} == {"ok", "failed"} and [s["evaluations"] for s in steps] == [16, 20, 24, 28]
+
+
 class TestProcesses:
     @pytest.mark.slow
     def test_the_archive_does_not_depend_on_the_number_of_workers(self, config, tmp_path):
@@ -104,6 +114,10 @@ class TestProcesses:
         answers(counted)
         asked = (tmp_path / "asked").read_text().split()
         assert len(asked) == 12 and len(set(asked)) == 2
+
+    @pytest.mark.slow
+    def test_free_workers_are_served_at_once(self, config, tmp_path):
+        everything(run(tmp_path / "r", asynchronous(using(config, workers=2))))
 
     @pytest.mark.slow
     def test_a_source_that_cannot_be_opened_is_the_users_error(self, config, tmp_path):
@@ -236,6 +250,9 @@ class TestRay:
         dead = [error for top1, error in found if error and "tried 2 times" in error]
         assert len(dead) == sum(size(arch) % 5 == 0 for arch in SPACE.decode(genes(6))) > 0
         assert sum(top1 is not None for top1, _ in found) > 0
+
+    def test_free_workers_are_served_at_once(self, cluster, config, tmp_path):
+        everything(run(tmp_path / "r", asynchronous(using(config, kind="ray", num_cpus=0.5))))
 
     def test_custom_resources(self, cluster, config):
         assert answers(using(config, kind="ray", resources={"fast": 0.5}), 3) == answers(config, 3)
