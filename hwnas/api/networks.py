@@ -15,7 +15,7 @@ from hwnas.api.frames import frame
 from hwnas.api.network import Network, figures, networks_table, of_a_space
 from hwnas.api.spaces import Resolutions, pixels, space_of
 from hwnas.ofa.network_files import NetworkFile
-from hwnas.space import SearchSpace
+from hwnas.space import Genes, SearchSpace
 from profilers.files import write_text
 
 if TYPE_CHECKING:
@@ -154,3 +154,23 @@ def plan_networks(
         chosen, archs = space_of(space, resolutions, classes), None
     found, left = plan(chosen, n, batch, among=archs, seed=seed)
     return Networks([Network.of(chosen, arch) for arch in found], title="Networks to measure"), list(left)
+
+
+class Decoded(Sequence[Network]):
+    """Networks of (n, n_genes) genes, each made when it is asked for."""
+
+    def __init__(self, space: SearchSpace, genes: Genes) -> None:
+        self._space, self._genes = space, genes
+
+    def __len__(self) -> int:
+        return len(self._genes)
+
+    @overload
+    def __getitem__(self, index: int) -> Network: ...
+    @overload
+    def __getitem__(self, index: slice) -> Decoded: ...
+    def __getitem__(self, index: int | slice) -> Network | Decoded:
+        if isinstance(index, slice):
+            return Decoded(self._space, self._genes[index])
+        (arch,) = self._space.decode(self._genes[index][None].astype(np.int64))
+        return Network.of(self._space, arch)

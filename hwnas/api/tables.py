@@ -15,8 +15,10 @@ from hwnas.api.display import Facts, Printable, facts, table
 from hwnas.api.frames import frame
 from hwnas.api.measured import MeasuredNetworks
 from hwnas.api.network import Network, genes_of
+from hwnas.api.networks import Decoded, Networks
 from hwnas.api.spaces import Resolutions, space_of
 from hwnas.space import SearchSpace, space_of_table
+from hwnas.space.many_lines import genes_of_lines, starts_with_a_line
 from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.files import check_writable, write_text
@@ -25,11 +27,14 @@ if TYPE_CHECKING:
     import pandas
 
 
+_BLOCK = 100_000  # networks that are predicted at once
+
+
 class Predictions(Printable, Sequence[dict[str, Any]]):
     """Milliseconds of n networks with their interval: `ms`, `low`, `high`, each (n,)."""
 
     def __init__(self, networks: Sequence[Network], estimate: lut.Estimate, how: str = "", rough: bool = False) -> None:
-        self.networks = list(networks)
+        self.networks = networks
         self.ms, self.low, self.high = (np.asarray(x, float) for x in estimate)
         self.how, self.rough = how, rough
 
@@ -125,6 +130,21 @@ class LatencyTable(Printable):
         bound = self.data.bind(space)
         estimate = bound.predict(genes_of(some, space))
         return Predictions(some, estimate, bound.classifier.how, bound.classifier.rough)
+
+    def predict_file(self, path: Path | str, *, classes: int | None = None) -> Predictions:
+        """`predict` of a file of networks, one JSON object a line: a million take seconds, and little memory.
+
+        Raises:
+            BadInput: which line is wrong and why. FileProblem: the file cannot be read.
+        """
+        expected = space_of_table(self.data, classes)
+        if not starts_with_a_line(Path(path)):  # one object on several lines, or a net.config
+            return self.predict(Networks.read(path, classes=classes, expected=expected))
+        space, genes = genes_of_lines(Path(path), expected, classes)
+        bound = self.data.bind(space)
+        parts = [bound.predict(genes[i : i + _BLOCK]) for i in range(0, len(genes), _BLOCK)]
+        estimate = lut.Estimate(*map(np.concatenate, zip(*parts, strict=True)))
+        return Predictions(Decoded(space, genes), estimate, bound.classifier.how, bound.classifier.rough)
 
     def verify(
         self, n: int = 100, seed: int = 0, *, classes: int | None = None, force: bool = False, store: bool = True

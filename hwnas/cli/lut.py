@@ -9,7 +9,7 @@ import typer
 
 import hwnas
 from hwnas.cli import lut_networks
-from hwnas.cli.output import AsJson, AsLines, emit, put, say, warn
+from hwnas.cli.output import AsJson, AsLines, emit, emit_all, put, say, warn
 from hwnas.cli.shared import (
     Classes,
     Fresh,
@@ -22,8 +22,7 @@ from hwnas.cli.shared import (
     Where,
     know_engine,
 )
-from hwnas.ofa.network_files import read_networks
-from hwnas.space import parse_resolutions, space_of_table
+from hwnas.space import parse_resolutions
 from profilers.base import STEADY
 from profilers.errors import BadInput
 
@@ -97,11 +96,9 @@ def predict(
     """Predict the latency of each architecture with its interval; prints a line of JSON for each."""
     held = hwnas.LatencyTable(table)
     warn(held.remarks)
-    space, found = read_networks(archs, classes=classes, expected=space_of_table(held.data, classes))
-    predicted = held.predict([hwnas.Network.of(space, arch) for arch in found])
-    how = {"classes": space.classes, "classifier": predicted.how} if predicted.how else {}
-    for row in predicted:
-        emit({**row, **how})
+    predicted = held.predict_file(archs, classes=classes)
+    how = {"classes": predicted.networks[0].space.classes, "classifier": predicted.how} if predicted.how else {}
+    emit_all({**row, **how} for row in predicted)
     warn([predicted.how] if predicted.rough else [])
 
 

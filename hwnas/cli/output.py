@@ -47,6 +47,15 @@ def emit(value: Any) -> None:
         sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
 
 
+def emit_all(values: Iterable[Any]) -> None:
+    """`emit` of each, quickly where there are very many."""
+    if at_terminal():
+        for value in values:
+            emit(value)
+    else:
+        sys.stdout.writelines(json.dumps(value, allow_nan=False) + "\n" for value in values)
+
+
 def emit_for_programs(value: Any) -> None:
     """The same of a command that has lines or a table of its own for people: nothing at a terminal."""
     if not at_terminal():

@@ -64,12 +64,12 @@ def _is_meant(space: SearchSpace) -> bool:
 def parse_lines(text: str, path: Path) -> list[Line]:
     """The lines of a text, or the one object that it is; BadInput names the line that is none, or an empty file."""
     if (whole := _one_object(text)) is not None:
-        return [_line(whole, str(path))]
+        return [line_of(whole, str(path))]
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             where = f"{path}, line {number}"
-            found.append(_line(parse_json(line, where), where))
+            found.append(line_of(parse_json(line, where), where))
     if not found:
         raise BadInput(f"{path} holds no architecture", f"one {FORM} a line")
     return found
@@ -143,7 +143,8 @@ def _one_object(text: str) -> Any:
     return value if isinstance(value, dict) else None
 
 
-def _line(value: Any, where: str) -> Line:
+def line_of(value: Any, where: str) -> Line:
+    """A JSON value as a line; `where` it stands."""
     if not isinstance(value, dict) or "arch" not in value:
         return Line(where, value)
     space, classes, signature = value.get("space"), value.get("classes"), value.get("signature")
