@@ -169,19 +169,7 @@ class Run(Printable):
     def figures(self) -> dict[str, Any]:
         """What the search came to: evaluations, failures, hypervolume, front, seconds."""
         with runs.open_run(self.folder) as run:
-            rows, steps = run.archive.evaluations(), run.archive.iterations()
-            count = len(front(run.problem, rows))
-        last: dict[str, Any] = steps[-1] if steps else {"failed": 0, "hypervolume": None}
-        return {
-            "run": str(self.folder),
-            "evaluations": len(rows),
-            "failed": last["failed"],
-            "hypervolume": last["hypervolume"],
-            "front": count,
-            "top1": self.objectives["top1"].obtained,
-            "seconds_search": round(sum(s["seconds_search"] for s in steps), 2),
-            "seconds_evaluate": round(sum(s["seconds_evaluate"] for s in steps), 2),
-        }
+            return figures_of(run, run.archive.evaluations(), run.archive.iterations())
 
     def table(self) -> Table:
         """See `Printable`."""
@@ -200,6 +188,21 @@ class Run(Printable):
 
     def _network(self, row: Evaluation, why: str = "") -> Network:
         return Network.of(self.space, row.arch, row.objectives, why=why, run=self.folder)
+
+
+def figures_of(run: runs.Run, rows: Sequence[Evaluation], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`Run.figures` of an open run with these evaluations and figures of its iterations."""
+    last: Mapping[str, Any] = steps[-1] if steps else {"failed": 0, "hypervolume": None}
+    return {
+        "run": str(run.folder),
+        "evaluations": len(rows),
+        "failed": last["failed"],
+        "hypervolume": last["hypervolume"],
+        "front": len(front(run.problem, rows)),
+        "top1": run.problem.objectives["top1"].obtained,
+        "seconds_search": round(sum(s["seconds_search"] for s in steps), 2),
+        "seconds_evaluate": round(sum(s["seconds_evaluate"] for s in steps), 2),
+    }
 
 
 class Chosen(Networks):

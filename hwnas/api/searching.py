@@ -11,7 +11,7 @@ from typing import Any
 from hwnas import accuracy as sources
 from hwnas.accuracy import given
 from hwnas.api.configured import OUT, Say, Tables, configured, own_objectives
-from hwnas.api.runs import Run
+from hwnas.api.runs import Run, figures_of
 from hwnas.api.space_profile import lines
 from hwnas.api.spaces import Resolutions
 from hwnas.search import checks, driver, executors, finals
@@ -171,12 +171,15 @@ def run_config(
         run = run.among(sources.listed(config.accuracy, run.space, config.evaluate))
         for line in [*lines(run.space, run.problem.objectives, run.config.budget), *remarks(run)]:
             say(line)
-        ended = driver.search(run, started)
+        state = driver.searched(run, started)
         first.close()
         if finals.missing(run):
             whole = config.source(folder, all_images=True)
             finals.judge(run, stack.enter_context(executors.start(whole, config.executor)))
-    return _ended(folder, ended)
+        made = _ended(folder, state.ended)
+        if run.config.subset is None:  # the rows are as the search left them, and need not be read again
+            made.figures = figures_of(run, state.rows.sorted(), state.figures)
+    return made
 
 
 def _ended(folder: Path, why: str) -> Run:

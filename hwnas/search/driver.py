@@ -23,9 +23,12 @@ from profilers.progress import Progress, track
 
 
 def search(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> str:
-    """Bring a run to its configured number of iterations; what it already has is kept.
+    """`searched`, of which it returns why it ended before its last iteration, "" if it did not."""
+    return searched(run, source).ended
 
-    Returns why it ended before that, "" if it did not: the space may have no new network within the budget.
+
+def searched(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> SearchState:
+    """Bring a run to its configured number of iterations; what it already has is kept.
 
     Args:
         run: an open run.
@@ -38,7 +41,7 @@ def search(run: Run, source: Accuracy | Executor | Callable[..., Any]) -> str:
         return _search(run, executor)
 
 
-def _search(run: Run, executor: Executor) -> str:
+def _search(run: Run, executor: Executor) -> SearchState:
     executor.note_in(run.folder)
     state = state_of(run)
     with track(run.config.search.evaluations, "search", done=len(state.rows)) as progress:
@@ -47,7 +50,7 @@ def _search(run: Run, executor: Executor) -> str:
             _stream(state, executor, progress, first)
         while missing := state.pending():
             _evaluate(state, executor, missing, progress, first)
-    return state.ended
+    return state
 
 
 def _in_process(run: Run, source: Any) -> Serial:

@@ -1,11 +1,9 @@
-"""A run's evaluations while it is searched: read once, then appended to; what is asked of them does not grow with them.
-
-n rows so far, of which those of an iteration are `of` it; the arrays grow by doubling
-"""
+"""A run's evaluations while it is searched: read once, when they are needed, then appended to."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 
 from hwnas.search.archive import Evaluation, history
 from hwnas.search.front import may_be_chosen
@@ -19,25 +17,34 @@ class Rows:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._of: dict[int, dict[int, Evaluation]] = defaultdict(dict)  # by iteration, then by number
-        self._by_id: dict[str, Evaluation] = {}
         self._before: dict[int, History] = {}  # of the last iterations that were asked for
-        for row in run.archive.evaluations():
-            self._keep(row)
         self.drop_weights()
+
+    @cached_property
+    def _by_id(self) -> dict[str, Evaluation]:
+        return {row.arch.id: row for row in self.run.archive.evaluations()}
+
+    @cached_property
+    def _of(self) -> dict[int, dict[int, Evaluation]]:
+        """By iteration, then by number."""
+        found: dict[int, dict[int, Evaluation]] = defaultdict(dict)
+        for row in self._by_id.values():
+            found[row.iteration][row.number] = row
+        return found
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def add(self, row: Evaluation) -> None:
         """Commit a row."""
+        of, by_id = self._of[row.iteration], self._by_id
         self.run.archive.add_evaluation(row)
-        self._keep(row)
+        of[row.number] = by_id[row.arch.id] = row
         self.drop_weights()
 
-    def _keep(self, row: Evaluation) -> None:
-        self._of[row.iteration][row.number] = row
-        self._by_id[row.arch.id] = row
+    def sorted(self) -> list[Evaluation]:
+        """All, in the order of the run."""
+        return [row for k in sorted(self._of) for row in self.of(k)]
 
     def of(self, iteration: int) -> list[Evaluation]:
         """Those of one iteration, in the order of the run."""
@@ -62,7 +69,7 @@ class Rows:
 
     def all(self) -> History:
         """What all rows say, in the order of the run."""
-        return history(self._sorted(), self.run.space.n_genes)
+        return history(self.sorted(), self.run.space.n_genes)
 
     def all_since(self, iteration: int) -> History:
         """As `all`, where the iterations before are complete."""
@@ -87,8 +94,5 @@ class Rows:
         kept = kept_ids(self.run.folder)
         if not kept:
             return
-        wanted = {row.arch.id for row in may_be_chosen(self.run.problem, self._sorted(), self.run.tables)}
+        wanted = {row.arch.id for row in may_be_chosen(self.run.problem, self.sorted(), self.run.tables)}
         drop_weights(self.run.folder, kept & self._by_id.keys() - wanted)
-
-    def _sorted(self) -> list[Evaluation]:
-        return [row for k in sorted(self._of) for row in self.of(k)]

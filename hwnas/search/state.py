@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,11 @@ class SearchState:
     def finished(self) -> bool:
         """Whether nothing more will be proposed."""
         return bool(self.ended) or self.iteration > self.run.config.search.iterations
+
+    @property
+    def figures(self) -> list[Mapping[str, Any]]:
+        """Of the finished iterations, in order."""
+        return [self._figures[k] for k in sorted(self._figures)]
 
     @property
     def remaining(self) -> int:
@@ -109,8 +115,9 @@ class SearchState:
         self.ended = self._enough()
 
     def _enough(self) -> str:
-        stop, figures = self.run.config.search.stop, [self._figures[k] for k in sorted(self._figures)]
-        return "" if stop == Stop() else reason(stop, figures, self.rows.best_within())
+        stop = self.run.config.search.stop
+        best = float("nan") if stop.top1 is None else self.rows.best_within()
+        return "" if stop == Stop() else reason(stop, self.figures, best)
 
     def _metrics(self) -> dict[str, Any]:
         k, run = self.iteration, self.run
