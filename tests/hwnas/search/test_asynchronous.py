@@ -121,7 +121,7 @@ def test_what_is_being_evaluated_is_believed_and_not_proposed_again():
         return propose(Context(PROBLEM, settings, history, 1, None, np.random.default_rng(5), pending=pending)).genes
 
     alone = proposed(past, 0)
-    unknown = past.then(type(past)(alone, np.full(len(alone), np.nan)))
+    unknown = past.joined(type(past)(alone, np.full(len(alone), np.nan)))
     beside = proposed(unknown, len(alone))
     assert not {tuple(g) for g in beside.tolist()} & {tuple(g) for g in alone.tolist()}
     assert len(beside) == 2
