@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,6 @@ from hwnas.search.problem import History, Problem
 from hwnas.space import Genes
 
 Floats = NDArray[np.float64]
-Gain = Callable[[Genes], Floats]
 Predict = Callable[[Genes], tuple[Floats, Floats | None]]
 
 SAMPLES = 2048  # points at which the hypervolume is integrated over the costs
@@ -41,6 +41,38 @@ KAPPAS = (
 
 
 @dataclass(frozen=True, eq=False)
+class Candidates:
+    """Networks within the budgets: genes (k, n_genes), predicted loss mean, std (k,), costs (k, m)."""
+
+    genes: Genes
+    mean: Floats
+    std: Floats | None
+    costs: Floats
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Candidates:
+        std = None if self.std is None else self.std[rows]
+        return Candidates(self.genes[rows], self.mean[rows], std, self.costs[rows])
+
+    def __add__(self, other: Candidates) -> Candidates:
+        if not (len(self) and len(other)):
+            return self if len(self) else other
+        std = None if self.std is None or other.std is None else np.concatenate([self.std, other.std])
+        parts = ((a, b) for a, b in zip(self._columns, other._columns, strict=True))
+        genes, mean, costs = (np.concatenate(pair) for pair in parts)
+        return Candidates(genes, mean, std, costs)
+
+    @property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.genes, self.mean, self.costs
+
+
+Gain = Callable[[Candidates], Floats]
+
+
+@dataclass(frozen=True, eq=False)
 class AcquisitionContext:
     """What a rule chooses from: `predict` gives normalised loss (mean, std) of genes, `pool` are the candidates."""
 
@@ -53,6 +85,13 @@ class AcquisitionContext:
     def seen(self) -> set[bytes]:
         """Networks evaluated before, failed ones included."""
         return set(keys(self.history.genes))
+
+    def candidates(self, genes: Genes) -> Candidates:
+        """Those of (k, n_genes) that keep the budgets, with all that is predicted and looked up of them."""
+        genes = genes[self.problem.excess(genes) <= 0]
+        if not len(genes):
+            return Candidates(genes, np.zeros(0), None, np.zeros((0, len(self.problem.cost_names))))
+        return Candidates(genes, *self.predict(genes), self.problem.costs(genes))
 
 
 def choose_paper(context: AcquisitionContext, n: int, rng: np.random.Generator) -> Genes:
@@ -79,60 +118,49 @@ def choose_hypervolume(context: AcquisitionContext, n: int, rng: np.random.Gener
     problem = context.problem
     front, F = problem.front(context.history)
     measure = Improvement(F[:, 0], F[:, 1:], rng, SAMPLES)
-    seen, pool = context.seen, np.concatenate([context.pool, front.genes])
+    seen, pool = context.seen, context.candidates(np.concatenate([context.pool, front.genes]))
     accurate = ceil(EXPLOIT_SHARE * n) if set(problem.budget) & set(problem.cost_names) else 0
     chosen: list[Genes] = []
     while len(chosen) < n:
         kappa = KAPPAS[len(chosen) % len(KAPPAS)]
-        gain = _accuracy(context, kappa) if len(chosen) < accurate else _volume(context, measure)
-        found = _climb(context, gain, pool, seen, rng)
+        gain = _accuracy(kappa) if len(chosen) < accurate else _volume(measure)
+        found = _climb(context, gain, pool, rng)
+        found = found[np.array([known not in seen for known in keys(found.genes)], bool)]
         if not len(found):
             break
-        best = found[:1]
-        chosen.append(best[0])
-        seen.add(key(best[0]))
-        measure.add(context.predict(best)[0][0], problem.costs(best)[0])
-        pool = np.concatenate([pool, found[1:SHARED]])
+        chosen.append(found.genes[0])
+        seen.add(key(found.genes[0]))
+        measure.add(found.mean[0], found.costs[0])
+        pool = pool + found[1:SHARED]
     return np.array(chosen, np.int64).reshape(-1, problem.space.n_genes)
 
 
 RULES = {"hypervolume": choose_hypervolume, "paper": choose_paper}
 
 
-def _volume(context: AcquisitionContext, measure: Improvement) -> Gain:
+def _volume(measure: Improvement) -> Gain:
     """Expected hypervolume that each network adds."""
-    return lambda genes: measure.gain(*context.predict(genes), context.problem.costs(genes))
+    return lambda found: measure.gain(found.mean, found.std, found.costs)
 
 
-def _accuracy(context: AcquisitionContext, kappa: float) -> Gain:
+def _accuracy(kappa: float) -> Gain:
     """Upper confidence bound of the score: mean plus `kappa` standard deviations."""
-
-    def gain(genes: Genes) -> Floats:
-        mean, std = context.predict(genes)
-        return -mean if std is None else kappa * std - mean
-
-    return gain
+    return lambda found: -found.mean if found.std is None else kappa * found.std - found.mean
 
 
-def _climb(context: AcquisitionContext, gain: Gain, pool: Genes, seen: set[bytes], rng: np.random.Generator) -> Genes:
-    """Candidates not yet seen, best gain first, after a few steps of variation and selection from the pool."""
-    problem = context.problem
-    kept, gains = _ranked(context, gain, pool)
+def _climb(context: AcquisitionContext, gain: Gain, pool: Candidates, rng: np.random.Generator) -> Candidates:
+    """Candidates, best gain first, after a few steps of variation and selection from the pool."""
+    kept, gains = _best(pool, gain(pool))
     if not len(kept):  # budgets that hardly any network keeps
         return kept
-    for _ in range(STEPS if problem.candidates is None else 0):  # of a list, the pool is all there is
-        children = vary(problem.space, kept, CHILDREN, rng)
-        fresh, fresh_gains = _ranked(context, gain, children, limit=CHILDREN)
-        kept, gains = np.concatenate([kept, fresh]), np.concatenate([gains, fresh_gains])
-        unique = distinct(kept)
-        order = unique[np.argsort(-gains[unique], kind="stable")[:PARENTS]]
-        kept, gains = kept[order], gains[order]
-    return kept[[known not in seen for known in keys(kept)]]
+    for _ in range(STEPS if context.problem.candidates is None else 0):  # of a list, the pool is all there is
+        fresh = context.candidates(vary(context.problem.space, kept.genes, CHILDREN, rng))
+        kept, gains = _best(kept + fresh, np.concatenate([gains, gain(fresh)]))
+    return kept
 
 
-def _ranked(context: AcquisitionContext, gain: Gain, genes: Genes, limit: int = PARENTS) -> tuple[Genes, Floats]:
-    """The best `limit` of those within budget, with their gains."""
-    genes = genes[context.problem.excess(genes) <= 0]
-    gains = gain(genes)
-    order = np.argsort(-gains, kind="stable")[:limit]
-    return genes[order], gains[order]
+def _best(found: Candidates, gains: Floats) -> tuple[Candidates, Floats]:
+    """The best distinct ones with their gains."""
+    unique = distinct(found.genes)
+    order = unique[np.argsort(-gains[unique], kind="stable")[:PARENTS]]
+    return found[order], gains[order]

@@ -26,7 +26,7 @@ from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, l
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
-_GROWTH = 1.25  # surrogates are compared again when the archive has grown by this factor
+_GROWTH = 1.5  # surrogates are compared again when the archive has grown by this factor
 _DRAWS = 200  # rounds of sampling before networks within a tight budget are made by mutation
 _PARENTS = 20  # of `nsga2`
 _NEAR = 0.85  # share of a limit from which on a network is near it
@@ -217,7 +217,7 @@ def _fit(context: Context) -> tuple[Surrogate, str]:
 
 
 def switch_due(settings: SearchSettings, iteration: int) -> bool:
-    """Whether Adaptive Switching compares its candidates now: at the first iteration, and after growth by a quarter."""
+    """Whether Adaptive Switching compares its candidates now: at the first iteration, and after growth by half."""
     compared = 0.0
     for k in range(1, iteration + 1):
         rows = settings.initial + (k - 1) * settings.per_iteration

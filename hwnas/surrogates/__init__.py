@@ -5,9 +5,9 @@ compares those of `registry` alone. `hwnas.testing.check_surrogate` checks one.
 
 What becomes of large archives, by the number of their rows (`tools.bench.search --large` prints what that costs):
 
-    up to 400     all rows are used everywhere
+    up to 200     all rows are used everywhere
+    above 200     the GP learns its hyper-parameters from 200 rows, and predicts from all (`gp._LEARN_ROWS`)
     above 400     Adaptive Switching compares its candidates on 400 rows (`auto._CV_ROWS`)
-    above 500     the GP learns its hyper-parameters from 500 rows, and predicts from all (`gp._LEARN_ROWS`)
     above 2,000   every surrogate is fitted to 2,000 rows (`Surrogate.max_rows`)
 
 Rows that are kept are always half the newest, which are nearest the front, and half spread evenly (`base.subsample`).

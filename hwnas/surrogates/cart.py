@@ -16,7 +16,8 @@ class Cart(Surrogate):
     def _fit(self, X: Floats, y: Floats) -> None:
         from sklearn.ensemble import ExtraTreesRegressor
 
-        self._model = ExtraTreesRegressor(self.trees, max_features=0.5, bootstrap=True, random_state=0).fit(X, y)
+        settings = {"max_features": 0.25, "min_samples_leaf": 2, "bootstrap": True, "random_state": 0}
+        self._model = ExtraTreesRegressor(self.trees, **settings).fit(X, y)
 
     def _predict(self, X: Floats) -> Prediction:
         single = X.astype(np.float32)

@@ -2,6 +2,7 @@
 
     n rows   G groups of columns (kernel, expand, presence, resolution), each scaled to unit mean square
     L (G, n, n)  inner products of each group          D (G, n, n)  half squared distances of each group
+    packed: their lower triangles as rows, (G, n (n + 1) / 2), which is all that the likelihood needs of them
     K = sum_g a_g L_g + v exp(-sum_g b_g D_g) + s I + diag(noise)
     theta = log [s, v, a (G), b (G)]: noise, RBF variance, linear variances, inverse squared length scales
     noise (n,)  known variance of each row, beside the learnt s that is the same for all
@@ -13,21 +14,28 @@ Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, equatio
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
-from scipy.linalg.lapack import dpotri
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.optimize import minimize
 
 from hwnas.surrogates.base import Floats, Prediction, Surrogate, subsample
 
 _JITTER = 1e-6
-_LEARN_ROWS = 500  # rows that hyper-parameters are learnt from; all rows (up to max_rows) condition the prediction
+_LEARN_ROWS = (
+    200  # that hyper-parameters are learnt from: ten numbers; all rows (up to max_rows) condition the prediction
+)
 _PRIOR_WIDTH = 3.0  # standard deviation of each log hyper-parameter around its start
 _BOUND = (-12.0, 5.0)
+_STEPS = {
+    "maxiter": 60,
+    "ftol": 1e-5,
+}  # of the likelihood's maximisation; smaller gains change no prediction that matters
 
 
 class GP(Surrogate):
@@ -77,8 +85,9 @@ class GP(Surrogate):
     def _learn(self, X: Floats, y: Floats, noise: Floats | float) -> Floats:
         ends = np.cumsum([0, *self._width])
         parts = [X[:, i:j] for i, j in pairwise(ends)]
-        L = np.stack([p @ p.T for p in parts])
-        D = np.stack([_squared(p, p) / 2 for p in parts])
+        _, _, place, _ = _lower(len(X))
+        L = np.stack([(p @ p.T).ravel()[place] for p in parts])
+        D = np.stack([_squared(p, p).ravel()[place] / 2 for p in parts])
         g = len(parts)
         start = np.log(np.concatenate([[1e-2, 0.3], np.full(g, 0.5 / g), np.full(g, 0.3 / g)]))
 
@@ -88,7 +97,7 @@ class GP(Surrogate):
             return value + 0.5 * away @ away, gradient + away / _PRIOR_WIDTH
 
         bounds = [_BOUND] * len(start)
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_STEPS)
         return np.asarray(found.x)
 
     def _known(self, rows: NDArray[np.intp]) -> Floats | float:
@@ -105,30 +114,30 @@ class GP(Surrogate):
 def _negative_likelihood(
     values: tuple[float, float, Floats, Floats], L: Floats, D: Floats, y: Floats, noise: Floats | float = 0.0
 ) -> tuple[float, Floats]:
-    """Minus log marginal likelihood (without its constant) and its gradient by the logs of `values`."""
+    """Minus log marginal likelihood (without its constant) and its gradient by the logs of `values`; L, D packed."""
     s, v, a, b = values
-    rbf = v * np.exp(-np.tensordot(b, D, 1))
-    K = rbf + np.tensordot(a, L, 1)
-    K[np.diag_indices_from(K)] += s + _JITTER + noise
-    try:
-        C = cholesky(K, lower=True)
-    except LinAlgError:
+    n = len(y)
+    row, column, place, diagonal = _lower(n)
+    rbf, K = v * np.exp(-(b @ D)), np.zeros(n * n)
+    K[place] = rbf + a @ L
+    K[:: n + 1] += s + _JITTER + noise
+    C, failed = dpotrf(K.reshape(n, n).T, lower=0, clean=0, overwrite_a=1)  # transposed, it is as LAPACK stores it
+    if failed:
         return 1e10, np.zeros(2 + 2 * len(a))
-    inverse = _inverse(C)
-    alpha = inverse @ y
-    M = (inverse - np.outer(alpha, alpha)) / 2
+    alpha, log_determinant = cho_solve((C, False), y, check_finite=False), np.log(np.diag(C)).sum()
+    inverse, _ = dpotri(C, lower=0, overwrite_c=1)
+    M = inverse.T.ravel()[place] - alpha[row] * alpha[column]
+    M[diagonal] /= 2  # each other element stands for two
     weighted = M * rbf
-    gradient = [s * np.trace(M), weighted.sum(), *(a * np.einsum("ij,gij->g", M, L))]
-    gradient += (-b * np.einsum("ij,gij->g", weighted, D)).tolist()
-    return float(0.5 * y @ alpha + np.log(np.diag(C)).sum()), np.array(gradient)
+    gradient = [s * M[diagonal].sum(), weighted.sum(), *(a * (L @ M)), *(-b * (D @ weighted))]
+    return float(0.5 * y @ alpha + log_determinant), np.array(gradient)
 
 
-def _inverse(C: Floats) -> Floats:
-    """(n, n) inverse of C C^T for a lower triangular C, at half the cost of solving for the identity."""
-    lower, _ = dpotri(C, lower=1)  # above the diagonal it leaves the zeros of C
-    inverse = lower + lower.T
-    inverse[np.diag_indices_from(inverse)] /= 2
-    return np.asarray(inverse)
+@lru_cache(maxsize=1)
+def _lower(n: int) -> tuple[NDArray[np.intp], ...]:
+    """Of the lower triangle of (n, n): rows, columns, places in the flat matrix, and which of them are the diagonal."""
+    row, column = np.tril_indices(n)
+    return row, column, row * n + column, np.flatnonzero(row == column)
 
 
 def _unit(columns: Floats) -> Floats:
