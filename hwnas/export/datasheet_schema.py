@@ -294,5 +294,7 @@ class Datasheet:
             raise BadInput("a datasheet without inputs or outputs", "at least one")
         if how is not None and not len(how.mean) == len(how.std) == how.channels:
             raise BadInput(f"mean and std of {len(how.mean)} and {len(how.std)} values", f"{how.channels} of each")
+        if lacking := [name for name in ("params", "madds") if name not in self.objectives]:
+            raise BadInput(f"objectives without {lacking[0]}", "params and madds")
         if odd := [name for name in self.files if name != Path(name).name or not name.isprintable()]:
             raise BadInput(f"a file called {shown(odd[0])}", "a name without folders")

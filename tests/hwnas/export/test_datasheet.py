@@ -166,6 +166,7 @@ def test_forged_values_are_refused_or_harmless(place, odd, tmp_path):
     ("change", "line"),
     [
         ({"outputs": {}}, "without inputs or outputs"),
+        ({"objectives": {"params": GOOD["objectives"]["params"]}}, "objectives without madds"),
         ({"files": {"../x": {"bytes": 1, "sha256": "0" * 64}}}, "a name without folders"),
         ({"files": {"a\x1b[31m": {"bytes": 1, "sha256": "0" * 64}}}, "a name without folders"),
     ],

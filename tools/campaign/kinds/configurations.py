@@ -152,4 +152,6 @@ def _mutated(random: Random, source: Path, target: Path) -> str:
     return what
 
 
-KIND = Kind("configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, short=6)
+KIND = Kind(
+    "configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, 60.0, short=6
+)  # torch is imported
