@@ -21,7 +21,7 @@ from profilers.printable import fitted
 
 LARGEST = 2**63  # whole numbers from here on are not written out
 _LISTED = 160  # characters of a list of names in a message
-_LINE = 286  # characters of a message, which stands in a line behind the program's name
+_LINE = 596  # characters of a message: two paths and a command that can be copied have room
 _SHOWN = 60  # characters of a value in a message
 
 

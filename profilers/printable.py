@@ -12,7 +12,7 @@ import unicodedata
 
 LINE = 299  # characters of a line
 _SHORTEST = 9
-_WORDS = (60, 40, 25)  # characters that a word, which may be a path, is shortened to where the line is too long
+_WORDS = (100, 60, 40, 25)  # characters that a word, which may be a path, is shortened to where the line is too long
 _GAP = " … "
 _JOINERS = "\u200c\u200d"  # Persian and Indic words, and emoji of several, need them
 _HARMLESS = ("Zs", "Co", "Cn")  # spaces; private and newer characters: at worst a box

@@ -17,7 +17,7 @@ import pytest
 import typer
 
 import hwnas
-from hwnas.accuracy import SOURCES
+from hwnas.accuracy import SOURCES, timeout
 from hwnas.cli import build
 from hwnas.recipe.settings import RecipeSettings
 from hwnas.search.config import Config
@@ -142,7 +142,7 @@ def test_what_there_is_not_is_found(where, text, fault):
 
 
 KEY = re.compile(r"(?<![\w.{}-])([a-z_]{2,}(?:\.[a-z_]+)*) = (?=[\S])")
-SQL = re.compile(r"\n|\b(PRAGMA|SELECT|INSERT|UPDATE)\b")
+SQL = re.compile(r"\n|\b(PRAGMA|SELECT|INSERT|UPDATE|WHERE)\b")
 SECTION = re.compile(r"(?<![\w\"'])\[([a-z_]{3,})(?:\.[A-Za-z_{}]+)?\]")
 
 
@@ -162,7 +162,7 @@ def keys() -> set[str]:
 
     for kind in (Config, SupernetConfig, FinetuneConfig, RecipeSettings, Definition):
         walk(json_schema(kind))
-    found |= {option.name for kind in SOURCES.built_in for option in source_options(kind)}
+    found |= {timeout.NAME, *(option.name for kind in SOURCES.built_in for option in source_options(kind))}
     public = [getattr(hwnas, name) for name in hwnas.__all__]
     functions = [*public, *(f for cls in public if inspect.isclass(cls) for f in vars(cls).values() if callable(f))]
     return found.union(*(inspect.signature(f).parameters for f in functions))

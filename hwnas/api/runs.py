@@ -196,7 +196,7 @@ def figures_of(run: runs.Run, rows: Sequence[Evaluation], steps: Sequence[Mappin
     return {
         "run": str(run.folder),
         "evaluations": len(rows),
-        "failed": last["failed"],
+        "failed": int(last["failed"]),  # a real number in the archive
         "hypervolume": last["hypervolume"],
         "front": len(front(run.problem, rows)),
         "top1": run.problem.objectives["top1"].obtained,

@@ -66,7 +66,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _check_header(content: bytes, path: Path) -> None:
     """BadInput for one that is larger than any of ours, before something is made of it."""
     if (size := _header_size(content)) > limits.HEADER_BYTES:
-        raise BadInput(f"{path} has a header of {size:,} bytes", f"at most {limits.HEADER_BYTES:,}", _REMEDY)
+        got = f"{path} is not a safetensors file of ours: its header would have {size:,} bytes"
+        raise BadInput(got, f"at most {limits.HEADER_BYTES:,}", _REMEDY)
 
 
 def _digest(data: bytes | memoryview) -> str:

@@ -23,6 +23,7 @@ from hwnas.search.problem import History, Problem
 from hwnas.search.transfer import sample_like
 from hwnas.space import Genes
 from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, layout, make
+from hwnas.surrogates.base import known
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -176,7 +177,7 @@ def _believed(context: Context, model: Surrogate) -> History:
         return history
     top1[-context.pending :] = model.predict(encode(space, history.genes[-context.pending :])).mean
     believed = replace(history, top1=top1)
-    model.refit(encode(space, believed.done.genes), believed.done.top1, believed.done.noise)
+    model.refit(encode(space, believed.done.genes), believed.done.top1, *known(believed.done.noise))
     return believed
 
 
@@ -212,7 +213,7 @@ def _fit(context: Context) -> tuple[Surrogate, str]:
     if isinstance(model, AdaptiveSwitching):
         F = np.column_stack([-context.problem.score(done.top1, done.genes), context.problem.costs(done.genes)])
         model.near = nondominated(F)
-    model.fit(encode(space, done.genes), done.top1, done.noise)
+    model.fit(encode(space, done.genes), done.top1, *known(done.noise))
     return model, model.chosen or name if isinstance(model, AdaptiveSwitching) else name
 
 

@@ -66,7 +66,7 @@ class Surrogate(ABC):
 
     def refit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
         """`fit` to other rows, keeping what is costly to learn and hardly depends on the rows (hyper-parameters)."""
-        return self.fit(X, y, noise)
+        return self.fit(X, y, *known(noise))
 
     def predict(self, X: Floats) -> Prediction:
         """Mean and uncertainty for (n, f) features; BadInput before `fit` or for another number of features."""
@@ -83,6 +83,11 @@ class Surrogate(ABC):
 
     @abstractmethod
     def _predict(self, X: Floats) -> Prediction: ...
+
+
+def known(noise: Floats | None) -> tuple[Floats, ...]:
+    """The noise as an argument where there is one: models of one's own may know nothing of it."""
+    return () if noise is None else (noise,)
 
 
 def _variance(noise: Floats | None, n: int) -> Floats | None:

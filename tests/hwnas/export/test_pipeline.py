@@ -112,7 +112,7 @@ def test_run_py_is_the_code_of_training_and_a_few_lines_more(engine):
     text, picture = script(ENGINES[engine], Options(batch=4), ALL), Path(picture_module.__file__).read_text()
     compile(text, "run.py", "exec")
     assert picture.partition('"""')[2] in text
-    most = 80 if ENGINES[engine].gpu else {"torch": 65}.get(engine, 60)
+    most = 84 if ENGINES[engine].gpu else {"torch": 65}.get(engine, 60)
     assert len(text.splitlines()) - len(picture.splitlines()) <= most
     assert max(map(len, text.splitlines())) <= 120
 
@@ -225,7 +225,7 @@ def test_external_data_is_refused(folder):
 
 def test_a_file_name_that_leads_outside_is_refused(folder):
     edit(folder, lambda sheet: sheet["files"].update({"../../x": {"sha256": 64 * "0", "bytes": 1}}))
-    with pytest.raises(BadInput, match="leads out of"):
+    with pytest.raises(BadInput, match=r"a file called '../../x'; allowed: a name without folders"):
         check(folder)
 
 

@@ -64,7 +64,7 @@ def test_a_moved_project_is_continued(project, tmp_path, monkeypatch):
     with open_run(moved / "run") as run:
         rows = run.archive.evaluations()
         assert select_from_run(run, n=2).choices and len(load_run(moved / "run").done) == 14
-    monkeypatch.delitem(sys.modules, "my_moved")
+    monkeypatch.delitem(sys.modules, "my_moved", raising=False)
     with whole(moved, more=1) as run:
         again = contents(run)
         assert run.archive.evaluations()[:14] == rows and len(again[0]) == 16
@@ -78,7 +78,7 @@ def test_without_its_outside_files_it_says_what_is_missing_when_that_is_needed(p
     (project / "my_moved.py").unlink()
     with open_run(alone) as run:
         assert len(run.archive.evaluations()) == 14 and select_from_run(run, knee=True).choices
-    monkeypatch.delitem(sys.modules, "my_moved")
+    monkeypatch.delitem(sys.modules, "my_moved", raising=False)
     open_source.cache_clear()
     config = load(project / "c.toml")
     with pytest.raises(BadInput, match="my_moved:top1 cannot be imported"):

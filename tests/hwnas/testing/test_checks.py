@@ -137,7 +137,7 @@ class Blind(Mean):
 
 
 class Lax(Mean):
-    def fit(self, X, y):
+    def fit(self, X, y, noise=None):
         self._center, self._scale, self._columns = float(np.mean(y)), 1.0, np.shape(X)[-1]
         self._fit(np.asarray(X).reshape(-1, self._columns), np.resize(y - np.mean(y), len(X)))
         return self
