@@ -3,7 +3,21 @@
 Words in single braces are a loader's parts (`hwnas.export.inference_script`).
 """
 
-TEXT = '''\
+SAY = '''\
+def plain(text):
+    """A line without what commands a terminal: names come from a file."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(text).split()))
+
+
+def stop(why):
+    """One line, as a program that calls this one expects it."""
+    print("run.py:", plain(why) or type(why).__name__, file=sys.stderr)
+    sys.exit(2)
+'''
+"""What both kinds of `run.py` say to people, and how they end."""
+
+TEXT = (
+    '''\
 """Run the model on arrays: python run.py INPUTS.npz [--out OUTPUTS.npz]. Needs {needs} and numpy.
 
 INPUTS.npz has an array for each input, under its name; NAME=FILE.npy gives one of them, and may stand there several
@@ -15,16 +29,9 @@ import json, pathlib, sys
 import numpy as np
 
 
-def plain(text):
-    """A line without what commands a terminal: names come from a file."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(text).split()))
-
-
-def stop(why):
-    """One line, as a program that calls this one expects it."""
-    print("run.py:", plain(why) or type(why).__name__, file=sys.stderr)
-    sys.exit(2)
-
+'''
+    + SAY
+    + '''
 
 def read(arguments, inputs):
     """Arrays by input's name."""
@@ -90,3 +97,4 @@ def main(arguments):
 if __name__ == "__main__":
     main(sys.argv[1:])
 '''
+)

@@ -26,21 +26,15 @@ _HEAD = '''\
 
 '''
 
-_TAIL = '''\
+_TAIL = (
+    """\
 
 import json, pathlib, sys
 
 
-def plain(text):
-    """A line without what commands a terminal: names come from a file."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(text).split()))
-
-
-def stop(why):
-    """One line, as a program that calls this one expects it."""
-    print("run.py:", plain(why) or type(why).__name__, file=sys.stderr)
-    sys.exit(2)
-
+"""
+    + array_script.SAY
+    + '''
 
 def main(path):
     """The likeliest five classes of an image file."""
@@ -74,6 +68,7 @@ def main(path):
 if __name__ == "__main__":
     main(sys.argv[1]) if len(sys.argv) == 2 else stop(f"{{len(sys.argv) - 1}} arguments; python run.py IMAGE")
 '''
+)
 
 _SNIPPET = """\
 import pathlib, sys, {imports}
