@@ -37,7 +37,7 @@ def with_statistics(network: Network, images: np.ndarray, seed: int) -> Network:
 def test_parity_with_torch(name):
     """Random networks and the extremes, at the smallest and the largest resolution, batches of 1 and 3."""
     space = get_space(name)
-    genes = space.sample(20 if name == "tiny" else 2, np.random.default_rng(5))
+    genes = space.sample(20 if name == "tiny" else 6, np.random.default_rng(5))
     genes[::2, 0], genes[1::2, 0] = 1, len(space.resolutions)
     for i, arch in enumerate([*space.decode(genes), *space.extremes()]):
         layers = space.layers(arch)
