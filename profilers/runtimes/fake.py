@@ -37,24 +37,54 @@ GB_S = 10.0
 NODE_MS = 0.002
 EDGE_MS = 0.05
 IDLE_PROBE_MS, CONTENDED_PROBE_MS = 0.025, 0.04
+TICK_BITS = 80  # a tick of the clock is 2^-80 s: so short that every digit of a run's seconds is kept
 VERSION = "1"
+
+
+class Moment(float):
+    """Seconds on the simulated clock. The time from one moment to another is exact, wherever the clock stands.
+
+    The rounding of a float would depend on that, and a build that goes on, whose clock begins anew, would differ in its
+    last digits from one that ran through.
+    """
+
+    __slots__ = ("ticks",)
+    ticks: int
+
+    @classmethod
+    def at(cls, ticks: int) -> Moment:
+        """So many ticks after the clock began."""
+        moment = cls(math.ldexp(ticks, -TICK_BITS))
+        moment.ticks = ticks
+        return moment
+
+    def __sub__(self, other: float) -> float:
+        """Seconds between two moments."""
+        if isinstance(other, Moment):
+            return math.ldexp(self.ticks - other.ticks, -TICK_BITS)
+        return float(self) - other
 
 
 @dataclass(eq=False)
 class FakeClock:
     """Time that passes only when advanced. `contended` is true of the seconds at which other work runs on the core."""
 
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
     contended: Callable[[float], bool] | None = None
+    ticks: int = field(default=0, init=False)
+    cpu_ticks: int = field(default=0, init=False)
 
-    def wall(self) -> float:
-        """Seconds."""
-        return self.seconds
+    @property
+    def seconds(self) -> float:
+        """Since the clock began."""
+        return self.wall()
 
-    def cpu(self) -> float:
+    def wall(self) -> Moment:
         """Seconds."""
-        return self.cpu_seconds
+        return Moment.at(self.ticks)
+
+    def cpu(self) -> Moment:
+        """Seconds."""
+        return Moment.at(self.cpu_ticks)
 
     def probe(self) -> float:
         """Milliseconds; time passes only while the core is contended."""
@@ -65,8 +95,8 @@ class FakeClock:
 
     def advance(self, wall: float, cpu: float) -> None:
         """Let a run pass."""
-        self.seconds += wall
-        self.cpu_seconds += cpu
+        self.ticks += round(math.ldexp(wall, TICK_BITS))
+        self.cpu_ticks += round(math.ldexp(cpu, TICK_BITS))
 
 
 @dataclass

@@ -213,19 +213,15 @@ def archive(folder: Path) -> Made:
     return found
 
 
-def rounded(value: Any) -> Any:
-    """With nine digits of every number."""
-    if isinstance(value, Mapping):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [rounded(v) for v in value]
-    return float(f"{value:.9g}") if isinstance(value, float) else value
-
-
 def table(folder: Path) -> Made:
-    """Every number of a latency table, to nine digits: the simulated clock stood elsewhere, and rounds elsewhere."""
+    """Every number of a latency table that the simulated device gave, to the last digit."""
     content = json.loads((folder / "t.json").read_text())["content"]
-    return {name: rounded(content[name]) for name in ("space", "method", "entries", "calibration", "interval")}
+    batches = [
+        {k: v for k, v in batch.items() if k not in ("seconds", "background_load")}
+        for batch in content["observations"]["batches"]
+    ]
+    names = ("space", "method", "entries", "calibration", "interval")
+    return {**{name: content[name] for name in names}, "batches": batches}
 
 
 def weights(folder: Path) -> Made:
