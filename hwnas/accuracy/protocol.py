@@ -119,10 +119,10 @@ def _spent(needed: float, seconds: float) -> str:
     return f"about {needed:,.0f} s, estimated, which is more than {seconds:,.0f} s: fewer evaluations, or more time"
 
 
-def network_seconds(dataset: Dataset, pace: Pace, epochs: int) -> float:
-    """Of one evaluation: fine-tuning, statistics for BatchNorm, validation."""
+def network_seconds(dataset: Dataset, pace: Pace, epochs: int, judged: int | None = None) -> float:
+    """Of one evaluation: fine-tuning, statistics for BatchNorm, and that many judged images, copies included."""
     train = dataset.size("train")
-    judged = dataset.size("val") * (1 + dataset.views)  # which are kept in memory where they are few
+    judged = dataset.size("val") * (1 + dataset.views) if judged is None else judged
     calibration = min(CALIBRATION, train) * (1 + (epochs > 0))  # fine-tuning ends with one, too
     return epochs * train * (pace.training + pace.preparation) + (judged + calibration) * pace.evaluation
 

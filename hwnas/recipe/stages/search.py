@@ -87,8 +87,9 @@ class SearchStage(Stage):
 
     def each(self, work: Work, evaluate: Mapping[str, Any]) -> float:
         """Seconds of an evaluation, estimated."""
-        copies = int(evaluate["views"]) * work.dataset.size("val") * work.pace.evaluation
-        found = network_seconds(work.dataset, work.pace, int(evaluate.get("finetune_epochs", 0))) + copies
+        images = min(int(evaluate.get("images") or work.dataset.size("val")), work.dataset.size("val"))
+        judged = images * (1 + int(evaluate["views"]))
+        found = network_seconds(work.dataset, work.pace, int(evaluate.get("finetune_epochs", 0)), judged)
         return max(found / work.settings.search.workers, 1e-3)
 
     def run(self, work: Work, seconds: float) -> str:

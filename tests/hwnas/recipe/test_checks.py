@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import hwnas
+from hwnas.accuracy.protocol import Pace
 from hwnas.recipe import checks, shipping
 from hwnas.recipe.expected import expected
 from hwnas.recipe.settings import RecipeSettings, load
+from hwnas.recipe.stages.search import SearchStage
 from hwnas.recipe.work import Work
 from hwnas.settings import build
 from profilers.errors import BadInput, HwnasError
@@ -71,6 +73,15 @@ def test_each_check_has_its_line(tmp_path, check, values, words):
     (tmp_path / "file").write_text("")
     with pytest.raises(HwnasError, match=words):
         check(work(tmp_path, **values))
+
+
+def test_networks_that_are_judged_on_fewer_images_are_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(Work, "pace", Pace(1e-3, 1e-3, 0.0))
+    few, whole = work(tmp_path, search={"evaluate": {"images": 50}}), work(tmp_path)
+    each = [SearchStage().each(few, {"views": 1, **more}) for more in ({}, {"images": 50}, {"images": 10**6})]
+    assert each[0] - each[1] == pytest.approx(2 * (few.dataset.size("val") - 50) * 1e-3) and each[2] == each[0]
+    iterations = [SearchStage().values(one, 60.0)["search"]["iterations"] for one in (few, whole)]
+    assert iterations[0] > iterations[1]
 
 
 def test_a_disk_or_a_memory_that_is_too_small_is_said(tmp_path, monkeypatch):
