@@ -31,6 +31,8 @@ SAMPLES = 2048  # points at which the hypervolume is integrated over the costs
 PARENTS = 24  # candidates that each step of the local search keeps
 CHILDREN = 96  # and how many it makes of them
 STEPS = 8
+LATER_STEPS = 5  # where the search before climbed by nearly the same measure
+SETTLED = 400  # evaluations from which on a batch changes the surrogate so little that half the steps serve
 SHARED = 10  # best candidates of one search that the next one starts from
 EXPLOIT_SHARE = 0.75  # of a batch, and of the initial networks, that goes for accuracy within a budget
 KAPPAS = (
@@ -120,11 +122,12 @@ def choose_hypervolume(context: AcquisitionContext, n: int, rng: np.random.Gener
     measure = Improvement(F[:, 0], F[:, 1:], rng, SAMPLES)
     seen, pool = context.seen, context.candidates(np.concatenate([context.pool, front.genes]))
     accurate = ceil(EXPLOIT_SHARE * n) if set(problem.budget) & set(problem.cost_names) else 0
+    first, later = (STEPS, LATER_STEPS) if len(context.history) <= SETTLED else (STEPS // 2, LATER_STEPS // 2)
     chosen: list[Genes] = []
     while len(chosen) < n:
         kappa = KAPPAS[len(chosen) % len(KAPPAS)]
         gain = _accuracy(kappa) if len(chosen) < accurate else _volume(measure)
-        found = _climb(context, gain, pool, rng)
+        found = _climb(context, gain, pool, rng, later if len(chosen) > accurate else first)
         found = found[np.array([known not in seen for known in keys(found.genes)], bool)]
         if not len(found):
             break
@@ -148,12 +151,14 @@ def _accuracy(kappa: float) -> Gain:
     return lambda found: -found.mean if found.std is None else kappa * found.std - found.mean
 
 
-def _climb(context: AcquisitionContext, gain: Gain, pool: Candidates, rng: np.random.Generator) -> Candidates:
+def _climb(
+    context: AcquisitionContext, gain: Gain, pool: Candidates, rng: np.random.Generator, steps: int
+) -> Candidates:
     """Candidates, best gain first, after a few steps of variation and selection from the pool."""
     kept, gains = _best(pool, gain(pool))
     if not len(kept):  # budgets that hardly any network keeps
         return kept
-    for _ in range(STEPS if context.problem.candidates is None else 0):  # of a list, the pool is all there is
+    for _ in range(steps if context.problem.candidates is None else 0):  # of a list, the pool is all there is
         fresh = context.candidates(vary(context.problem.space, kept.genes, CHILDREN, rng))
         kept, gains = _best(kept + fresh, np.concatenate([gains, gain(fresh)]))
     return kept

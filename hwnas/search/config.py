@@ -45,10 +45,10 @@ class SearchSettings:
     choose: Annotated[str, OneOf(("hypervolume", "paper"))] = "hypervolume"
     """How each round's networks are chosen among the surrogate's proposals."""
     inner: Annotated[str, OneOf(("nsga2", "nsga3", "unsga3"))] = "nsga2"
-    """The algorithm of pymoo that searches on the surrogate."""
+    """The algorithm that searches on the surrogate: NSGA-II, NSGA-III or U-NSGA-III."""
     population: Annotated[int, Interval(ge=8, le=10**6)] = 120
     """Networks of a generation of the inner algorithm."""
-    generations: Annotated[int, Interval(ge=1, le=10**6)] = 30
+    generations: Annotated[int, Interval(ge=1, le=10**6)] = 10
     """Generations of the inner algorithm."""
     initial_sampling: Annotated[str, OneOf(("spread", "uniform"))] = "spread"
     """spread: small to large networks, mostly near the budgets where all costs have one; uniform: as in the paper."""

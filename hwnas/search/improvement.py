@@ -25,6 +25,7 @@ from scipy.stats import qmc
 
 Floats = NDArray[np.float64]
 _SQRT_2PI = np.sqrt(2 * np.pi)
+_BLOCK = 64  # networks whose points are looked for at once
 
 
 class Improvement:
@@ -40,8 +41,12 @@ class Improvement:
         short = np.min_scalar_type(samples)  # the comparisons of `gain` cost as much as what they read
         self._rank = np.argsort(np.argsort(self.points.T)).astype(short)  # (m, M) places in `_sorted`
         self.level = np.ones(len(self.points))
-        for i in np.flatnonzero((loss < 1) & (costs < 1).all(axis=1)):
-            self.add(loss[i], costs[i])
+        inside = (loss < 1) & (costs < 1).all(axis=1)
+        loss, costs = loss[inside], costs[inside]
+        for start in range(0, len(loss), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            reached = np.where(self._covers(costs[block], self._rank), loss[block, None], 1.0)
+            self.level = np.minimum(self.level, reached.min(axis=0))
 
     def add(self, loss: float, costs: Floats) -> None:
         """Take one more network (m,) as evaluated, or as believed to be as predicted."""

@@ -1,17 +1,17 @@
-"""The inner search: pymoo's NSGA-II over predicted accuracy and exact costs (paper, algorithm 1, line 10).
+"""The inner search: NSGA-II over predicted accuracy and exact costs (paper, algorithm 1, line 10).
 
 The whole population is evaluated by look-up, starts from the archive's front, and holds no network twice; budgets are
-constraints. Other algorithms of pymoo are selectable.
+constraints. NSGA-II is `nsga2`'s, on arrays; NSGA-III and U-NSGA-III are pymoo's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.algorithms.moo.unsga3 import UNSGA3
 from pymoo.config import Config
@@ -22,13 +22,15 @@ from pymoo.core.problem import Problem as PymooProblem
 from pymoo.core.sampling import Sampling
 from pymoo.util.ref_dirs import get_reference_directions
 
-from hwnas.search.operators import crossover, distinct, keys, mutate, sample_spread
+from hwnas.search.nsga2 import evolve
+from hwnas.search.operators import crossover, distinct, keys, mutate, sample_spread, vary
 from hwnas.search.problem import Problem
 from hwnas.space import Genes, SearchSpace
 
 Floats = NDArray[np.float64]
 Loss = Callable[[Genes], Floats]
-ALGORITHMS = {"nsga2": NSGA2, "nsga3": NSGA3, "unsga3": UNSGA3}
+PYMOO = {"nsga3": NSGA3, "unsga3": UNSGA3}
+ALGORITHMS = ("nsga2", *PYMOO)
 
 Config.warnings["not_compiled"] = False  # a hint to compile pymoo is not for our users
 Config.show_compile_hint = False
@@ -52,18 +54,39 @@ def search(
     first = start[rng.permutation(len(start))[:population]] if len(start) else start
     first = np.concatenate([first, sample_spread(problem.space, 2 * population, rng)])
     first = first[distinct(first)[:population]]
+    if algorithm == "nsga2":
+        children = partial(vary, problem.space)
+        return evolve(partial(_evaluate, problem, loss), children, first, rng, population, generations)
+    return _by_pymoo(problem, loss, first, rng, algorithm, population, generations)
+
+
+def _evaluate(problem: Problem, loss: Loss, genes: Genes) -> tuple[Floats, Floats]:
+    """(n, 1 + m) loss and costs, and (n,) by how much the budgets are exceeded."""
+    found = loss(genes)
+    excess = problem.excess(genes)
+    if "top1" in problem.budget:  # a loss beyond 1 is beyond the budget of accuracy
+        excess = excess + np.maximum(found - 1.0, 0.0)
+    return np.column_stack([found, problem.costs(genes)]), excess
+
+
+def _by_pymoo(
+    problem: Problem,
+    loss: Loss,
+    first: Genes,
+    rng: np.random.Generator,
+    algorithm: str,
+    population: int,
+    generations: int,
+) -> Genes:
+    evolution = PYMOO[algorithm](
+        ref_dirs=_directions(1 + len(problem.cost_names), population),
+        pop_size=population,
+        sampling=_Start(first),
+        crossover=_Crossover(problem.space),
+        mutation=_Mutation(problem.space),
+        eliminate_duplicates=Distinct(),
+    )
     seed = int(rng.integers(2**31))
-    operators = {
-        "pop_size": population,
-        "sampling": _Start(first),
-        "crossover": _Crossover(problem.space),
-        "mutation": _Mutation(problem.space),
-        "eliminate_duplicates": Distinct(),
-    }
-    objectives = 1 + len(problem.cost_names)
-    if algorithm != "nsga2":
-        operators["ref_dirs"] = _directions(objectives, population)
-    evolution = ALGORITHMS[algorithm](**operators)
     evolution.setup(_Population(problem, loss), termination=("n_gen", generations), seed=seed)
     while evolution.has_next():  # pymoo's `minimize` would deep-copy algorithm and population
         evolution.next()
@@ -98,11 +121,9 @@ class _Population(PymooProblem):  # type: ignore[misc]
         )
 
     def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-        genes = np.asarray(x, np.int64)
-        loss = self.loss(genes)
-        out["F"] = np.column_stack([loss, self.problem.costs(genes)])
-        if self.problem.budget:  # a loss beyond 1 is beyond the budget of accuracy, where there is one
-            out["G"] = self.problem.excess(genes) + ("top1" in self.problem.budget) * np.maximum(loss - 1.0, 0.0)
+        out["F"], excess = _evaluate(self.problem, self.loss, np.asarray(x, np.int64))
+        if self.problem.budget:
+            out["G"] = excess
 
 
 class _Start(Sampling):  # type: ignore[misc]

@@ -23,7 +23,7 @@ from hwnas.search.problem import History, Problem
 from hwnas.search.transfer import sample_like
 from hwnas.space import Genes
 from hwnas.surrogates import AdaptiveSwitching, Prediction, Surrogate, encode, layout, make
-from hwnas.surrogates.base import known
+from hwnas.surrogates.base import fitted
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
@@ -163,7 +163,7 @@ def _msunas(context: Context) -> Proposal:
     history = _believed(context, model)
     context = replace(context, history=history)
     predict = _normalised(problem, history, model)
-    pool = _pool(context, lambda genes: predict(genes)[0])
+    pool = _pool(context, _losses(problem, history, model))
     asked = AcquisitionContext(problem, history, predict, pool)
     chosen = RULES[settings.choose](asked, settings.per_iteration, context.rng)
     chosen = _fill(context, chosen, settings.per_iteration, lambda n, rng: operators.vary(problem.space, pool, n, rng))
@@ -177,7 +177,7 @@ def _believed(context: Context, model: Surrogate) -> History:
         return history
     top1[-context.pending :] = model.predict(encode(space, history.genes[-context.pending :])).mean
     believed = replace(history, top1=top1)
-    model.refit(encode(space, believed.done.genes), believed.done.top1, *known(believed.done.noise))
+    fitted(model.refit, encode(space, believed.done.genes), believed.done.top1, believed.done.noise)
     return believed
 
 
@@ -213,7 +213,7 @@ def _fit(context: Context) -> tuple[Surrogate, str]:
     if isinstance(model, AdaptiveSwitching):
         F = np.column_stack([-context.problem.score(done.top1, done.genes), context.problem.costs(done.genes)])
         model.near = nondominated(F)
-    model.fit(encode(space, done.genes), done.top1, *known(done.noise))
+    fitted(model.fit, encode(space, done.genes), done.top1, done.noise)
     return model, model.chosen or name if isinstance(model, AdaptiveSwitching) else name
 
 
@@ -237,3 +237,9 @@ def _normalised(problem: Problem, history: History, model: Surrogate) -> Predict
         return loss, None if std is None else std * factor / (best - worst)
 
     return predict
+
+
+def _losses(problem: Problem, history: History, model: Surrogate) -> Callable[[Genes], Floats]:
+    """`_normalised`'s mean alone: the inner search asks for no uncertainty."""
+    worst, best = problem.scale(history)
+    return lambda genes: (best - model.mean(encode(problem.space, genes)) * problem.factor(genes)) / (best - worst)

@@ -10,6 +10,8 @@ Public methods check their arguments; a subclass's `_fit` and `_predict` do the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from inspect import signature
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -66,17 +68,30 @@ class Surrogate(ABC):
 
     def refit(self, X: Floats, y: Floats, noise: Floats | None = None) -> Self:
         """`fit` to other rows, keeping what is costly to learn and hardly depends on the rows (hyper-parameters)."""
-        return self.fit(X, y, *known(noise))
+        fitted(self.fit, X, y, noise)
+        return self
 
     def predict(self, X: Floats) -> Prediction:
         """Mean and uncertainty for (n, f) features; BadInput before `fit` or for another number of features."""
-        X = np.asarray(X, float)
-        if X.ndim != 2 or X.shape[1] != self._columns:
-            raise BadInput(f"features of shape {X.shape}", f"(n, {self._columns}), as given to fit")
+        X = self._features(X)
         if self._scale == 0:  # all targets were equal: nothing to learn
             return Prediction(np.full(len(X), self._center), None)
         mean, std = self._predict(X)
         return Prediction(mean * self._scale + self._center, None if std is None else std * self._scale)
+
+    def mean(self, X: Floats) -> Floats:
+        """`predict`'s mean alone, which may take less time."""
+        X = self._features(X)
+        return self._mean_alone(X) * self._scale + self._center if self._scale else self.predict(X).mean
+
+    def _features(self, X: Floats) -> Floats:
+        X = np.asarray(X, float)
+        if X.ndim != 2 or X.shape[1] != self._columns:
+            raise BadInput(f"features of shape {X.shape}", f"(n, {self._columns}), as given to fit")
+        return X
+
+    def _mean_alone(self, X: Floats) -> Floats:
+        return self._predict(X).mean
 
     @abstractmethod
     def _fit(self, X: Floats, y: Floats) -> Any: ...
@@ -85,9 +100,10 @@ class Surrogate(ABC):
     def _predict(self, X: Floats) -> Prediction: ...
 
 
-def known(noise: Floats | None) -> tuple[Floats, ...]:
-    """The noise as an argument where there is one: models of one's own may know nothing of it."""
-    return () if noise is None else (noise,)
+def fitted(fit: Callable[..., Surrogate], X: Floats, y: Floats, noise: Floats | None) -> Surrogate:
+    """Call a model's `fit` or `refit`, with the noise where there is some and the model's own method takes it."""
+    taken = noise is not None and "noise" in signature(fit).parameters
+    return fit(X, y, noise=noise) if taken else fit(X, y)
 
 
 def _variance(noise: Floats | None, n: int) -> Floats | None:

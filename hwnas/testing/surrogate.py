@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hwnas.space import SearchSpace, get_space
 from hwnas.surrogates import SURROGATES, Surrogate, encode, layout
 from hwnas.surrogates.auto import kendall
+from hwnas.surrogates.base import fitted
 from hwnas.surrogates.features import Layout
 from profilers.errors import BadInput
 
@@ -40,6 +41,7 @@ def check_surrogate(surrogate: str | type[Surrogate]) -> None:
     columns, train, test = layout(space), _data(space, _TRAIN, 1), _data(space, _TEST, 2)
     _check_ranking(made, columns, train, test)
     _check_same(made, columns, train, test[0])
+    _check_mean(made, columns, train, test[0])
     _check_uncertainty(made, columns, train, test[0])
     _check_scale(made, columns, train, test[0])
     _check_odd_rows(made, columns, train)
@@ -66,6 +68,11 @@ def _check_ranking(made: type[Surrogate], columns: Layout, train: Data, test: Da
 def _check_same(made: type[Surrogate], columns: Layout, train: Data, X: Floats) -> None:
     a, b = (made(columns).fit(*train).predict(X).mean for _ in range(2))
     assert np.array_equal(a, b), "the same rows give other predictions: random numbers without a seed?"
+
+
+def _check_mean(made: type[Surrogate], columns: Layout, train: Data, X: Floats) -> None:
+    model = made(columns).fit(*train)
+    assert np.allclose(model.mean(X), model.predict(X).mean), "the mean alone is another than the prediction's"
 
 
 def _check_uncertainty(made: type[Surrogate], columns: Layout, train: Data, X: Floats) -> None:
@@ -101,7 +108,8 @@ def _check_refit(made: type[Surrogate], columns: Layout, train: Data) -> None:
 
 def _check_noise(made: type[Surrogate], columns: Layout, train: Data) -> None:
     """A model may ignore it."""
-    mean = made(columns).fit(*train, np.full(len(train[1]), 4.0)).predict(train[0]).mean
+    model = fitted(made(columns).fit, *train, np.full(len(train[1]), 4.0))
+    mean = model.predict(train[0]).mean
     assert np.isfinite(mean).all(), "known noise of the rows gives what is no number"
 
 

@@ -69,8 +69,9 @@ def test_it_says_what_was_judged_on_how_many_images(run, tmp_path):
     assert header.endswith(",images,top1_low,top1_high,searched_top1,searched_images") and len(lines) == 7
 
 
-def test_the_surrogate_is_told_the_noise_and_nothing_of_the_other_images(run, monkeypatch):
+def test_the_surrogate_is_told_the_noise_and_nothing_of_the_other_images(run, tmp_path, monkeypatch):
     rows, told = run.evaluations, []
+    shutil.copytree(run.folder, tmp_path / "more")
     known = history(rows, run.space.n_genes)
     seen = [row.searched.top1 if row.searched else row.objectives["top1"] for row in rows]
     assert known.top1.tolist() == seen
@@ -79,7 +80,7 @@ def test_the_surrogate_is_told_the_noise_and_nothing_of_the_other_images(run, mo
     monkeypatch.setattr(GP, "fit", lambda self, X, y, noise=None: (told.append(noise), fit(self, X, y, noise))[1])
     more = hwnas.search(
         "tiny", run.config.accuracy, resolutions=(8, 10), objectives=["top1", "params"], initial=5, iterations=2,
-        per_iteration=2, evaluate=run.config.evaluate, surrogate="gp", out=run.folder,
+        per_iteration=2, evaluate=run.config.evaluate, surrogate="gp", out=tmp_path / "more",
         settings={"search": {"population": 16, "generations": 2}},
     )  # fmt: skip
     assert np.array_equal(told[0], known.noise) and len(more.evaluations) == 9

@@ -35,6 +35,15 @@ class TestImprovement:
         certain = (np.maximum(gap, 0) * covers).mean(axis=1)
         np.testing.assert_allclose(measure.gain(mean, None, costs), certain, atol=1e-12)
 
+    @given(seeds, st.integers(0, 3), st.integers(0, 150))
+    def test_all_networks_at_once_are_one_after_another(self, seed, m, n):
+        rng = np.random.default_rng(seed)
+        F = rng.random((n, 1 + m)) * 1.2
+        measure, one = (Improvement(F[:k, 0], F[:k, 1:], np.random.default_rng(seed), 64) for k in (n, 0))
+        for row in F[(F < 1).all(axis=1)]:
+            one.add(row[0], row[1:])
+        np.testing.assert_array_equal(measure.level, one.level)
+
     def test_with_uncertainty_it_is_the_mean_over_draws(self):
         rng = np.random.default_rng(0)
         F, costs = rng.random((5, 3)), np.array([[0.2, 0.4]])

@@ -9,10 +9,22 @@ from scipy.optimize import check_grad
 
 from hwnas.ofa.predictor import OfaPredictor
 from hwnas.space import get_space
-from hwnas.surrogates import MODELS, SURROGATES, AdaptiveSwitching, Prediction, Surrogate, auto, encode, layout, make
+from hwnas.surrogates import (
+    MODELS,
+    SURROGATES,
+    AdaptiveSwitching,
+    Prediction,
+    Surrogate,
+    auto,
+    encode,
+    layout,
+    likelihood,
+    make,
+)
 from hwnas.surrogates.auto import FOLDS, folds, kendall, score
 from hwnas.surrogates.base import subsample
-from hwnas.surrogates.gp import GP, _negative_likelihood
+from hwnas.surrogates.gp import GP
+from hwnas.surrogates.likelihood import negative_likelihood
 from hwnas.surrogates.rbf import RBF
 from hwnas.testing import check_surrogate
 from profilers.errors import BadInput
@@ -56,6 +68,23 @@ class TestFeatures:
         assert LAYOUT.groups[-1].stop == encode(SPACE, genes(1)).shape[1]
 
 
+def exact(ours, X, y, noise):
+    """scikit-learn's process with our hyper-parameters, of standardised targets."""
+    from sklearn.gaussian_process import GaussianProcessRegressor, kernels
+
+    k = ours._kernel
+    linear = kernels.ConstantKernel(k.linear[0]) * kernels.DotProduct(sigma_0=0)
+    kernel = linear + kernels.ConstantKernel(k.variance) * kernels.RBF(k.rbf[0] ** -0.5)
+    theirs = GaussianProcessRegressor(kernel, alpha=k.noise + 1e-6 + noise / y.var(), optimizer=None)
+    return theirs.fit(k.scaled(X), (y - y.mean()) / y.std())
+
+
+def waves(n):
+    """(n, 4) rows and a smooth function of them."""
+    X = np.random.default_rng(5).random((n, 4))
+    return X, np.sin(3 * X[:, 0]) + X[:, 1]
+
+
 class TestGP:
     def test_gradient_is_that_of_the_likelihood(self):
         rng = np.random.default_rng(0)
@@ -71,31 +100,45 @@ class TestGP:
 
         at = np.log([0.1, 0.5, 0.3, 0.2, 1.0, 2.0])
         error = check_grad(
-            lambda t: _negative_likelihood(split(t), L, D, y)[0],
-            lambda t: _negative_likelihood(split(t), L, D, y)[1],
+            lambda t: negative_likelihood(split(t), L, D, y)[0],
+            lambda t: negative_likelihood(split(t), L, D, y)[1],
             at,
         )
         assert error < 1e-4
 
     @pytest.mark.parametrize("noisy", [False, True])
     def test_agrees_with_scikit_learn(self, noisy):
-        from sklearn.gaussian_process import GaussianProcessRegressor, kernels
-
         rng = np.random.default_rng(0)
         X, T = rng.random((30, 4)), rng.random((9, 4))
         y = np.sin(3 * X[:, 0]) + X[:, 1]
         noise = np.random.default_rng(3).random(len(y)) * y.var() if noisy else np.zeros(len(y))
         ours = GP().fit(X, y, noise)
-        s, v, a, b = ours._split(np.exp(ours.theta))
-        kernel = kernels.ConstantKernel(a[0]) * kernels.DotProduct(sigma_0=0) + kernels.ConstantKernel(v) * kernels.RBF(
-            b[0] ** -0.5
-        )
-        theirs = GaussianProcessRegressor(kernel, alpha=s + 1e-6 + noise / y.var(), optimizer=None)
-        theirs.fit(ours._scaled(X), (y - y.mean()) / y.std())
-        mean, std = theirs.predict(ours._scaled(T), return_std=True)
+        theirs = exact(ours, X, y, noise)
+        mean, std = theirs.predict(ours._kernel.scaled(T), return_std=True)
         prediction = ours.predict(T)
         np.testing.assert_allclose(prediction.mean, mean * y.std() + y.mean(), rtol=1e-6)
         np.testing.assert_allclose(prediction.std, std * y.std(), rtol=1e-3, atol=1e-3 * y.std())
+
+    def test_of_many_rows_the_mean_is_exact_and_the_uncertainty_never_too_small(self):
+        (X, y), T = waves(460), np.random.default_rng(6).random((50, 4))
+        ours = GP().fit(X, y)
+        mean, std = exact(ours, X, y, 0.0).predict(ours._kernel.scaled(T), return_std=True)
+        prediction = ours.predict(T)
+        np.testing.assert_allclose(prediction.mean, mean * y.std() + y.mean(), rtol=1e-5)
+        assert (prediction.std > 0.99 * std * y.std()).all() and prediction.std.max() < 0.2 * y.std()
+
+    def test_many_rows_learn_anew_when_there_are_a_quarter_more(self, monkeypatch):
+        learnt, T = [], np.random.default_rng(6).random((20, 4))
+        maximum = likelihood._maximum
+        monkeypatch.setattr(likelihood, "_maximum", lambda X, *rest: learnt.append(len(X)) or maximum(X, *rest))
+        likelihood._KEPT.clear()
+        X, y = waves(510)
+        for n in (390, 395, 420, 430, 499, 500, 510):
+            GP().fit(X[:n], y[:n])
+        assert len(learnt) == 2 + 1 + 1  # each time up to 400 rows; then of 400 rows, and of 500
+        kept = GP().fit(X[:430], y[:430]).predict(T).mean
+        likelihood._KEPT.clear()
+        np.testing.assert_array_equal(GP().fit(X[:430], y[:430]).predict(T).mean, kept)
 
     def test_uncertainty_grows_away_from_the_data(self):
         X = np.linspace(0, 1, 20)[:, None]

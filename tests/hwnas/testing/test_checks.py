@@ -143,11 +143,24 @@ class Lax(Mean):
         return self
 
 
+class Silent(Mean):
+    """Knows nothing of noise."""
+
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+class Torn(Mean):
+    def _mean_alone(self, X):
+        return super()._mean_alone(X) + 0.1
+
+
 class TestSurrogates:
     """The registered ones are checked in `tests/hwnas/surrogates`."""
 
-    def test_ones_own(self, tmp_path):
-        check_surrogate(Mean)
+    @pytest.mark.parametrize("made", [Mean, Silent])
+    def test_ones_own(self, made):
+        check_surrogate(made)
 
     @pytest.mark.parametrize(
         ("broken", "message"),
@@ -156,6 +169,7 @@ class TestSurrogates:
             (Sure, "std is negative, or 0"),
             (Blind, "correlation of 0.00"),
             (Lax, "not refused"),
+            (Torn, "mean alone is another"),
         ],
     )
     def test_broken_ones_are_found(self, broken, message):
