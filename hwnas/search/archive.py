@@ -161,11 +161,12 @@ class Archive:
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    def proposal(self, iteration: int) -> list[Proposed]:
-        """What an iteration proposed, in order; empty if it has not begun."""
-        rows = self._checked(ProposalRow, "proposals", "WHERE iteration = ? ORDER BY position", iteration)
+    def proposal(self, iteration: int, start: int = 0) -> list[Proposed]:
+        """What an iteration proposed, in order, from position `start` on; empty if it has not begun."""
+        where = "WHERE iteration = ? AND position >= ? ORDER BY position"
+        rows = self._checked(ProposalRow, "proposals", where, iteration, start)
         first = self._read("SELECT COUNT(*) FROM proposals WHERE iteration < ?", iteration)[0][0]
-        if [row.position for row in rows] != list(range(len(rows))):
+        if [row.position for row in rows] != list(range(start, start + len(rows))):
             raise BadInput(f"{self.path} is damaged: a proposal of iteration {iteration} is missing", remedy=CURE)
         archive_rows.check_genes(self.path, [row.genes for row in rows], self._space)
         return [Proposed(first + row.position, row.position, row.genes, row.predicted, row.std) for row in rows]

@@ -34,6 +34,7 @@ class AsynchronousState(SearchState):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self._unanswered: dict[int, Proposed] = {}
+        self._settings_of: dict[tuple[int, str], SearchSettings] = {}
         self._initial, self._count, self._surrogate, k = 0, 0, "", 0
         while stored := run.archive.proposal(k):
             have = self.rows.answered(k)
@@ -55,21 +56,18 @@ class AsynchronousState(SearchState):
         wanted = min(n, self.run.config.search.evaluations - self._count)
         if self.ended or wanted < 1 or len(self.rows) < ceil(_SHARE * self._initial):
             return
-        if self._unanswered and len(self._known().done) < 2:
+        start, known = time.perf_counter(), self.rows.all_since(self.iteration)
+        if self._unanswered and len(known.done) < 2:
             return
-        start = time.perf_counter()
-        if not len((proposal := self._propose(wanted)).genes):
+        if not len((proposal := self._propose(known, wanted)).genes):
             self._exhausted()
             return
         self._store(proposal, (time.perf_counter() - start) / len(proposal.genes))
 
-    def _known(self) -> History:
-        return self.rows.all_since(self.iteration)
-
-    def _propose(self, n: int) -> Proposal:
+    def _propose(self, known: History, n: int) -> Proposal:
         run, k = self.run, self._iteration_of(self._count)
         pending = np.array([item.genes for item in self.pending()], np.int64).reshape(-1, run.space.n_genes)
-        seen = self._known().joined(History(pending, np.full(len(pending), np.nan)))
+        seen = known.joined(History(pending, np.full(len(pending), np.nan)))
         rng = np.random.default_rng([run.config.seed, k, self._count])
         with one_thread():
             return propose(Context(run.problem, self._settings(n), seen, k, None, rng, None, len(pending)))
@@ -80,7 +78,10 @@ class AsynchronousState(SearchState):
         begun = {self._iteration_of(i) for i in range(self._count, self._count + n)}
         begun -= {self._iteration_of(self._count - 1)}
         kept = self._surrogate and not any(switch_due(search, k) for k in begun)
-        return replace(search, per_iteration=n, surrogate=self._surrogate if kept else search.surrogate)
+        asked = n, self._surrogate if kept else search.surrogate
+        if asked not in self._settings_of:  # which are checked anew each time that they are made
+            self._settings_of[asked] = replace(search, per_iteration=asked[0], surrogate=asked[1])
+        return self._settings_of[asked]
 
     def _store(self, proposal: Proposal, seconds: float) -> None:
         """In the archive, iteration by iteration."""
@@ -92,7 +93,7 @@ class AsynchronousState(SearchState):
             mean, std = (None if x is None else x[these] for x in columns)
             first = int(numbers[these][0]) - self._first_of(k)
             self.run.archive.add_proposal(k, proposal.genes[these], mean, std, proposal.surrogate, seconds, first=first)
-            stored = self.run.archive.proposal(k)[first:]
+            stored = self.run.archive.proposal(k, first)
             self._unanswered |= {item.number: item for item in stored}
         self._count, self._surrogate = self._count + len(numbers), proposal.surrogate or ""
 
