@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hwnas.api.devices import Device
 from hwnas.api.display import Printable, table
-from hwnas.compare import known, render
+from hwnas.compare import elsewhere, known, render
 from hwnas.compare import trained as trained_networks
 from hwnas.compare.chosen import chosen_networks
 from hwnas.compare.measure import Comparison, measure, of_known
@@ -78,7 +78,8 @@ def compare(
         weights: folder of a fine-tuning: its networks are shown with their accuracy on its images, the known ones in it
             as they were trained, and by default no others.
         optimistic: judge latency by the point prediction, not by its interval.
-        out: folder for the text, CSV, JSON and figure; by default `known` in the run.
+        out: folder for the text, CSV, JSON and figure; by default `known` in the run, whose report shows the newest one
+            that was written elsewhere, too.
 
     Raises:
         BadInput: an unknown network (the nearest known one is said), or a precision that cannot be compared.
@@ -109,4 +110,5 @@ def compare(
     networks += [of_known(known.make(name, size, chosen.batch)) for name in others if name not in trained]
     found = measure(networks, chosen.profiler, chosen.options)
     render.write(found, target)
+    elsewhere.note(folder, target)
     return Compared(found, target, notes)

@@ -145,20 +145,26 @@ def export(
         shapes or {}, _path(labels), preprocessing, export_request.batch_number(batch),
         inputs, request.host,
     )  # fmt: skip
+    make = _made_front if front else _made
     with open_source(source, options) as opened:
-        request = asked(opened=opened)
-        if front:
-            asked_for = replace(request, weights=opened.weights)
-            with alone(Path(out), EXPORTING):
-                found = export_many(opened.ids, opened.item, asked_for, Path(out), resume=resume, fresh=fresh)
-            engines = [Engine(Path(out) / key) for key in found.done]
-            elsewhere.note(source, [engine.folder for engine in engines])
-            return Exported(engines, opened.notes, opened.about, found.kept, found.failed)
-        items = {key: opened.item(key) for key in opened.ids}
-        _export_due(items, request, Path(out), resume, fresh)
-        engines = [Engine(Path(out) / key) for key in items]
-        elsewhere.note(source, [engine.folder for engine in engines])
-        return Exported(engines, opened.notes, opened.about)
+        made = make(opened, asked(opened=opened), Path(out), resume, fresh)
+        elsewhere.note(source, [engine.folder for engine in made])
+    return made
+
+
+def _made_front(opened: Source, request: Request, out: Path, resume: bool, fresh: bool) -> Exported:
+    """All that the source offers; what fails does not stop the others."""
+    with alone(out, EXPORTING):
+        asked_for = replace(request, weights=opened.weights)
+        found = export_many(opened.ids, opened.item, asked_for, out, resume=resume, fresh=fresh)
+    return Exported([Engine(out / key) for key in found.done], opened.notes, opened.about, found.kept, found.failed)
+
+
+def _made(opened: Source, request: Request, out: Path, resume: bool, fresh: bool) -> Exported:
+    """All that the source offers, or none."""
+    items = {key: opened.item(key) for key in opened.ids}
+    _export_due(items, request, out, resume, fresh)
+    return Exported([Engine(out / key) for key in items], opened.notes, opened.about)
 
 
 def _export_due(items: Mapping[str, Exportable], request: Request, out: Path, resume: bool, fresh: bool) -> None:

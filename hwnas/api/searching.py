@@ -87,15 +87,9 @@ def search(
         >>> len(run.networks)
         10
     """
-    if accuracy is None:
-        allowed = 'a function of {"ks", "e", "d", "r"}, or a source such as "supernet:CKPT"'
-        raise BadInput("a search without an accuracy", allowed, "hwnas.open_search, to be asked for it")
-    told = {name: value for name, value in (evaluate or {}).items() if name in ("batch", "unit", "images")}
-    if workers > 1 and not isinstance(accuracy, str):
-        raise BadInput(f"workers = {workers} with an accuracy of this process", "1", '"python:module:NAME"')
-    source = None if isinstance(accuracy, str) else given.of(accuracy, **told)
+    source = _given(accuracy, workers, evaluate or {})
     wanted = {
-        "space": space, "accuracy": accuracy if isinstance(accuracy, str) else sources.GIVEN, "objectives": objectives,
+        "space": space, "accuracy": accuracy if source is None else sources.GIVEN, "objectives": objectives,
         "budget": budget, "seed": seed, "resolutions": resolutions, "classes": classes, "evaluate": evaluate,
         "init_from": init_from, "workers": workers, "settings": settings, "surrogate": surrogate,
         "initial": initial, "iterations": iterations, "per_iteration": per_iteration,
@@ -103,6 +97,18 @@ def search(
     with configured(tables or {}, wanted) as config:
         checks.check(Path(out), config, own := own_objectives(objectives), fresh=fresh)
         return run_config(config, Path(out), resume=resume, fresh=fresh, source=source, own=own)
+
+
+def _given(accuracy: Any, workers: int, evaluate: Mapping[str, Any]) -> Any:
+    """The source of an accuracy that the program brings; None for one that is named by a text."""
+    if accuracy is None:
+        allowed = 'a function of {"ks", "e", "d", "r"}, or a source such as "supernet:CKPT"'
+        raise BadInput("a search without an accuracy", allowed, "hwnas.open_search, to be asked for it")
+    if isinstance(accuracy, str):
+        return None
+    if workers > 1:
+        raise BadInput(f"workers = {workers} with an accuracy of this process", "1", '"python:module:NAME"')
+    return given.of(accuracy, **{name: evaluate[name] for name in ("batch", "unit", "images") if name in evaluate})
 
 
 def search_config(

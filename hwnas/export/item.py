@@ -170,10 +170,10 @@ class ExportItem:
 
     def torch_session(self, options: Options, *, compiled: bool) -> Session:
         """See `Exportable`."""
-        from hwnas.export.torch_session import TorchSession
+        from hwnas.export.torch_session import torch_session
 
         shape = (options.batch, *self.input_shape)
-        return TorchSession(self.network, shape, options.threads, compiled=compiled)
+        return torch_session(self.network, shape, options.threads, compiled=compiled)
 
     def check_precision(self, precision: str) -> None:
         """See `Exportable`: it has any."""

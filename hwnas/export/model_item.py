@@ -143,12 +143,12 @@ class ModelItem:
 
     def torch_session(self, options: Options, *, compiled: bool) -> Session:
         """See `Exportable`."""
-        from hwnas.export.torch_session import TorchSession
+        from hwnas.export.torch_session import torch_session
 
         if self.opened.module is None:
             raise EngineUnavailable("the model came as ONNX, without a torch network")
         feeds = self.batches.of(options.batch).noise()
-        return TorchSession(self.opened.module, feeds, options.threads, compiled=compiled)
+        return torch_session(self.opened.module, feeds, options.threads, compiled=compiled)
 
     def check_precision(self, precision: str) -> None:
         """See `Exportable`."""

@@ -74,9 +74,10 @@ class Engine:
 class RunData:
     """A run, and what else is known of its problem.
 
-    `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same search
-    with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is run.toml's text;
-    `known` is compare.json; `folder` the run's, as it was named; `left_out` evaluated networks that are not in `rows`.
+    `tables` by the objective that they predict; `random` the curve of random search, `repeats` that of the same
+    search with other seeds; `budgets` are limits by objective, of which `limited` are not shown; `config` is
+    run.toml's text; `known` is compare.json, `known_elsewhere` the newest of another place; `folder` the run's, as it
+    was named; `left_out` evaluated networks that are not in `rows`.
     """
 
     name: str
@@ -94,6 +95,7 @@ class RunData:
     known: Mapping[str, Any] | None = None
     folder: str = ""
     left_out: LeftOut = field(default_factory=LeftOut)
+    known_elsewhere: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hwnas.compare.elsewhere import ELSEWHERE, FILE, FOLDER
 from hwnas.report.cells import Cell, Origin, Table
 from hwnas.report.formatting import significant
 from profilers.errors import BadInput
 from profilers.files import read_json
 
-FOLDER, FILE = "known", "compare.json"
 _FAILED = "not measured"
 
 
@@ -22,9 +22,24 @@ def read(run: Path) -> Mapping[str, Any] | None:
         BadInput: it is damaged.
     """
     path = run / FOLDER / FILE
+    return _checked(read_json(path), path) if path.is_file() else None
+
+
+def read_elsewhere(run: Path) -> Mapping[str, Any] | None:
+    """The newest that was written to another place, with that place as `folder`; None without one.
+
+    Raises:
+        BadInput: its note is damaged.
+    """
+    path = run / FOLDER / ELSEWHERE
     if not path.is_file():
         return None
-    found: Any = read_json(path)
+    noted: Any = read_json(path)
+    noted = noted if isinstance(noted, dict) else {}
+    return _checked(noted.get("comparison"), path) | {"folder": str(noted.get("folder") or "")}
+
+
+def _checked(found: Any, path: Path) -> dict[str, Any]:
     rows = found.get("networks") if isinstance(found, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "name" in row for row in rows):
         raise BadInput(f"{path} is damaged", "what `hwnas compare` writes", "hwnas compare RUN again")
@@ -45,7 +60,7 @@ def table(found: Mapping[str, Any]) -> Table:
         for row in found["networks"]
     ]
     head = ["Network", "Measured here (ms)", "Top-1 accuracy (%)", "Parameters (M)", "MAdds (M)", "Input (px)"]
-    return Table(head, rows, "Beside known networks", numbers=True)
+    return Table(head, rows, f"Beside known networks{', elsewhere' * bool(found.get('folder'))}", numbers=True)
 
 
 def about(found: Mapping[str, Any]) -> str:
@@ -54,7 +69,8 @@ def about(found: Mapping[str, Any]) -> str:
     made = made if isinstance(made, dict) else {}
     parts = [str(made[key]) for key in ("device", "runtime", "precision") if made.get(key)]
     place = f" on {', '.join(parts)}" if parts else ""
-    return f"All networks were measured in turns{place}, batch {made.get('batch', 1)} (hwnas compare)."
+    written = f" Written to {found['folder']}." if found.get("folder") else ""
+    return f"All networks were measured in turns{place}, batch {made.get('batch', 1)} (hwnas compare).{written}"
 
 
 def _how(row: Mapping[str, Any]) -> str:

@@ -72,6 +72,7 @@ def load_run(
             known.read(folder),
             str(folder),
             left_out,
+            known.read_elsewhere(folder),
         )
 
 

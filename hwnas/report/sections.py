@@ -151,11 +151,11 @@ def search(run: RunData) -> Section | None:
 
 def beside_known(run: RunData) -> Section | None:
     """What `hwnas compare` has measured into the run."""
-    if run.known is None:
+    found = [each for each in (run.known, run.known_elsewhere) if each is not None]
+    if not found:
         return None
-    return Section(
-        "known", "Beside known networks", known.about(run.known), "known.html", {"table": known.table(run.known)}
-    )
+    shown = [(known.about(each), known.table(each)) for each in found]
+    return Section("known", "Beside known networks", shown[0][0], "known.html", {"shown": shown})
 
 
 def failed(run: RunData) -> Section | None:

@@ -12,22 +12,11 @@ from typing import Any, Literal
 
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import read_bytes, read_json, sha256, write_bytes, write_json
+from profilers.runtimes.stored_port import Tensor
 
 KIND, SCHEMA = "hwnas-engine", 1
 SUFFIX = ".engine"
 REBUILD = "rebuild it from its ONNX here (--rebuild)"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of an engine."""
-
-    name: str
-    """In the model."""
-    shape: list[int]
-    """With the batch."""
-    dtype: str
-    """Such as float32."""
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,16 @@ have been compared with its manifest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from profilers.base import Tensor as Port
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import read_bytes, read_json, sha256, write_json
+from profilers.runtimes.stored_port import Tensor
 
 KIND, SCHEMA = "hwnas-torch-package", 1
 REBUILD = "--rebuild, or export it again here"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of a package."""
-
-    name: str
-    """In the model."""
-    shape: list[int]
-    """With the batch."""
-    dtype: str
-    """Such as float32."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +90,3 @@ def read_manifest(path: Path, here: Machine) -> Manifest:
     if differ := [f"{name}: {mine} here, {its} there" for name, mine, its in rows if mine != its]:
         raise FingerprintMismatch(f"the package belongs elsewhere ({'; '.join(differ)})", remedy=REBUILD)
     return found
-
-
-def ports(tensors: list[Tensor]) -> dict[str, Port]:
-    """Of a manifest's list."""
-    return {tensor.name: Port(tuple(tensor.shape), tensor.dtype) for tensor in tensors}
-
-
-def listed(found: Mapping[str, Port]) -> list[Tensor]:
-    """The inverse of `ports`."""
-    return [Tensor(name, list(port.shape), port.dtype) for name, port in found.items()]

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from profilers.base import Loader, Options, Profiler, Session, Tensor, TorchModel
 from profilers.errors import BadInput
 from profilers.onnx.ports import read_static
+from profilers.runtimes.stored_port import listed, ports
 from profilers.runtimes.torch import aot
 from profilers.runtimes.torch.levels import Call, Level
-from profilers.runtimes.torch.manifest import Machine, listed, ports, read_manifest, write_manifest
+from profilers.runtimes.torch.manifest import Machine, read_manifest, write_manifest
 from profilers.runtimes.torch.network import network
 from profilers.runtimes.torch.place import Cpu, Cuda
 from profilers.runtimes.torch.session import TorchSession

@@ -20,7 +20,7 @@ from hwnas.compare import known, paper, render
 from hwnas.compare.count import madds, params
 from hwnas.compare.measure import OURS, Row, agreement, measure, of_known
 from hwnas.export.parity import torch_logits
-from hwnas.export.torch_session import TorchSession
+from hwnas.export.torch_session import torch_session
 from hwnas.nets import Network, fold
 from hwnas.onnx.writer import write_onnx
 from hwnas.space import get_space
@@ -125,7 +125,7 @@ def test_proving_and_timing_leave_a_network_as_it_was():
     network.layers[1].eval()
     before, images = copy.deepcopy(network), np.zeros((2, 1, 12, 12), np.float32)
     torch_logits(network, images)
-    TorchSession(network, images.shape, 1).run()
+    torch_session(network, images.shape, 1).run()
     write_onnx(network.specs, fold(network))
     assert all(
         torch.equal(x, y) for x, y in zip(network.state_dict().values(), before.state_dict().values(), strict=True)

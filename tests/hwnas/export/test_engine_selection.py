@@ -17,7 +17,7 @@ from hwnas.export.pipeline import export
 from hwnas.export.quantise import TOLERANCE
 from hwnas.export.quantity import Parity
 from hwnas.export.runtime_costs import CostPlan
-from hwnas.export.torch_session import TorchSession
+from hwnas.export.torch_session import torch_session
 from hwnas.export.validate import validate
 from profilers.base import Options
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
@@ -166,7 +166,7 @@ def test_exported_with_auto_the_folder_says_what_else_was_tried(tmp_path):
 
 def test_torch_computes_as_its_network_and_says_why_it_cannot_compile(monkeypatch):
     work = item()
-    session = TorchSession(work.network, (2, *work.input_shape), 1)
+    session = torch_session(work.network, (2, *work.input_shape), 1)
     images = np.random.default_rng(0).standard_normal((2, *work.input_shape), dtype=np.float32)
     import torch
 
@@ -176,6 +176,6 @@ def test_torch_computes_as_its_network_and_says_why_it_cannot_compile(monkeypatc
     assert session.output_shape == (2, 10)
     monkeypatch.setattr(aot, "COMPILERS", ("no-such-compiler",))
     with pytest.raises(EngineUnavailable, match="compiler"):
-        TorchSession(work.network, (2, *work.input_shape), 1, compiled=True)
+        torch_session(work.network, (2, *work.input_shape), 1, compiled=True)
     quantity = engine_selection._reference(work, Options(), "compiled")
     assert quantity.value is None and "no-such-compiler" in quantity.how

@@ -11,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hwnas.compare import elsewhere as compared
 from hwnas.export import datasheet, elsewhere
-from hwnas.report import Engine, csv_text, failures, known, limits, marks, tables
+from hwnas.report import Engine, csv_text, failures, known, limits, marks, sections, tables
 from hwnas.report.ship import ship
 from hwnas.report.tables import weights
 from profilers.errors import BadInput
+from profilers.files import write_json
 from tests.hwnas.report_run import full_run, sheet
 
 
@@ -135,6 +137,26 @@ def test_a_comparison_belongs_to_the_run(run, tmp_path):
     shown = known.table(known.read(tmp_path)).rows
     assert [cell.text for cell in shown[0][:4]] == ["a", "1.00", "90.0", "5.00"]
     assert shown[1][1].origin.how == "not measured: no memory" and shown[1][2].origin.kind == "imported"
+
+
+def test_a_comparison_that_was_written_elsewhere_belongs_to_the_run(run, tmp_path):
+    place, target = tmp_path / "run", tmp_path / "else"
+    place.mkdir()
+    write_json(target / "compare.json", {"networks": [{"name": "a", "ms": 1.0}]})
+    compared.note(place, target)
+    found = known.read_elsewhere(place)
+    assert str(target) in known.about(found) and known.read(place) is None
+    section = sections.beside_known(replace(run, known={"networks": []}, known_elsewhere=found))
+    assert [str(target) in about for about, _ in section.content["shown"]] == [False, True]
+    (place / "known" / "elsewhere.json").write_text('{"comparison": {"networks": [1]}}')
+    with pytest.raises(BadInput, match="is damaged"):
+        known.read_elsewhere(place)
+
+
+def test_a_comparison_in_the_run_needs_no_note(tmp_path):
+    write_json(tmp_path / "known" / "compare.json", {"networks": []})
+    compared.note(tmp_path, tmp_path / "known")
+    assert known.read_elsewhere(tmp_path) is None and known.read(tmp_path) == {"networks": []}
 
 
 def test_engines_exported_elsewhere_belong_to_the_run(run, tmp_path):
