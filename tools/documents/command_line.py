@@ -15,11 +15,11 @@ HEAD = """# The command line
 
 Written from the commands' own `--help` when this site is built.
 
-Output for programs goes to stdout, as JSON with an object a line; output for people goes to stderr. At a terminal
-people look at both, so JSON becomes a table with rounded numbers there; `--json` keeps it. Progress goes to stderr: a
-bar at a terminal, elsewhere a line a minute. Exit codes are on the page [Errors and exit codes](errors.md). Every
-command that was interrupted goes on when it is given again; what is there, equal and finished is kept; `--fresh`
-begins anew.
+Output for programs goes to stdout as JSON, one object per line; output for people goes to stderr. A terminal shows
+both, so there the JSON becomes a table with rounded numbers, unless you give `--json`. Progress goes to stderr: a bar
+at a terminal, elsewhere a line per minute. Exit codes are explained on [Errors and exit codes](errors.md). If a
+command was interrupted, run it again and it resumes; it keeps finished output of the same request. `--fresh` starts
+again.
 """
 
 

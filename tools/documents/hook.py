@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: pages that are not files of docs/, and links that lead out of it."""
+"""Hooks of MkDocs: pages that are not files of docs/, links that lead out of it, and names for what has none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ PICTURES = "tools/pictures"
 GENERATED = {"reference/command-line.md": command_line.text, "reference/files.md": file_formats.text}
 TABLES = {"<!-- the engines -->": devices.engines, "<!-- the cards -->": devices.known_cards}
 LINK = re.compile(r"(\]\()(?!\w+:|#)([^)\s#]+)")
+NAMES = {  # what the theme leaves without a name, or with one that a section may have
+    'data-md-component="search" role="dialog"': 'data-md-component="search" role="dialog" aria-label="Search"',
+    'class="md-search__options" aria-label="Search"': 'class="md-search__options" aria-label="Search options"',
+}
+SECTION = re.compile(
+    r'aria-labelledby="__nav_\w+_label"'
+    r'([^>]*>\s*<label class="md-nav__title"[^>]*>\s*<span[^>]*></span>\s*([^<]*?)\s*</label>)'
+)  # its label holds nothing but an arrow where the section has a page of its own
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -36,6 +44,18 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     for mark, table in TABLES.items():
         found = found.replace(mark, table()) if mark in found else found
     return found
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """What a screen reader needs and the theme lacks: a name for the search, and for each section of the navigation."""
+    for text, named in NAMES.items():
+        output = output.replace(text, named)
+    return SECTION.sub(r'aria-label="\2"\1', output)
+
+
+def on_post_template(output_content: str, template_name: str, **_: Any) -> str:
+    """No page for a web server's missing addresses: this site is read from files."""
+    return "" if template_name == "404.html" else output_content
 
 
 def _moved(target: str, folder: str, page: str) -> str:
