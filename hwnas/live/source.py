@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hwnas.compare.elsewhere import ELSEWHERE, FILE, FOLDER
 from hwnas.export import datasheet
 from hwnas.live.standing import Pace, Standing, line, standing
 from hwnas.report.data import RunData
-from hwnas.report.known import FILE, FOLDER
 from hwnas.report.load import ENGINES, load_run
 from hwnas.report.page import page, part
 from hwnas.search.connections import snapshot
@@ -65,7 +65,7 @@ class Watched:
         sheets = (self.folder / ENGINES).rglob(datasheet.FILE)
         archive = [self.folder / f"{ARCHIVE}{ending}" for ending in ("", "-wal", "-journal")]
         found = []
-        for path in [*archive, self.folder / FOLDER / FILE, *sorted(sheets)]:
+        for path in [*archive, *(self.folder / FOLDER / name for name in (FILE, ELSEWHERE)), *sorted(sheets)]:
             try:
                 facts = path.stat()
             except OSError:
