@@ -5,11 +5,10 @@ compares those of `registry` alone. `hwnas.testing.check_surrogate` checks one.
 
 What becomes of large archives, by the number of their rows (`tools.bench.search --large` prints what that costs):
 
-    up to 200     all rows are used everywhere
-    above 200     the GP learns its hyper-parameters from 200 rows (`likelihood`), and predicts from all
-    above 400     it learns them anew when there are a quarter more rows, and its uncertainty follows from 400 of them;
-                  Adaptive Switching compares its candidates on 400 rows (`auto`); networks are chosen in half the
-                  steps (`search.acquisition`)
+    up to 400     all rows are used everywhere
+    above 400     the GP learns its hyper-parameters from 400 rows, anew when there are a quarter more (`likelihood`),
+                  predicts from all, and its uncertainty follows from 400 of them; Adaptive Switching compares its
+                  candidates on 400 rows (`auto`); networks are chosen in half the steps (`search.acquisition`)
     above 1,000   the GP is fitted to 1,000 rows, above 2,000 every other surrogate to 2,000 (`Surrogate.max_rows`)
 
 Rows that are kept are always half the newest, which are nearest the front, and half spread evenly (`base.subsample`).

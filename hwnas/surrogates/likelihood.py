@@ -8,7 +8,7 @@
     noise (n,)  known variance of each row, beside the learnt s that is the same for all
 
 The likelihood and its gradient are written out, because this is the search's own time. For the same reason these few
-numbers are learnt from `_LEARN_ROWS` rows, and beyond `_OFTEN` rows anew only when there are a quarter more. What is
+numbers are learnt from at most `_LEARN_ROWS` rows, and beyond them anew only when there are a quarter more. What is
 learnt depends on the rows alone, not on what was kept: a search that is killed and continued learns the same.
 Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, equations 2.30 and 5.9.
 """
@@ -30,12 +30,11 @@ from scipy.optimize import minimize
 from hwnas.surrogates.base import Floats, subsample
 
 JITTER = 1e-6
-_LEARN_ROWS = 200
-_OFTEN = 400
+_LEARN_ROWS = 400  # with 200, searches for top-1 and MAdds ended lower (`tools.bench.search --problems madds`)
 _GROWTH = 1.25
 _PRIOR_WIDTH = 3.0  # standard deviation of each log hyper-parameter around its start
 _BOUND = (-12.0, 5.0)
-_STEPS = {"maxiter": 60, "ftol": 1e-5}  # smaller gains of the likelihood change no prediction that matters
+_STEPS = {"maxiter": 60, "ftol": 1e-6}  # smaller gains of the likelihood change no prediction that matters
 _DIGITS = 9  # of rows whose hyper-parameters are kept: sums that round otherwise are the same rows
 _KEPT: dict[bytes, Kernel] = {}  # the last few
 _MOST_KEPT = 8
@@ -65,7 +64,7 @@ class Kernel:
 
 def learn(X: Floats, y: Floats, noise: Floats | None, groups: Sequence[slice]) -> Kernel:
     """The kernel for (n, f) features and (n,) standardised targets with their known noise, if any."""
-    if len(X) <= _OFTEN:
+    if len(X) <= _LEARN_ROWS:
         return _learn(X, y, noise, groups)
     rows = _milestone(len(X))
     X, y = X[:rows], y[:rows]
@@ -77,7 +76,7 @@ def learn(X: Floats, y: Floats, noise: Floats | None, groups: Sequence[slice]) -
 
 def _milestone(n: int) -> int:
     """Of how many of the first n rows hyper-parameters are learnt."""
-    rows = float(_OFTEN)
+    rows = float(_LEARN_ROWS)
     while rows * _GROWTH <= n:
         rows *= _GROWTH
     return int(rows)
