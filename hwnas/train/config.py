@@ -95,6 +95,9 @@ class Recipe:
         check_fields(self)
 
 
+_LEAST_ALPHA, _MOST_ALPHA = 1e-3, 1e3  # beyond, single precision knows no such Beta distribution
+
+
 @dataclass(frozen=True)
 class Regularise:
     """What many epochs of one network need against overfitting; all of it is off by default."""
@@ -104,7 +107,7 @@ class Regularise:
     magnitude: Annotated[int, Interval(ge=0, le=30)] = 9
     """Strength of these operations."""
     mixup: NotNegative = 0.0
-    """Alpha of the Beta distribution that two images of a batch are mixed by."""
+    """Alpha of the Beta distribution that two images of a batch are mixed by: 0 for none, or 0.001 to 1000."""
     cutmix: NotNegative = 0.0
     """The same for pasting a rectangle of one into the other; with both, each batch takes one at random."""
     drop_connect: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
@@ -114,6 +117,9 @@ class Regularise:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for name in ("mixup", "cutmix"):
+            if (alpha := getattr(self, name)) and not _LEAST_ALPHA <= alpha <= _MOST_ALPHA:
+                raise BadInput(f"{name} = {alpha:g}", f"0, or {_LEAST_ALPHA:g} to {_MOST_ALPHA:g}")
 
 
 # Tuned on `tiny` and digits (a minute and a half of one core); larger data wants its own, see `hwnas.train.defaults`.

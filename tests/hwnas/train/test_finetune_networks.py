@@ -76,6 +76,13 @@ def images_of(change: Regularise, seed: int = 0) -> tuple[torch.Tensor, torch.Te
     return images, labels, *BatchAugmentation(change, DIGITS)(images, labels)
 
 
+@pytest.mark.parametrize("alpha", [5e-324, 1e-4, 1e300])
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_distribution_that_single_precision_does_not_know_is_refused(name, alpha):
+    with pytest.raises(BadInput, match=rf"{name} = {alpha:g}; allowed: 0, or 0.001 to 1000".replace("+", r"\+")):
+        Regularise(**{name: alpha})
+
+
 def test_randaugment_changes_images_within_the_range_of_their_values_and_keeps_labels():
     images, labels, changed, after = images_of(Regularise(randaugment=2))
     mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (DIGITS.mean, DIGITS.std))
