@@ -66,11 +66,11 @@ def learn(X: Floats, y: Floats, noise: Floats | None, groups: Sequence[slice]) -
     """The kernel for (n, f) features and (n,) standardised targets with their known noise, if any."""
     if len(X) <= _LEARN_ROWS:
         return _learn(X, y, noise, groups)
-    rows = _milestone(len(X))
-    X, y = X[:rows], y[:rows]
+    rows = subsample(_milestone(len(X)), _LEARN_ROWS)
+    X, y = X[rows], y[rows]
     spread = float(y.std()) or 1.0
     y = np.round((y - y.mean()) / spread, _DIGITS)
-    noise = None if noise is None else np.round(noise[:rows] / spread**2, _DIGITS)
+    noise = None if noise is None else np.round(noise[rows] / spread**2, _DIGITS)
     return _kept(X, y, noise, groups).of_targets(spread)
 
 
@@ -95,9 +95,8 @@ def _kept(X: Floats, y: Floats, noise: Floats | None, groups: Sequence[slice]) -
 def _learn(X: Floats, y: Floats, noise: Floats | None, groups: Sequence[slice]) -> Kernel:
     mean = X.mean(axis=0)
     columns = np.concatenate([_unit(X[:, g] - mean[g]) for g in groups])
-    rows, width = subsample(len(X), _LEARN_ROWS), [g.stop - g.start for g in groups]
-    known = 0.0 if noise is None else noise[rows]
-    s, v, a, b = _split(np.exp(_maximum((X[rows] - mean) * columns, y[rows], known, width)))
+    width = [g.stop - g.start for g in groups]
+    s, v, a, b = _split(np.exp(_maximum((X - mean) * columns, y, 0.0 if noise is None else noise, width)))
     return Kernel(mean, columns, s, v, np.repeat(a, width), np.repeat(b, width))
 
 

@@ -132,10 +132,10 @@ class TestGP:
         maximum = likelihood._maximum
         monkeypatch.setattr(likelihood, "_maximum", lambda X, *rest: learnt.append(len(X)) or maximum(X, *rest))
         likelihood._KEPT.clear()
-        X, y = waves(510)
-        for n in (390, 395, 420, 430, 499, 500, 510):
+        X, y = waves(1120)
+        for n in (390, 395, 420, 430, 499, 500, 510, 1100, 1120):
             GP().fit(X[:n], y[:n])
-        assert len(learnt) == 2 + 1 + 1  # each time up to 400 rows; then of 400 rows, and of 500
+        assert len(learnt) == 2 + 1 + 1 + 1  # each time up to 400 rows; then of 400 rows, of 500, of 976
         kept = GP().fit(X[:430], y[:430]).predict(T).mean
         likelihood._KEPT.clear()
         np.testing.assert_array_equal(GP().fit(X[:430], y[:430]).predict(T).mean, kept)
