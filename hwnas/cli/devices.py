@@ -11,7 +11,7 @@ from hwnas.cli.output import AsJson, AsLines, emit, emit_for_programs, put, say,
 
 Name = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 
-group = typer.Typer(help="Devices elsewhere, by name, for --device NAME.", no_args_is_help=True)
+group = typer.Typer(help="Remote devices by name, for --device NAME.", no_args_is_help=True)
 
 
 def add(
@@ -41,7 +41,7 @@ def check(
     name: Annotated[str, typer.Argument(metavar="NAME|URL", help="A name of the list, or an address.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say what is there and what to do before one measures; prints JSON."""
+    """Report the device's state and what to change before you measure; prints JSON."""
     found = hwnas.Devices().check(name)
     emit_for_programs(found.to_json())
     show(found)

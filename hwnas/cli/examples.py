@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 USES = """\b
-Profile a device:       hwnas lut build --space mbv3 --engine onnxruntime --out cpu.json
-Any model, by layer:    hwnas profile model.onnx
-Search for a budget:    hwnas init --images DIR, then hwnas run
-Ship an engine:         hwnas export RUN --engine auto --out engines, then hwnas validate engines/ID
+Profile a device:
+  hwnas lut build --space mbv3 --engine onnxruntime --out cpu.json
+  hwnas profile model.onnx
+Search for a budget:
+  hwnas init --images DIR
+  hwnas run
+Ship an engine:
+  hwnas export RUN --engine auto --out engines
+  hwnas validate engines/ID
 """
 
 EXAMPLES = {
@@ -47,11 +52,42 @@ EXAMPLES = {
     "devices remove": "hwnas devices remove board",
 }
 
+SHORT = {  # where the first sentence is cut in a list of 80 columns
+    "engines": "List the engines of a machine, and how to get others.",
+    "count": "Count parameters and multiply-adds of architectures.",
+    "init": "Look at images, machine and weights, and write a recipe.",
+    "run": "Carry out a recipe, from the table to the report.",
+    "fetch": "Download the authors' public files into a cache.",
+    "search": "Search networks: accuracy against other objectives.",
+    "select": "Choose networks of the front within budgets.",
+    "insights": "Count which choices occur on the run's fronts.",
+    "export": "Build engines, check, measure and describe them.",
+    "validate": "Measure an exported engine again.",
+    "profile": "Measure any model, end to end and by layer.",
+    "compare": "Measure the chosen networks beside known ones.",
+    "report": "Write runs as one HTML file: what to ship, and why.",
+    "watch": "Show the report of runs during their search.",
+    "spaces": "List search spaces, with their sizes and times.",
+    "space": "Show what the networks of a space cost.",
+    "lut build": "Measure a table; the same command resumes it.",
+    "lut verify": "Compare a table with new measurements.",
+    "lut predict": "Predict latencies, with intervals.",
+    "lut show": "Show fingerprint, figures and a heat map.",
+    "lut estimate": "Estimate a table from a GPU's data sheet.",
+    "lut plan": "Propose the most informative networks to measure.",
+    "lut measure": "Measure networks end to end, or write a bundle.",
+    "lut fit": "Fit a table to networks measured end to end.",
+    "train supernet": "Train a supernet by progressive shrinking.",
+    "train finetune": "Fine-tune networks, or train them from scratch.",
+    "devices check": "Report the device's state, before you measure.",
+}
+
 
 def add_to(app: Any, group: str = "") -> None:
-    """Give each command of an application its example."""
+    """Give each command of an application its example, and its line in the list of commands."""
     for found in app.registered_commands:
         name = f"{group}{found.name or found.callback.__name__}"
+        found.short_help = SHORT.get(name)
         if name in EXAMPLES:
             found.epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
     for part in app.registered_groups:

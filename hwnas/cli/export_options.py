@@ -19,7 +19,7 @@ SourcePath = Annotated[
     ),
 ]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="A network of the run; may be given again.")]
-Front = Annotated[bool, typer.Option("--all", help="The whole front; interrupted, the same command goes on.")]
+Front = Annotated[bool, typer.Option("--all", help="The whole front; if interrupted, the same command resumes.")]
 Optimistic = Annotated[bool, typer.Option(help="Judge latency by the point prediction, not by its interval.")]
 SpaceOfFile = Annotated[
     str | None, typer.Option("--space", help="Search space of ARCH.json, if the file does not name it.")
@@ -57,7 +57,7 @@ Preprocessing = Annotated[
 ]
 
 # The engine
-Out = Annotated[Path, typer.Option("--out", help="Folder to write; several networks get a folder each in it.")]
+Out = Annotated[Path, typer.Option("--out", help="Output folder, with a folder for each of several networks.")]
 EngineName = Annotated[
     str,
     typer.Option(
@@ -94,7 +94,7 @@ Compiled = Annotated[
 Also = Annotated[
     list[str] | None,
     typer.Option(
-        help="With auto: an engine that is left out else, as compiling takes minutes (torch, torch-cuda); may be given "
+        help="With auto: an engine otherwise left out, as compiling takes minutes (torch, torch-cuda); may be given "
         "again."
     ),
 ]

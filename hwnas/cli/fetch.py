@@ -35,7 +35,7 @@ def fetch(
 ) -> None:
     """Download the authors' public files (supernets, predictor, tables) into a cache; prints their paths as JSONL.
 
-    What was interrupted goes on. Every file is checked against the hash of the authors' own; what is in the cache needs
+    An interrupted download resumes. Every file is checked against the hash of the authors' own. Files in the cache need
     no network.
     """
     place = cache or default_cache()

@@ -131,7 +131,7 @@ def estimate(
     space: SpaceName,
     out: Out,
     gpu: Annotated[str, typer.Option(help="The card.")] = "GTX 1080 Ti",
-    batch: int = 64,
+    batch: Annotated[int, typer.Option(help="Images per run.")] = 64,
     resolutions: Resolutions = None,
     classes: Classes = None,
     networks: Annotated[

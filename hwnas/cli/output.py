@@ -29,7 +29,8 @@ def force(given: bool) -> bool:
 
 
 AsJson = Annotated[
-    bool, typer.Option("--json", callback=force, help="JSON on a terminal, too; elsewhere it is printed anyway.")
+    bool,
+    typer.Option("--json", callback=force, help="Print JSON on a terminal, too; a pipe or file gets it anyway."),
 ]
 AsLines = Annotated[bool, typer.Option("--json", callback=force, help="One JSON object a line.")]
 

@@ -29,11 +29,11 @@ def init(
         Path | None, typer.Option(metavar="CKPT", help="Weights to start from: of hwnas, or once-for-all's.")
     ] = None,
     engine: Annotated[str, typer.Option(help="Runtime of the device.")] = "onnxruntime",
-    threads: Annotated[int, typer.Option(help="Of the runtime.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     budget: Annotated[
-        float | None, typer.Option(metavar="MS", help="The most that a network may take, ms; by default half-way.")
+        float | None, typer.Option(metavar="MS", help="Latency budget; by default half-way.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long all may take.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time for the whole recipe.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a recipe that is there.")] = False,
     where: Where = "",
     as_json: AsJson = False,
@@ -59,10 +59,8 @@ def run(
         "recipe.toml"
     ),
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="The last stage that is run.")] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="STAGE", help="The first one; earlier ones are done already.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make all of these stages anew.")] = False,
+    start: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="The first stage that is run.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Repeat all of these stages.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check everything, and say what would be done.")
     ] = False,
@@ -74,7 +72,7 @@ def run(
 ) -> None:
     """Carry out a recipe: table, supernet, search, select, finetune, export, validate, compare, report.
 
-    What fits is kept, what is unfinished goes on; the last lines say what to ship. Prints the result as JSON.
+    Finished stages that still fit are kept, unfinished ones resume; the last lines say what to ship. Prints JSON.
     """
     found = hwnas.run_recipe(
         recipe,

@@ -105,7 +105,7 @@ def insights(
     run: RunFolder,
     as_json: Annotated[bool, typer.Option("--json", callback=force, help="Everything, as JSON on stdout.")] = False,
 ) -> None:
-    """How often each kernel size, expand ratio and other choice, depth and resolution occurs on the run's fronts."""
+    """Count how often each kernel size, expand ratio, depth, resolution and other choice occurs on the run's fronts."""
     opened = hwnas.Run(run)
     found = opened.insights()
     if as_json:

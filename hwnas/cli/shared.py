@@ -39,7 +39,7 @@ OwnEngine = Annotated[
     str | None, typer.Option("--engine", help="python:module:Class, where the engine is a runtime of your own.")
 ]
 
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew, in place of what this command has written there.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start again, replacing what this command wrote there.")]
 Resume = Annotated[bool, typer.Option("--resume", hidden=True, help="What every command does by itself.")]
 
 

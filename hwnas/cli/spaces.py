@@ -36,7 +36,7 @@ def space(
     classes: Classes = None,
     as_json: AsJson = False,
 ) -> None:
-    """What networks of a space cost, and how many keep a budget, before anything is evaluated; prints JSON."""
+    """Show what networks of a space cost, and how many keep a budget, before anything is evaluated; prints JSON."""
     found = hwnas.space(name, tables=_named(table or []), budget=budget or (), resolutions=resolutions, classes=classes)
     emit_for_programs(found.to_json())
     show(str(found))

@@ -50,7 +50,7 @@ def finetune(
 ) -> None:
     """Fine-tune chosen networks, or train them from scratch; prints a line of JSON for each.
 
-    What was interrupted is continued by the same command, what is done is kept.
+    If it was interrupted, the same command resumes and keeps what is done.
     """
     from hwnas.train.distributed import is_rank_zero, single_error_report
 
