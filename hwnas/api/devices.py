@@ -222,7 +222,7 @@ class Engines(Printable):
         """See `Printable`."""
         here = ("yes" if row["available"] else "no" for row in self.rows)
         cells = list(zip((row["engine"] for row in self.rows), here, self.lines, strict=True))
-        return table("Engines", ("engine", "here", "what"), rows=cells)
+        return table("Engines", ("engine", "works", "what"), rows=cells)
 
 
 def engines(*names: str, host: str = "") -> Engines:

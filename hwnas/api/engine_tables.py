@@ -76,8 +76,8 @@ def _number(value: float | None, digits: int) -> str:
 
 def changes_table(found: Mapping[str, Any]) -> Table:
     """What `validate` found, beside what the datasheet says."""
-    table = Table(title="The datasheet and this machine, now")
-    for column in ("quantity", "datasheet", "here", "change"):
+    table = Table(title="The datasheet, and what was measured now")
+    for column in ("quantity", "datasheet", "now", "change"):
         table.add_column(column, justify="right")
     for name, row in found["changes"].items():
         change = "-" if row["change"] is None else f"{100 * row['change']:+.1f} %{' (tie)' * bool(row['tie'])}"

@@ -16,7 +16,7 @@ from profilers.timing.measurement import Measurement
 
 BAR, GAP, LEFT, WIDE, RIGHT, TOP = 18, 8, 190, 420, 110, 34  # px
 COLOURS = {True: "#b4530a", False: "#5b6f8a"}  # of this search, known
-HEADER = ("#", "network", "px", "params M", "MAdds M", "ms here", "i7 ms", "top-1 %")
+HEADER = ("#", "network", "px", "params M", "MAdds M", "ms", "i7 ms", "top-1 %")
 
 
 def lines(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -65,10 +65,10 @@ def notes(comparison: Comparison) -> list[str]:
     """What the columns are, and how far the ranks agree with the paper's."""
     made = comparison.fingerprint
     measured = (
-        f"ms here: measured, {made.runtime} {made.runtime_version}, {made.precision}, batch {made.batch}, "
+        f"ms: measured, {made.runtime} {made.runtime_version}, {made.precision}, batch {made.batch}, "
         f"{made.threads} thread(s), {comparison.clock} time, all networks interleaved; {made.device}"
     )
-    ties = "#: rank by ms here; = is a tie, since intervals overlap; p90, p99 and images a second are in compare.csv"
+    ties = "#: rank by ms; = is a tie, since intervals overlap; p90, p99 and images a second are in compare.csv"
     counted = "params: all parameters; MAdds: of convolutions and matrix products"
     top1 = "top-1: on this search's data (*; in brackets its 95 % interval; ~ not significantly worse than the best), "
     if any(row.top1 is not None and row.source != OURS for row in comparison.rows):
@@ -83,7 +83,7 @@ def notes(comparison: Comparison) -> list[str]:
         ranks = f"i7 ms: imported, {paper.DEVICE}; {comparison.shared} networks in common, too few to compare ranks"
     else:
         ranks = (
-            f"i7 ms: imported, {paper.DEVICE}; Spearman with ms here {comparison.spearman:.3f} over "
+            f"i7 ms: imported, {paper.DEVICE}; Spearman with ms {comparison.spearman:.3f} over "
             f"{comparison.shared} networks"
         )
     failed = [f"{row.name}: {row.failed}" for row in comparison.rows if row.failed]

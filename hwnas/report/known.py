@@ -59,7 +59,7 @@ def table(found: Mapping[str, Any]) -> Table:
         ]
         for row in found["networks"]
     ]
-    head = ["Network", "Measured here (ms)", "Top-1 accuracy (%)", "Parameters (M)", "MAdds (M)", "Input (px)"]
+    head = ["Network", "Measured (ms)", "Top-1 accuracy (%)", "Parameters (M)", "MAdds (M)", "Input (px)"]
     return Table(head, rows, f"Beside known networks{', elsewhere' * bool(found.get('folder'))}", numbers=True)
 
 

@@ -201,7 +201,7 @@ class _BudgetState:
         """A line for each objective for which networks were skipped."""
         return [
             f"Skipped {count} network{'s' * (count != 1)} whose prediction interval exceeds {name} "
-            f"{self.budget[name]:g} and that cannot be measured here ({reason}). Use --optimistic to judge by the "
+            f"{self.budget[name]:g} and that cannot be measured ({reason}). Use --optimistic to judge by the "
             "point prediction."
             for name, reason in self.unmeasurable.items()
             if (count := sum(name in self.undecided(row) for row in self.rows))
