@@ -12,7 +12,7 @@ from tools.browser import Seen
 
 pytestmark = MARKS
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("how-to/table.md", "how-to/budgets.md", "reference/errors.md", "measurement.md", "images.md")
+PAGES = ("how-to/budgets.md", "reference/errors.md", "measurement.md", "images.md")
 HOOK = "from tools.documents.hook import on_post_page, on_post_template\n"
 
 
@@ -59,6 +59,15 @@ def test_the_search_works_from_files(chromium, site):
     seen.close()
 
 
+def test_long_lines_of_output_are_in_sight_on_a_desk(chromium, site):
+    seen = Seen(chromium, (1280, 800))
+    page = seen.open(site / "how-to/budgets.html", drawn="")
+    cut = "[...document.querySelectorAll('.language-console code')].map(c => c.scrollWidth > c.clientWidth)"
+    found = page.evaluate(cut)
+    seen.close()
+    assert len(found) >= 2 and not any(found)
+
+
 def test_no_page_is_wider_than_a_phone(phone, site):
     for path in sorted(site.rglob("*.html")):
         page = phone.open(path, drawn="")
@@ -70,7 +79,7 @@ def test_no_page_is_wider_than_a_phone(phone, site):
 def test_axe_finds_nothing_on_typical_pages(chromium, site, dark):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     seen = Seen(chromium, (1280, 800), dark=dark)
-    for name in ("how-to/table.html", "how-to/budgets.html", "reference/errors.html"):
+    for name in ("how-to/budgets.html", "reference/errors.html"):
         found = axe.run(seen.open(site / name, drawn="")).response["violations"]
         assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found] == [], name
     seen.close()
