@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -19,20 +20,20 @@ from profilers.errors import HwnasError
 from profilers.outputs import FRESH
 from profilers.printable import printable_lines
 
-PARTS = (
-    "basics",
-    "recipe",
-    "fetch",
-    "lut",
-    "train",
-    "search",
-    "export",
-    "profile",
-    "compare",
-    "report",
-    "devices",
-    "spaces",
-)
+PARTS = {  # each module's commands: only the one that is asked for is imported
+    "basics": ("engines", "count"),
+    "recipe": ("init", "run"),
+    "fetch": ("fetch",),
+    "lut": ("lut",),
+    "train": ("train",),
+    "search": ("search", "archive", "select", "insights"),
+    "export": ("export", "validate"),
+    "profile": ("profile",),
+    "compare": ("compare",),
+    "report": ("report", "watch"),
+    "devices": ("devices",),
+    "spaces": ("spaces", "space"),
+}
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "bad_alloc")
 
@@ -62,19 +63,6 @@ class _Commands(TyperGroup):
             raise typer.Exit from error
 
 
-app = typer.Typer(
-    name="hwnas",
-    cls=_Commands,
-    help="Profile a device, search networks for its latency budget, ship measured engines.",
-    epilog=USES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-    rich_markup_mode=None,
-)
-
-
-@app.callback(invoke_without_command=True)
 def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
         typer.echo(__version__)
@@ -82,12 +70,34 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 @cache
-def build() -> typer.Typer:
-    """The application with every part's commands; made once, or each call would add all of them again."""
-    for part in PARTS:
+def build(*parts: str) -> typer.Typer:
+    """The application with the commands of some parts; by default with all."""
+    app = typer.Typer(
+        name="hwnas",
+        cls=_Commands,
+        help="Profile a device, search networks for its latency budget, ship measured engines.",
+        epilog=USES,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        rich_markup_mode=None,
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for part in parts or PARTS:
         importlib.import_module(f"hwnas.cli.{part}").register(app)
     add_to(app)
     return app
+
+
+@cache
+def _command(*parts: str) -> Any:
+    return typer.main.get_command(build(*parts))
+
+
+def _command_for(arguments: Sequence[str]) -> Any:
+    """With the part alone that has the command; with all of them for --help and where there is no such command."""
+    first = next((x for x in arguments if not x.startswith("-")), "")
+    return _command(*(part for part, names in PARTS.items() if first in names))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -116,7 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _carry_out(arguments: list[str] | None) -> None:
     try:
-        build()(args=arguments, standalone_mode=True)
+        given = sys.argv[1:] if arguments is None else arguments
+        _command_for(given)(args=arguments, standalone_mode=True)
     finally:
         finish()
 

@@ -98,10 +98,10 @@ def test_a_build_says_what_it_keeps_and_verifying_that_it_keeps_nothing(tmp_path
 def test_before_a_command_has_begun(monkeypatch, capsys):
     from hwnas import cli
 
-    def interrupted():
+    def interrupted(_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "build", interrupted)
+    monkeypatch.setattr(cli, "_command_for", interrupted)
     with pytest.raises(SystemExit) as end:
         cli.main([])
     assert end.value.code == 130 and capsys.readouterr().err == "hwnas: interrupted; try: the same command again\n"
