@@ -29,6 +29,7 @@ from profilers.base import STEADY, Profiler, TimingPlan
 from profilers.errors import BadInput, FingerprintMismatch, HwnasError, TableError, check_least
 from profilers.interruption import leaving
 from profilers.progress import track
+from profilers.rank_correlation import kendall
 from profilers.timing import contention, plans
 from profilers.timing.background_load import BUSY
 from profilers.timing.conditions import Conditions, merged
@@ -292,9 +293,7 @@ def _ratio(measured: Verification) -> float | None:
 
 
 def _tau(a: Floats, b: Floats) -> float | None:
-    from scipy.stats import kendalltau
-
-    tau = float(kendalltau(a, b).statistic)
+    tau = kendall(a, b)
     return tau if np.isfinite(tau) else None
 
 

@@ -14,6 +14,7 @@ from profilers.base import Options, Profiler, Session, TimingPlan
 from profilers.errors import BadInput, MeasurementFailed
 from profilers.interruption import leaving
 from profilers.progress import track
+from profilers.rank_correlation import spearman
 from profilers.timing import plans
 from profilers.timing.conditions import merged
 from profilers.timing.fingerprint import Fingerprint, fingerprint
@@ -211,6 +212,4 @@ def agreement(rows: Sequence[Row]) -> tuple[float | None, int]:
     pairs = [(row.ms, row.paper_cpu_ms) for row in rows if row.ms is not None and row.paper_cpu_ms is not None]
     if len(pairs) < FEWEST:
         return None, len(pairs)
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
+    return spearman(*zip(*pairs, strict=True)), len(pairs)

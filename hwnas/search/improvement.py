@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import qmc
+
+from hwnas.search.sobol import sobol
 
 Floats = NDArray[np.float64]
 _SQRT_2PI = np.sqrt(2 * np.pi)
@@ -34,9 +35,7 @@ class Improvement:
     def __init__(self, loss: Floats, costs: Floats, rng: np.random.Generator, samples: int = 2048) -> None:
         """`loss` (n,) and `costs` (n, m) of the evaluated networks, normalised."""
         m = costs.shape[1]
-        self.points = qmc.Sobol(m, rng=rng).random(samples) if m else np.zeros((1, 0))
-        if m and not np.ptp(self.points, axis=0).all():  # SciPy goes on without its tables where they find no room
-            raise MemoryError("a Sobol sequence")
+        self.points = sobol(m, samples, rng) if m else np.zeros((1, 0))
         self._sorted = np.sort(self.points.T)  # (m, M)
         short = np.min_scalar_type(samples)  # the comparisons of `gain` cost as much as what they read
         self._rank = np.argsort(np.argsort(self.points.T)).astype(short)  # (m, M) places in `_sorted`

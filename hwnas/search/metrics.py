@@ -15,6 +15,7 @@ from hwnas.search.archive import Evaluation, Proposed
 from hwnas.search.hypervolume import hypervolume
 from hwnas.search.operators import key
 from hwnas.search.problem import History, Problem
+from profilers.rank_correlation import kendall, spearman
 
 
 def iteration_metrics(
@@ -41,16 +42,14 @@ def iteration_metrics(
 
 
 def _quality(pairs: Any) -> dict[str, float | None]:
-    from scipy.stats import kendalltau, spearmanr
-
     predicted, true = pairs.T
     if not len(predicted):
         return dict.fromkeys(("rmse", "spearman", "kendall", "optimism"))
     ranks = len(predicted) > 1 and np.ptp(predicted) > 0 and np.ptp(true) > 0
     return {
         "rmse": float(np.sqrt(np.mean((predicted - true) ** 2))),
-        "spearman": float(spearmanr(predicted, true).statistic) if ranks else None,
-        "kendall": float(kendalltau(predicted, true).statistic) if ranks else None,
+        "spearman": spearman(predicted, true) if ranks else None,
+        "kendall": kendall(predicted, true) if ranks else None,
         "optimism": float(np.mean(predicted - true)),
     }
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hwnas.surrogates.base import Floats, Prediction, Surrogate, subsample
 from hwnas.surrogates.features import Layout
 from hwnas.surrogates.registry import MODELS
+from profilers import rank_correlation
 
 FOLDS = 10
 _EARLY = 3  # folds after which those behind the first candidate are out
@@ -117,9 +118,7 @@ def folds(n: int, near: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def kendall(a: Floats, b: Floats) -> float:
     """Kendall's tau-b; 0 where it is undefined (fewer than two rows, or all equal)."""
-    from scipy.stats import kendalltau
-
     if len(a) < 2:
         return 0.0
-    value = float(kendalltau(a, b).statistic)
+    value = rank_correlation.kendall(a, b)
     return value if np.isfinite(value) else 0.0

@@ -9,7 +9,6 @@ tail determined, and a tail over the one-hot features has more coefficients than
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 
 from hwnas.surrogates.base import Floats, Prediction, Surrogate
 
@@ -22,6 +21,8 @@ class RBF(Surrogate):
     name = "rbf"
 
     def _fit(self, X: Floats, y: Floats) -> None:
+        from scipy.interpolate import RBFInterpolator
+
         X = self._ordinal(X)
         self._mean: Floats = X.mean(axis=0)
         self._axes = _directions(X)

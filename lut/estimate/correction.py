@@ -112,14 +112,14 @@ def fit_interval(
         between_session: standard deviation, relative, of a network's latency from one session to the next.
         source: how the networks came to be unseen.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit  # Student's quantile; all of scipy.stats takes a second to import
 
     residuals = np.sort(np.abs(measured - predicted) / predicted)
     n = len(residuals)
     if n < LEAST_FOR_INTERVAL:
         return None
     rms = _rms(residuals)
-    quantile = float(student.ppf((1 + COVERAGE) / 2, max(n - parameters, 2)))
+    quantile = float(stdtrit(max(n - parameters, 2), (1 + COVERAGE) / 2))
     rank = math.ceil((n + 1) * COVERAGE)
     own = math.sqrt(quantile * rms * float(residuals[rank - 1])) if rank <= n else quantile * rms
     width = math.hypot(own, quantile * common, quantile * between_session)

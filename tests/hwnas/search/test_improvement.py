@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, qmc
 
 from hwnas.search.hypervolume import hypervolume
 from hwnas.search.improvement import Improvement, expected_excess
+from hwnas.search.sobol import MOST, sobol
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -72,7 +73,15 @@ class TestImprovement:
         assert max(gap, 0.0) - 1e-9 <= value <= max(gap, 0.0) + 0.4 * std
 
 
+@pytest.mark.parametrize("d", [1, 2, 3, MOST, MOST + 1])
+@pytest.mark.parametrize("n", [2, 64, 2048])
+def test_points_are_those_of_scipy(d, n):
+    ours, theirs = (np.random.default_rng(d) for _ in range(2))
+    assert np.array_equal(sobol(d, n, ours), qmc.Sobol(d, rng=theirs).random(n))
+    assert ours.random() == theirs.random()
+
+
 def test_points_that_found_no_room_are_not_used(monkeypatch):
-    monkeypatch.setattr("scipy.stats.qmc.Sobol.random", lambda self, n: np.zeros((n, 2)))
+    monkeypatch.setattr("scipy.stats.qmc.Sobol.random", lambda self, n: np.zeros((n, MOST + 1)))
     with pytest.raises(MemoryError):
-        Improvement(np.zeros(0), np.zeros((0, 2)), np.random.default_rng(0))
+        Improvement(np.zeros(0), np.zeros((0, MOST + 1)), np.random.default_rng(0))
