@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # Before torch: two threads that wait for each other crawl on a busy machine
@@ -11,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-from profilers.timing import plans
+from profilers.timing import fresh_process, plans
 from tests import cores, skipped
 
 if cores.CAN_PIN:  # before torch and the runtimes, whose threads inherit it
@@ -22,10 +23,24 @@ settings.register_profile("ci", deadline=None, derandomize=True, database=None, 
 settings.load_profile("busy")
 
 for _plan in (plans.ENGINE, plans.COMPARE):  # what an engine's time is, no test here asks; they are many
-    object.__setattr__(_plan, "least_seconds", 0.5)
-    object.__setattr__(_plan, "seconds", 3.0)
+    object.__setattr__(_plan, "least_seconds", 0.1)
+    object.__setattr__(_plan, "seconds", 1.0)
+object.__setattr__(plans.THROUGHPUT, "seconds", 1.0)
+fresh_process.SECONDS = 0.2
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background job; what a test starts would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.hookimpl(trylast=True)  # behind the choice of tests by -m and -k
+def pytest_collection_modifyitems(config, items):
+    count = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    if count > 1:
+        items[:] = cores.slow_first(items, [item.get_closest_marker("slow") is not None for item in items], count)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,12 +26,13 @@ def fresh_process_missing(profiler: Profiler, options: Options) -> str:
     return "" if not options.optimization else "a plain loop has the runtime's own optimisation level"
 
 
-def fresh_process_ms(engine: str, model: bytes, threads: int, precision: str, seconds: float = SECONDS) -> float:
+def fresh_process_ms(engine: str, model: bytes, threads: int, precision: str, seconds: float | None = None) -> float:
     """Milliseconds of a run, 5 % quantile of back-to-back runs in a fresh process on this thread's cores.
 
     Raises:
         MeasurementFailed: the process failed, or did not end in time.
     """
+    seconds = SECONDS if seconds is None else seconds
     with temporary.scratch("plain") as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model)
