@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -22,17 +24,36 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(f): f for files in FILES.values() for f in files}
 
 
-def imports(path: Path) -> set[str]:
-    """Modules of this project that a file imports, those inside functions and under TYPE_CHECKING included."""
-    found: set[str] = set()
+RISKY = {"yaml.load", "yaml.unsafe_load", "eval", "exec", "os.system", "os.popen", "torch.load"}
+OPTIONS = {"shell", "allow_pickle", "weights_only"}
+
+
+class Read(NamedTuple):
+    """What the tests below want of a file, which is parsed once: every import, and calls of `RISKY` or by `OPTIONS`."""
+
+    imports: set[str]
+    calls: list[tuple[str, dict[str | None, str]]]
+
+
+@cache
+def read(path: Path) -> Read:
+    found = Read(set(), [])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {a.name for a in node.names}
+            found.imports.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {
-                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names
-            }
-    return {name for name in found if name.split(".")[0] in LAYERS}
+            names = [f"{node.module}.{a.name}" for a in node.names]
+            found.imports.update(name if name in MODULES else node.module for name in names)
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
+            if name in RISKY or any(k.arg in OPTIONS for k in node.keywords):
+                found.calls.append((name, {k.arg: ast.unparse(k.value) for k in node.keywords}))
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of this project that a file imports, those inside functions and under TYPE_CHECKING included."""
+    return {name for name in read(path).imports if name.split(".")[0] in LAYERS}
 
 
 @pytest.mark.parametrize("package", LAYERS)
@@ -110,15 +131,10 @@ def test_searching_and_tables_need_no_torch():
 def test_loading_is_safe():
     """No pickle, no unsafe YAML, no shell, and torch.load only with weights_only."""
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                text = ast.unparse(node.func)
-                keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
-                assert keywords.get("shell") != "True", path
-                assert keywords.get("allow_pickle") != "True", path
-                if text == "torch.load":
-                    assert keywords.get("weights_only") == "True", path
-                assert text not in ("yaml.load", "yaml.unsafe_load", "eval", "exec", "os.system", "os.popen"), path
+        for name, keywords in read(path).calls:
+            assert keywords.get("shell") != "True", path
+            assert keywords.get("allow_pickle") != "True", path
+            assert name not in RISKY or (name == "torch.load" and keywords.get("weights_only") == "True"), path
 
 
 OPENS_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}  # and may run what it reads
@@ -126,16 +142,8 @@ OPENS_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}  #
 
 def test_nothing_reads_pickles():
     """But the two ends of a pipe between a process of ours and its child."""
-    found = {name for name, path in MODULES.items() if OPENS_CODE & imported(path)}
-    assert found == {"profilers.isolate"}
-
-
-def imported(path):
-    """The first parts of all modules that a file imports, ours or not."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return {name.partition(".")[0] for name in names}
+    imported = {name: {x.partition(".")[0] for x in read(path).imports} for name, path in MODULES.items()}
+    assert {name for name, found in imported.items() if OPENS_CODE & found} == {"profilers.isolate"}
 
 
 @pytest.mark.parametrize("package", LAYERS)

@@ -13,7 +13,7 @@ from hwnas.cli import main
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     out = tmp_path_factory.mktemp("table") / "cpu.json"
-    return out, hwnas.Device("fake").build_table("tiny", out=out, resolutions=[12, 16])
+    return out, hwnas.Device("fake").build_table("tiny", out, resolutions=[12, 16], budget_seconds=1)
 
 
 @pytest.fixture
