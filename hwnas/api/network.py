@@ -11,8 +11,6 @@ from rich.table import Table
 
 from hwnas.api.display import Printable, table
 from hwnas.api.spaces import Resolutions, space_of
-from hwnas.export.item import counted
-from hwnas.onnx.writer import write_onnx
 from hwnas.space import Architecture, LayerSpec, SearchSpace
 from hwnas.space.arch_lines import stated
 from hwnas.space.fixed import ArchitectureLike, SpaceLike
@@ -119,6 +117,7 @@ class Network(Printable):
             random_weights: others than those of the run that it comes from.
         """
         from hwnas.nets import fold
+        from hwnas.onnx.writer import write_onnx
 
         trained = self.run is not None and not random_weights and self._has_weights
         model = write_onnx(self.layers, fold(self.torch()) if trained else None, batch=batch)
@@ -193,6 +192,8 @@ def genes_of(networks: Sequence[Network], space: SearchSpace) -> Any:
 
 def figures(network: Network) -> dict[str, float | None]:
     """Its counts, and its objectives where it is of a run."""
+    from hwnas.export.item import counted
+
     counts = {name: quantity.value for name, quantity in counted(network.space, network.arch).items()}
     return {**counts, **network.objectives}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from hwnas.export.pipeline import AUTO
 from profilers.devices.hosts import place_at
 
 
@@ -58,6 +57,8 @@ def settings_of(
     """What is said, and for the rest the device's, if it is more than a machine; "auto" tries all precisions."""
     if isinstance(device, str):
         return Settings(engine or "onnxruntime", precision, batch, 1 if threads is None else threads)
+    from hwnas.export.pipeline import AUTO
+
     own = device.precision if (engine or device.engine) != AUTO else None
     return Settings(
         engine or device.engine,

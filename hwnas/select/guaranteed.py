@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.accuracy.wilson import alike, optimistic
-from hwnas.onnx.writer import write_onnx
 from hwnas.search.archive import OK, Evaluation
 from hwnas.search.limits import beyond, ends
 from hwnas.search.objectives import LATENCY
@@ -246,6 +245,8 @@ def measure_as_tables(
         runtime = require_fingerprint(table).runtime
         profiler = profiler_at(host, runtime) if host else stored_profiler(runtime)
         check_fingerprint(table, profiler)
+        from hwnas.onnx.writer import write_onnx
+
         with open_bench(Workbench(problem.space, write_onnx, profiler, table.options)) as bench:
             group = bench.networks([Network(row.arch) for row in rows], plan, 0)
         if not group.measured:
