@@ -34,7 +34,7 @@ HEAD = """# Keys of configurations
 
 Written by `tools/configuration.py` from the settings themselves; do not edit. Every key of the first four can also be
 given on the command line, as in `--set search.iterations=10` (`--set phases.0.lr=0.1` for an item of a list). Paths are
-relative to the file. All that does not fit is said at once, before anything is written.
+relative to the file. All errors are reported together, before anything is written.
 """
 COLUMNS = "| key | value | default | meaning |\n|---|---|---|---|"
 Node = Mapping[str, Any]

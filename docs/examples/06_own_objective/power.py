@@ -1,4 +1,4 @@
-"""An objective of one's own, by layer: energy in millijoule, from arithmetic and memory traffic."""
+"""An objective of your own, by layer: energy in millijoule, from arithmetic and memory traffic."""
 
 
 def millijoule(layer):
