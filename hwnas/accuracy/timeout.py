@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -60,13 +61,15 @@ def within(seconds: float | None) -> Iterator[None]:
         return
     if threading.current_thread() is not threading.main_thread():
         raise BadInput("evaluate.timeout in a thread", "the main thread", 'accuracy = "python:module:NAME"')
-    before = signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    before, start = signal.signal(signal.SIGALRM, _ring), time.monotonic()
+    left, every = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:  # the program's own alarm, which goes off at its time, or at once where that is past
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 1e-6), every)
 
 
 def _ring(number: int, frame: object) -> None:

@@ -21,7 +21,7 @@ from hwnas.search.archive_formats import plain_rows
 from hwnas.search.config import Config
 from hwnas.search.finals import remark
 from hwnas.search.front import front
-from hwnas.search.giving_up import failures
+from hwnas.search.giving_up import failures, left_out
 from hwnas.search.objectives import Objective
 from hwnas.search.units import scaled
 from hwnas.select.guaranteed import Selection, select_from_run
@@ -184,7 +184,9 @@ class Run(Printable):
 
     @cached_property
     def _failures(self) -> list[str]:
-        return failures([row.error for row in self.evaluations])
+        with runs.open_run(self.folder) as run:
+            steps = run.archive.iterations()
+        return [*failures([row.error for row in self.evaluations]), *left_out(steps)]
 
     def _network(self, row: Evaluation, why: str = "") -> Network:
         return Network.of(self.space, row.arch, row.objectives, why=why, run=self.folder)

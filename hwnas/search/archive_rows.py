@@ -94,7 +94,7 @@ class IterationRow:
     """A finished iteration and its figures, of which those that are read by name are what they are read as."""
 
     iteration: Index
-    figures: dict[Name, Annotated[str, MaxLen(1000)] | float | bool | None]
+    figures: dict[Name, Annotated[str, MaxLen(1000)] | int | float | bool | None]
 
     def __post_init__(self) -> None:
         """Nothing that was counted or timed is lacking."""
@@ -110,7 +110,9 @@ def _fits(name: str, value: Any) -> bool:
         return number and value >= 0
     if name in QUALITY:
         return number or value is None
-    return name != "surrogate" or isinstance(value, str | None)
+    if name == "left_out":
+        return number and value >= 0
+    return name not in ("surrogate", "left_out_for") or isinstance(value, str | None)
 
 
 COUNTED = ("evaluations", "failed", "hypervolume", "seconds_search", "seconds_evaluate")

@@ -66,9 +66,9 @@ def _evaluate(
 ) -> None:
     k, archs = state.iteration, state.run.space.decode(np.array([item.genes for item in missing], np.int64))
     for outcome in executor.evaluate(archs):
-        state.record(missing[outcome.index], archs[outcome.index], outcome)
+        row = state.record(missing[outcome.index], archs[outcome.index], outcome)
         progress.advance()
-        first.add(outcome)
+        first.add(row.error)
     progress.note(f"iteration {k}, hypervolume {state.hypervolume:.4f}")
 
 
@@ -85,9 +85,9 @@ def _stream(state: SearchState, executor: Executor, progress: Progress, first: F
         return archs
 
     for outcome in executor.stream(ask):
-        state.record(*handed[outcome.index], outcome)
+        row = state.record(*handed[outcome.index], outcome)
         progress.advance()
-        first.add(outcome)
+        first.add(row.error)
         progress.note(f"iteration {state.iteration}, hypervolume {state.hypervolume:.4f}")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hwnas.accuracy.unit import UnusableSource
-from hwnas.search.executors import Outcome
+from hwnas.search.problem import Problem
 from profilers.outputs import FRESH
 from profilers.printable import printable
 
@@ -28,11 +29,11 @@ class FirstAnswers:
         self._most = min(MOST, expected) if give_up and (expected >= ALL or not before) else 0
         self._answers: list[str | None] = []
 
-    def add(self, outcome: Outcome) -> None:
-        """Look at an answer; UnusableSource once it is clear that something is wrong with the source."""
+    def add(self, error: str | None) -> None:
+        """Look at what became of a network; UnusableSource once it is clear that something is wrong with the source."""
         if len(self._answers) >= self._most:
             return
-        self._answers.append(outcome.error)
+        self._answers.append(error)
         count, reasons = len(self._answers), [error for error in self._answers if error is not None]
         everything = count == min(ALL, self._most) and len(reasons) == count
         most = count == self._most and 2 * len(reasons) > count
@@ -58,3 +59,22 @@ def failures(errors: Sequence[str | None]) -> list[str]:
     more = f"{len(reasons) - LISTED} more reasons: hwnas archive RUN"
     head = f"{reasons.total()} of {len(errors)} evaluations failed:"
     return [head, *(f"  {line}" for line in [*listed, *([more] if len(reasons) > LISTED else [])])]
+
+
+def without_value(problem: Problem) -> dict[str, Any]:
+    """An iteration's figures of the networks that were left out since the last one; none where none was."""
+    reasons = [f"{name}: {said}" for name, values in problem.functions.items() for said in values.failures()]
+    if not reasons:
+        return {}
+    return {"left_out": len(reasons), "left_out_for": printable(Counter(reasons).most_common(1)[0][0], LONGEST)}
+
+
+def left_out(figures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of a run's iterations, a line for networks that were considered and left out, for an objective had no value."""
+    some = [row for row in figures if row.get("left_out")]
+    if not some:
+        return []
+    count = sum(int(row["left_out"]) for row in some)
+    reason, _ = Counter(str(row["left_out_for"]) for row in some).most_common(1)[0]
+    networks = "1 network was" if count == 1 else f"{count:,} networks were"
+    return [f"{networks} left out, for which an objective has no value: {printable(reason, LONGEST)}"]

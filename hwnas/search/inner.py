@@ -32,6 +32,8 @@ Loss = Callable[[Genes], Floats]
 PYMOO = {"nsga3": NSGA3, "unsga3": UNSGA3}
 ALGORITHMS = ("nsga2", *PYMOO)
 
+_WORST = 1e9  # in place of no value: pymoo is to sort it, behind all else
+
 Config.warnings["not_compiled"] = False  # a hint to compile pymoo is not for our users
 Config.show_compile_hint = False
 
@@ -61,11 +63,11 @@ def search(
 
 
 def _evaluate(problem: Problem, loss: Loss, genes: Genes) -> tuple[Floats, Floats]:
-    """(n, 1 + m) loss and costs, and (n,) by how much the budgets are exceeded."""
+    """(n, 1 + m) loss and costs, and (n,) by how much the budgets are exceeded: infinite where a cost has no value."""
     found = loss(genes)
     excess = problem.excess(genes)
     if "top1" in problem.budget:  # a loss beyond 1 is beyond the budget of accuracy
-        excess = excess + np.maximum(found - 1.0, 0.0)
+        excess = excess + np.fmax(found - 1.0, 0.0)  # no number where a scalarised cost has no value
     return np.column_stack([found, problem.costs(genes)]), excess
 
 
@@ -114,16 +116,17 @@ class _Population(PymooProblem):  # type: ignore[misc]
         super().__init__(
             n_var=space.n_genes,
             n_obj=1 + len(problem.cost_names),
-            n_ieq_constr=int(bool(problem.budget)),
+            n_ieq_constr=int(bool(problem.budget or problem.functions)),
             xl=space.lower,
             xu=space.upper,
             vtype=int,
         )
 
     def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-        out["F"], excess = _evaluate(self.problem, self.loss, np.asarray(x, np.int64))
-        if self.problem.budget:
-            out["G"] = excess
+        F, excess = _evaluate(self.problem, self.loss, np.asarray(x, np.int64))
+        out["F"] = np.where(np.isnan(F), _WORST, F)
+        if self.has_constraints():
+            out["G"] = np.minimum(excess, _WORST)
 
 
 class _Start(Sampling):  # type: ignore[misc]

@@ -7,6 +7,7 @@ imported. To continue a search the code is needed again, and must give the same 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,14 +34,18 @@ _ALIKE = 1e-9  # relative
 
 
 def made(space: SearchSpace, own: OwnObjective) -> Objective:
-    """The objective, compiled or sampled for the space; BadInput where its code raises or gives no finite number."""
+    """The objective, compiled or sampled for the space.
+
+    Raises:
+        BadInput: its code fails for a layer of the space, or for most networks.
+    """
     status = EXACT if own.name in BUILT_IN else COMPUTED
     start = Objective(own.name, own.unit, own.direction == "minimise", status, None, 0.0, 0.0, own.note, COST)
     if own.layers is not None:
         lookup = lookups.compiled(space, own.layers, own.combine == "largest", own.name)
         low, high = lookup.bounds()
         return replace(start, evaluate=lookup, low=low, high=high, least=low, most=high)
-    values = NetworkValues(own.name, space, own.network)
+    values = NetworkValues(own.name, space, own.network, limit=own.timeout)
     low, high = values.sampled_bounds()
     said = f"normalised by the range of {SAMPLE} networks"
     note = f"{own.note}; {said}" if own.note else said
@@ -108,8 +113,9 @@ def _read(path: Path, space: SearchSpace, name: str, of: _Kept, rows: Callable[[
 
 
 def _archived(name: str, rows: Sequence[Evaluation]) -> dict[bytes, float]:
-    values = ((np.array(row.genes, np.int64), row.objectives.get(name)) for row in rows)
-    return {key(genes): value for genes, value in values if value is not None}
+    """The values of the rows by `key`; NaN where the function failed."""
+    values = ((np.array(row.genes, np.int64), row.objectives[name]) for row in rows if name in row.objectives)
+    return {key(genes): math.nan if value is None else value for genes, value in values}
 
 
 def continued(
@@ -131,10 +137,14 @@ def _continued(old: Objective, own: OwnObjective, space: SearchSpace, rows: Sequ
         return _unless_changed(old, False)
     asked = [row for row in rows if row.objectives.get(own.name) is not None][:_CHECKED]
     genes = np.array([row.genes for row in asked], np.int64).reshape(-1, space.n_genes)
-    values = NetworkValues(own.name, space, own.network)(genes)
+    again = NetworkValues(own.name, space, own.network, limit=own.timeout)
+    values = again(genes)
+    if (failed := np.isnan(values)).any():
+        got = f"objective {own.name} fails for a network of the run: {again.why(genes[failed][:1])}"
+        raise BadInput(got, "the values that the run has", "mend it")
     before = np.array([row.objectives[own.name] for row in asked], float)
     known = _archived(own.name, rows)
-    kept_values = NetworkValues(own.name, space, own.network, lambda: known)
+    kept_values = NetworkValues(own.name, space, own.network, lambda: known, own.timeout)
     return _unless_changed(replace(old, evaluate=kept_values), np.allclose(values, before, rtol=_ALIKE, atol=0))
 
 

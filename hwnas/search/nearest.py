@@ -37,4 +37,4 @@ def _excess(genes: Genes, objectives: Mapping[str, Objective], budget: Mapping[s
         objective = objectives[name]
         if objective.evaluate is not None:
             total += np.maximum(share_of(objective.evaluate(genes), limit, objective.minimise) - 1.0, 0.0)
-    return total
+    return np.where(np.isnan(total), np.inf, total)

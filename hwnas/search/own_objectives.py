@@ -11,7 +11,8 @@
 
 Without a source NAME is that of a built-in one (weight_bytes, peak_memory) or of an entry point. A module is beside the
 configuration, in a FOLDER/, or installed. A function of a network is called for some ten thousand networks an
-iteration: it should take less than a millisecond and must give the same network the same value.
+iteration: it should take less than a millisecond and must give the same network the same value. A network for which it
+fails is left out of the search (`network_values`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import MaxLen
+from annotated_types import Interval, MaxLen
 
 from hwnas.space.layer import LayerSpec
 from profilers.constraints import Name, OneOf, Text
@@ -35,6 +36,8 @@ DIRECTIONS = ("minimise", "maximise")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 Unit = Annotated[str, MaxLen(30)]
 Direction = Annotated[str, OneOf(DIRECTIONS)]
+Seconds = Annotated[float, Interval(gt=0, le=10**7)]
+SECONDS = 60.0  # a thousand times what makes a search slow
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class OwnObjective:
         direction: "minimise" or "maximise".
         note: what should be known of its values.
         combine: "sum" or "largest", of layers.
+        timeout: seconds that `network` may take for one network, which is then left out.
 
     Raises:
         BadInput: not exactly one of `layers` and `network`, or anything of another form.
@@ -64,9 +68,10 @@ class OwnObjective:
     direction: str = "minimise"
     note: str = ""
     combine: str = "sum"
+    timeout: float = SECONDS
 
     def __post_init__(self) -> None:
-        _check_texts(_Texts(self.name, self.unit, self.direction, self.note, self.combine))
+        _check_stated(_Stated(self.name, self.unit, self.direction, self.note, self.combine, self.timeout))
         if not all(x is None or callable(x) for x in (self.layers, self.network)):
             raise BadInput(f"objective {self.name}: what is no function", "layers or network as a function")
         if (self.layers is None) == (self.network is None):
@@ -74,7 +79,7 @@ class OwnObjective:
 
 
 @dataclass(frozen=True)
-class _Texts:
+class _Stated:
     """What an `OwnObjective` says of itself, to be checked."""
 
     name: Name
@@ -82,12 +87,13 @@ class _Texts:
     direction: Direction
     note: Text
     combine: Annotated[str, OneOf(("sum", "largest"))]
+    timeout: Seconds
 
 
-def _check_texts(texts: _Texts) -> None:
+def _check_stated(stated: _Stated) -> None:
     from profilers.validation import check_fields
 
-    check_fields(texts)
+    check_fields(stated)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class ObjectiveSettings:
     """What should be known of its values."""
     precision: Annotated[str, OneOf(PRECISIONS)] | None = None
     """Of weight_bytes and peak_memory; by default fp32."""
+    timeout: Seconds | None = None
+    """Seconds that network:module:function may take for one network, which is then left out; by default 60."""
 
     def __post_init__(self) -> None:
         from profilers.validation import check_fields
@@ -151,7 +159,8 @@ def find(
         "direction": section.direction or found.direction,
         "note": section.note or found.note,
     }
-    return OwnObjective(name, found.layers, found.network, combine=found.combine, **changes)
+    limit = found.timeout if section.timeout is None else section.timeout
+    return OwnObjective(name, found.layers, found.network, combine=found.combine, timeout=limit, **changes)
 
 
 def _found(name: str, section: ObjectiveSettings, given: Mapping[str, OwnObjective]) -> OwnObjective:
@@ -196,10 +205,10 @@ def resolve(section: ObjectiveSettings, folder: Path) -> ObjectiveSettings:
 
 
 def same_source(one: ObjectiveSettings, other: ObjectiveSettings) -> bool:
-    """Whether two sections say the same, wherever their module or file lies."""
+    """Whether two sections say the same, wherever their module or file lies and however long it may take."""
     from dataclasses import replace
 
-    a, b = (replace(x, source=_without_folder(x.source)) for x in (one, other))
+    a, b = (replace(x, source=_without_folder(x.source), timeout=None) for x in (one, other))
     return a == b
 
 

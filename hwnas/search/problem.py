@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.search.hypervolume import hypervolume, nondominated
+from hwnas.search.network_values import NetworkValues
 from hwnas.search.objectives import TOP1, Objective
 from hwnas.space import Genes, SearchSpace
 from profilers.constraints import Name, Positive
@@ -122,12 +123,40 @@ class Problem:
         return np.stack(columns, axis=1) if columns else np.zeros((len(genes), 0))
 
     def excess(self, genes: Genes) -> Floats:
-        """(n,) by how much budgets of costs are exceeded, relative and summed; 0 within all budgets."""
-        return np.asarray(np.maximum(self._shares(genes) - 1.0, 0.0).sum(axis=0))
+        """(n,) by how much budgets of costs are exceeded, relative and summed; 0 within all budgets.
+
+        Infinite where an objective has no value.
+        """
+        over = np.maximum(self._shares(genes) - 1.0, 0.0).sum(axis=0)
+        return np.asarray(np.where(self._without_value(genes), np.inf, over))
 
     def used(self, genes: Genes) -> Floats:
-        """(n,) the largest share of a cost's budget that each network takes; 0 where no cost has one."""
-        return np.asarray(self._shares(genes).max(axis=0, initial=0.0))
+        """(n,) the largest share of a cost's budget that each network takes; 0 where no cost has one.
+
+        Infinite where an objective has no value.
+        """
+        used = self._shares(genes).max(axis=0, initial=0.0)
+        return np.asarray(np.where(self._without_value(genes), np.inf, used))
+
+    @cached_property
+    def functions(self) -> dict[str, NetworkValues]:
+        """The objectives that may have no value for a network: functions of whole networks."""
+        found = {name: o.evaluate for name, o in self.objectives.items()}
+        return {name: values for name, values in found.items() if isinstance(values, NetworkValues)}
+
+    def why_without_value(self, genes: Genes) -> str:
+        """Of one network, (1, n_genes): which objective has no value, and why; "" where all have one."""
+        for name, values in self.functions.items():
+            if np.isnan(values(genes)[0]):
+                return f"objective {name}: {values.why(genes)}"
+        return ""
+
+    def _without_value(self, genes: Genes) -> NDArray[np.bool_]:
+        """(n,)."""
+        missing = np.zeros(len(genes), bool)
+        for values in self.functions.values():
+            missing |= np.isnan(values(genes))
+        return missing
 
     def _shares(self, genes: Genes) -> Floats:
         """(b, n) the share of each of the b budgets of costs that a network takes; beyond 1 it breaks the budget."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from hwnas.search.archive import FAILED, OK, SUBSET, Evaluation, Proposed
 from hwnas.search.executors import Outcome
+from hwnas.search.giving_up import without_value
 from hwnas.search.metrics import iteration_metrics
 from hwnas.search.problem import History
 from hwnas.search.rows import Rows
@@ -76,10 +77,12 @@ class SearchState:
             self._close()  # it was killed between the last answer and the figures
         return []
 
-    def record(self, item: Proposed, arch: Architecture, outcome: Outcome) -> None:
+    def record(self, item: Proposed, arch: Architecture, outcome: Outcome) -> Evaluation:
         """Commit an answer for a network of the open iteration, and the iteration's figures if it is the last one."""
-        self.rows.add(_row(self.run, self._iteration(item), item, arch, outcome))
+        row = _row(self.run, self._iteration(item), item, arch, outcome)
+        self.rows.add(row)
         self._answered(item)
+        return row
 
     def more(self, n: int) -> None:
         """Propose at most n networks beside those without an answer: none, where an iteration must be complete."""
@@ -125,7 +128,7 @@ class SearchState:
         known = self.rows.before(k + 1)
         spent = sum(row.seconds for row in found)
         times = {"surrogate": surrogate, "seconds_search": self._seconds_search(k), "seconds_evaluate": spent}
-        return iteration_metrics(run.problem, known, self._proposed, found) | times
+        return iteration_metrics(run.problem, known, self._proposed, found) | times | without_value(run.problem)
 
     def _seconds_search(self, k: int) -> float:
         return self.run.archive.proposal_info(k)[1]
@@ -172,9 +175,14 @@ def _libraries(modules: int) -> ThreadpoolController:
 
 
 def _row(run: Run, k: int, item: Proposed, arch: Architecture, outcome: Outcome) -> Evaluation:
-    looked_up = {name: float(values[0]) for name, values in run.problem.values(np.array([item.genes])).items()}
-    objectives = {name: outcome.top1 if name == "top1" else looked_up[name] for name in run.problem.objectives}
-    status = FAILED if outcome.error else OK if run.config.subset is None else SUBSET
-    return Evaluation(
-        item.number, k, status, arch, item.genes, objectives, outcome.error, outcome.seconds, outcome.images
-    )
+    genes = np.array([item.genes])
+    values = {name: _number(found[0]) for name, found in run.problem.values(genes).items()}
+    error = outcome.error or run.problem.why_without_value(genes) or None
+    values["top1"] = None if error else outcome.top1
+    objectives = {name: values[name] for name in run.problem.objectives}
+    status = FAILED if error else OK if run.config.subset is None else SUBSET
+    return Evaluation(item.number, k, status, arch, item.genes, objectives, error, outcome.seconds, outcome.images)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -174,6 +174,7 @@ def _count(space: Space, name: str) -> Count:
 
 
 def _spread(objective: Quantity, found: Floats, whole: bool) -> Spread:
+    found = found[~np.isnan(found)]  # of a network for which somebody's function fails
     low, middle, high = np.quantile(found, (0.25, 0.5, 0.75)).tolist()
     known = bool(np.isfinite([objective.least, objective.most]).all())
     least, most = (objective.least, objective.most) if known else (float(found.min()), float(found.max()))

@@ -286,7 +286,11 @@ class TestAFunctionThatEndsThisProcess:
         with open_run(self.place) as run:
             assert sorted(row.objectives["top1"] for row in run.archive.evaluations()) == [70, 70, 70, 71]
 
-    @pytest.mark.parametrize("text", ["", "{", '{"now": 3, "ended": {}}', '{"now": [], "ended": {"a": "x"}}', "[1]"])
+    @pytest.mark.parametrize(
+        "text",
+        ["", "{", '{"now": 3, "ended": {}}', '{"now": [], "ended": {"a": "x"}}', "[1]", "[" * 5000,
+         '{"now": [], "ended": {"a": Infinity}}'],
+    )  # fmt: skip
     def test_a_damaged_note_counts_for_nothing(self, tmp_path, text):
         self.place = tmp_path / "r"
         config = replace(CONFIG, search=replace(SMALL, initial=4, iterations=0))
@@ -300,7 +304,7 @@ class TestGivingUp:
         first = FirstAnswers(expected, give_up)
         for i, error in enumerate(errors):
             try:
-                first.add(executors.Outcome(i, None if error else 70.0, error, 0.0))
+                first.add(error)
             except BadInput as refused:
                 return i + 1, str(refused)
         return None
