@@ -28,7 +28,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hwnas.data.reference import Reference, parse_reference
-from profilers.errors import BadInput, nearest
+from profilers.errors import BadInput, nearest, shown
 
 if TYPE_CHECKING:
     from hwnas.data.dataset import SPLITS, BatchRequest, Dataset
@@ -80,7 +80,7 @@ def _known(reference: str) -> Reference:
     found = parse_reference(reference)
     if found.name not in DATASETS:
         near = nearest(found.name, list(DATASETS))
-        raise BadInput(f"unknown data set {found.name!r}", ", ".join(DATASETS), near)
+        raise BadInput(f"unknown data set {shown(found.name)}", ", ".join(DATASETS), near)
     return found
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwnas.api.engines import Engine
+from hwnas.recipe.records import compared
 from hwnas.recipe.stages import compare, export, finetune
 from hwnas.recipe.stages.validate import validation
 from hwnas.recipe.work import Work
-from profilers.files import read_json
 
 KEPT, BROKEN, OPEN, NONE = "kept", "not kept", "within the noise", "none"
 
@@ -42,13 +42,13 @@ class Candidate:
 def candidates(work: Work) -> list[Candidate]:
     """All engines, the one to ship first: that surely keeps the budget, then by accuracy on validation images."""
     rows = {row["id"]: row for row in finetune.facts(work)}
-    found = [_candidate(work, engine, rows[engine.name]["val_top1"]) for engine in export.engines(work)]
+    found = [_candidate(work, engine, rows[engine.folder.name]["val_top1"]) for engine in export.engines(work)]
     order = (KEPT, NONE, OPEN, BROKEN)
     return sorted(found, key=lambda c: (order.index(c.budget), -c.val_top1, c.ms))
 
 
 def _candidate(work: Work, engine: Engine, val_top1: float) -> Candidate:
-    again, accuracy = validation(work, engine.name), engine.datasheet["accuracy"]
+    again, accuracy = validation(work, engine.folder.name), engine.datasheet["accuracy"]
     ms, low, high = (float(again[k]) for k in ("measured_ms", "measured_low", "measured_high"))
     limit, top1, split = work.settings.budget.get(work.latency), accuracy["top1"], accuracy["split"] or ""
     return Candidate(
@@ -71,7 +71,7 @@ def known(work: Work) -> list[dict[str, Any]]:
         work.out / compare.FOLDER / "compare.json",
         [m.partition("=")[0] for m in work.settings.compare.models],
     )
-    rows = read_json(path)["networks"] if names and path.is_file() else []
+    rows = compared(path) if names and path.is_file() else []
     begun = {row["id"]: row.get("from") for row in finetune.facts(work)}
     return [{**row, "from": begun.get(row["name"])} for row in rows if row["name"] in names]
 

@@ -76,7 +76,7 @@ class Underway:
 
 def _ended(path: Path) -> dict[str, int]:
     """How often a network has ended the process; nothing where the file is not ours."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         with path.open("rb") as file:
             data = json.loads(file.read(LARGEST).partition(b"\n")[0])
         found = {str(key): min(int(times), 1000) for key, times in data["ended"].items()}

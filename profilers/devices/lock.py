@@ -89,5 +89,5 @@ def _holder(file: int) -> str:
         if Path("/proc/self").exists() and not Path(f"/proc/{int(found['process'])}").exists():
             return "somebody else"
         return f"{found['who']} since {found['since']} (process {found['process']} there)"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return "somebody else"

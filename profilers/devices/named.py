@@ -33,7 +33,7 @@ def read_devices(path: Path) -> dict[str, str]:
         return {}
     try:
         found = tomllib.loads(read_text(path)).get("devices", {})
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError of Python's
         raise BadInput(f"{path} is not valid TOML: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise BadInput(f"{path} has something else than addresses", 'lines NAME = "ssh://me@board" under [devices]')

@@ -40,6 +40,7 @@ class Kind:
         mutate: (random, prepared folder, the input's own folder, which is empty) to the case; all that it draws is
             drawn from `random`, so that a seed and a number give the same input again.
         seconds: an input that takes longer hangs.
+        ready: what a process does before its first input, untimed: imports that take long.
         short: inputs in `tests/fuzz`.
     """
 
@@ -49,3 +50,4 @@ class Kind:
     mutate: Callable[[Random, Path, Path], Case]
     seconds: float = 20.0
     short: int = 40
+    ready: Callable[[], object] = object

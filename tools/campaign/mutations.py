@@ -185,7 +185,8 @@ def _rename(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -
 
 def _wrap(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -> Any:
     value = at(tree, place)
-    return put(tree, place, random.choice(([value], {"x": value}, [value, value], str(value), [value] * 50)))
+    many = [copy.deepcopy(value) for _ in range(50)]  # one and the same in two places would come to lie in itself
+    return put(tree, place, random.choice(([value], {"x": value}, many[:2], str(value), many)))
 
 
 def _nest(random: Random, tree: Any, place: Place, hostile: tuple[Any, ...]) -> Any:

@@ -134,14 +134,15 @@ def _on_a_small_disk(name: str, folder: Path, logs: Path, rng: np.random.Generat
     """The command on a disk with little left, whose files are then moved to where there is room."""
     there = sum(path.stat().st_size // 4096 + 1 for path in folder.rglob("*")) * 4096
     more = int(rng.integers(1, 60)) * 4096
-    small = folder.with_name("small")
-    with disk(small, there + more) as mounted:
+    aside = folder.rename(folder.with_name("aside"))
+    with disk(folder, there + more) as mounted:  # at the folder's own place, which the facts of networks name
         if not mounted:
             raise SystemExit("cannot mount a tmpfs: leave out the kind disk")
-        shutil.copytree(folder, small, dirs_exist_ok=True)
-        ended = run(COMMANDS[name].arguments, small, logs)
-        shutil.rmtree(folder)
-        shutil.copytree(small, folder)
+        shutil.copytree(aside, folder, dirs_exist_ok=True)
+        ended = run(COMMANDS[name].arguments, folder, logs)
+        shutil.rmtree(aside)
+        shutil.copytree(folder, aside)
+    aside.rename(folder)
     return f"{more // KIB} KiB left", ended
 
 

@@ -97,6 +97,7 @@ class _Worker:
 
 def _serve(pipe: Connection, kind: Kind, seed: int, prepared: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    kind.ready()
     while True:
         number, here = pipe.recv()
         pipe.send(tried(kind, seed, number, prepared, here))

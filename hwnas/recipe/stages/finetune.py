@@ -13,6 +13,7 @@ from hwnas.api.training import finetune
 from hwnas.nets.known import make_known
 from hwnas.ofa.network_files import read_archs
 from hwnas.recipe.configurations import stated, toml_text, write_once
+from hwnas.recipe.records import trained
 from hwnas.recipe.stage import Stage
 from hwnas.recipe.stages import select
 from hwnas.recipe.stages.supernet import about
@@ -99,7 +100,7 @@ def chosen(work: Work) -> list[Architecture]:
 
 def facts(work: Work) -> list[dict[str, Any]]:
     """What is known of each network that was trained."""
-    return [json.loads(line) for line in (work.out / FACTS).read_text("utf-8").splitlines()]
+    return trained(work.out / FACTS)
 
 
 def check_all(values: dict[str, Any]) -> None:

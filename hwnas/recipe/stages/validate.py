@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.api.engines import validate
+from hwnas.recipe.records import validated
 from hwnas.recipe.stage import Stage
 from hwnas.recipe.stages import export
 from hwnas.recipe.work import Work
-from profilers.files import read_json, write_json
+from profilers.files import write_json
 
 FOLDER = "validation"
 
@@ -33,15 +34,16 @@ class ValidateStage(Stage):
         """Those that are not there yet."""
         lines = []
         for engine in export.engines(work):
-            path = work.out / FOLDER / f"{engine.name}.json"
+            path = work.out / FOLDER / f"{engine.folder.name}.json"  # its datasheet may call it anything
             if not path.is_file():
                 write_json(path, validate(engine.folder, quick=True, host=work.settings.device.host).to_json())
-            found = read_json(path)
-            lines.append(f"{engine.name} {found['measured_ms']:.3g} ms, agreement {found['top1_agreement']:.3g}")
+            found = validated(path)
+            same = found["top1_agreement"]
+            agreement = "" if same is None else f", agreement {same:.3g}"
+            lines.append(f"{engine.name} {found['measured_ms']:.3g} ms{agreement}")
         return "; ".join(lines)
 
 
 def validation(work: Work, key: str) -> dict[str, Any]:
     """What was found of one engine."""
-    found: dict[str, Any] = read_json(work.out / FOLDER / f"{key}.json")
-    return found
+    return validated(work.out / FOLDER / f"{key}.json")

@@ -53,7 +53,9 @@ def test_what_is_no_name_or_no_address(arguments, line, capsys):
     assert line in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["devices = 3", "[devices]\nboard = 3", "[devices"])
+@pytest.mark.parametrize(
+    "text", ["devices = 3", "[devices]\nboard = 3", "[devices", f"x = {'9' * 5000}", f"x = {'[' * 5000}"]
+)
 def test_a_file_of_something_else(configuration, text):
     configuration.parent.mkdir(parents=True)
     configuration.write_text(text)

@@ -152,6 +152,11 @@ def _mutated(random: Random, source: Path, target: Path) -> str:
     return what
 
 
-KIND = Kind(
-    "configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, 60.0, short=6
-)  # torch is imported
+def with_torch() -> None:
+    """What takes seconds of the first input else."""
+    import hwnas.train.configured
+    import hwnas.train.finetune_networks
+    import hwnas.train.progressive_shrinking  # noqa: F401
+
+
+KIND = Kind("configurations", "TOML: search, run, supernet, finetune", _prepare, _mutate, short=6, ready=with_torch)
