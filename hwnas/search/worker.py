@@ -89,7 +89,7 @@ def serve(text: str, value: Mapping[str, Any]) -> dict[str, Any]:
         accuracy = open_source(text)
     except HwnasError as error:
         return {"refused": [error.got, error.allowed, error.remedy]}
-    return answers(accuracy, [Architecture.from_json(value)], timeout.of_source(text))[0]
+    return _served(accuracy, [Architecture.from_json(value)], timeout.of_source(text))[0]
 
 
 def check_open(found: Mapping[str, Any]) -> None:
@@ -127,12 +127,12 @@ def main() -> None:
         print(json.dumps(_served(accuracy, [Architecture.from_json(value) for value in json.loads(line)])), file=out)
 
 
-def _served(accuracy: Accuracy, archs: Sequence[Architecture]) -> list[dict[str, Any]]:
+def _served(accuracy: Accuracy, archs: Sequence[Architecture], limit: float | None = None) -> list[dict[str, Any]]:
     try:
-        return answers(accuracy, archs)
+        return answers(accuracy, archs, limit)
     except KeyboardInterrupt as raised:  # by the source: this process hears of none
         if len(archs) > 1:
-            return [_served(accuracy, [arch])[0] for arch in archs]
+            return [_served(accuracy, [arch], limit)[0] for arch in archs]
         return [{"error": why(raised), "seconds": 0.0}]
 
 

@@ -1,5 +1,6 @@
 """Executors: whatever evaluates, and whatever dies meanwhile, the archive is the one that a single process makes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hwnas.search.executors import ExecutorSettings
 from hwnas.search.processes import Processes
 from hwnas.search.run import create_run, locked, resume_run
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
+from tests.hwnas.search.test_users_code import EXPECTED, OWN
 from tests.hwnas.searching import CONFIG, SPACE, contents, genes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,6 +36,9 @@ def top1(arch):
     if (HERE / "nodes").exists():
         import ray
         (HERE / "nodes" / ray.get_runtime_context().get_node_id()).touch()
+        end = time.monotonic() + 300  # a node that starts late is waited for, so that both have work
+        while len(list((HERE / "nodes").iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
     if (HERE / "fatal").exists() and size % 5 == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     if (HERE / "once").exists() and size % 3 == 0:
@@ -251,6 +256,19 @@ class TestRay:
         assert len(dead) == sum(size(arch) % 5 == 0 for arch in SPACE.decode(genes(6))) > 0
         assert sum(top1 is not None for top1, _ in found) > 0
 
+    def test_what_a_module_does_ends_a_task_and_not_the_search(self, cluster, tmp_path):
+        name, archs = f"own_{uuid.uuid4().hex}", SPACE.decode(genes(len(EXPECTED) + 1))
+        wishes = {json.dumps(arch.to_json()): wish for arch, wish in zip(archs, [*EXPECTED, "prints"], strict=True)}
+        (tmp_path / f"{name}.py").write_text(OWN)
+        (tmp_path / "wishes.json").write_text(json.dumps(wishes))
+        limited = replace(CONFIG, accuracy=f"python:{tmp_path}/{name}:top1", evaluate={"timeout": 4})
+        *failed, fine = answers(using(limited, kind="ray", retries=0), len(archs))
+        said = dict(zip(EXPECTED, (error for _, error in failed), strict=True))
+        for wish in ("leaves", "crashes"):
+            assert said.pop(wish).startswith("WorkerCrashedError: ")
+        assert said == {wish: EXPECTED[wish].replace("1 s", "4 s") for wish in ("exits", "hangs", "interrupts")}
+        assert fine == (70.0, None)
+
     def test_free_workers_are_served_at_once(self, cluster, config, tmp_path):
         everything(run(tmp_path / "r", asynchronous(using(config, kind="ray", num_cpus=0.5))))
 
@@ -304,5 +322,5 @@ def kill_after_rows(cluster, node, path, rows):
         except sqlite3.OperationalError:
             return False
 
-    assert wait_for(enough, 60)
+    assert wait_for(enough, 300)
     cluster.remove_node(node, allow_graceful=False)
