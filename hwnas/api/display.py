@@ -10,9 +10,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from profilers.printable import printable
 from profilers.terminal import Terminal
 
 WIDTH = 110  # characters of a line of text
+LONGEST = 600  # of a remark, which may hold a command to copy
 _TITLE = 78  # of a title that is not broken
 
 
@@ -60,7 +62,7 @@ class Printable:
         text = io.StringIO()
         Terminal(text, width=WIDTH).print(self.table())
         lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
-        return "\n".join([*lines, *self.remarks])
+        return "\n".join([*lines, *(printable(line, LONGEST) for line in self.remarks)])
 
     __repr__ = __str__
 

@@ -17,10 +17,10 @@ NAMES = {"top1": "accuracy (top-1)", "params": "parameters", "madds": "multiply-
 
 
 def markdown(sheet: Mapping[str, Any]) -> str:
-    """The page."""
+    """The page; control characters of a text that somebody has written into the sheet are shown as such."""
     parts = (_head, _about, _engine, _classes, _selection, _input, _use, _files, _machine)
     blocks = ((*lines, "") for part in parts if (lines := part(sheet)))
-    return "\n".join(line for block in blocks for line in block)
+    return escaped("\n".join(line for block in blocks for line in block))
 
 
 def _head(sheet: Mapping[str, Any]) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import hwnas
 from hwnas.export import datasheet
 from profilers.errors import BadInput, HwnasError
 from profilers.files import sha256
@@ -160,6 +162,38 @@ def test_forged_values_are_refused_or_harmless(place, odd, tmp_path):
         assert str(error).isprintable() and "\n" not in str(error)
     else:
         assert datasheet.markdown(found)
+
+
+MARKS = "\x1b[31m\x07\r\u202e"
+
+
+def at(content, place):
+    for key in place:
+        content = content[key]
+    return content
+
+
+def marked(content, place):
+    """The same with marks in the text there."""
+    found = copy.deepcopy(content)
+    at(found, place[:-1])[place[-1]] += MARKS
+    return found
+
+
+def test_no_text_of_it_commands_a_terminal_or_a_page(tmp_path):
+    content = GOOD
+    for place in PLACES:
+        if isinstance(at(GOOD, place), str):
+            write(tmp_path, changed := marked(content, place))
+            with suppress(BadInput):  # what is a name of ours
+                datasheet.read(tmp_path)
+                content = changed
+    assert content["name"].endswith(MARKS) and content["accuracy"]["top1"]["how"].endswith(MARKS)
+    write(tmp_path, content | {"warnings": [f"a warning {MARKS}"], "commands": [f"hwnas {MARKS}"]})
+    engine = hwnas.Engine(tmp_path)
+    shown = [str(engine), repr(engine), engine._repr_html_(), datasheet.markdown(engine.datasheet)]
+    for text in shown:
+        assert r"\x1b[31m\x07\r\u202e" in text and not any(mark in text for mark in ("\x1b", "\x07", "\r", "\u202e"))
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_measured_figures_are_the_datasheets(run, outline):
         assert f"{engine.sheet['accuracy']['top1']['value']:.1f}" in outline.text
 
 
-def hostile() -> RunData:
+def hostile(EVIL: str = EVIL) -> RunData:
     """A run whose every string is an attack."""
     run = full_run()
     row = run.done[0]
@@ -193,6 +193,12 @@ def test_strings_cannot_become_markup():
     links = {a["href"].split("/")[0] for a in found.all("a") if not a["href"].startswith("#")}
     assert links == {"engines", "javascript%3Aalert%281%29"}
     assert EVIL in "".join(found.words)
+
+
+def test_strings_cannot_command_a_terminal_that_shows_the_page():
+    html = page(hostile("\x1b[31mred\x07 \u202ereversed"), "\x1b]0;title\x07")
+    assert not any(mark in html for mark in ("\x1b", "\x07", "\u202e"))
+    assert r"\x1b[31mred\x07 \u202ereversed" in Outline(html).text
 
 
 def test_labels_cannot_become_plotlys_tags():
