@@ -61,6 +61,9 @@ def test_unknown_names_are_refused(digits):
         BadInput, match=r"unknown data set 'digit'; allowed: digits, cluttered-digits, imagenet.*try: digits"
     ):
         get_dataset("digit")
+    with pytest.raises(BadInput, match="unknown data set 'yyy") as caught:
+        get_dataset("y" * 10_000)
+    assert len(str(caught.value)) < 300
     with pytest.raises(BadInput, match="'valid' of digits; allowed"):
         digits.labels("valid")
 
