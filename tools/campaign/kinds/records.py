@@ -62,10 +62,11 @@ def engine_manifest() -> object:
 
 def package_manifest() -> object:
     """Of a compiled torch package."""
+    from profilers.runtimes.stored_port import ports
     from profilers.runtimes.torch import manifest
 
     found = manifest.read_manifest(Path(PACKAGE), manifest.Machine("torch", "2.0", "a CPU", "AVX2"))
-    return [found, manifest.ports(found.inputs)]
+    return [found, ports(found.inputs)]
 
 
 def journal() -> object:
