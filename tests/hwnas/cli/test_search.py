@@ -4,10 +4,8 @@ import json
 import sys
 
 import pytest
-import typer
 
 from hwnas.cli import main
-from hwnas.cli import search as part
 from tests.hwnas.searching import SPACE
 
 CONFIG = """
@@ -25,11 +23,8 @@ generations = 2
 
 
 @pytest.fixture
-def hwnas(monkeypatch, capfd):
+def hwnas(capfd):
     """Run a command line; gives (exit code, stdout, stderr)."""
-    app = typer.Typer()
-    part.register(app)
-    monkeypatch.setattr("hwnas.cli.build", lambda: app)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as caught:
