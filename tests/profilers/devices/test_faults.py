@@ -17,7 +17,7 @@ import pytest
 import hwnas
 from hwnas.cli import main
 from profilers.base import Options, TimingPlan
-from profilers.devices import connection, elsewhere
+from profilers.devices import connection, elsewhere, transport
 from profilers.devices.connection import Connection
 from profilers.devices.faults import DeviceBusy, LinkLost
 from profilers.devices.hosts import close_all, place_at
@@ -102,6 +102,7 @@ def test_a_device_that_falls_asleep(tmp_path, device, capsys, monkeypatch):
         return began(self, *arguments, **more)
 
     with monkeypatch.context() as patch:
+        patch.setattr(transport, "ENDING", 0.3)
         for name, seconds in (("START_SECONDS", 60.0), ("PING_SECONDS", 0.1), ("SILENCE", 1.0)):
             patch.setattr(connection, name, seconds)
         patch.setattr(elsewhere, "DELAYS", (0.0, 0.1))
@@ -119,6 +120,7 @@ def test_a_model_that_nobody_takes_is_not_waited_for(device, monkeypatch):
     """The pipe is full and the writer stuck in it: the link is given up all the same."""
     monkeypatch.setattr(connection, "PING_SECONDS", 0.1)
     monkeypatch.setattr(connection, "SILENCE", 1.0)
+    monkeypatch.setattr(transport, "ENDING", 0.3)
     link = Connection(LocalTransport(), sys.executable)
     os.kill(int(agents(device)[0]), signal.SIGSTOP)
     with pytest.raises(LinkLost, match="nothing was heard for 1 s"):
