@@ -12,8 +12,9 @@ from hwnas.accuracy.table import AccuracyTable
 from hwnas.nets.checkpoint import _Of, _part, _Prepared
 from hwnas.nets.tensorfile import read_tensors, write_tensors
 from hwnas.ofa.predictor import OfaPredictor
-from profilers.errors import BadInput
+from profilers.errors import BadInput, FingerprintMismatch
 from profilers.published import doubt, is_published
+from tools.campaign.kinds import records
 from tools.campaign.kinds.predictor import _made
 
 PREPARED = {"dataset": "digits", "mean": [0.5], "std": [0.25], "training": {}}
@@ -70,3 +71,19 @@ def test_tables_of_accuracies_that_cannot_be_true(tmp_path, row, line):
     (tmp_path / "a.csv").write_text(f"arch,top1\n{row.replace('{arch}', arch)}\n")
     with pytest.raises(BadInput, match=line):
         AccuracyTable(tmp_path / "a.csv", hwnas.get_space("tiny"))
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "read"),
+    [(records.ENGINE, "gpu", records.engine_manifest), (records.PACKAGE, "device", records.package_manifest)],
+)
+def test_a_long_name_of_another_machine_makes_no_long_line(tmp_path, monkeypatch, name, key, read):
+    monkeypatch.chdir(tmp_path)
+    (small,) = (found for found in records.FILES if found.read is read)
+    (tmp_path / name).write_bytes(b"engine")
+    (tmp_path / small.name).write_text(json.dumps(small.content))
+    assert read()
+    (tmp_path / small.name).write_text(json.dumps(small.content | {key: "a card " * 60}))
+    with pytest.raises(FingerprintMismatch, match=f"belongs elsewhere.*{key}: a ") as caught:
+        read()
+    assert len(str(caught.value)) < 300

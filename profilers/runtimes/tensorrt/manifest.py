@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import read_bytes, read_json, sha256, write_bytes, write_json
+from profilers.printable import printable
 from profilers.runtimes.stored_port import Tensor
 
 KIND, SCHEMA = "hwnas-engine", 1
 SUFFIX = ".engine"
+SHOWN = 50  # characters of a value of another machine
 REBUILD = "rebuild it from its ONNX here (--rebuild)"
 
 
@@ -116,7 +118,7 @@ def check_runtime(manifest: dict[str, Any], data: bytes, here: RuntimeEnvironmen
 
 
 def _difference(name: str, mine: str, theirs: str) -> str:
-    return f"{name}: {mine or 'none'} here, {theirs or 'none'} there"
+    return f"{name}: {printable(mine or 'none', SHOWN)} here, {printable(theirs or 'none', SHOWN)} there"
 
 
 def _refuse(differ: list[str]) -> None:

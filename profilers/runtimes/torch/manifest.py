@@ -12,10 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 from profilers.errors import BadInput, FingerprintMismatch
 from profilers.files import read_bytes, read_json, sha256, write_json
+from profilers.printable import printable
 from profilers.runtimes.stored_port import Tensor
 
 KIND, SCHEMA = "hwnas-torch-package", 1
 REBUILD = "--rebuild, or export it again here"
+SHOWN = 50  # characters of a value of another machine
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def read_manifest(path: Path, here: Machine) -> Manifest:
         raise BadInput(f"{path} is not the package of its manifest (SHA-256 differs)", remedy=REBUILD)
     there = Machine(*(getattr(found, name) for name in Machine._fields))
     rows = zip(Machine._fields, here, there)
-    if differ := [f"{name}: {mine} here, {its} there" for name, mine, its in rows if mine != its]:
+    differ = [f"{name}: {printable(x, SHOWN)} here, {printable(y, SHOWN)} there" for name, x, y in rows if x != y]
+    if differ:
         raise FingerprintMismatch(f"the package belongs elsewhere ({'; '.join(differ)})", remedy=REBUILD)
     return found
