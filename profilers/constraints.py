@@ -27,8 +27,10 @@ class Pattern:
         """For pydantic: the text's own schema, then this check."""
         from pydantic_core import PydanticCustomError, core_schema
 
+        matches = re.compile(self.regex).fullmatch
+
         def check(text: str) -> str:
-            if not re.fullmatch(self.regex, text):
+            if not matches(text):
                 raise PydanticCustomError("pattern", "{meaning}", {"meaning": self.meaning})
             return text
 

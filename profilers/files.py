@@ -129,11 +129,9 @@ def read_text(path: Path) -> str:
 def parse_json(text: str, what: str) -> Any:
     """Strict JSON: finite numbers, no duplicate keys, `profilers.limits`; `what` names the source in the error."""
     try:
-        long = _int if _LONG.search(text) else None  # asked about each number, it would take half of the time
-        value = json.loads(
-            text, parse_constant=_no_constant, parse_float=_float, parse_int=long, object_pairs_hook=_no_duplicates
-        )
-        _check_levels(value)
+        value = (_STRICT_LONG if _LONG.search(text) else _STRICT).decode(text)
+        if text.count("[") + text.count("{") > limits.JSON_LEVELS:
+            _check_levels(value)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{what} is not valid JSON: {error}") from error
     return value
@@ -193,3 +191,12 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("an object repeats a key")
     return result
+
+
+_HOOKS: dict[str, Any] = {
+    "parse_constant": _no_constant,
+    "parse_float": _float,
+    "object_pairs_hook": _no_duplicates,
+}
+_STRICT = json.JSONDecoder(**_HOOKS)
+_STRICT_LONG = json.JSONDecoder(**_HOOKS, parse_int=_int)  # asked about each number, it takes half of the time
