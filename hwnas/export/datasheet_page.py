@@ -132,7 +132,8 @@ def _speed_rows(latency: Mapping[str, Any], state: str) -> list[str]:
     timing, rate = latency["timing"], latency.get("throughput")
     if timing is None or not rate:
         return []
-    rows = [f"| latency, {state}, {name} | {_quantity(bound)} |" for name, bound in timing["percentiles"].items()]
+    tails = timing.get("percentiles", {})
+    rows = [f"| latency, {state}, {name} | {_quantity(bound)} |" for name, bound in tails.items()]
     median = f"{timing['median_ms']:.4g} ms, of {timing['rounds'] - timing['rejected']} blocks"
     return [f"| latency, {state}, median | {median} |", *rows, f"| throughput, {state} | {_quantity(rate)} |"]
 

@@ -158,8 +158,8 @@ def _here(found: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _percentiles(was: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Those that a datasheet of before may not have."""
-    stated = (was or {}).get("percentiles", {})
-    return {f"latency, {name}": (stated[name], now["percentiles"][name]) for name in stated}
+    stated, found = (was or {}).get("percentiles", {}), now["percentiles"]
+    return {f"latency, {name}": (stated[name], found[name]) for name in stated if name in found}
 
 
 def _both(was: dict[str, Any], now: dict[str, Any]) -> bool:

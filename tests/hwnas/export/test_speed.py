@@ -15,7 +15,7 @@ from hwnas.export.engine_selection import EngineSelection
 from hwnas.export.engines import ENGINES
 from hwnas.export.quantity import Quantity
 from hwnas.export.speed import overlap, rate, tails
-from hwnas.export.validate import changes
+from hwnas.export.validate import _percentiles, changes
 from hwnas.report import speed_table
 from hwnas.report.data import Engine
 from hwnas.report.latency import speeds
@@ -90,6 +90,15 @@ def test_a_datasheet_of_before_has_none_and_is_read(tmp_path):
     found = datasheet.read(tmp_path)
     assert export_row(found)["images_s"] is None and "p99_ms" not in export_row(found)
     assert "median" not in (tmp_path / "datasheet.md").read_text()
+
+
+def test_one_that_lacks_them_is_shown_without(tmp_path):
+    content = whole()
+    del content["latency"]["timing"]["percentiles"]
+    datasheet.write(tmp_path, {**content, "files": {}})
+    assert "p99" not in datasheet.markdown(datasheet.read(tmp_path))
+    other = {"percentiles": {"p50": content["latency"]["measured"]}}
+    assert _percentiles(other, whole()["latency"]["timing"]) == {}
 
 
 def test_what_validate_finds_is_a_tie_within_the_intervals():
