@@ -35,12 +35,13 @@ class Choice:
     def to_json(self, problem: Problem) -> dict[str, Any]:
         """With how each value was obtained."""
         row = self.evaluation
-        obtained = {name: problem.objectives[name].obtained for name in row.objectives}
+        values = {name: value for name, value in row.objectives.items() if name in problem.objectives}
+        obtained = {name: problem.objectives[name].obtained for name in values}
         low, high = row.top1_interval or (None, None)
         return {
             "id": row.arch.id,
             **stated(row.arch, problem.space),
-            "objectives": dict(row.objectives),
+            "objectives": values,
             "obtained": obtained,
             "iteration": row.iteration,
             "why": self.why,

@@ -96,3 +96,9 @@ def test_preferences():
     for text in ("top1", "top2=3", "top1=x", ""):
         with pytest.raises(BadInput):
             parse_preference(text, OBJECTIVES)
+
+
+def test_an_objective_that_the_run_no_longer_names_is_left_out():
+    fewer = Problem(SPACE, {name: OBJECTIVES[name] for name in ("top1", "madds")}, ("top1", "madds"))
+    chosen = select(fewer, ROWS, n=1)[0].to_json(fewer)
+    assert set(chosen["objectives"]) == set(chosen["obtained"]) == {"top1", "madds"}
