@@ -33,7 +33,7 @@ def test_auto_then_validate(hwnas, run, tmp_path):
     assert "chosen: " in err and "--calibration" in err and "torch eager" in err
     code, rows, err = hwnas("validate", out / key, "--quick")
     assert code == 0 and rows[0]["top1_agreement"] == 1 and "latency" in rows[0]["changes"]
-    assert "The datasheet and this machine" in err
+    assert "The datasheet, and what was measured now" in err
     commands = json.loads((out / key / "datasheet.json").read_text())["commands"]
     assert commands[-2:] == ["hwnas validate .", "python run.py IMAGE"] and len(commands) == 3
 
