@@ -57,7 +57,8 @@ def test_the_way_as_it_is_written(sshd, tmp_path, device, monkeypatch, capsys):
     for long, short in SHORTER.items():
         assert long in text
         text = text.replace(long, short)
-    commands = re.findall(r"^hwnas (.*)$", text, re.MULTILINE)
+    blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    commands = re.findall(r"^hwnas (.*)$", blocks, re.MULTILINE)
     assert len(commands) == 12
     for command in commands:
         said = command.replace("cpu_ms<=10", f"cpu_ms<={searched()}") if command.startswith("select") else command
