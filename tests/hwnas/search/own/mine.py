@@ -1,4 +1,4 @@
-"""An accuracy of one's own, of several networks at once."""
+"""An accuracy of your own, of several networks at once."""
 
 
 def top1(networks):

@@ -1,4 +1,4 @@
-"""An objective of one's own: energy of each layer, and how even a network is."""
+"""An objective of your own: energy of each layer, and how even a network is."""
 
 
 def millijoule(layer):
