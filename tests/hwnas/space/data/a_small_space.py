@@ -1,4 +1,4 @@
-"""A space and an accuracy of one's own: --space python:a_small_space:SMALL."""
+"""A space and an accuracy of your own: --space python:a_small_space:SMALL."""
 
 from dataclasses import replace
 
