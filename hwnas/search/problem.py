@@ -181,6 +181,11 @@ class Problem:
         worst, best = self.top1_range or self._anchored(history.done)
         return max(worst, self.budget.get(TOP1, worst)), best
 
+    def loss(self, top1: Floats, genes: Genes, scale: tuple[float, float]) -> Floats:
+        """(n,) normalised loss on a `scale`."""
+        worst, best = scale
+        return (best - self.score(top1, genes)) / (best - worst)
+
     def front(self, history: History) -> tuple[History, Floats]:
         """The nondominated networks within budget and their (n, 1 + m) normalised loss and costs."""
         done, F = self.normalised(history)
@@ -194,8 +199,7 @@ class Problem:
         if TOP1 in self.budget:
             inside &= done.top1 >= self.budget[TOP1]
         done = History(done.genes[inside], done.top1[inside])
-        worst, best = self.scale(history)
-        loss = (best - self.score(done.top1, done.genes)) / (best - worst)
+        loss = self.loss(done.top1, done.genes, self.scale(history))
         return done, np.column_stack([loss, self.costs(done.genes)])
 
     def hypervolume(self, history: History) -> float:

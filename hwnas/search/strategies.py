@@ -228,18 +228,17 @@ def switch_due(settings: SearchSettings, iteration: int) -> bool:
 
 
 def _normalised(problem: Problem, history: History, model: Surrogate) -> Predict:
-    worst, best = problem.scale(history)
+    worst, best = scale = problem.scale(history)
 
     def predict(genes: Genes) -> tuple[Floats, Floats | None]:
         mean, std = model.predict(encode(problem.space, genes))
-        factor = problem.factor(genes)
-        loss = (best - mean * factor) / (best - worst)
-        return loss, None if std is None else std * factor / (best - worst)
+        loss = problem.loss(mean, genes, scale)
+        return loss, None if std is None else std * problem.factor(genes) / (best - worst)
 
     return predict
 
 
 def _losses(problem: Problem, history: History, model: Surrogate) -> Callable[[Genes], Floats]:
     """`_normalised`'s mean alone: the inner search asks for no uncertainty."""
-    worst, best = problem.scale(history)
-    return lambda genes: (best - model.mean(encode(problem.space, genes)) * problem.factor(genes)) / (best - worst)
+    scale = problem.scale(history)
+    return lambda genes: problem.loss(model.mean(encode(problem.space, genes)), genes, scale)
