@@ -2,3 +2,7 @@
 
 The lowest of the three packages (`profilers` <- `lut` <- `hwnas`), so errors, file access and progress live here too.
 """
+
+from profilers.telemetry import switch_off
+
+switch_off()

@@ -24,6 +24,7 @@ from profilers.onnx.fusion import NodeNames, groups
 from profilers.onnx.nodes import read_nodes
 from profilers.onnx.shapes import Declared, static, static_tensor
 from profilers.session import default_feeds
+from profilers.telemetry import import_openvino
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -55,7 +56,7 @@ class OpenVino(Profiler):
     def _compile(self, model: bytes, options: Options, gpus: tuple[str, ...], folder: Path) -> list[str]:
         """The IR, which is optimised when it is loaded, on any CPU; weights of 16 bits where that is computed in."""
         self.require(options)
-        import openvino
+        openvino = import_openvino()
 
         graph = read_graph(openvino.Core(), model)
         openvino.save_model(graph, folder / "model.xml", compress_to_fp16=options.precision in SIXTEEN_BIT)
@@ -63,14 +64,14 @@ class OpenVino(Profiler):
 
     def _status(self) -> Status:
         try:
-            import openvino
+            openvino = import_openvino()
         except (ImportError, OSError) as error:
             return not_importable("openvino", error, "pip install 'hwnas[openvino]'")
         return Status(True, openvino.__version__)
 
     def supported_precisions(self) -> tuple[str, ...]:
         """Those that the CPU computes in natively."""
-        import openvino
+        openvino = import_openvino()
 
         found = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return tuple(p for p in self.precisions if CAPABILITIES[p] in found)
@@ -81,7 +82,7 @@ class OpenVino(Profiler):
 
 class _OvSession(Session):
     def __init__(self, model: bytes | Path, options: Options, traced: bool) -> None:
-        import openvino as ov
+        ov = import_openvino()
 
         core = ov.Core()
         self.model, self.traced, self.threads = model, traced, options.threads
@@ -104,7 +105,7 @@ class _OvSession(Session):
 
     def bind_outputs(self, names: list[str]) -> None:
         """Of a dynamic output the shape is that of a first run; it stays the runtime's own buffer."""
-        import openvino as ov
+        ov = import_openvino()
 
         ports = self.compiled.outputs
         if any(port.get_partial_shape().is_dynamic for port in ports):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +47,7 @@ def load_onnxruntime(model: str, threads: int, provider: str = "CPUExecutionProv
 
 def load_openvino(model: str, threads: int, precision: str = "fp32") -> Callable[[], Any]:
     """A call that runs the network once on random images on the CPU, with the latency hint."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # without it, nothing is reported
     import openvino as ov
 
     settings = {
