@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from profilers.processes import has_ended
+
 _NAME = re.compile(r"(?:\..*\.|hwnas-.*\.)(\d+)-([0-9a-f]{8})\.hwnas")
 _live: set[Path] = set()  # of this process
 _swept: set[Path] = set()
@@ -89,12 +91,4 @@ def _is_gone(pid: int, place: str) -> bool:
     """Whether the owner has ended for certain; this process knows what it holds."""
     if place != _place() or not 0 < pid < 1 << 31:
         return False
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return pid == os.getpid() or has_ended(pid)

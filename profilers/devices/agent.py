@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,6 +29,7 @@ import numpy as np
 from profilers.devices.pieces import Kept
 from profilers.devices.serving import Serving
 from profilers.devices.wire import Arrays, BadMessage, Message, pack, receive, send
+from profilers.processes import has_ended
 from profilers.timing.fingerprint import cpu_flags
 
 GREETING = b"\nhwnas-agent: start\n"
@@ -50,15 +51,27 @@ def main() -> NoReturn:
     kept = Kept(folder)
     link = _Link(entry, exit_)
     serving = Serving(link.answer, kept, link.idle)
-    for sign in SIGNALS:
-        signal.signal(sign, lambda *_: _end(kept, serving))
+    woken = _signals(lambda *_: _end(kept, serving))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    reader = threading.Thread(target=_read, args=(link, kept, serving), daemon=True)
+    reader = threading.Thread(target=_read, args=(link, woken, kept, serving), daemon=True)
     reader.start()
     exit_.write(GREETING)
     link.answer(_about(), {})
     while True:
         serving.handle(link.requests.get())
+
+
+def _signals(handler: Callable[..., None]) -> int:
+    """Take them, and give what can be read once one came.
+
+    This thread learns of a signal that comes just before it waits for a request only after it, the reader at once.
+    """
+    for sign in SIGNALS:
+        signal.signal(sign, handler)
+    woken, written = os.pipe()
+    os.set_blocking(written, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    return woken
 
 
 class _Link:
@@ -76,11 +89,11 @@ class _Link:
             send(self.exit, {**header, "arrays": about} if about else header, parts)
 
 
-def _read(link: _Link, kept: Kept, serving: Serving) -> None:
-    """Take requests until the link ends, then end the process, whatever it is at."""
+def _read(link: _Link, woken: int, kept: Kept, serving: Serving) -> None:
+    """Take requests until the link ends or a signal comes, then end the process, whatever it is at."""
     link.idle.add(threading.get_native_id())
     try:
-        entry = _Impatient(link.entry)
+        entry = _Impatient(link.entry, woken)
         while (message := receive(entry)) is not None:
             if message.header.get("what") == "ping":
                 link.answer({"pong": True}, {})
@@ -93,14 +106,15 @@ def _read(link: _Link, kept: Kept, serving: Serving) -> None:
 
 
 class _Impatient:
-    """A stream that has ended where nothing comes for `SILENCE` seconds, in the middle of a message too."""
+    """A stream that has ended where nothing comes for `SILENCE` seconds, even inside a message, or a signal came."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: BinaryIO, woken: int) -> None:
+        self.stream, self.woken = stream, woken
 
     def read(self, size: int) -> bytes:
         """What has come, at most `size` bytes."""
-        return self.stream.read(size) if select.select([self.stream], [], [], SILENCE)[0] else b""
+        ready, _, _ = select.select([self.stream.fileno(), self.woken], [], [], SILENCE)
+        return self.stream.read(size) if ready == [self.stream.fileno()] else b""
 
 
 _ending = threading.Lock()
@@ -138,7 +152,7 @@ def _remove_abandoned() -> None:
     """Weights that an agent kept which was killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         number = folder.name[len(PREFIX) :].partition("-")[0]
-        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc/self").exists():
+        if number.isdecimal() and has_ended(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from profilers.devices.faults import DeviceBusy
+from profilers.processes import has_ended
 
 PLACE = "/tmp/hwnas-measuring.lock"  # noqa: S108  one for all users of the device; no link is followed
 VARIABLE = "HWNAS_LOCK"  # another place, where two devices share a /tmp
@@ -86,7 +87,7 @@ def _holder(file: int) -> str:
     """Who has written into it, unless that process is gone: another user's may hold it and not write there."""
     try:
         found = json.loads(os.pread(file, 2000, 0).decode())
-        if Path("/proc/self").exists() and not Path(f"/proc/{int(found['process'])}").exists():
+        if has_ended(int(found["process"])):
             return "somebody else"
         return f"{found['who']} since {found['since']} (process {found['process']} there)"
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):

@@ -13,9 +13,9 @@ import ctypes
 import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from profilers.processes import has_ended
 from profilers.timing.sensors import Facts, Reading, Sensor
 
 REMEDY = "pip install nvidia-ml-py"
@@ -101,7 +101,7 @@ class CardSensor(Sensor):
         if running is None:
             return None
         ids = [process.pid for process in running]
-        return len(ids) - (1 if os.getpid() in ids or any(not _alive(i) for i in ids) else 0)
+        return len(ids) - (1 if os.getpid() in ids or any(not has_ended(i) for i in ids) else 0)
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """One of NVML's functions of the card; None where it is not supported."""
@@ -180,7 +180,3 @@ def _scaled(milliwatts: Any) -> float | None:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value or "")
-
-
-def _alive(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
