@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTHING = "nothing of it is kept"
+LISTENING_SECONDS = 0.5  # at most in one wait: Python sees a signal that comes just before a wait only after it
 
 
 class Terminated(KeyboardInterrupt):

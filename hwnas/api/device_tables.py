@@ -20,7 +20,7 @@ from hwnas.space import SearchSpace
 from lut.build.methods import get_builder
 from profilers.devices.hosts import abandon, place_at
 from profilers.errors import BadInput, FileProblem, HwnasError, MeasurementFailed
-from profilers.interruption import leaving
+from profilers.interruption import LISTENING_SECONDS, leaving
 from profilers.progress import say, side_by_side, work_at
 
 PLACEHOLDER = "{device}"
@@ -223,7 +223,8 @@ def _run(threads: Sequence[threading.Thread], give_up: Callable[[], object]) -> 
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(LISTENING_SECONDS)
     except BaseException:
         give_up()
         for thread in threads:

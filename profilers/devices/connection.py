@@ -6,7 +6,7 @@ import getpass
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from time import monotonic
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ from profilers.devices.package import package
 from profilers.devices.pieces import Sent
 from profilers.devices.transport import Remote, Transport, quoted
 from profilers.devices.wire import Arrays, BadMessage, Bytes, Message, pack, receive, send
+from profilers.interruption import LISTENING_SECONDS
 
 PING_SECONDS = 15.0
 SILENCE = 60.0
@@ -74,6 +75,8 @@ class Connection:
         """
         number, future = self._send(what, arrays, model, progress, fields)
         try:
+            while not wait([future], LISTENING_SECONDS).done:
+                pass
             answer = future.result()
         except KeyboardInterrupt:
             self.close()  # the agent is in the middle of it, and ends with its link

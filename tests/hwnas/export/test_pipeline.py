@@ -162,7 +162,8 @@ def test_validate_measures_again_and_agrees(folder):
     assert found["measured_low"] <= found["measured_ms"] <= found["measured_high"]
     assert found["within_interval"] is None  # no table predicts it
     assert found["top1"] == datasheet.read(folder)["accuracy"]["top1"]["value"]
-    assert set(found["changes"]) == {"latency", "accuracy"}
+    percentiles = {name for name in found["changes"] if name.startswith("latency, p")}  # those that both runs settled
+    assert set(found["changes"]) - percentiles == {"latency", "accuracy"}
     assert found["changes"]["accuracy"]["change"] == 0
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +55,22 @@ def work(rank: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.slow
-def test_two_processes_average_their_gradients_over_the_images(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=work, args=(rank, tmp_path)) for rank in range(2)]
+def in_two_processes(target: Callable[..., None], *arguments: object) -> list[int | None]:
+    """The exit codes; no forks, for this process's other tests leave threads and locks that a fork would wait for."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=target, args=(rank, *arguments)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
+        process.join(240)
+        process.kill()
         process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    return [process.exitcode for process in processes]
+
+
+@pytest.mark.slow
+def test_two_processes_average_their_gradients_over_the_images(tmp_path):
+    assert in_two_processes(work, tmp_path) == [0, 0]
     (first, mean), (second, _) = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     parts = [alone(Group(rank, 2)) for rank in range(2)]
     assert mean == 0.5 and first.keys() == {k for k, v in parts[0].items() if v is not None}
@@ -144,18 +151,12 @@ def torchrun(*arguments: str, **options) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def in_forks(*arguments: str) -> list[int | None]:
-    """The same without torchrun and what importing takes: the exit codes of two processes."""
+def without_torchrun(*arguments: str) -> list[int | None]:
+    """The same without torchrun: the exit codes of two processes."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=be_rank, args=(rank, port, arguments)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return [process.exitcode for process in processes]
+    return in_two_processes(be_rank, port, arguments)
 
 
 def be_rank(rank: int, port: int, arguments: Sequence[str]) -> None:
@@ -185,7 +186,7 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path):
         r"another process of this training ended; try: the same command again|terminated; .* the same command goes on"
     )
     assert all(re.search(said, line) for line in lines), lines
-    assert in_forks("train", "supernet", str(tmp_path / "whole.toml")) == [0, 0]
+    assert without_torchrun("train", "supernet", str(tmp_path / "whole.toml")) == [0, 0]
     resumed = torchrun("train", "supernet", str(tmp_path / "killed.toml"))
     out, err = resumed.communicate()
     assert resumed.returncode == 0 and out.count("\n") == 1 and not state.exists(), err
