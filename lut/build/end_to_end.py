@@ -23,10 +23,10 @@ from profilers.timing.measurement import MeasuredGroup, at_one_speed
 
 SCRIPT, LIST, MODELS = "measure.py", "networks.jsonl", "models"
 LOOP = (
-    "__init__", "base", "errors", "printable", "session", "timing/__init__", "timing/blocks", "timing/caches",
-    "timing/clock", "timing/conditions", "timing/contention", "timing/drift", "timing/estimator", "timing/loop",
-    "timing/pinning", "timing/place", "timing/plain_loop", "timing/plans", "timing/samples", "timing/sensors",
-    "timing/settling",
+    "__init__", "base", "errors", "printable", "session", "telemetry",
+    "timing/__init__", "timing/blocks", "timing/caches", "timing/clock", "timing/conditions", "timing/contention",
+    "timing/drift", "timing/estimator", "timing/loop", "timing/pinning", "timing/place", "timing/plain_loop",
+    "timing/plans", "timing/samples", "timing/sensors", "timing/settling",
 )  # fmt: skip
 """Modules of `profilers` that the script needs: numpy and Python 3.8 are enough for them."""
 

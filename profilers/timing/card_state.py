@@ -101,7 +101,7 @@ class CardSensor(Sensor):
         if running is None:
             return None
         ids = [process.pid for process in running]
-        return len(ids) - (1 if os.getpid() in ids or any(not has_ended(i) for i in ids) else 0)
+        return len(ids) - (1 if os.getpid() in ids or any(has_ended(i) for i in ids) else 0)
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """One of NVML's functions of the card; None where it is not supported."""

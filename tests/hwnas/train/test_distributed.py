@@ -75,10 +75,12 @@ def test_two_processes_average_their_gradients_over_the_images(tmp_path):
     parts = [alone(Group(rank, 2)) for rank in range(2)]
     assert mean == 0.5 and first.keys() == {k for k, v in parts[0].items() if v is not None}
     assert "slots.0.depth.7to5_matrix" in first
+    means = {name: (parts[0][name] + parts[1][name]) / 2 for name in first}
+    largest = max(float(mean.abs().max()) for mean in means.values())  # some gradients are 0 but for rounding
     for name, value in first.items():
         assert torch.equal(value, second[name])
-        expected = (parts[0][name] + parts[1][name]) / 2
-        assert torch.allclose(value, expected, atol=1e-5 * float(expected.abs().max()) + 1e-9), name
+        atol = 1e-5 * float(means[name].abs().max()) + 1e-6 * largest
+        assert torch.allclose(value, means[name], atol=atol), name
 
 
 def alone(group: Group) -> dict[str, torch.Tensor | None]:
