@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,3 +55,35 @@ def test_running_averages_are_subtracted_to_a_windows_mean():
     averages = {n: {"L00_conv": runs[:n].mean()} for n in (10, 18)}
     assert ov.window_mean(averages[10], 10, averages[18], 18)["L00_conv"] == pytest.approx(runs[10:18].mean())
     assert ov.window_mean({"a": 1.0}, 10, {"a": 0.1}, 18) == {"a": 0.0}  # truncation may leave less than nothing
+
+
+CLOSED_IN_ORDER = """
+import signal
+from pathlib import Path
+from profilers.base import Options
+from profilers.registry import get_profiler
+from profilers.timing.plain_loop import load_openvino
+from tests.profilers import models
+
+sessions = [get_profiler("openvino").load(models.chain(), Options()) for _ in range(3)]
+get_profiler("openvino").compile(models.chain(), Options(), (), Path())
+calls = [load_openvino("model.xml", 1) for _ in range(2)]
+while sessions:
+    sessions.pop(0).close()
+while calls:
+    calls.pop(0)
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.slow
+def test_an_interruption_after_sessions_that_were_closed_is_no_fault(tmp_path):
+    """OpenVINO changes where this process takes signals; a fault there could not even be reported."""
+    pytest.importorskip("openvino")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    command = [sys.executable, "-X", "faulthandler", "-c", CLOSED_IN_ORDER]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
