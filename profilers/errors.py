@@ -23,6 +23,7 @@ LARGEST = 2**63  # whole numbers from here on are not written out
 _LISTED = 160  # characters of a list of names in a message
 _LINE = 596  # characters of a message: two paths and a command that can be copied have room
 _SHOWN = 60  # characters of a value in a message
+SHOWN_LIST = 120  # the same of a list
 
 
 class HwnasError(Exception):
@@ -125,14 +126,14 @@ def listed(names: Iterable[str], most: int = _LISTED) -> str:
     return f"{', '.join(whole[:kept])}, … ({len(whole)} in all)"
 
 
-def shown(value: Any) -> str:
-    """A value for a message: short, and printable whatever it is."""
+def shown(value: Any, most: int = _SHOWN) -> str:
+    """A value for a message: at most so many characters, and printable whatever it is."""
     if isinstance(value, int) and abs(value) >= LARGEST:
         return f"a whole number of {value.bit_length()} bits"
     if isinstance(value, str):
-        value = value[: _SHOWN + 1]
+        value = value[: most + 1]
     try:
         text = str(value) if hasattr(value, "isoformat") else repr(value)
     except Exception:  # a number of too many digits inside, too deep, or whatever somebody's own class does there
         text = f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from profilers.errors import LARGEST, BadInput, HwnasError, listed, nearest, shown
+from profilers.errors import LARGEST, SHOWN_LIST, BadInput, HwnasError, listed, nearest, shown
 
 Place = tuple[str | int, ...]
 Fault = Mapping[str, Any]  # of pydantic
@@ -93,7 +93,7 @@ class Lines:
         return self._error(got, fault["msg"] if fault["type"] == "pattern" else allowed)
 
     def _unknown(self, section: Place, name: str, near: str, names: Sequence[str]) -> BadInput:
-        return self._error(f"{self._at(section)}: unknown key {shown(name)}", near or listed(names), near)
+        return self._error(f"{self._at(section)}: unknown key {shown(name)}", near or listed(names, SHOWN_LIST), near)
 
     def _missing(self, section: Place, names: list[str]) -> BadInput:
         what = words(self._node((*section, names[0])), self.style.section)

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any, Self
 
 from hwnas.space.attributes import Attribute, Option
-from profilers.errors import BadInput
+from profilers.errors import SHOWN_LIST, BadInput, shown
 
 
 @dataclass(frozen=True, order=True)
@@ -83,7 +83,7 @@ def parse(
     """
     needed = {*(a.key for a in attributes), "d", "r"}
     if not isinstance(value, Mapping) or set(plain := _plain(value, width)) != needed:
-        got = sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
+        got = shown(sorted(map(str, value)), SHOWN_LIST) if isinstance(value, Mapping) else type(value).__name__
         raise BadInput(f"an architecture with {got}", f"an object {_form(attributes)}")
     d = _integers(_for_all(plain["d"], len(capacity)), "d")
     (r,) = _integers([_one_resolution(plain)], "r")
@@ -136,7 +136,7 @@ def _choices(values: Any, attribute: Attribute, d: tuple[int, ...], capacity: Se
     if attribute.is_number:
         values = _for_all(values, sum(d))
     if not isinstance(values, list | tuple):
-        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", _kind(attribute))
+        raise BadInput(f"{attribute.key!r} of an architecture is {shown(values, SHOWN_LIST)}", _kind(attribute))
     return _options(_expressed(values, d, capacity, attribute.key), attribute)
 
 
@@ -144,7 +144,7 @@ def _options(values: Sequence[Any], attribute: Attribute) -> tuple[Option, ...]:
     if attribute.is_number:
         return _integers(values, attribute.key)
     if not all(isinstance(x, str) for x in values):
-        raise BadInput(f"{attribute.key!r} of an architecture is {values!r}", _kind(attribute))
+        raise BadInput(f"{attribute.key!r} of an architecture is {shown(values, SHOWN_LIST)}", _kind(attribute))
     return tuple(values)
 
 
@@ -154,7 +154,7 @@ def _kind(attribute: Attribute) -> str:
 
 def _integers(value: Any, name: str) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or any(isinstance(x, bool) or not isinstance(x, int) for x in value):
-        raise BadInput(f"{name!r} of an architecture is {value!r}", "integers")
+        raise BadInput(f"{name!r} of an architecture is {shown(value, SHOWN_LIST)}", "integers")
     return tuple(value)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
-from profilers.errors import BadInput
+from profilers.errors import BadInput, shown
 
 MOST_CHANNELS = 16384
 MOST_PIXELS = 4096
@@ -46,13 +46,13 @@ def check_number(what: str, value: Any, low: float, high: float) -> None:
 def check_one_of(what: str, value: Any, allowed: Collection[str]) -> None:
     """One of some words."""
     if not isinstance(value, str) or value not in allowed:
-        raise BadInput(f"{what} {value!r}", ", ".join(allowed))
+        raise BadInput(f"{what} {shown(value)}", ", ".join(allowed))
 
 
 def check_name(name: Any) -> None:
     """The name of a space, which is no file and no module."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) or name.endswith(".toml"):
-        raise BadInput(f"name {name!r} of a space", "letters, digits, _, - and ., not ending in .toml")
+        raise BadInput(f"name {shown(name)} of a space", "letters, digits, _, - and ., not ending in .toml")
 
 
 def check_words(what: str, values: Any, allowed: Collection[str]) -> None:
