@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from profilers.errors import TableError
+from profilers.errors import TableError, shown
 
 _NAME = re.compile(r"([^\s#&*!|>{}\[\]\"'%@`][^\s#]*):\s*")
 _FIELD = re.compile(r"[ ]+([A-Za-z_]+):\s+([-+.0-9eE]+)\s*")
@@ -33,7 +33,7 @@ def parse(text: str, where: str) -> dict[str, dict[str, float]]:
             fields[match[1]] = _number(match[2], where, number)
         else:
             allowed = "lines `name:` and indented lines `field: number`"
-            raise TableError(f"{where}, line {number} is {line[:60]!r}", allowed, "check the file and --format")
+            raise TableError(f"{where}, line {number} is {shown(line)}", allowed, "check the file and --format")
     if not found:
         raise TableError(f"{where} holds no layer", "a published latency table")
     return found
@@ -54,5 +54,5 @@ def _number(text: str, where: str, line: int) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise TableError(f"{where}, line {line}: {text!r}", "a finite number")
+        raise TableError(f"{where}, line {line}: {shown(text)}", "a finite number")
     return value

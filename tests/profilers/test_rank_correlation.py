@@ -10,7 +10,7 @@ from profilers.rank_correlation import kendall, spearman
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
-@pytest.mark.parametrize("n", [2, 3, 40, 300])
+@pytest.mark.parametrize("n", [2, 3, 40, 300, 1203])
 def test_they_are_scipys(n, levels):
     rng = np.random.default_rng([n, levels])
     a = np.append(rng.integers(0, levels, n - 1), levels) / 3
