@@ -1,4 +1,4 @@
-"""Nothing is reported: runtimes that tell their makers of their use do not when they are loaded here.
+"""Nothing is reported: packages that tell their makers of their use do not when they are loaded here.
 
 A report can carry names and hashes of a user's models, and its threads and processes run beside what is timed.
 """
@@ -9,13 +9,17 @@ import os
 import sys
 from typing import Any
 
-_ONNXRUNTIME = "ORT_DISABLE_TELEMETRY"  # read when it is loaded; official builds report since 1.29
+_OFF = {
+    "ORT_DISABLE_TELEMETRY": "1",  # read when ONNX Runtime is loaded; official builds report since 1.29
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 _OPENVINO = "openvino_telemetry"  # without this package it reports nothing; it has no setting but a file in the home
 
 
 def switch_off() -> None:
-    """ONNX Runtime's, for this process and those that it starts; who has set the variable has decided."""
-    os.environ.setdefault(_ONNXRUNTIME, "1")
+    """ONNX Runtime's and Ray's, for this process and those that it starts; who has set a variable has decided."""
+    for name, value in _OFF.items():
+        os.environ.setdefault(name, value)
 
 
 def import_openvino() -> Any:
