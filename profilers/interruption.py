@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTHING = "nothing of it is kept"
 LISTENING_SECONDS = 0.5  # at most in one wait: Python sees a signal that comes just before a wait only after it
+
+T = TypeVar("T")
 
 
 class Terminated(KeyboardInterrupt):
@@ -54,6 +58,14 @@ def line(interrupt: KeyboardInterrupt, again: str, same: str = "the same command
 def code(interrupt: KeyboardInterrupt) -> int:
     """The exit code that shells know."""
     return 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
+
+
+def first_done(futures: Collection[Future[T]]) -> tuple[set[Future[T]], set[Future[T]]]:
+    """Those of some futures that are done, one or more, and the others, with every signal heard meanwhile."""
+    while True:
+        done, others = wait(futures, LISTENING_SECONDS, FIRST_COMPLETED)
+        if done or not futures:
+            return done, others
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from hwnas.accuracy import timeout
@@ -14,6 +14,7 @@ from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
 from hwnas.search.seat import Died, Late, Seat
 from hwnas.space import Architecture
 from profilers.errors import MeasurementFailed
+from profilers.interruption import first_done
 
 
 class Processes(Executor):
@@ -50,9 +51,12 @@ class Processes(Executor):
         size = max(1, min(seats[0].batch, math.ceil(n / len(seats))))
         parts = [range(i, min(i + size, n)) for i in range(0, n, size)]
         tasks = [self._threads.submit(self._part, part, archs) for part in parts]
+        left = set(tasks)
         try:
-            for task in as_completed(tasks):
-                yield from task.result()
+            while left:
+                done, left = first_done(left)
+                for task in sorted(done, key=tasks.index):
+                    yield from task.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -68,7 +72,7 @@ class Processes(Executor):
                 given += len(archs)
                 if not tasks:
                     return
-                done, tasks = wait(tasks, return_when=FIRST_COMPLETED)
+                done, tasks = first_done(tasks)
                 yield from (task.result() for task in done)
         finally:
             for task in tasks:

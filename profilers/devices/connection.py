@@ -6,7 +6,7 @@ import getpass
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from profilers.devices.package import package
 from profilers.devices.pieces import Sent
 from profilers.devices.transport import Remote, Transport, quoted
 from profilers.devices.wire import Arrays, BadMessage, Bytes, Message, pack, receive, send
-from profilers.interruption import LISTENING_SECONDS
+from profilers.interruption import first_done
 
 PING_SECONDS = 15.0
 SILENCE = 60.0
@@ -75,8 +75,7 @@ class Connection:
         """
         number, future = self._send(what, arrays, model, progress, fields)
         try:
-            while not wait([future], LISTENING_SECONDS).done:
-                pass
+            first_done([future])
             answer = future.result()
         except KeyboardInterrupt:
             self.close()  # the agent is in the middle of it, and ends with its link
