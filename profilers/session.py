@@ -21,6 +21,7 @@ from profilers.timing.sensors import Sensor
 
 Array = NDArray[np.float32]
 Feeds = Mapping[str, NDArray[Any]]
+_SAID = 150  # characters of a runtime's own words
 
 
 class Tensor(NamedTuple):
@@ -106,7 +107,7 @@ class Session(ABC):
         except (HwnasError, MemoryError):
             raise
         except Exception as error:  # the runtimes' have no common base
-            said = f"the model does not run on these inputs: {type(error).__name__}: {error}"
+            said = f"the model does not run on these inputs: {type(error).__name__}: {str(error)[:_SAID]}"
             raise BadInput(said, "values that it knows") from error
 
     @property
