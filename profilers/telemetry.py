@@ -32,5 +32,5 @@ def import_openvino() -> Any:
     try:
         import openvino
     finally:
-        del sys.modules[_OPENVINO]
+        sys.modules.pop(_OPENVINO, None)  # another thread may have been here
     return openvino
