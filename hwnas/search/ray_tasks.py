@@ -6,17 +6,20 @@ opens the source once. Ray itself tries a task again whose worker or node died (
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from typing import Any, Self
 
 from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
 from hwnas.search.worker import serve
 from hwnas.space import Architecture
 from profilers.errors import BadInput, EngineUnavailable, MeasurementFailed
-from profilers.interruption import own_signals
+from profilers.interruption import deaf, first_done
 
 _LOOK_SECONDS = 10.0  # how long nothing may happen before it is checked that something still can
+_BEGINNING_SECONDS = 30.0  # at most, until what has begun to start can be ended
 
 
 class Ray(Executor):
@@ -24,9 +27,7 @@ class Ray(Executor):
 
     def __init__(self, source: str, settings: ExecutorSettings) -> None:
         self._ray, self._source, self._settings = _import(), source, settings
-        self._own = not self._ray.is_initialized()
-        if self._own:
-            _connect(self._ray, settings.address)
+        self._link = None if self._ray.is_initialized() else _Link(self._ray, settings.address)
         needs = {"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus, "resources": settings.resources}
         self._task = self._ray.remote(max_retries=settings.retries, **needs)(serve)
 
@@ -88,8 +89,8 @@ class Ray(Executor):
 
     def close(self) -> None:
         """Leave the cluster, unless it was in use before."""
-        if self._own:
-            self._ray.shutdown()
+        if self._link:
+            self._link.leave()
 
     def _outcome(self, task: Any, index: int, begun: float) -> Outcome:
         try:
@@ -129,10 +130,38 @@ def _import() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str | None) -> None:
-    try:
-        with own_signals():  # Ray would end the process at SIGTERM, past everything that cleans up
-            ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        got = f"the Ray cluster {address or '(default)'} does not answer: {' '.join(str(error).split())[:200]}"
-        raise EngineUnavailable(got, remedy="ray start --head, and its address in [executor] address") from error
+class _Link:
+    """Membership of a cluster: Ray begins in a thread of its own, which lives as long as the link.
+
+    There an interruption does not reach it, so it never stops with half of its processes started, of which it would
+    know nothing; and those that it starts end with the thread that started them (Linux: PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, ray: Any, address: str | None) -> None:
+        self._ray, self._begun, self._left = ray, Future[object](), threading.Event()
+        threading.Thread(target=self._live, args=(address,), name="ray", daemon=True).start()
+        try:
+            first_done([self._begun])
+        except KeyboardInterrupt:
+            with deaf():
+                wait([self._begun], 0 if address else _BEGINNING_SECONDS)
+                self.leave()
+            raise
+        try:
+            self._begun.result()
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            self._left.set()
+            got = f"the Ray cluster {address or '(default)'} does not answer: {' '.join(str(error).split())[:200]}"
+            raise EngineUnavailable(got, remedy="ray start --head, and its address in [executor] address") from error
+
+    def _live(self, address: str | None) -> None:
+        try:
+            self._begun.set_result(self._ray.init(address=address, log_to_driver=False, logging_level="error"))
+        except BaseException as error:
+            self._begun.set_exception(error)
+        self._left.wait()
+
+    def leave(self) -> None:
+        """End what it started, or leave the cluster that was there."""
+        self._ray.shutdown()
+        self._left.set()

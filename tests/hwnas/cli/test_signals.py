@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +38,8 @@ def start(folder, *arguments):
     )  # fmt: skip
 
 
-def until(condition):
-    deadline = time.monotonic() + 100
+def until(condition, seconds=100):
+    deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
 
@@ -184,3 +185,32 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
         temporary.sweep(tmp_path, again=True)
         assert sorted(tmp_path.iterdir()) == sorted([held, live, elsewhere, foreign])
     assert not held.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_while_ray_begins_nothing_of_it_is_left(tmp_path, monkeypatch, number, code):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'hwnas[ray]'")
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")  # the names of its sockets have to be short
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "search.toml").write_text(CONFIG + '[executor]\nkind = "ray"\n')
+    process = start(tmp_path, "search", "search.toml", "--out", "run")
+    mark = f"TMPDIR={tmp_path}/tmp".encode()
+    until(lambda: len(marked(mark)) > 1)  # the first of Ray's own
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == code and said.splitlines()[-1].startswith("hwnas: "), said
+    until(lambda: not marked(mark), 10)
+    assert marked(mark) == []
+
+
+def marked(text: bytes) -> list[Path]:
+    """Processes that have it in their environment."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if text in (place / "environ").read_bytes():
+                found.append(place)
+        except OSError:
+            continue
+    return found
