@@ -26,7 +26,8 @@ from typing import Any, NoReturn
 HUNG = -1000  # the exit code of a command that had to be ended
 MARK = "HWNAS_MORTAL"  # in the environment of a command and of all that it starts
 HEARD = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "sqlite3.connect", "subprocess.Popen")
-LINGER = {signal.SIGKILL: 10.0, signal.SIGINT: 1.0, signal.SIGTERM: 1.0}  # s that what a command started may live on
+# Seconds that what a command started may live on. Ray's agents end by themselves, up to a minute after a SIGKILL.
+LINGER = {signal.SIGKILL: 90.0, signal.SIGINT: 1.0, signal.SIGTERM: 1.0}
 
 
 @dataclass(frozen=True)
