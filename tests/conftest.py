@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from profilers import registry
 from profilers.timing import fresh_process, plans
 from tests import cores, skipped
 
@@ -52,6 +53,14 @@ def pytest_terminal_summary(terminalreporter):
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
     for line in skipped.summary(reasons):
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def _own_runtimes():
+    """Those that a test makes known are forgotten after it: others have the same names."""
+    found, places = dict(registry.PROFILERS._found), dict(registry._places)
+    yield
+    registry.PROFILERS._found, registry._places = found, places
 
 
 @pytest.fixture(autouse=True)
