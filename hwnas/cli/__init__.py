@@ -35,7 +35,10 @@ PARTS = {  # each module's commands: only the one that is asked for is imported
     "spaces": ("spaces", "space"),
 }
 
-_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "bad_alloc")
+_NO_MEMORY = (
+    "can't allocate memory", "out of memory", "could not create a primitive", "bad_alloc", "can't start new thread",
+    "failed to map segment",
+)  # fmt: skip
 
 
 class _Interrupted(Exception):
@@ -116,12 +119,12 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         except KeyboardInterrupt as interrupt:  # before a command began
             _end(interrupt)
-        except (MemoryError, RuntimeError) as error:
+        except OSError as error:
+            _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+        except Exception as error:  # what libraries raise for want of memory has no common base
             if not _is_of_memory(error):
                 raise
             _fail("hwnas: out of memory; try: fewer networks or a smaller batch", 2)
-        except OSError as error:
-            _fail(f"hwnas: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
 
 
 def _carry_out(arguments: list[str] | None) -> None:
@@ -133,7 +136,7 @@ def _carry_out(arguments: list[str] | None) -> None:
 
 
 def _is_of_memory(error: Exception) -> bool:
-    """Whether memory was lacking, which torch and oneDNN only say in words."""
+    """Whether memory was lacking, which torch, oneDNN and the loader of libraries only say in words."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 

@@ -9,8 +9,10 @@ Public methods check their arguments; a subclass's `_fit` and `_predict` do the 
 
 from __future__ import annotations
 
+import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -21,7 +23,17 @@ from hwnas.surrogates.features import Layout
 from profilers.errors import BadInput
 
 Floats = NDArray[np.float64]
+_WORK_BYTES = 160 << 20  # of address space, more than OpenBLAS takes for itself at its first call
 _TINY = 1e-12  # in place of the spread of targets that are all equal
+
+
+@cache
+def _require_work_memory() -> None:
+    """MemoryError where OpenBLAS could not have its buffer, for which it would ask for ever."""
+    try:
+        mmap.mmap(-1, _WORK_BYTES).close()
+    except OSError as error:
+        raise MemoryError from error
 
 
 class Prediction(NamedTuple):
@@ -47,7 +59,9 @@ class Surrogate(ABC):
 
         Raises:
             BadInput: fewer than two rows, shapes that do not fit, or values that are not finite.
+            MemoryError: not enough for linear algebra.
         """
+        _require_work_memory()
         X, y = self._checked(X, y, noise)
         if self._scale > 0:
             self._fit(X, (y - self._center) / self._scale)

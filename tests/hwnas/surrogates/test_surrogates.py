@@ -16,6 +16,7 @@ from hwnas.surrogates import (
     Prediction,
     Surrogate,
     auto,
+    base,
     encode,
     layout,
     likelihood,
@@ -262,3 +263,14 @@ def test_gp_on_real_accuracies_is_as_good_as_the_bar(published, rows, tau):
     g, t = genes(rows, 11, space), genes(1000, 12, space)
     model = make("gp", layout(space)).fit(encode(space, g), source.evaluate_genes(g))
     assert kendall(model.predict(encode(space, t)).mean, source.evaluate_genes(t)) > tau
+
+
+def test_without_memory_for_linear_algebra_it_does_not_wait_for_ever(monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    base._require_work_memory.cache_clear()
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(base.mmap, "mmap", refused)
+        RBF().fit(np.eye(4), np.arange(4.0))
+    assert RBF().fit(np.eye(4), np.arange(4.0)).predict(np.eye(4)).mean.shape == (4,)
