@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -68,6 +69,20 @@ def first_done(futures: Collection[Future[T]]) -> tuple[set[Future[T]], set[Futu
             return done, others
 
 
+def as_done(futures: Collection[Future[T]]) -> Iterator[Future[T]]:
+    """As `concurrent.futures.as_completed`, with every signal heard meanwhile."""
+    done: SimpleQueue[Future[T]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(done.put)
+    left = len(futures)
+    while left:
+        try:
+            yield done.get(timeout=LISTENING_SECONDS)
+            left -= 1
+        except Empty:
+            continue
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
     """SIGTERM raises `Terminated` while the block runs; not in other threads than the main one, nor where ignored."""
@@ -83,7 +98,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Around a library that takes signals for itself: they are given back."""
+    """Both signals are taken as before once the block is over, whatever it does with them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

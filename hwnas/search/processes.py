@@ -14,7 +14,7 @@ from hwnas.search.executors import Executor, ExecutorSettings, Outcome, outcome
 from hwnas.search.seat import Died, Late, Seat
 from hwnas.space import Architecture
 from profilers.errors import MeasurementFailed
-from profilers.interruption import first_done
+from profilers.interruption import as_done, first_done
 
 
 class Processes(Executor):
@@ -51,12 +51,9 @@ class Processes(Executor):
         size = max(1, min(seats[0].batch, math.ceil(n / len(seats))))
         parts = [range(i, min(i + size, n)) for i in range(0, n, size)]
         tasks = [self._threads.submit(self._part, part, archs) for part in parts]
-        left = set(tasks)
         try:
-            while left:
-                done, left = first_done(left)
-                for task in sorted(done, key=tasks.index):
-                    yield from task.result()
+            for task in as_done(tasks):
+                yield from task.result()
         finally:
             for task in tasks:
                 task.cancel()
