@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from profilers import limits
-from profilers.errors import BadInput, shown
+from profilers.errors import BadInput, said, shown
 from profilers.files import read_bytes
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 _KINDS = "biuf"  # of a type: booleans, whole numbers, floating-point ones
-_SAID = 100  # characters of a parser's own words
 _HEAD = 2**16  # bytes, of which the description of an array has far fewer
 
 
@@ -41,8 +40,7 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> Arrays:
     except (BadInput, MemoryError):
         raise
     except Exception as error:  # whatever zipfile, zlib and NumPy's parsers make of broken bytes
-        said = str(error)[:_SAID]  # it may repeat the bytes
-        raise BadInput(f"{path} is no .npz that can be read: {said}", "what numpy.savez wrote") from error
+        raise BadInput(f"{path} is no .npz that can be read: {said(error)}", "what numpy.savez wrote") from error
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray[Any, Any]:

@@ -23,6 +23,7 @@ LARGEST = 2**63  # whole numbers from here on are not written out
 _LISTED = 160  # characters of a list of names in a message
 _LINE = 596  # characters of a message: two paths and a command that can be copied have room
 _SHOWN = 60  # characters of a value in a message
+_SAID = 120  # characters of other code's own words
 SHOWN_LIST = 120  # the same of a list
 
 
@@ -124,6 +125,11 @@ def listed(names: Iterable[str], most: int = _LISTED) -> str:
     ends = accumulate(len(name) + 2 for name in whole)
     kept = max(1, sum(end - 2 <= most for end in ends))
     return f"{', '.join(whole[:kept])}, … ({len(whole)} in all)"
+
+
+def said(error: BaseException) -> str:
+    """The beginning of a parser's or runtime's own words, which may repeat whole files."""
+    return str(error)[:_SAID]
 
 
 def shown(value: Any, most: int = _SHOWN) -> str:

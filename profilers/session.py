@@ -14,14 +14,13 @@ from typing import Any, Mapping, NamedTuple  # noqa: UP035  collections.abc's ca
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.errors import BadInput, EngineUnavailable, HwnasError
+from profilers.errors import BadInput, EngineUnavailable, HwnasError, said
 from profilers.timing.caches import take_caches
 from profilers.timing.clock import Clock, SystemClock
 from profilers.timing.sensors import Sensor
 
 Array = NDArray[np.float32]
 Feeds = Mapping[str, NDArray[Any]]
-_SAID = 150  # characters of a runtime's own words
 
 
 class Tensor(NamedTuple):
@@ -107,8 +106,8 @@ class Session(ABC):
         except (HwnasError, MemoryError):
             raise
         except Exception as error:  # the runtimes' have no common base
-            said = f"the model does not run on these inputs: {type(error).__name__}: {str(error)[:_SAID]}"
-            raise BadInput(said, "values that it knows") from error
+            got = f"the model does not run on these inputs: {type(error).__name__}: {said(error)}"
+            raise BadInput(got, "values that it knows") from error
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -17,10 +17,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from profilers import limits
-from profilers.errors import BadInput
+from profilers.errors import BadInput, said
 from profilers.files import parse_json, read_bytes, write_bytes
 
-_SAID = 120  # characters of the parser's own words, which may repeat the file's
 _REMEDY = "take a fresh copy of the file, or train again"
 
 
@@ -52,7 +51,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = safetensors.torch.load(content)
     except SafetensorError as error:
-        got = f"{path} is not a safetensors file, truncated or damaged: {str(error)[:_SAID]}"
+        got = f"{path} is not a safetensors file, truncated or damaged: {said(error)}"
         raise BadInput(got, remedy=_REMEDY) from error
     except (AssertionError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise BadInput(f"{path} holds a tensor of a shape or type that torch does not have", remedy=_REMEDY) from error
