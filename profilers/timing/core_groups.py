@@ -43,7 +43,7 @@ def load_in_parallel(loads: Mapping[str, Callable[[], Session]], groups: Sequenc
     except KeyboardInterrupt as interrupt:
         loading.errors.append(interrupt)  # the others stop after the model that they are at
     if others:
-        move_threads(threads_of_process() - before, groups[0])
+        move_threads_since(before, groups[0])
     return loading.result()
 
 
@@ -92,8 +92,14 @@ def threads_of_process() -> set[int]:
     return {int(task.name) for task in TASKS.iterdir()} if TASKS.is_dir() else set()
 
 
-def move_threads(threads: set[int], cores: Cores) -> None:
-    """Those that have not ended, to these cores."""
-    for thread in threads:
-        with suppress(OSError):  # it has ended
-            os.sched_setaffinity(thread, cores)
+def move_threads_since(before: set[int], cores: Cores) -> None:
+    """Those that have begun since, to these cores.
+
+    Until none is new: the system's list leaves out some while others end, and one that is not yet moved may begin more.
+    """
+    known = before
+    while found := threads_of_process() - known:
+        known = known | found
+        for thread in found:
+            with suppress(OSError):  # it has ended
+                os.sched_setaffinity(thread, cores)

@@ -11,6 +11,7 @@ from profilers.base import Options
 from profilers.errors import BadInput
 from profilers.registry import PROFILERS, get_profiler
 from profilers.runtimes.fake import Fake
+from profilers.timing import core_groups as core_groups_module
 from profilers.timing.core_groups import MAX_GROUPS, TASKS, core_groups, load_in_parallel
 from profilers.timing.pinning import pin
 from tests import cores
@@ -122,6 +123,28 @@ def test_threads_that_a_runtime_starts_are_moved_to_the_first_group():
     try:
         assert all(os.sched_getaffinity(t.native_id) == {second} for t in started)
         assert os.sched_getaffinity(before.native_id) == own  # not a thread of the runtime's
+    finally:
+        stop.set()
+
+
+@pytest.mark.two_cores
+def test_a_thread_that_the_system_left_out_of_its_list_is_moved_too(monkeypatch):
+    stop = threading.Event()
+    started = [threading.Thread(target=stop.wait) for _ in range(2)]
+    before = core_groups_module.threads_of_process()
+    for thread in started:
+        thread.start()
+    left_out, complete = {started[1].native_id}, core_groups_module.threads_of_process
+
+    def listed():
+        found = complete() - left_out
+        left_out.clear()
+        return found
+
+    monkeypatch.setattr(core_groups_module, "threads_of_process", listed)
+    try:
+        core_groups_module.move_threads_since(before, CORES[1:])
+        assert all(os.sched_getaffinity(t.native_id) == {CORES[1]} for t in started)
     finally:
         stop.set()
 
