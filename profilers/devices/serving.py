@@ -23,7 +23,7 @@ from profilers.devices.pieces import Kept
 from profilers.devices.runtimes import RUNTIMES, describe, runtime
 from profilers.devices.wire import Arrays, BadMessage, Message
 from profilers.errors import BadInput, HwnasError
-from profilers.timing.core_groups import ONE_GROUP, Cores, core_groups, move_threads_since, threads_of_process
+from profilers.timing.core_groups import ONE_GROUP, Cores, core_groups, move_threads_since
 from profilers.timing.fingerprint import fingerprint
 from profilers.timing.here import HERE
 from profilers.timing.pinning import allowed_cores

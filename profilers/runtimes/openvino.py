@@ -26,6 +26,7 @@ from profilers.onnx.nodes import read_nodes
 from profilers.onnx.shapes import Declared, static, static_tensor
 from profilers.session import default_feeds
 from profilers.telemetry import import_openvino
+from profilers.timing.pinning import unpinned
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}  # int8: the model arrives quantised
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
@@ -85,11 +86,16 @@ def the_core() -> Any:
     Each gives the thread that makes it a stack for signals, and takes it away at its own end (OpenVINO 2026.4). Of two
     that end in another order than that of making, the thread is left with one that is gone: its next signal, Ctrl-C
     too, would be a segmentation fault.
+
+    The first question to its CPU part fixes how many cores it will ever use: those of the thread that asks.
     """
     global _core
     with _making:
         if _core is None:
-            _core = import_openvino().Core()
+            with unpinned():
+                core = import_openvino().Core()
+                core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            _core = core
         return _core
 
 

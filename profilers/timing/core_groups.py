@@ -13,12 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from profilers.session import Session
+from profilers.timing.pinning import TASKS, move, threads_of_process
 
 Cores = tuple[int, ...]
-TASKS = Path("/proc/self/task")
 ONE_GROUP: tuple[Cores, ...] = ((),)
 MAX_GROUPS = 4  # each holds a model's memory several times over while it loads
 
@@ -87,11 +86,6 @@ class _Loading:
         raise self.errors[0]
 
 
-def threads_of_process() -> set[int]:
-    """All of this process; none where the system does not say."""
-    return {int(task.name) for task in TASKS.iterdir()} if TASKS.is_dir() else set()
-
-
 def move_threads_since(before: set[int], cores: Cores) -> None:
     """Those that have begun since, to these cores.
 
@@ -100,6 +94,4 @@ def move_threads_since(before: set[int], cores: Cores) -> None:
     known = before
     while found := threads_of_process() - known:
         known = known | found
-        for thread in found:
-            with suppress(OSError):  # it has ended
-                os.sched_setaffinity(thread, cores)
+        move(found, cores)

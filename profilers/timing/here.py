@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from profilers.session import Session
@@ -14,7 +14,7 @@ from profilers.timing.core_groups import core_groups, load_in_parallel
 from profilers.timing.fingerprint import cpu_flags
 from profilers.timing.fresh_process import fresh_process_ms
 from profilers.timing.loop import learn_settling, time_sessions
-from profilers.timing.pinning import allowed_cores, pin
+from profilers.timing.pinning import allowed_cores, gather, pin
 from profilers.timing.place import Cores, Cpu, Place, Timed
 from profilers.timing.samples import TimingPlan
 from profilers.timing.settling import Settling
@@ -46,6 +46,7 @@ class Here(Place):
 
     def learn(self, sessions: Mapping[str, Session], plan: TimingPlan) -> Settling:
         """See `Place`."""
+        _gather(sessions)
         return learn_settling(sessions, plan)
 
     def time(
@@ -58,6 +59,7 @@ class Here(Place):
         progress: Progress | None = None,
     ) -> Timed:
         """See `Place`."""
+        _gather(sessions)
         load = BackgroundLoad()
         found = time_sessions(sessions, plan, settling=settling, most_runs=most_runs, progress=progress)
         return Timed(found, load.cores())
@@ -68,6 +70,16 @@ class Here(Place):
 
 
 HERE = Here()
+
+
+def _gather(sessions: Mapping[str, Session]) -> None:
+    """Bring the threads that help models of several threads to the pinned cores; some begin only in a run."""
+    helped = [session for session in sessions.values() if session.threads > 1]
+    for session in helped:
+        with suppress(Exception):  # the timing loop says what fails
+            session.run()
+    if helped:
+        gather()
 
 
 @contextmanager

@@ -1,12 +1,22 @@
-"""Pinning to cores: threads that a runtime starts inherit the affinity of the thread that loads the model."""
+"""Pinning to cores.
+
+Threads that a runtime starts when it loads a model inherit the affinity of the thread that loads it. Those that help
+it in a run may not: a pool that all models share has its threads since an earlier model, or begins them with the
+affinity that the process had first (oneTBB). `gather` brings them.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from profilers.errors import BadInput
+
+TASKS = Path("/proc/self/task")
+_free: list[tuple[int, ...]] = []  # the cores of a thread before each `pin` that holds now
 
 
 def allowed_cores() -> tuple[int, ...]:
@@ -20,7 +30,8 @@ def allowed_cores() -> tuple[int, ...]:
 def pin(threads: int) -> Iterator[tuple[int, ...]]:
     """Keep this thread, and all that it starts, on the first `threads` allowed cores; restored afterwards.
 
-    Load and time the models inside. On a system that cannot pin, nothing happens.
+    Load and time the models inside. Afterwards threads of runtimes that were there before are where they were, and the
+    others on all allowed cores. On a system that cannot pin, nothing happens.
 
     Raises:
         BadInput: more threads than cores are allowed.
@@ -31,8 +42,62 @@ def pin(threads: int) -> Iterator[tuple[int, ...]]:
     if not hasattr(os, "sched_setaffinity"):
         yield cores
         return
+    before = {thread: affinity(thread) for thread in helpers()}
     os.sched_setaffinity(0, cores[:threads])
+    _free.append(cores)
     try:
         yield cores[:threads]
     finally:
+        _free.pop()
         os.sched_setaffinity(0, cores)
+        for thread in helpers():
+            move({thread}, before.get(thread) or set(cores))
+
+
+@contextmanager
+def unpinned() -> Iterator[None]:
+    """Let this thread use all cores that it had before it was pinned.
+
+    For what a runtime learns once and keeps: OpenVINO first asked on one core never uses a second one.
+    """
+    if not _free:
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, _free[0])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def gather() -> None:
+    """Bring all threads of runtimes to the cores where this thread is pinned, if it is."""
+    known: set[int] = set()
+    while _free and (found := helpers() - known):
+        known |= found
+        move(found, os.sched_getaffinity(0))
+
+
+def helpers() -> set[int]:
+    """Threads of this process that Python has not started: those of runtimes."""
+    return threads_of_process() - {thread.native_id or 0 for thread in threading.enumerate()}
+
+
+def threads_of_process() -> set[int]:
+    """All of this process; none where the system does not say."""
+    return {int(task.name) for task in TASKS.iterdir()} if TASKS.is_dir() else set()
+
+
+def move(threads: Collection[int], cores: Collection[int]) -> None:
+    """These threads to these cores."""
+    for thread in threads:
+        with suppress(OSError):  # it has ended
+            os.sched_setaffinity(thread, cores)
+
+
+def affinity(thread: int) -> set[int]:
+    """The cores of a thread; none of one that has ended."""
+    with suppress(OSError):
+        return os.sched_getaffinity(thread)
+    return set()

@@ -79,11 +79,37 @@ except KeyboardInterrupt:
 """
 
 
+FIRST_ON_ONE_CORE = """
+from profilers.base import Options
+from profilers.registry import get_profiler
+from profilers.timing.pinning import pin
+from tests.profilers import models
+
+with pin(1):
+    get_profiler("openvino").load(models.chain(), Options()).close()
+session = get_profiler("openvino").load(models.chain(), Options(threads=2))
+print(session.compiled.get_property("INFERENCE_NUM_THREADS"))
+"""
+
+
 @pytest.mark.slow
 def test_an_interruption_after_sessions_that_were_closed_is_no_fault(tmp_path):
     """OpenVINO changes where this process takes signals; a fault there could not even be reported."""
+    assert printed(CLOSED_IN_ORDER, tmp_path) == "interrupted\n"
+
+
+@pytest.mark.slow
+@pytest.mark.two_cores
+def test_a_model_on_one_core_leaves_later_ones_their_threads(tmp_path):
+    """OpenVINO counts cores once for the process."""
+    assert printed(FIRST_ON_ONE_CORE, tmp_path) == "2\n"
+
+
+def printed(program: str, folder: Path) -> str:
+    """What a process of its own says that ended well."""
     pytest.importorskip("openvino")
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
-    command = [sys.executable, "-X", "faulthandler", "-c", CLOSED_IN_ORDER]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+    command = [sys.executable, "-X", "faulthandler", "-c", program]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
