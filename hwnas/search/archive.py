@@ -241,7 +241,7 @@ def create(path: Path, meta: Mapping[str, Any]) -> Archive:
             _insert(connection, "meta", [(name, json.dumps(value)) for name, value in meta.items()])
             connection.commit()
         new.replace(path)
-    return Archive(path, writing(path))
+        return Archive(path, writing(path))
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:

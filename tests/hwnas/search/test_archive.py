@@ -347,6 +347,16 @@ class TestOneStep:
             archives.create(tmp_path / "run" / "archive.sqlite", {})
         assert list((tmp_path / "run").iterdir()) == []
 
+    def test_what_cannot_be_written_to_once_it_is_made_is_one_line_and_whole(self, tmp_path, monkeypatch):
+        def full(path):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as patch, pytest.raises(FileProblem, match="disk is full"):
+            patch.setattr(archives, "writing", full)
+            archives.create(tmp_path / "archive.sqlite", {"x": 1})
+        with archives.open_archive(tmp_path / "archive.sqlite", write=True) as opened:
+            assert opened.meta == {"x": 1}
+
     @pytest.mark.parametrize("data", [b"", "header"])
     def test_a_file_in_which_nothing_was_made_is_no_archive(self, tmp_path, data):
         """As earlier versions left it where they were killed while they made it."""

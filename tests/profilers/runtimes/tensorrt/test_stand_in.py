@@ -28,7 +28,7 @@ def test_gpu_code_runs_under_pycuda_on_a_stand_in_of_the_driver():
         pytest.skip(f"no CUDA toolkit: {toolkit} is missing")
     if not cached() and os.environ.get("HWNAS_CUDA_STUB") != "1":
         pytest.skip("PyCUDA is not built yet, which takes two minutes: HWNAS_CUDA_STUB=1")
-    environment = {**os.environ, "PYTHON": sys.executable}
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTEST_ADDOPTS": ""}
     done = subprocess.run([str(SCRIPT)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= 20, done.stdout
