@@ -20,11 +20,13 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(("name", "resolution"), [("tiny", 12), ("mbv3", 64)])
 def test_the_plain_step_gives_our_weights(name, resolution):
     space = get_space(name, [resolution], 6)
-    ours, recipe = Supernet(space, seed=1).to(memory_format=torch.channels_last).train(), Recipe()
+    # In double precision: rounding, which depends on the machine and its threads, turns no ReLU on or off
+    initial, recipe = Supernet(space, seed=1).double(), Recipe()
+    ours = copy.deepcopy(initial).to(memory_format=torch.channels_last).train()
     plain = copy.deepcopy(ours).to(memory_format=torch.contiguous_format)
     teacher = copy.deepcopy(plain)
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(8, space.in_channels, resolution, resolution, generator=generator)
+    images = torch.randn(8, space.in_channels, resolution, resolution, generator=generator).double()
     labels = torch.arange(8) % 6
     [arch] = space.decode(space.sample(1, np.random.default_rng(1)))
     with torch.no_grad():
@@ -33,14 +35,14 @@ def test_the_plain_step_gives_our_weights(name, resolution):
     step = PlainStep(plain, teacher, recipe)
     step(images, labels, [arch], 0.01)
     descent = Descent(ours, recipe, torch.device("cpu"))
-    soft = teacher_probabilities(Supernet(space, seed=1).extract(space.extremes()[1]), images)
+    soft = teacher_probabilities(initial.extract(space.extremes()[1]).double(), images)
     descent.backward(loss_of(ours(images, arch), labels, soft, recipe))
     descent.update(0.01)
-    before = Supernet(space, seed=1).state_dict()
-    pairs = {key: (value.detach(), ours.get_parameter(key).detach()) for key, value in plain.named_parameters()}
-    moved = {key: float((theirs - before[key]).norm()) for key, (theirs, _) in pairs.items()}
-    assert sum(distance > 0 for distance in moved.values()) > 50
-    whole = float(np.linalg.norm([*moved.values()]))
-    # Rounding, which depends on the machine and its threads, may turn a ReLU on or off for one image
-    for key, (theirs, mine) in pairs.items():
-        assert (theirs - mine).norm() <= 0.02 * moved[key] + 0.01 * whole, key
+    changed = 0
+    before = initial.state_dict()
+    for key, value in plain.named_parameters():
+        difference = (value - ours.get_parameter(key)).abs().max()
+        moved = (value - before[key]).abs().max()
+        changed += bool(moved > 0)
+        assert difference <= 0.02 * moved + 1e-6, key
+    assert changed > 50
