@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from profilers.session import Session
-from profilers.timing.pinning import TASKS, move, threads_of_process
+from profilers.timing.pinning import TASKS, each, move, threads_of_process
 
 Cores = tuple[int, ...]
 ONE_GROUP: tuple[Cores, ...] = ((),)
@@ -87,11 +87,6 @@ class _Loading:
 
 
 def move_threads_since(before: set[int], cores: Cores) -> None:
-    """Those that have begun since, to these cores.
-
-    Until none is new: the system's list leaves out some while others end, and one that is not yet moved may begin more.
-    """
-    known = before
-    while found := threads_of_process() - known:
-        known = known | found
-        move(found, cores)
+    """Those that have begun since, to these cores."""
+    for thread in each(lambda: threads_of_process() - before):
+        move(thread, cores)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def pin(threads: int) -> Iterator[tuple[int, ...]]:
     finally:
         _free.pop()
         os.sched_setaffinity(0, cores)
-        for thread in helpers():
-            move({thread}, before.get(thread) or set(cores))
+        for thread in each(helpers):
+            move(thread, before.get(thread) or cores)
 
 
 @contextmanager
@@ -73,10 +73,21 @@ def unpinned() -> Iterator[None]:
 
 def gather() -> None:
     """Bring all threads of runtimes to the cores where this thread is pinned, if it is."""
+    if _free:
+        pinned = os.sched_getaffinity(0)
+        for thread in each(helpers):
+            move(thread, pinned)
+
+
+def each(listed: Callable[[], set[int]]) -> Iterator[int]:
+    """The threads that are listed, to be moved one by one; listed again until none is new.
+
+    The system's list leaves out some while others end, and one that is not yet moved may begin more.
+    """
     known: set[int] = set()
-    while _free and (found := helpers() - known):
+    while found := listed() - known:
         known |= found
-        move(found, os.sched_getaffinity(0))
+        yield from found
 
 
 def helpers() -> set[int]:
@@ -89,11 +100,10 @@ def threads_of_process() -> set[int]:
     return {int(task.name) for task in TASKS.iterdir()} if TASKS.is_dir() else set()
 
 
-def move(threads: Collection[int], cores: Collection[int]) -> None:
-    """These threads to these cores."""
-    for thread in threads:
-        with suppress(OSError):  # it has ended
-            os.sched_setaffinity(thread, cores)
+def move(thread: int, cores: Collection[int]) -> None:
+    """A thread to these cores."""
+    with suppress(OSError):  # it has ended
+        os.sched_setaffinity(thread, cores)
 
 
 def affinity(thread: int) -> set[int]:
